@@ -1,0 +1,3 @@
+//! Fingerpost's core: from records to BGP messages. No clock, socket, task or lock; see `clippy.toml`.
+
+pub mod model;
