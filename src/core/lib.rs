@@ -1,3 +1,4 @@
 //! Fingerpost's core: from records to BGP messages. No clock, socket, task or lock; see `clippy.toml`.
 
+pub mod bgp;
 pub mod model;

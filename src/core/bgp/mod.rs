@@ -1,0 +1,3 @@
+//! BGP-4: the messages ([`wire`]) and what one neighbour's session does with them.
+
+pub mod wire;
