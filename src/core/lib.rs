@@ -2,3 +2,6 @@
 
 pub mod bgp;
 pub mod model;
+pub mod policy;
+pub mod table;
+pub mod view;

@@ -1,0 +1,136 @@
+//! Looking at the engine from outside: plain rows, in pages, changing nothing.
+
+use super::Engine;
+use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId};
+use crate::source::sync::Summary;
+use crate::table::{SlotId, Standing};
+use std::net::IpAddr;
+
+/// A source and how sure we are of it.
+#[derive(Clone, Debug)]
+pub struct SourceRow {
+    /// Its number.
+    pub id: SourceId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// What its state machine says.
+    pub summary: Summary,
+}
+
+/// A gateway as the engine sees it.
+#[derive(Clone, Debug)]
+pub struct GatewayRow {
+    /// Its number.
+    pub id: GatewayId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its policy's name.
+    pub policy: String,
+    /// How many routes its policy exports.
+    pub exported: PerFamily<usize>,
+    /// Whether it was handed everything, End-of-RIB included; None without a session in that family.
+    pub caught_up: PerFamily<Option<bool>>,
+    /// Changes not handed out yet.
+    pub lag: PerFamily<Option<u64>>,
+    /// Messages handed to its session: UPDATEs, and the markers of refreshes.
+    pub updates_sent: PerFamily<u64>,
+}
+
+/// A prefix that somebody claims.
+#[derive(Clone, Debug)]
+pub struct RouteRow {
+    /// The prefix.
+    pub prefix: Prefix,
+    /// Every claim; the one that is announced has [`Standing::Route`].
+    pub claims: Vec<ClaimRow>,
+}
+
+/// One claim and what became of it.
+#[derive(Clone, Debug)]
+pub struct ClaimRow {
+    /// The host.
+    pub host: String,
+    /// The host's address.
+    pub next_hop: IpAddr,
+    /// The source's name.
+    pub source: String,
+    /// The record's key, as text.
+    pub key: String,
+    /// When the record was last written, in its store's own counting.
+    pub revision: u64,
+    /// False if the record can no longer be decoded.
+    pub readable: bool,
+    /// What became of it.
+    pub standing: Standing,
+}
+
+impl Engine {
+    /// All sources.
+    pub fn source_rows(&self) -> Vec<SourceRow> {
+        let row = |source: &super::Source| SourceRow {
+            id: source.settings.id,
+            name: source.settings.name.clone(),
+            summary: source.sync.seen(),
+        };
+        self.sources.iter().map(row).collect()
+    }
+
+    /// All gateways.
+    pub fn gateway_rows(&self) -> Vec<GatewayRow> {
+        self.outlets.rows(&self.views).collect()
+    }
+
+    /// How many routes there are.
+    pub fn count_routes(&self) -> PerFamily<usize> {
+        PerFamily::from_fn(|family| self.table.count_routes(family))
+    }
+
+    /// Up to `limit` claimed prefixes of a family from place `from` on that satisfy `wanted`, and the place at which to go
+    /// on, if there is more. At most 50,000 prefixes are looked at, so that the engine is not held up.
+    pub fn route_rows(
+        &self,
+        family: Family,
+        from: u32,
+        limit: usize,
+        wanted: impl Fn(Prefix) -> bool,
+    ) -> (Vec<RouteRow>, Option<u32>) {
+        let slots = self.table.slots(family);
+        let end = u32::try_from(slots.capacity()).unwrap_or(u32::MAX);
+        let mut rows = Vec::new();
+        for place in from..end.min(from.saturating_add(50_000)) {
+            if rows.len() == limit {
+                return (rows, Some(place));
+            }
+            let (slot, prefix) = (SlotId(place), slots.prefix(SlotId(place)));
+            if wanted(prefix) && !self.table.is_unclaimed(family, slot) {
+                rows.push(self.route_row(family, slot));
+            }
+        }
+        let next = from.saturating_add(50_000);
+        (rows, (next < end).then_some(next))
+    }
+
+    /// One prefix, if anybody claims it.
+    pub fn route(&self, prefix: Prefix) -> Option<RouteRow> {
+        let slot = self.table.slots(prefix.family()).find(prefix)?;
+        (!self.table.is_unclaimed(prefix.family(), slot)).then(|| self.route_row(prefix.family(), slot))
+    }
+
+    fn route_row(&self, family: Family, slot: SlotId) -> RouteRow {
+        let claims = self.table.claims(family, slot).map(|(held, standing)| {
+            let owner = self.table.owner(held.owner);
+            let source = self.source(held.source);
+            let record = source.and_then(|source| source.sync.record(held.record));
+            ClaimRow {
+                host: owner.host.to_string(),
+                next_hop: owner.next_hop,
+                source: source.map(|source| source.settings.name.clone()).unwrap_or_default(),
+                key: record.map(|record| String::from_utf8_lossy(&record.key).into_owned()).unwrap_or_default(),
+                revision: record.map_or(0, |record| record.modified.0),
+                readable: held.readable,
+                standing,
+            }
+        });
+        RouteRow { prefix: self.table.slots(family).prefix(slot), claims: claims.collect() }
+    }
+}

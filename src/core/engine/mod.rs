@@ -1,0 +1,239 @@
+//! The engine: one owner of everything between a source's report and the bytes for a gateway.
+//!
+//! ```text
+//!  Report ──► Sync ──► claim changes ──► Table ──► Views ──► Outlets (feeds, credit) ──► Chunk
+//!  session up, down, refresh, written ───────────────────────────┘
+//! ```
+//!
+//! It takes inputs and returns effects; the shell's engine thread feeds it. Inputs come before [`Engine::work`], and
+//! work hands out tails (changes) before slices of dumps, so that a change never waits behind a full table.
+
+mod look;
+mod outlets;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod views;
+
+pub use look::{ClaimRow, GatewayRow, RouteRow, SourceRow};
+pub use outlets::{SessionNumber, SessionUp};
+pub use settings::{GatewaySettings, Settings, SourceSettings};
+
+use crate::model::{Family, GatewayId, SourceId, Time};
+use crate::source::sync::{Note, Outcome, Sync};
+use crate::source::{Attempt, ClaimChange, Order, Report};
+use crate::table::{SlotId, Table};
+use crate::view::{Chunk, Stamp};
+use outlets::Outlets;
+use std::sync::Arc;
+use views::Views;
+
+/// What happens to the engine.
+#[derive(Debug)]
+pub enum Input {
+    /// A transport has something to say.
+    Report(SourceId, Attempt, Report),
+    /// A session with a gateway is established.
+    SessionUp(GatewayId, SessionUp),
+    /// That session is over.
+    SessionDown(GatewayId, SessionNumber),
+    /// The gateway wants everything again (RFC 2918).
+    Refresh(GatewayId, SessionNumber, Family),
+    /// So many octets of chunks went into the gateway's socket.
+    Written(GatewayId, SessionNumber, usize),
+}
+
+/// What the shell shall do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Tell a transport what to do.
+    Order(SourceId, Order),
+    /// Write these messages, in this order.
+    Send(GatewayId, SessionNumber, Arc<Chunk>),
+    /// The gateway is too slow to be kept up to date: close its connection, without a NOTIFICATION (a Cease would flush
+    /// its table).
+    CloseSlow(GatewayId, SessionNumber),
+    /// Log it.
+    Note(SourceId, Note),
+}
+
+struct Source {
+    settings: SourceSettings,
+    sync: Sync,
+}
+
+/// See the module.
+pub struct Engine {
+    sources: Vec<Source>,
+    table: Table,
+    views: Views,
+    outlets: Outlets,
+    stamp: Stamp,
+    // Buffers, kept for their memory.
+    outcome: Outcome,
+    changed: Vec<SlotId>,
+}
+
+impl Engine {
+    /// An engine that has seen nothing; its sources are asked for their first lists.
+    pub fn new(now: Time, settings: Settings, effects: &mut Vec<Effect>) -> Self {
+        let priorities = settings.priorities();
+        let mut engine = Engine {
+            sources: Vec::new(),
+            table: Table::new(settings.fence.clone(), priorities),
+            views: Views::default(),
+            outlets: Outlets::default(),
+            stamp: Stamp::Unstamped,
+            outcome: Outcome::default(),
+            changed: Vec::new(),
+        };
+        for settings in &settings.sources {
+            engine.start_source(now, settings.clone(), effects);
+        }
+        engine.reconfigure(settings);
+        engine
+    }
+
+    /// Takes another fence, other policies and gateways; only the difference goes out. The sources stay as they are.
+    pub fn reconfigure(&mut self, settings: Settings) {
+        self.table.reconfigure(settings.fence.clone(), settings.priorities());
+        self.settle();
+        self.views.reconfigure(&settings, &self.table);
+        self.outlets.reconfigure(settings.gateways, &mut self.views, &self.table);
+    }
+
+    /// Takes one input in. Its consequences for gateways are handed out by [`Engine::work`].
+    pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        match input {
+            Input::Report(id, attempt, report) => {
+                let mut outcome = std::mem::take(&mut self.outcome);
+                if let Some(source) = self.source_mut(id) {
+                    source.sync.handle(now, attempt, report, &mut outcome);
+                }
+                self.apply(id, outcome, effects);
+            }
+            Input::SessionUp(gateway, up) => self.outlets.session_up(gateway, up, &mut self.views),
+            Input::SessionDown(gateway, session) => self.outlets.session_down(gateway, session),
+            Input::Refresh(gateway, session, family) => {
+                self.outlets.refresh(gateway, session, family, &mut self.views);
+            }
+            Input::Written(gateway, session, octets) => self.outlets.written(gateway, session, octets),
+        }
+    }
+
+    /// The moment at which [`Engine::on_deadline`] wants to be called.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.sources.iter().filter_map(|source| source.sync.next_deadline()).min()
+    }
+
+    /// Does what is due.
+    pub fn on_deadline(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        for place in 0..self.sources.len() {
+            let mut outcome = std::mem::take(&mut self.outcome);
+            let Some(source) = self.sources.get_mut(place) else { break };
+            let id = source.settings.id;
+            if source.sync.next_deadline().is_some_and(|at| at <= now) {
+                source.sync.on_deadline(now, &mut outcome);
+            }
+            self.apply(id, outcome, effects);
+        }
+    }
+
+    /// Hands out one round of changes to every gateway that has credit, or else one slice of one dump. True if there may
+    /// be more to do; false until the next input.
+    pub fn work(&mut self, effects: &mut Vec<Effect>) -> bool {
+        let verified = self.is_verified();
+        let Engine { table, views, outlets, stamp, .. } = self;
+        if outlets.hand_out_changes(views, table, *stamp, effects)
+            || outlets.hand_out_slice(views, table, *stamp, verified, effects)
+        {
+            return true;
+        }
+        self.tidy(effects);
+        false
+    }
+
+    /// The role under which messages are encoded from now on. What each gateway holds at another stamp is announced anew.
+    pub fn set_stamp(&mut self, stamp: Stamp) {
+        if self.stamp != stamp {
+            self.stamp = stamp;
+            self.outlets.refresh_all(&mut self.views);
+        }
+    }
+
+    /// Whether every source was read completely, so that an End-of-RIB is true (P4).
+    pub fn is_verified(&self) -> bool {
+        self.sources.iter().all(|source| source.sync.is_complete())
+    }
+
+    fn start_source(&mut self, now: Time, settings: SourceSettings, effects: &mut Vec<Effect>) {
+        let id = settings.id;
+        let sync = Sync::new(settings.sync.clone());
+        self.sources.push(Source { settings, sync });
+        let mut outcome = std::mem::take(&mut self.outcome);
+        if let Some(source) = self.source_mut(id) {
+            source.sync.start(now, &mut outcome);
+        }
+        self.apply(id, outcome, effects);
+    }
+
+    fn source_mut(&mut self, id: SourceId) -> Option<&mut Source> {
+        self.sources.iter_mut().find(|source| source.settings.id == id)
+    }
+
+    fn source(&self, id: SourceId) -> Option<&Source> {
+        self.sources.iter().find(|source| source.settings.id == id)
+    }
+
+    /// Passes on what a source's state machine decided. The buffer comes back empty.
+    fn apply(&mut self, id: SourceId, mut outcome: Outcome, effects: &mut Vec<Effect>) {
+        effects.extend(outcome.orders.drain(..).map(|order| Effect::Order(id, order)));
+        effects.extend(outcome.notes.drain(..).map(|note| Effect::Note(id, note)));
+        if !outcome.changes.is_empty() {
+            for change in outcome.changes.drain(..) {
+                match change {
+                    ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
+                    ClaimChange::Remove(key, proof) => self.remove(key, proof),
+                }
+            }
+            self.settle();
+        }
+        self.outcome = outcome;
+    }
+
+    /// The only way a claim dies: with the proof that its record is gone (promise P2).
+    fn remove(&mut self, key: crate::model::ClaimKey, _proof: crate::source::sync::Absent) {
+        self.table.remove(key);
+    }
+
+    fn settle(&mut self) {
+        for family in Family::ALL {
+            let mut changed = std::mem::take(&mut self.changed);
+            self.table.settle(family, &mut changed);
+            self.views.update(family, &changed, &self.table);
+            self.changed = changed;
+        }
+    }
+
+    /// Frees what nobody needs any more, and gives up on gateways that cannot keep up.
+    fn tidy(&mut self, effects: &mut Vec<Effect>) {
+        self.outlets.check_lag(&mut self.views, effects);
+        for family in Family::ALL {
+            let passed = self.outlets.passed(family, &self.views);
+            self.views.trim(&passed);
+            let mut dead = self.table.take_dead(family);
+            dead.sort_unstable();
+            dead.dedup();
+            let blocked = self.outlets.block_freeing(family);
+            dead.retain(|&slot| {
+                let unclaimed = self.table.is_unclaimed(family, slot);
+                if unclaimed && !blocked && self.views.has_passed(slot, &passed) {
+                    self.table.free(family, slot);
+                    return false;
+                }
+                unclaimed
+            });
+            self.table.keep_dead(family, dead);
+        }
+    }
+}

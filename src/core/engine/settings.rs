@@ -1,0 +1,53 @@
+//! What the engine needs to know of the configuration.
+
+use crate::model::{GatewayId, SourceId};
+use crate::policy::Policy;
+use crate::source::sync::SyncConfig;
+use crate::table::{Fence, Priorities};
+use crate::view::Exclusion;
+use std::collections::BTreeMap;
+
+/// A source.
+#[derive(Clone, Debug)]
+pub struct SourceSettings {
+    /// Its number.
+    pub id: SourceId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its priority in the arbiter: the higher wins.
+    pub priority: i32,
+    /// How it is followed.
+    pub sync: SyncConfig,
+}
+
+/// A gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GatewaySettings {
+    /// Its number.
+    pub id: GatewayId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// The policy, by name.
+    pub policy: String,
+    /// What it must not be told.
+    pub exclusion: Exclusion,
+}
+
+/// Everything.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Fixed for the engine's life.
+    pub sources: Vec<SourceSettings>,
+    /// What may be announced at all.
+    pub fence: Fence,
+    /// By name.
+    pub policies: BTreeMap<String, Policy>,
+    /// In any order.
+    pub gateways: Vec<GatewaySettings>,
+}
+
+impl Settings {
+    pub(super) fn priorities(&self) -> Priorities {
+        Priorities(self.sources.iter().map(|source| (source.id, source.priority)).collect())
+    }
+}

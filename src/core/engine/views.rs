@@ -1,0 +1,139 @@
+//! All views: one for each policy in use and family.
+
+use super::Settings;
+use crate::model::{Family, PerFamily};
+use crate::policy::Policy;
+use crate::table::{SlotId, Table, Winner};
+use crate::view::{AttrId, Seq, View};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A view for as long as its policy is in use.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(super) struct ViewId(usize);
+
+struct Named {
+    policy: String,
+    view: View,
+}
+
+/// How far the feeds of one view have come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Passed {
+    pub(super) tail: Seq,
+    pub(super) dumping: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Views {
+    policies: BTreeMap<String, Policy>,
+    /// A place stays empty when its policy is out of use, so that the numbers of the others hold.
+    views: Vec<Option<Named>>,
+}
+
+impl Views {
+    pub(super) fn find(&self, policy: &str, family: Family) -> Option<ViewId> {
+        let wanted = |named: &Option<Named>| {
+            named.as_ref().is_some_and(|named| named.policy == policy && named.view.family() == family)
+        };
+        self.views.iter().position(wanted).map(ViewId)
+    }
+
+    pub(super) fn get(&self, id: ViewId) -> Option<&View> {
+        self.views.get(id.0)?.as_ref().map(|named| &named.view)
+    }
+
+    pub(super) fn get_mut(&mut self, id: ViewId) -> Option<&mut View> {
+        self.views.get_mut(id.0)?.as_mut().map(|named| &mut named.view)
+    }
+
+    pub(super) fn of_family(&self, family: Family) -> impl Iterator<Item = (ViewId, &View)> {
+        let all = self.views.iter().enumerate();
+        let named = all.filter_map(|(place, named)| Some((ViewId(place), &named.as_ref()?.view)));
+        named.filter(move |(_, view)| view.family() == family)
+    }
+
+    /// Makes the views that are wanted now and not there yet, derives anew where the policy is another, and drops those
+    /// that no gateway uses any more.
+    pub(super) fn reconfigure(&mut self, settings: &Settings, table: &Table) {
+        let used: BTreeSet<&String> = settings.gateways.iter().map(|gateway| &gateway.policy).collect();
+        for place in &mut self.views {
+            *place = place.take().filter(|named| used.contains(&named.policy));
+        }
+        let before = std::mem::replace(&mut self.policies, settings.policies.clone());
+        for policy in used {
+            for family in Family::ALL {
+                let found = self.find(policy, family);
+                let id = found.unwrap_or_else(|| self.add(policy, family));
+                if found.is_none() || before.get(policy) != self.policies.get(policy) {
+                    self.derive_all(id, table);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, policy: &str, family: Family) -> ViewId {
+        self.views.push(Some(Named { policy: policy.to_owned(), view: View::new(family) }));
+        ViewId(self.views.len() - 1)
+    }
+
+    fn derive_all(&mut self, id: ViewId, table: &Table) {
+        let Some(Some(Named { policy, view })) = self.views.get_mut(id.0) else { return };
+        let family = view.family();
+        let mut all: Vec<SlotId> = (0..table.slots(family).capacity() as u32).map(SlotId).collect();
+        all.sort_by_key(|&slot| (table.winner(family, slot).map(|winner| winner.owner), slot));
+        derive(view, self.policies.get(policy), &all, table);
+    }
+
+    /// Re-derives these slots in every view of the family.
+    pub(super) fn update(&mut self, family: Family, slots: &[SlotId], table: &Table) {
+        if slots.is_empty() {
+            return;
+        }
+        for Named { policy, view } in self.views.iter_mut().flatten().filter(|named| named.view.family() == family) {
+            derive(view, self.policies.get(policy), slots, table);
+        }
+    }
+
+    pub(super) fn trim(&mut self, passed: &[(ViewId, Passed)]) {
+        for &(id, passed) in passed {
+            if let Some(view) = self.get_mut(id) {
+                view.trim(passed.tail, passed.dumping);
+            }
+        }
+    }
+
+    /// Whether every feed was told the slot's last change (I6).
+    pub(super) fn has_passed(&self, slot: SlotId, passed: &[(ViewId, Passed)]) -> bool {
+        passed.iter().all(|&(id, passed)| {
+            self.get(id).is_none_or(|view| view.get(slot).is_none() && view.changed_at(slot) < passed.tail)
+        })
+    }
+
+    /// How many routes each family's views export, by policy.
+    pub(super) fn sizes(&self, policy: &str) -> PerFamily<usize> {
+        PerFamily::from_fn(|family| self.find(policy, family).and_then(|id| self.get(id)).map_or(0, View::len))
+    }
+}
+
+/// What the policy makes of these slots. They come grouped by owner, so one answer often serves many.
+fn derive(view: &mut View, policy: Option<&Policy>, slots: &[SlotId], table: &Table) {
+    let family = view.family();
+    let one_answer_per_owner = policy.is_some_and(|policy| !policy.looks_at_prefix());
+    let mut last: Option<(Winner, Option<AttrId>)> = None;
+    for &slot in slots {
+        let attr = table.winner(family, slot).and_then(|winner| {
+            if one_answer_per_owner
+                && let Some((before, answer)) = last
+                && (before.owner, before.source) == (winner.owner, winner.source)
+            {
+                return answer;
+            }
+            let prefix = table.slots(family).prefix(slot);
+            let exported = policy.and_then(|policy| policy.export(prefix, table.owner(winner.owner), winner.source));
+            let answer = exported.map(|attributes| view.intern(attributes));
+            last = Some((winner, answer));
+            answer
+        });
+        view.set(slot, attr);
+    }
+}

@@ -1,0 +1,62 @@
+//! One prefix, several claims: who wins, the same way in any order of arrival.
+
+use super::OwnerId;
+use crate::model::{HostName, RecordId, SourceId};
+use std::cmp::Ordering;
+
+/// A claim as a slot keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Whose record states it.
+    pub source: SourceId,
+    /// The record.
+    pub record: RecordId,
+    /// The host and its next hop.
+    pub owner: OwnerId,
+    /// See [`Claim::created`](crate::model::Claim::created).
+    pub created: u64,
+    /// See [`Claim::readable`](crate::model::Claim::readable).
+    pub readable: bool,
+    /// Refused by the fence: never wins.
+    pub fenced: bool,
+}
+
+/// Sources by preference: the higher number wins; one that is not listed has 0.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Priorities(pub Vec<(SourceId, i32)>);
+
+impl Priorities {
+    fn of(&self, source: SourceId) -> i32 {
+        self.0.iter().find(|(id, _)| *id == source).map_or(0, |&(_, priority)| priority)
+    }
+}
+
+/// The place of the winner among `claims`, if any may be announced.
+///
+/// Readable before unreadable, then source priority, then age within one source, then host name; source and record
+/// number settle what is left. Ages of two sources cannot be compared, so each source first names its own best claim
+/// (comparing all with all would not be transitive); thus the order of arrival never matters (case 55).
+pub fn arbitrate<'a>(
+    claims: &[Held],
+    priorities: &Priorities,
+    host: impl Fn(OwnerId) -> &'a HostName,
+) -> Option<usize> {
+    let by_host = |a: &Held, b: &Held| host(b.owner).cmp(host(a.owner));
+    let within_source = |a: &Held, b: &Held| -> Ordering {
+        let age = b.created.cmp(&a.created);
+        a.readable.cmp(&b.readable).then(age).then_with(|| by_host(a, b)).then(b.record.cmp(&a.record))
+    };
+    let across_sources = |a: &Held, b: &Held| -> Ordering {
+        let priority = priorities.of(a.source).cmp(&priorities.of(b.source));
+        a.readable.cmp(&b.readable).then(priority).then_with(|| by_host(a, b)).then(b.source.cmp(&a.source))
+    };
+    let better = |a: &Held, b: &Held| if a.source == b.source { within_source(a, b) } else { across_sources(a, b) };
+    let candidates = || claims.iter().enumerate().filter(|(_, claim)| !claim.fenced);
+    if let (Some((place, _)), 1) = (candidates().next(), candidates().count()) {
+        return Some(place);
+    }
+    let champions = candidates().filter(|(_, claim)| {
+        !candidates().any(|(_, other)| other.source == claim.source && within_source(other, claim).is_gt())
+    });
+    champions.max_by(|(_, a), (_, b)| better(a, b)).map(|(place, _)| place)
+}

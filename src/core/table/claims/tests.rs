@@ -1,0 +1,162 @@
+use super::*;
+use crate::model::{HostName, Labels};
+use crate::table::Allowed;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+fn prefix(n: u8) -> Prefix {
+    format!("10.244.{n}.0/24").parse().unwrap()
+}
+
+fn key(source: u16, record: u32, n: u8) -> ClaimKey {
+    ClaimKey { source: SourceId(source), record: RecordId(record), prefix: prefix(n) }
+}
+
+fn claim(host: u8, created: u64, readable: bool) -> Claim {
+    Claim {
+        host: HostName::new(&format!("host-{host}")).unwrap(),
+        next_hop: format!("10.168.0.{host}").parse().unwrap(),
+        labels: Arc::new(Labels::default()),
+        created,
+        readable,
+    }
+}
+
+fn table() -> Table {
+    let fence = Fence {
+        prefixes: vec![Allowed { within: "10.244.0.0/16".parse().unwrap(), lengths: 16..=32 }],
+        next_hops: vec!["10.168.0.0/25".parse().unwrap()],
+        ..Fence::default()
+    };
+    Table::new(fence, Priorities(vec![(SourceId(2), 10)]))
+}
+
+/// Host of the route for prefix `n`.
+fn route(table: &Table, n: u8) -> Option<String> {
+    let slot = table.slots(Family::Ipv4).find(prefix(n))?;
+    let winner = table.winner(Family::Ipv4, slot)?;
+    Some(table.owner(winner.owner).host.to_string())
+}
+
+fn settled(table: &mut Table) -> usize {
+    let mut changed = Vec::new();
+    table.settle(Family::Ipv4, &mut changed);
+    changed.len()
+}
+
+#[test]
+fn c55_older_record_wins_then_host_name_and_the_loser_is_shadowed() {
+    let mut table = table();
+    table.upsert(key(1, 1, 1), &claim(9, 5, true));
+    table.upsert(key(1, 2, 1), &claim(8, 7, true));
+    assert_eq!(settled(&mut table), 1);
+    assert_eq!(route(&table, 1).as_deref(), Some("host-9"), "older");
+    table.upsert(key(1, 2, 1), &claim(8, 5, true));
+    settled(&mut table);
+    assert_eq!(route(&table, 1).as_deref(), Some("host-8"), "same age: the lower name");
+    let slot = table.slots(Family::Ipv4).find(prefix(1)).unwrap();
+    let standings: Vec<_> = table.claims(Family::Ipv4, slot).map(|(held, s)| (held.record.0, s)).collect();
+    assert_eq!(standings, [(1, Standing::Shadowed), (2, Standing::Route)]);
+}
+
+#[test]
+fn c55_readable_beats_source_priority_beats_age() {
+    let mut table = table();
+    table.upsert(key(1, 1, 1), &claim(1, 1, true));
+    table.upsert(key(2, 1, 1), &claim(2, 9, true));
+    settled(&mut table);
+    assert_eq!(route(&table, 1).as_deref(), Some("host-2"), "source 2 is preferred");
+    table.upsert(key(2, 1, 1), &claim(2, 9, false));
+    settled(&mut table);
+    assert_eq!(route(&table, 1).as_deref(), Some("host-1"), "an unreadable record loses to any readable one");
+}
+
+#[test]
+fn a_fenced_claim_shadows_nobody_p1() {
+    let mut table = table();
+    table.upsert(key(1, 1, 1), &claim(2, 5, true));
+    table.upsert(key(1, 2, 1), &claim(200, 1, true)); // older, but its next hop is out of range
+    settled(&mut table);
+    assert_eq!(route(&table, 1).as_deref(), Some("host-2"));
+}
+
+#[test]
+fn a_narrower_fence_takes_routes_back_and_a_wider_one_returns_them_p1() {
+    let mut table = table();
+    table.upsert(key(1, 1, 1), &claim(2, 5, true));
+    settled(&mut table);
+    let wide = table.fence.clone();
+    table.reconfigure(Fence::default(), Priorities::default());
+    assert_eq!(settled(&mut table), 1);
+    assert_eq!(route(&table, 1), None);
+    table.reconfigure(wide, Priorities::default());
+    assert_eq!(settled(&mut table), 1);
+    assert_eq!(route(&table, 1).as_deref(), Some("host-2"));
+}
+
+#[test]
+fn nothing_changes_where_the_same_claim_comes_again_i3() {
+    let mut table = table();
+    table.upsert(key(1, 1, 1), &claim(2, 5, true));
+    assert_eq!(settled(&mut table), 1);
+    table.upsert(key(1, 1, 1), &claim(2, 5, true));
+    assert_eq!(settled(&mut table), 0);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Upsert { source: u16, record: u32, n: u8, host: u8, created: u64, readable: bool },
+    Remove { source: u16, record: u32, n: u8 },
+    RemoveSource(u16),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let upsert = (1..3u16, 0..4u32, 0..3u8, 100..150u8, 0..3u64, any::<bool>()).prop_map(
+        |(source, record, n, host, created, readable)| Step::Upsert { source, record, n, host, created, readable },
+    );
+    let remove = (1..3u16, 0..4u32, 0..3u8).prop_map(|(source, record, n)| Step::Remove { source, record, n });
+    let source = (1..3u16).prop_map(Step::RemoveSource);
+    proptest::collection::vec(prop_oneof![6 => upsert, 3 => remove, 1 => source], 0..60)
+}
+
+proptest! {
+    /// Case 55 and invariant I5: any history ends in what a table made from the surviving claims alone, in another
+    /// order, says.
+    #[test]
+    fn c55_any_order_of_arrivals_gives_the_same_winners_i5(steps in steps(), shuffle in any::<u64>()) {
+        let mut incremental = table();
+        let mut model: BTreeMap<(u16, u32, u8), Claim> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Upsert { source, record, n, host, created, readable } => {
+                    let claim = claim(host, created, readable);
+                    incremental.upsert(key(source, record, n), &claim);
+                    model.insert((source, record, n), claim);
+                }
+                Step::Remove { source, record, n } => {
+                    incremental.remove(key(source, record, n));
+                    model.remove(&(source, record, n));
+                }
+                Step::RemoveSource(source) => {
+                    incremental.remove_source(SourceId(source));
+                    model.retain(|&(s, _, _), _| s != source);
+                }
+            }
+            settled(&mut incremental);
+        }
+        let mut rest: Vec<_> = model.into_iter().collect();
+        let mut rng = crate::model::Rng::new(shuffle);
+        for i in (1..rest.len()).rev() {
+            rest.swap(i, (rng.next_u64() % (i as u64 + 1)) as usize);
+        }
+        let mut fresh = table();
+        for ((source, record, n), claim) in &rest {
+            fresh.upsert(key(*source, *record, *n), claim);
+        }
+        settled(&mut fresh);
+        for n in 0..3 {
+            prop_assert_eq!(route(&incremental, n), route(&fresh, n));
+        }
+    }
+}

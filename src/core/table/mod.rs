@@ -1,0 +1,21 @@
+//! From claims to routes: who owns each prefix, and may it be said.
+//!
+//! ```text
+//! claims ──► Fence (P1) ──► arbiter ──► winner of the slot ──► views
+//! ```
+//!
+//! The fence comes before the arbiter: a claim that must not be announced must not shadow one that may (a record with a
+//! next hop out of range would otherwise withdraw its rightful owner's route).
+//! Each prefix has a slot for as long as anyone claims it or a gateway may still hold it; views and feeds speak of slots.
+
+mod arbiter;
+mod claims;
+mod fence;
+mod owners;
+mod slots;
+
+pub use arbiter::{Held, Priorities, arbitrate};
+pub use claims::{Standing, Table, Winner};
+pub use fence::{Allowed, Fence, Refusal};
+pub use owners::{Owner, OwnerId, Owners};
+pub use slots::{SlotId, Slots};

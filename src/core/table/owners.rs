@@ -1,0 +1,83 @@
+//! Hosts with their next hop, stored once and counted.
+
+use crate::model::{Claim, HostName, Labels};
+use hashbrown::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A host together with its next hop in one family.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Owner {
+    /// The host.
+    pub host: HostName,
+    /// Its address in the family of the prefixes it owns here.
+    pub next_hop: IpAddr,
+    /// Its labels.
+    pub labels: Arc<Labels>,
+}
+
+/// An [`Owner`] by number; used again once nobody refers to it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct OwnerId(u32);
+
+/// All owners that some claim names.
+#[derive(Default, Debug)]
+pub struct Owners {
+    entries: Vec<(Owner, u32)>,
+    numbers: HashMap<Owner, OwnerId>,
+    free: Vec<OwnerId>,
+    /// Consecutive claims usually share their owner: spares hashing.
+    last: Option<OwnerId>,
+}
+
+impl Owners {
+    /// The owner of a number that is in use.
+    pub fn get(&self, id: OwnerId) -> &Owner {
+        &self.entries[id.0 as usize].0
+    }
+
+    /// The number of the claim's owner, counted once more.
+    pub(super) fn acquire(&mut self, claim: &Claim) -> OwnerId {
+        let same = |owner: &Owner| {
+            owner.next_hop == claim.next_hop && owner.host == claim.host && owner.labels == claim.labels
+        };
+        if let Some(id) = self.last.filter(|&id| self.entries[id.0 as usize].1 > 0 && same(self.get(id))) {
+            self.entries[id.0 as usize].1 += 1;
+            return id;
+        }
+        let owner = Owner { host: claim.host.clone(), next_hop: claim.next_hop, labels: Arc::clone(&claim.labels) };
+        let id = match self.numbers.get(&owner) {
+            Some(&id) => id,
+            None => self.insert(owner),
+        };
+        self.entries[id.0 as usize].1 += 1;
+        self.last = Some(id);
+        id
+    }
+
+    /// One reference less.
+    pub(super) fn release(&mut self, id: OwnerId) {
+        let (owner, count) = &mut self.entries[id.0 as usize];
+        *count -= 1;
+        if *count == 0 {
+            self.numbers.remove(owner);
+            self.free.push(id);
+        }
+    }
+
+    fn insert(&mut self, owner: Owner) -> OwnerId {
+        let id = match self.free.pop() {
+            Some(id) => {
+                self.entries[id.0 as usize].0 = owner.clone();
+                id
+            }
+            None => {
+                let id = OwnerId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
+                self.entries.push((owner.clone(), 0));
+                id
+            }
+        };
+        self.numbers.insert(owner, id);
+        id
+    }
+}

@@ -1,0 +1,175 @@
+//! The view: what each slot is, and the log of what changed.
+
+use super::attributes::Attributes;
+use super::chunk::Cache;
+use super::log::SegLog;
+use super::{AttrId, Seq};
+use crate::bgp::wire::RouteAttributes;
+use crate::model::Family;
+use crate::table::{SlotId, Slots};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Entry {
+    attr: Option<AttrId>,
+    seq: Seq,
+}
+
+/// An order in which to walk all entries; shared by all dumps that begin about the same time.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) id: u64,
+    /// The log's head when it was made. What changed since travels by the tail, not by the dump.
+    pub(super) at: Seq,
+    /// By attributes, so that equal ones share messages.
+    pub(super) slots: Vec<SlotId>,
+}
+
+/// What one policy exports of one family.
+#[derive(Debug)]
+pub struct View {
+    family: Family,
+    entries: Vec<Entry>,
+    pub(super) log: SegLog,
+    attributes: Attributes,
+    live: usize,
+    order: Option<Arc<Order>>,
+    orders_made: u64,
+    pub(super) cache: Cache,
+}
+
+impl View {
+    /// A view that exports nothing yet.
+    pub fn new(family: Family) -> Self {
+        View {
+            family,
+            entries: Vec::new(),
+            log: SegLog::new(),
+            attributes: Attributes::default(),
+            live: 0,
+            order: None,
+            orders_made: 0,
+            cache: Cache::default(),
+        }
+    }
+
+    /// The family.
+    pub fn family(&self) -> Family {
+        self.family
+    }
+
+    /// How many routes it exports.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether it exports nothing.
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// The position that the next change will get: a feed whose tail is here is caught up.
+    pub fn head(&self) -> Seq {
+        self.log.head()
+    }
+
+    /// The number of an attribute set, for [`View::set`]; valid until the next call unless an entry uses it.
+    pub fn intern(&mut self, attributes: RouteAttributes) -> AttrId {
+        self.attributes.intern(attributes)
+    }
+
+    /// An attribute set in use.
+    pub fn attributes(&self, id: AttrId) -> &RouteAttributes {
+        self.attributes.get(id)
+    }
+
+    /// What the view exports for the slot.
+    pub fn get(&self, slot: SlotId) -> Option<AttrId> {
+        self.entries.get(slot.index()).and_then(|entry| entry.attr)
+    }
+
+    /// The position of the slot's last change.
+    pub fn changed_at(&self, slot: SlotId) -> Seq {
+        self.entries.get(slot.index()).map_or(Seq(0), |entry| entry.seq)
+    }
+
+    /// Sets what the slot exports; the same as before changes nothing and is logged nowhere (I3).
+    pub fn set(&mut self, slot: SlotId, attr: Option<AttrId>) -> bool {
+        if slot.index() >= self.entries.len() {
+            self.entries.resize(slot.index() + 1, Entry::default());
+        }
+        let before = self.entries[slot.index()].attr;
+        if before == attr {
+            return false;
+        }
+        if let Some(id) = attr {
+            self.attributes.acquire(id);
+            self.live += 1;
+        }
+        if let Some(id) = before {
+            self.attributes.release(id);
+            self.live -= 1;
+        }
+        let seq = self.log.push(slot);
+        self.entries[slot.index()] = Entry { attr, seq };
+        true
+    }
+
+    /// How far a feed may trail, in positions of the log, before it is given up as too slow: above what one complete list
+    /// can cause (each slot once, and its withdrawal), at least 65,536.
+    pub fn longest_lag(&self) -> u64 {
+        (2 * self.entries.len() as u64).max(65_536)
+    }
+
+    /// The slot at a position and what it exports, if that position is its last change.
+    pub(super) fn logged(&self, position: u64) -> Option<(SlotId, Option<AttrId>)> {
+        let slot = self.log.at(position)?;
+        let entry = self.entries.get(slot.index())?;
+        (entry.seq.0 == position).then_some((slot, entry.attr))
+    }
+
+    /// An order for a dump that begins now; a recent one is used again.
+    pub(super) fn order(&mut self) -> Arc<Order> {
+        if let Some(order) = self.order.as_ref().filter(|order| self.is_recent(order)) {
+            return Arc::clone(order);
+        }
+        let order = Arc::new(self.new_order());
+        self.order = Some(Arc::clone(&order));
+        order
+    }
+
+    /// An order that also walks, last, every slot in use that this view does not export: for a gateway that may hold
+    /// routes of another view.
+    pub(super) fn order_with_absent(&mut self, slots: &Slots) -> Arc<Order> {
+        let mut order = self.new_order();
+        let all = (0..slots.capacity() as u32).map(SlotId);
+        let in_use = all.filter(|&slot| slots.find(slots.prefix(slot)) == Some(slot));
+        order.slots.extend(in_use.filter(|&slot| self.get(slot).is_none()));
+        Arc::new(order)
+    }
+
+    fn new_order(&mut self) -> Order {
+        self.orders_made += 1;
+        let all = self.entries.iter().enumerate();
+        let mut live: Vec<(AttrId, SlotId)> =
+            all.filter_map(|(n, entry)| entry.attr.map(|attr| (attr, SlotId(n as u32)))).collect();
+        live.sort_unstable();
+        Order { id: self.orders_made, at: self.head(), slots: live.into_iter().map(|(_, slot)| slot).collect() }
+    }
+
+    /// Drops what no feed needs any more: `passed` is the smallest tail of all feeds of this view, `dumping` whether
+    /// one of them is in a dump.
+    pub fn trim(&mut self, passed: Seq, dumping: bool) {
+        if passed == self.head() && !dumping {
+            self.cache.clear();
+        }
+        self.order = self.order.take().filter(|order| self.is_recent(order));
+        let needed = self.order.as_ref().map_or(passed, |order| passed.min(order.at));
+        self.log.trim(needed);
+    }
+
+    /// Whether a dump may begin from this order: what changed since must still be in the log, and be little.
+    fn is_recent(&self, order: &Order) -> bool {
+        order.at >= self.log.start() && self.head().0 - order.at.0 <= (self.entries.len() as u64 / 4).max(1024)
+    }
+}

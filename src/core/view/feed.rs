@@ -1,0 +1,222 @@
+//! One gateway in one view: a position in the log, and a dump while there is one.
+//!
+//! ```text
+//! new ──► dump … EoR ──► tail ──► tail ──► (refresh: BoRR, dump …, EoRR) ──► tail
+//!         tail first, whenever there is something in it
+//! ```
+
+use super::chunk::{Ask, From, Piece};
+use super::entries::Order;
+use super::{Chunk, Seq, Stamp, View};
+use crate::bgp::wire::{Encoding, Packer, RefreshSubtype, RouteRefresh};
+use crate::model::Prefix;
+use crate::table::Slots;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What ends a dump on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Marker {
+    /// End-of-RIB (RFC 4724 §2): held back until the table is verified (promise P4).
+    EndOfRib,
+    /// End of a bracketed refresh (RFC 7313).
+    EndOfRefresh,
+    /// Nothing (RFC 2918).
+    None,
+}
+
+/// Which next hops one gateway must not be told; its other routes stay shared with everybody.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Exclusion {
+    /// The gateway's own addresses (RFC 4271 §5.1.3: never its own address as NEXT_HOP).
+    pub own: Vec<IpAddr>,
+    /// The only subnets whose addresses it can resolve, if that is configured, for the families that are named.
+    pub attached: Vec<Prefix>,
+}
+
+impl Exclusion {
+    /// Everything may be told.
+    pub const NOTHING: Exclusion = Exclusion { own: Vec::new(), attached: Vec::new() };
+
+    /// Whether it excludes nothing at all.
+    pub fn is_nothing(&self) -> bool {
+        self.own.is_empty() && self.attached.is_empty()
+    }
+
+    /// Whether routes with this next hop are kept from the gateway.
+    pub fn excludes(&self, next_hop: IpAddr) -> bool {
+        let same_family = |subnet: &&Prefix| subnet.net().addr().is_ipv4() == next_hop.is_ipv4();
+        let mut attached = self.attached.iter().filter(same_family).peekable();
+        self.own.contains(&next_hop) || (attached.peek().is_some() && !attached.any(|subnet| subnet.contains(next_hop)))
+    }
+}
+
+#[derive(Debug)]
+struct Dump {
+    order: Arc<Order>,
+    next: usize,
+    end: Marker,
+    /// A Begin-of-Route-Refresh is still to be sent.
+    begin: bool,
+    withdraw_absent: bool,
+}
+
+/// Where one gateway is in one view.
+#[derive(Debug)]
+pub struct Feed {
+    encoding: Encoding,
+    exclusion: Exclusion,
+    /// Both sides advertised capability 70.
+    enhanced_refresh: bool,
+    tail: Seq,
+    dump: Option<Dump>,
+    /// The family's End-of-RIB went out on this session.
+    initial_done: bool,
+    /// Another refresh was asked for while a dump was in progress.
+    again: bool,
+}
+
+impl Feed {
+    /// A feed of a new session: everything, then End-of-RIB.
+    pub fn new(view: &mut View, encoding: Encoding, exclusion: Exclusion, enhanced_refresh: bool) -> Self {
+        let order = view.order();
+        let tail = order.at;
+        let dump = Dump { order, next: 0, end: Marker::EndOfRib, begin: false, withdraw_absent: false };
+        let dump = Some(dump);
+        Feed { encoding, exclusion, enhanced_refresh, tail, dump, initial_done: false, again: false }
+    }
+
+    /// The position up to which the gateway was told every change.
+    pub fn tail(&self) -> Seq {
+        self.tail
+    }
+
+    /// Whether a dump is in progress.
+    pub fn is_dumping(&self) -> bool {
+        self.dump.is_some()
+    }
+
+    /// Whether a dump in progress still has to withdraw routes by slot: until then no slot may be freed.
+    pub fn withdraws_absent(&self) -> bool {
+        self.dump.as_ref().is_some_and(|dump| dump.withdraw_absent)
+    }
+
+    /// Whether everything was handed out, the marker too.
+    pub fn is_caught_up(&self, view: &View) -> bool {
+        self.dump.is_none() && self.tail == view.head()
+    }
+
+    /// How many positions of the log it trails behind.
+    pub fn lag(&self, view: &View) -> u64 {
+        view.head().0 - self.tail.0
+    }
+
+    /// The gateway asked for everything again (RFC 2918, RFC 7313). Before the family's End-of-RIB it only counts as a
+    /// request for later: a BoRR may not come first.
+    pub fn refresh(&mut self, view: &mut View) {
+        if self.dump.is_some() {
+            self.again = true;
+            return;
+        }
+        let end = if self.enhanced_refresh { Marker::EndOfRefresh } else { Marker::None };
+        let order = view.order();
+        self.begin_dump(order, end, false);
+    }
+
+    /// Too far behind to be told change by change: starts over with a bracketed dump. False where the gateway knows no
+    /// brackets or is still in its first dump: then only a new session helps.
+    pub fn resynchronise(&mut self, view: &mut View) -> bool {
+        if !self.enhanced_refresh || !self.initial_done {
+            return false;
+        }
+        let order = view.order();
+        // The brackets also take away what was withdrawn in the part of the log that is skipped.
+        self.tail = order.at;
+        self.begin_dump(order, Marker::EndOfRefresh, false);
+        true
+    }
+
+    /// From now on in another view, or with another exclusion: everything again, and a withdrawal for every other prefix.
+    pub fn move_to(&mut self, view: &mut View, slots: &Slots, exclusion: Exclusion) {
+        self.exclusion = exclusion;
+        let order = view.order_with_absent(slots);
+        self.tail = order.at;
+        let end = if self.initial_done { Marker::None } else { Marker::EndOfRib };
+        self.begin_dump(order, end, true);
+    }
+
+    fn begin_dump(&mut self, order: Arc<Order>, end: Marker, withdraw_absent: bool) {
+        // Slots that changed since the order was made are left out of the dump: the tail must carry them (again).
+        self.tail = self.tail.min(order.at);
+        self.again = false;
+        self.dump = Some(Dump { order, next: 0, end, begin: end == Marker::EndOfRefresh, withdraw_absent });
+    }
+
+    /// The next changes, if any.
+    pub fn pull_tail(&mut self, view: &mut View, slots: &Slots, stamp: Stamp) -> Option<Arc<Chunk>> {
+        while self.tail < view.head() {
+            let from = From::Tail(self.tail);
+            let Piece { chunk, next, .. } = view.piece(&from, self.ask(slots, stamp));
+            self.tail = Seq(next);
+            if !chunk.bytes.is_empty() {
+                return Some(chunk);
+            }
+        }
+        None
+    }
+
+    /// The next slice of the dump, or its marker once everything before it was handed out. `verified`: every source was
+    /// read completely, so an End-of-RIB would be true (P4).
+    pub fn pull_dump(&mut self, view: &mut View, slots: &Slots, stamp: Stamp, verified: bool) -> Option<Arc<Chunk>> {
+        let dump = self.dump.as_mut()?;
+        if dump.begin {
+            dump.begin = false;
+            return Some(self.marker(view, stamp, RefreshSubtype::Begin));
+        }
+        while let Some(dump) = self.dump.as_ref().filter(|dump| dump.next < dump.order.slots.len()) {
+            let order = Arc::clone(&dump.order);
+            let from = From::Dump { order, next: dump.next, withdraw_absent: dump.withdraw_absent };
+            let Piece { chunk, next, .. } = view.piece(&from, self.ask(slots, stamp));
+            if let Some(dump) = &mut self.dump {
+                dump.next = next as usize;
+            }
+            if !chunk.bytes.is_empty() {
+                return Some(chunk);
+            }
+        }
+        let end = self.dump.as_ref()?.end;
+        if self.tail < view.head() || (end == Marker::EndOfRib && !verified) {
+            return None;
+        }
+        self.dump = None;
+        let marker = match end {
+            Marker::EndOfRib => {
+                self.initial_done = true;
+                let (mut out, mut ends) = (Vec::new(), Vec::new());
+                Packer::new(self.encoding, view.family()).end_of_rib(&mut out, &mut ends);
+                Some(control_chunk(view, stamp, out.into()))
+            }
+            Marker::EndOfRefresh => Some(self.marker(view, stamp, RefreshSubtype::End)),
+            Marker::None => None,
+        };
+        if self.again {
+            self.refresh(view);
+        }
+        marker
+    }
+
+    fn marker(&self, view: &View, stamp: Stamp, subtype: RefreshSubtype) -> Arc<Chunk> {
+        let (afi, safi) = (view.family().afi(), view.family().safi());
+        control_chunk(view, stamp, RouteRefresh { afi, safi, subtype }.encode())
+    }
+
+    fn ask<'a>(&'a self, slots: &'a Slots, stamp: Stamp) -> Ask<'a> {
+        Ask { slots, encoding: self.encoding, stamp, exclusion: &self.exclusion }
+    }
+}
+
+/// One message of its own.
+fn control_chunk(view: &View, stamp: Stamp, bytes: bytes::Bytes) -> Arc<Chunk> {
+    let ends = Box::new([u32::try_from(bytes.len()).unwrap_or(u32::MAX)]);
+    Arc::new(Chunk { stamp, at: view.head(), bytes, ends })
+}
