@@ -148,8 +148,8 @@ mod tests {
             prefixes: vec![
                 Allowed { within: p("10.244.0.0/16"), lengths: 20..=28 },
                 Allowed { within: p("fd00:10:244::/48"), lengths: 56..=64 },
-                // As wide as a careless operator can make it: the martians below must be refused all the same.
-                Allowed { within: p("100.0.0.0/1"), lengths: 2..=32 },
+                // Careless, but the martians in it must be refused all the same.
+                Allowed { within: p("126.0.0.0/7"), lengths: 7..=32 },
             ],
             next_hops: vec![p("10.168.0.0/16"), p("fd00:10:168::/48"), p("fe80::/10"), p("224.0.0.0/4")],
             protected: vec![a("10.244.9.1")],
