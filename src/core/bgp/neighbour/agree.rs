@@ -52,13 +52,8 @@ impl Agreed {
         }
         let offered: Vec<Family> = peer.families().collect();
         let four_octet_as = peer.has_four_octet_as();
-        let encoding = Encoding {
-            session,
-            local_asn: config.local_asn,
-            four_octet_as,
-            ipv4_via_ipv6: false,
-            max_len: MAX_LEN,
-        };
+        let encoding =
+            Encoding { session, local_asn: config.local_asn, four_octet_as, ipv4_via_ipv6: false, max_len: MAX_LEN };
         let both = |family| config.families[family] && offered.contains(&family);
         let families = PerFamily::from_fn(|family| both(family).then_some(encoding));
         if families.iter().all(|(_, agreed)| agreed.is_none()) {
@@ -91,9 +86,7 @@ fn no_common_family(config: &NeighbourConfig, offered: &[Family]) -> Disagreemen
     let wanted: Vec<Family> = Family::ALL.into_iter().filter(|&family| config.families[family]).collect();
     let first = wanted.first().copied().unwrap_or(Family::Ipv4);
     let required = Capability::MultiProtocol { afi: first.afi(), safi: first.safi() };
-    let names = |families: &[Family]| {
-        families.iter().map(|family| family.name()).collect::<Vec<_>>().join(", ")
-    };
+    let names = |families: &[Family]| families.iter().map(|family| family.name()).collect::<Vec<_>>().join(", ");
     let why = format!(
         "no address family in common: we offer {}, the gateway {}: activate one on both sides",
         names(&wanted),

@@ -1,8 +1,6 @@
 //! What a session with one gateway is configured to be, and the OPEN that says so.
 
-use crate::bgp::wire::{
-    Capability, GracefulRestart, LongLivedFamily, Open, RestartFamily, SessionType,
-};
+use crate::bgp::wire::{Capability, GracefulRestart, LongLivedFamily, Open, RestartFamily, SessionType};
 use crate::model::{Asn, Family, HoldTime, PerFamily, RouterId};
 use std::time::Duration;
 
