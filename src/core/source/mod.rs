@@ -38,6 +38,24 @@ pub struct KeyRange {
     pub end: Bytes,
 }
 
+impl KeyRange {
+    /// All keys that begin with `prefix`: up to its successor (its last octet below 0xff plus one).
+    pub fn of_prefix(prefix: &[u8]) -> KeyRange {
+        let mut end = prefix.to_vec();
+        while end.pop_if(|last| *last == 0xff).is_some() {}
+        match end.last_mut() {
+            Some(last) => *last += 1,
+            None => end.push(0), // etcd's way to write "to the last key"
+        }
+        KeyRange { start: Bytes::copy_from_slice(prefix), end: Bytes::from(end) }
+    }
+
+    /// Whether the key lies in it.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        *key >= *self.start && (*self.end == *b"\0" || *key < *self.end)
+    }
+}
+
 /// One stored object.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
@@ -169,6 +187,8 @@ pub enum FaultKind {
     Replaced,
     /// Silent for too long.
     Stuck,
+    /// What was to be read has been compacted away; it is being read anew.
+    Compacted,
 }
 
 /// What happened to a source's claims.

@@ -1,0 +1,181 @@
+//! What to do next: lists, watches, retries, and when a source counts as lost or current.
+
+use super::{
+    Attempt, ClusterId, Fault, FaultKind, Follow, Listing, Note, Order, Outcome, Phase, Reconcile, Rev, Seen, Sync,
+    Task, Time, Watch, Why,
+};
+
+impl Sync {
+    /// Orders what is needed now: a watch from the position, or a list where there is none.
+    pub(super) fn resume(&mut self, now: Time, elsewhere: bool, out: &mut Outcome) {
+        self.reconcile = None;
+        let attempt = self.fresh_attempt();
+        let task = match self.position {
+            Some(from) if self.config.follow == Follow::Watch => {
+                self.phase = Phase::Watching(Watch { attempt, heard: now, ask: None, works: None });
+                Task::Watch { from }
+            }
+            _ => {
+                self.phase = Phase::Listing(Listing::new(attempt, now));
+                Task::List
+            }
+        };
+        out.orders.push(Order { attempt, task, elsewhere });
+    }
+
+    /// Lets out a complete list, and goes on once all is out.
+    pub(super) fn release(&mut self, now: Time, limit: usize, out: &mut Outcome) {
+        let Phase::Releasing(release) = &mut self.phase else { return };
+        if !release.step(limit, &mut self.table, out) {
+            return;
+        }
+        let (at, attempt) = (release.at, release.attempt);
+        self.position = Some(at);
+        self.highest = self.highest.max(at);
+        self.reconciled = Some(now);
+        self.reconcile_due = now + self.rng.jitter(self.config.timing.reconcile);
+        match self.config.follow {
+            Follow::Watch => self.resume(now, false, out),
+            Follow::Relists => self.phase = Phase::Following(attempt),
+        }
+        self.complete |= !self.table.is_empty() || self.config.allow_empty;
+        self.now_known(out);
+    }
+
+    /// The position is what the store says now.
+    pub(super) fn now_known(&mut self, out: &mut Outcome) {
+        let at = self.position.unwrap_or_default();
+        let (next, note) = if self.complete {
+            (Seen::Current { value: (), at }, Note::Current { at, records: self.table.counts().records })
+        } else {
+            (Seen::Never(Why::Empty { at }), Note::NotBelieved { at })
+        };
+        if std::mem::discriminant(&next) != std::mem::discriminant(&self.seen)
+            || matches!(self.seen, Seen::Never(Why::Listing | Why::Failed(_)))
+        {
+            out.notes.push(note);
+        }
+        self.seen = next;
+    }
+
+    /// The order in hand failed. Nothing is removed; it is tried again later, elsewhere.
+    pub(super) fn fail(&mut self, now: Time, fault: Fault, out: &mut Outcome) {
+        let elsewhere = fault.kind != FaultKind::Compacted;
+        if fault.kind == FaultKind::Replaced {
+            self.position = None;
+        }
+        self.lose(now, fault, out);
+        self.reconcile = None;
+        if let (Follow::Relists, Some(attempt)) = (self.config.follow, self.phase.attempt()) {
+            self.phase = Phase::Following(attempt);
+            return;
+        }
+        if let Phase::Watching(Watch { works: Some(since), .. }) = self.phase
+            && now.since(since) >= self.config.timing.backoff_max
+        {
+            self.failures = 0;
+        }
+        let timing = self.config.timing;
+        let wait = timing.backoff_min.saturating_mul(1 << self.failures.min(16)).min(timing.backoff_max);
+        self.failures = self.failures.saturating_add(1);
+        self.phase = Phase::Waiting { until: now + self.rng.jitter(wait), elsewhere };
+    }
+
+    /// The revisions from the position on are gone from the store: a list, compared with what is known, replaces them.
+    pub(super) fn compacted(&mut self, now: Time, out: &mut Outcome) {
+        let from = self.position.take().unwrap_or_default();
+        out.notes.push(Note::Compacted { from });
+        let message = format!("revision {} has been compacted away: everything is being read anew", from.0);
+        self.fail(now, Fault { kind: FaultKind::Compacted, message }, out);
+    }
+
+    /// Another store answers: nothing it says is believed.
+    pub(super) fn replaced(&mut self, now: Time, cluster: ClusterId, out: &mut Outcome) {
+        let known = self.cluster.unwrap_or_default();
+        let message = format!(
+            "another cluster answers: its ID is {:x}, and was {:x} before. Nothing it says is believed and all routes stay; \
+             check the endpoints, or restart if the store was replaced on purpose",
+            cluster.0, known.0
+        );
+        self.fail(now, Fault { kind: FaultKind::Replaced, message }, out);
+    }
+
+    /// The watch has said something.
+    pub(super) fn watch_works(&mut self, out: &mut Outcome) {
+        self.complete |= !self.table.is_empty();
+        self.now_known(out);
+    }
+
+    /// Asks for all keys.
+    pub(super) fn order_reconcile(&mut self, now: Time, out: &mut Outcome) {
+        let attempt = self.fresh_attempt();
+        self.reconcile = Some(Reconcile::new(attempt, self.highest, now));
+        self.reconcile_due = now + self.rng.jitter(self.config.timing.reconcile);
+        out.orders.push(Order { attempt, task: Task::ListKeys, elsewhere: false });
+    }
+
+    /// The next part of a reconcile, or its end.
+    pub(super) fn go_on_reconciling(&mut self, now: Time, out: &mut Outcome) {
+        let attempt = Attempt(self.attempts + 1);
+        let Some(reconcile) = &mut self.reconcile else { return };
+        if let Some(keys) = reconcile.next_keys() {
+            reconcile.attempt = attempt;
+            reconcile.heard = now;
+            self.attempts = attempt.0;
+            out.orders.push(Order { attempt, task: Task::Fetch(keys), elsewhere: false });
+            return;
+        }
+        out.notes.extend(reconcile.finding());
+        if let Some(at) = reconcile.at.filter(|_| reconcile.proves_all) {
+            self.reach(at);
+        }
+        self.reconcile = None;
+        self.reconciled = Some(now);
+        self.reconcile_due = self.reconcile_due.max(now + self.config.timing.reconcile_pause);
+        self.watch_works(out);
+    }
+
+    /// Another reconcile, soon; the watch goes on.
+    pub(super) fn reconcile_failed(&mut self, now: Time, fault: Fault, out: &mut Outcome) {
+        self.reconcile = None;
+        self.reconciled = Some(now);
+        self.reconcile_due = now + self.config.timing.reconcile_pause;
+        out.notes.push(Note::ReconcileFailed(fault));
+    }
+
+    /// What was seen is doubtful: compare soon, but not all the time.
+    pub(super) fn reconcile_soon(&mut self, now: Time) {
+        let earliest = self.reconciled.map_or(now, |last| last + self.config.timing.reconcile_pause).max(now);
+        self.reconcile_due = self.reconcile_due.min(earliest);
+    }
+
+    /// The table holds what the store holds up to here.
+    pub(super) fn reach(&mut self, at: Rev) {
+        self.position = self.position.map(|position| position.max(at));
+        self.highest = self.highest.max(at);
+        if let Seen::Current { at: shown, .. } = &mut self.seen {
+            *shown = (*shown).max(at);
+        }
+    }
+
+    fn lose(&mut self, now: Time, fault: Fault, out: &mut Outcome) {
+        let (next, note) = match &self.seen {
+            Seen::Never(Why::Failed(before)) if *before == fault => return,
+            Seen::Lost { why, .. } if *why == fault => return,
+            Seen::Never(_) => (Seen::Never(Why::Failed(fault.clone())), Note::Failing(fault)),
+            Seen::Lost { at, since, .. } => {
+                (Seen::Lost { last: (), at: *at, since: *since, why: fault.clone() }, Note::Failing(fault))
+            }
+            Seen::Current { at, .. } => {
+                (Seen::Lost { last: (), at: *at, since: now, why: fault.clone() }, Note::Lost(fault))
+            }
+        };
+        self.seen = next;
+        out.notes.push(note);
+    }
+
+    fn fresh_attempt(&mut self) -> Attempt {
+        self.attempts += 1;
+        Attempt(self.attempts)
+    }
+}

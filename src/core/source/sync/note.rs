@@ -1,0 +1,115 @@
+//! What a [`Sync`](super::Sync) gives back, and what it has to say for the log.
+
+use super::super::{ClaimChange, Fault, Order, Rev};
+use crate::model::{Prefix, RecordId};
+use bytes::Bytes;
+
+/// What to do next. A buffer to use again: whoever passes it in takes out what he finds and empties it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// For the transport, in order.
+    pub orders: Vec<Order>,
+    /// For the table, in order.
+    pub changes: Vec<ClaimChange>,
+    /// For the log and the timeline.
+    pub notes: Vec<Note>,
+}
+
+impl Outcome {
+    /// Empties it and keeps the memory.
+    pub fn clear(&mut self) {
+        self.orders.clear();
+        self.changes.clear();
+        self.notes.clear();
+    }
+}
+
+/// Something worth telling a person.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Note {
+    /// Known completely, for the first time or again.
+    #[error("current at revision {}: {records} records", at.0)]
+    Current {
+        /// Up to which revision.
+        at: Rev,
+        /// How many records it has.
+        records: usize,
+    },
+    /// Not known any more; what was known stays.
+    #[error("lost, its routes stay: {0}")]
+    Lost(Fault),
+    /// A further attempt failed, in another way than the one before.
+    #[error("still lost: {0}")]
+    Failing(Fault),
+    /// The first list was empty and is not believed.
+    #[error(
+        "the first list (revision {}) was empty, which is not believed until a record is seen: check the prefix, or set \
+         allow_empty",
+        at.0
+    )]
+    NotBelieved {
+        /// The list's revision.
+        at: Rev,
+    },
+    /// The revisions wanted are compacted away: everything is listed anew and compared.
+    #[error("revision {} has been compacted away: reading everything anew", from.0)]
+    Compacted {
+        /// The revision asked for.
+        from: Rev,
+    },
+    /// A record cannot be decoded; earlier claims of it stay.
+    #[error("record {} cannot be read ({}): {why}", key.escape_ascii(), if *kept { "what it said before stays" } else { "it is passed over" })]
+    Quarantined {
+        /// Which.
+        record: RecordId,
+        /// Its key.
+        key: Bytes,
+        /// What is wrong.
+        why: String,
+        /// Whether earlier claims of it stay.
+        kept: bool,
+    },
+    /// A quarantined record can be decoded again, or is gone.
+    #[error("record {} is no longer quarantined", key.escape_ascii())]
+    Released {
+        /// Which.
+        record: RecordId,
+        /// Its key.
+        key: Bytes,
+    },
+    /// A prefix has no next hop.
+    #[error("{prefix} of record {} is not announced: {why}", key.escape_ascii())]
+    Unresolved {
+        /// Whose prefix.
+        record: RecordId,
+        /// Its key.
+        key: Bytes,
+        /// Which.
+        prefix: Prefix,
+        /// Why.
+        why: &'static str,
+    },
+    /// The store told something older than it had told before (etcd#15271): not believed, a reconcile is due.
+    #[error("an event of revision {} came after one of revision {}: comparing with the store", event.0, after.0)]
+    OutOfOrder {
+        /// The event's revision.
+        event: Rev,
+        /// What was known already.
+        after: Rev,
+    },
+    /// A reconcile found that the watch had not told everything.
+    #[error(
+        "the watch had not told everything: at revision {} {missing} records were gone and {differing} new or changed", at.0
+    )]
+    Reconciled {
+        /// The revision compared with.
+        at: Rev,
+        /// Records that were known and are gone.
+        missing: usize,
+        /// Records that were read anew.
+        differing: usize,
+    },
+    /// A reconcile failed; it is tried again, and the watch goes on.
+    #[error("the comparison with the store failed and will be tried again: {0}")]
+    ReconcileFailed(Fault),
+}

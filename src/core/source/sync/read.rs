@@ -1,0 +1,157 @@
+//! What the store says, put into the table.
+
+use super::reconcile::{older_record, went_back};
+use super::table::Fact;
+use super::{Bytes, ClusterId, Event, Fault, FaultKind, Note, Outcome, Phase, Proof, Record, Rev, Sync, Time};
+
+impl Sync {
+    /// A page of a list.
+    pub(super) fn page(
+        &mut self,
+        now: Time,
+        at: Rev,
+        cluster: ClusterId,
+        records: Vec<Record>,
+        more: bool,
+        out: &mut Outcome,
+    ) {
+        if self.cluster.is_some_and(|known| known != cluster) {
+            return self.replaced(now, cluster, out);
+        }
+        let Phase::Listing(listing) = &mut self.phase else { return };
+        if *listing.pinned.get_or_insert((cluster, at)) != (cluster, at) {
+            let message = "the pages of a list were not of one revision: it will be read again".into();
+            return self.fail(now, Fault { kind: FaultKind::Malformed, message }, out);
+        }
+        if at < self.highest {
+            return self.fail(now, went_back(at, self.highest), out);
+        }
+        let mut facts = Vec::with_capacity(records.len());
+        for record in records {
+            let Some(name) = name(&self.range, &record.key) else { continue };
+            if let Some(known) = self.table.find(name).and_then(|slot| self.table.modified(slot))
+                && record.modified < known
+            {
+                return self.fail(now, older_record(name, record.modified, known), out);
+            }
+            facts.push(self.fact(&record));
+        }
+        let Phase::Listing(listing) = &mut self.phase else { return };
+        listing.heard = now;
+        listing.page(facts.into_iter().flatten(), &mut self.table);
+        if more {
+            return;
+        }
+        self.cluster = Some(cluster);
+        if let Phase::Listing(listing) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            self.phase = Phase::Releasing(listing.complete(at));
+        }
+        self.release(now, super::SLICE, out);
+    }
+
+    /// Changes from the watch. What is older than the position was known already, or comes out of order (etcd#15271): it is
+    /// not believed, and the store is asked.
+    pub(super) fn events(&mut self, now: Time, events: Vec<Event>, out: &mut Outcome) {
+        for event in events {
+            let position = self.position.unwrap_or_default();
+            let (key, modified) = match &event {
+                Event::Put(record) => (&record.key, record.modified),
+                Event::Delete { key, modified } => (key, *modified),
+            };
+            if let Some(name) = name(&self.range, key) {
+                let slot = self.table.find(name);
+                let known = slot.and_then(|slot| self.table.modified(slot));
+                let late = modified < position;
+                match (&event, slot) {
+                    _ if known.is_some_and(|known| modified <= known) => {}
+                    (Event::Delete { .. }, None) => {}
+                    _ if late => {
+                        out.notes.push(Note::OutOfOrder { event: modified, after: position });
+                        self.reconcile_soon(now);
+                    }
+                    (Event::Delete { .. }, Some(slot)) => self.table.remove(slot, Proof::Deleted(modified), out),
+                    (Event::Put(record), _) => {
+                        if let Some(fact) = self.fact(record) {
+                            self.learn(fact, out);
+                        }
+                    }
+                }
+            }
+            self.reach(modified);
+        }
+    }
+
+    /// A page of keys.
+    pub(super) fn keys_page(
+        &mut self,
+        now: Time,
+        at: Rev,
+        cluster: ClusterId,
+        keys: &[(Bytes, Rev)],
+        more: bool,
+        out: &mut Outcome,
+    ) {
+        if self.cluster.is_some_and(|known| known != cluster) {
+            return self.replaced(now, cluster, out);
+        }
+        let Some(reconcile) = &mut self.reconcile else { return };
+        reconcile.heard = now;
+        let range = &self.range;
+        let names = keys.iter().filter_map(|(key, modified)| Some((key, name(range, key)?, *modified)));
+        match reconcile.page(at, names, &self.table) {
+            Ok(()) if more => {}
+            Ok(()) => {
+                reconcile.complete(&mut self.table, out);
+                self.go_on_reconciling(now, out);
+            }
+            Err(fault) if fault.kind == FaultKind::Replaced => self.fail(now, fault, out),
+            Err(fault) => self.reconcile_failed(now, fault, out),
+        }
+    }
+
+    /// Records that a reconcile wanted. One that was not known is taken only if the answer is as new as all events handled:
+    /// a deletion may have gone by already.
+    pub(super) fn fetched(&mut self, now: Time, at: Rev, records: Vec<Record>, out: &mut Outcome) {
+        for record in &records {
+            let Some(name) = name(&self.range, &record.key) else { continue };
+            let known = self.table.find(name).and_then(|slot| self.table.modified(slot));
+            match known {
+                Some(known) if record.modified <= known => {}
+                None if self.position.is_some_and(|position| at < position) => {
+                    if let Some(reconcile) = &mut self.reconcile {
+                        reconcile.proves_all = false;
+                    }
+                    self.reconcile_soon(now);
+                }
+                _ => {
+                    if let Some(fact) = self.fact(record) {
+                        self.learn(fact, out);
+                        if let Some(reconcile) = &mut self.reconcile {
+                            reconcile.differing += 1;
+                        }
+                    }
+                }
+            }
+        }
+        self.go_on_reconciling(now, out);
+    }
+
+    fn learn(&mut self, fact: Fact, out: &mut Outcome) {
+        let slot = self.table.put(fact, out);
+        if let Some(reconcile) = &mut self.reconcile {
+            reconcile.exempt(slot);
+        }
+    }
+
+    /// The record decoded, unless it lies outside the range.
+    fn fact(&mut self, record: &Record) -> Option<Fact> {
+        let name = name(&self.range, &record.key)?;
+        let said = self.config.schema.decode_name(name, &record.value).map(|statement| self.table.keep(statement));
+        Some(Fact { name: name.into(), modified: record.modified, created: record.created, said })
+    }
+}
+
+/// The key without the range's start, if it lies in the range.
+fn name<'a>(range: &super::KeyRange, key: &'a Bytes) -> Option<&'a [u8]> {
+    if range.contains(key) { key.strip_prefix(&range.start[..]) } else { None }
+}

@@ -1,0 +1,141 @@
+//! Comparing what is known with the store's keys: heals what a watch lost (etcd#17529, #18089, #19179).
+//!
+//! A complete list of keys and revisions at one revision R tells which records are gone (a proof), and which are to be read
+//! again. Events go on meanwhile: a record learnt while the comparison runs is left out of it.
+
+use super::super::{Attempt, Fault, FaultKind, Rev};
+use super::note::{Note, Outcome};
+use super::seen::Proof;
+use super::slots::{Slot, Slots};
+use super::table::Table;
+use crate::model::Time;
+use bytes::Bytes;
+
+/// How many keys are read at once: etcd's default limit of operations in one transaction.
+pub(super) const FETCH: usize = 128;
+
+/// A reconcile under way.
+pub(super) struct Reconcile {
+    pub(super) attempt: Attempt,
+    /// When it last answered.
+    pub(super) heard: Time,
+    /// What the store must have reached: all that was known when it was asked.
+    floor: Rev,
+    /// The revision of the list of keys.
+    pub(super) at: Option<Rev>,
+    listed: Slots,
+    /// Keys to read.
+    wanted: Vec<Bytes>,
+    missing: usize,
+    /// Records that were read and were new or changed.
+    pub(super) differing: usize,
+    /// Whether the table holds at the end what the store held at `at`.
+    pub(super) proves_all: bool,
+}
+
+impl Reconcile {
+    pub(super) fn new(attempt: Attempt, floor: Rev, now: Time) -> Self {
+        Reconcile {
+            attempt,
+            heard: now,
+            floor,
+            at: None,
+            listed: Slots::default(),
+            wanted: Vec::new(),
+            missing: 0,
+            differing: 0,
+            proves_all: true,
+        }
+    }
+
+    /// Takes in a page of keys, each with its name (the key without the range's start). An error is the store's fault.
+    pub(super) fn page<'a>(
+        &mut self,
+        at: Rev,
+        keys: impl Iterator<Item = (&'a Bytes, &'a [u8], Rev)>,
+        table: &Table,
+    ) -> Result<(), Fault> {
+        if *self.at.get_or_insert(at) != at {
+            return Err(Fault {
+                kind: FaultKind::Malformed,
+                message: "the pages of a list of keys were not of one revision: it will be read again".into(),
+            });
+        }
+        if at < self.floor {
+            return Err(went_back(at, self.floor));
+        }
+        for (key, name, modified) in keys {
+            match table.find(name) {
+                None => self.wanted.push(key.clone()),
+                Some(slot) => {
+                    self.listed.insert(slot);
+                    let known = table.modified(slot).unwrap_or_default();
+                    if known < modified {
+                        self.wanted.push(key.clone());
+                    } else if known > modified && known <= at {
+                        return Err(older_record(name, modified, known));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The list of keys is complete: what it lacks is gone.
+    pub(super) fn complete(&mut self, table: &mut Table, out: &mut Outcome) {
+        let Some(at) = self.at else { return };
+        for slot in (0..table.end()).filter_map(|index| table.nth(index)).collect::<Vec<_>>() {
+            if !self.listed.contains(slot) && table.modified(slot).is_some_and(|modified| modified <= at) {
+                table.remove(slot, Proof::MissingFrom { at }, out);
+                self.missing += 1;
+            }
+        }
+    }
+
+    /// The next keys to read; none when it is done.
+    pub(super) fn next_keys(&mut self) -> Option<Vec<Bytes>> {
+        let from = self.wanted.len().saturating_sub(FETCH);
+        (!self.wanted.is_empty()).then(|| self.wanted.split_off(from))
+    }
+
+    /// A record was learnt by other means: the list may have been made before it.
+    pub(super) fn exempt(&mut self, slot: Slot) {
+        self.listed.insert(slot);
+    }
+
+    /// What it found, if it found anything.
+    pub(super) fn finding(&self) -> Option<Note> {
+        let at = self.at?;
+        (self.missing + self.differing > 0).then_some(Note::Reconciled {
+            at,
+            missing: self.missing,
+            differing: self.differing,
+        })
+    }
+}
+
+/// The store's revision is below one it has shown before.
+pub(super) fn went_back(at: Rev, known: Rev) -> Fault {
+    Fault {
+        kind: FaultKind::Replaced,
+        message: format!(
+            "the store answers at revision {}, but was at {} before: it was restored from a backup or replaced. Nothing it \
+             says is believed and all routes stay until it is past that revision; restart to take it as it is",
+            at.0, known.0
+        ),
+    }
+}
+
+/// A record is older than it was before.
+pub(super) fn older_record(name: &[u8], at: Rev, known: Rev) -> Fault {
+    Fault {
+        kind: FaultKind::Replaced,
+        message: format!(
+            "record {} is of revision {} now and was of {} before: the store was restored from a backup or replaced. Nothing \
+             it says is believed and all routes stay; restart to take it as it is",
+            name.escape_ascii(),
+            at.0,
+            known.0
+        ),
+    }
+}

@@ -1,0 +1,381 @@
+//! The records of one source and what they state: every write to it says what it changes.
+
+use super::super::schema::{Addresses, Statement, Unreadable, no_address};
+use super::super::{ClaimChange, Rev};
+use super::note::{Note, Outcome};
+use super::packed::Packed;
+use super::seen::{Absent, Counts, Proof};
+use super::slots::Slot;
+use crate::model::{Claim, ClaimKey, HostName, Labels, Prefix, RecordId, SourceId};
+use bytes::Bytes;
+use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// A record, decoded, not yet in the table.
+pub(super) struct Fact {
+    /// Its key without the range's start.
+    pub(super) name: Box<[u8]>,
+    pub(super) modified: Rev,
+    pub(super) created: Rev,
+    pub(super) said: Result<Said, Unreadable>,
+}
+
+/// A [`Statement`] as it is kept.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Said {
+    host: HostName,
+    labels: Arc<Labels>,
+    addresses: Addresses,
+    subnets: Packed,
+}
+
+struct Entry {
+    id: RecordId,
+    name: Box<[u8]>,
+    modified: Rev,
+    created: Rev,
+    /// What it said when it could last be read; none if it never could.
+    said: Option<Said>,
+    readable: bool,
+}
+
+impl Entry {
+    fn claims(&self) -> impl Iterator<Item = (Prefix, Claim)> {
+        self.said.iter().flat_map(|said| {
+            said.subnets.iter().filter_map(|prefix| {
+                Some((
+                    prefix,
+                    Claim {
+                        host: said.host.clone(),
+                        next_hop: said.addresses.of(prefix.family())?,
+                        labels: Arc::clone(&said.labels),
+                        created: self.created.0,
+                        readable: self.readable,
+                    },
+                ))
+            })
+        })
+    }
+}
+
+pub(super) struct Table {
+    source: SourceId,
+    /// What all keys begin with.
+    start: Bytes,
+    slots: Vec<Option<Entry>>,
+    free: Vec<Slot>,
+    by_name: HashTable<Slot>,
+    by_id: HashTable<Slot>,
+    hasher: DefaultHashBuilder,
+    next_id: u32,
+    labels: HashSet<Arc<Labels>>,
+    labels_sweep: usize,
+    /// Why records cannot be read.
+    quarantine: BTreeMap<Slot, Box<str>>,
+    /// Subnets without a next hop.
+    unresolved: BTreeMap<Slot, Box<[Prefix]>>,
+    /// Claims that stay although their subnet has lost its next hop: a dangling reference withdraws nothing (P2).
+    kept: BTreeMap<Slot, Box<[(Prefix, Claim)]>>,
+}
+
+impl Table {
+    pub(super) fn new(source: SourceId, start: Bytes) -> Self {
+        Table {
+            source,
+            start,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_name: HashTable::new(),
+            by_id: HashTable::new(),
+            hasher: DefaultHashBuilder::default(),
+            next_id: 0,
+            labels: HashSet::new(),
+            labels_sweep: 64,
+            quarantine: BTreeMap::new(),
+            unresolved: BTreeMap::new(),
+            kept: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        Counts {
+            records: self.by_name.len(),
+            quarantined: self.quarantine.len(),
+            unresolved: self.unresolved.values().map(|prefixes| prefixes.len()).sum(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// How many slots there are, for a sweep over all.
+    pub(super) fn end(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The record in the `index`-th slot.
+    pub(super) fn nth(&self, index: usize) -> Option<Slot> {
+        let slot = Slot::new(index)?;
+        self.entry(slot).map(|_| slot)
+    }
+
+    pub(super) fn find(&self, name: &[u8]) -> Option<Slot> {
+        self.by_name
+            .find(self.hasher.hash_one(name), |slot| self.entry(*slot).is_some_and(|entry| *entry.name == *name))
+            .copied()
+    }
+
+    pub(super) fn find_id(&self, id: RecordId) -> Option<Slot> {
+        self.by_id.find(self.hasher.hash_one(id), |slot| self.entry(*slot).is_some_and(|entry| entry.id == id)).copied()
+    }
+
+    pub(super) fn id(&self, slot: Slot) -> Option<RecordId> {
+        self.entry(slot).map(|entry| entry.id)
+    }
+
+    pub(super) fn modified(&self, slot: Slot) -> Option<Rev> {
+        self.entry(slot).map(|entry| entry.modified)
+    }
+
+    pub(super) fn created(&self, slot: Slot) -> Option<Rev> {
+        self.entry(slot).map(|entry| entry.created)
+    }
+
+    pub(super) fn is_readable(&self, slot: Slot) -> bool {
+        self.entry(slot).is_some_and(|entry| entry.readable)
+    }
+
+    /// The record's whole key.
+    pub(super) fn key(&self, slot: Slot) -> Bytes {
+        self.entry(slot).map(|entry| self.whole(&entry.name)).unwrap_or_default()
+    }
+
+    /// Quarantined records: why, and whether earlier claims of it stay.
+    pub(super) fn quarantined(&self) -> impl Iterator<Item = (Slot, &str, bool)> {
+        self.quarantine
+            .iter()
+            .map(|(slot, why)| (*slot, &**why, self.entry(*slot).is_some_and(|entry| entry.said.is_some())))
+    }
+
+    /// Subnets without a next hop.
+    pub(super) fn unresolved(&self) -> impl Iterator<Item = (Slot, Prefix)> {
+        self.unresolved.iter().flat_map(|(slot, prefixes)| prefixes.iter().map(|prefix| (*slot, *prefix)))
+    }
+
+    /// The statement as the table keeps it.
+    pub(super) fn keep(&mut self, statement: Statement) -> Said {
+        let labels = match self.labels.get(&statement.labels) {
+            Some(labels) => Arc::clone(labels),
+            None => {
+                if self.labels.len() >= self.labels_sweep {
+                    self.labels.retain(|labels| Arc::strong_count(labels) > 1);
+                    self.labels_sweep = 64.max(2 * self.labels.len());
+                }
+                let labels = Arc::new(statement.labels);
+                self.labels.insert(Arc::clone(&labels));
+                labels
+            }
+        };
+        let Statement { host, addresses, subnets, .. } = statement;
+        Said { host, labels, addresses, subnets: Packed::new(subnets) }
+    }
+
+    /// Whether the fact says what the record says already; then only its revision is noted (a lease's renewal).
+    pub(super) fn touch(&mut self, slot: Slot, fact: &Fact) -> bool {
+        if self.kept.contains_key(&slot) {
+            return false;
+        }
+        let Some(entry) = self.entry_mut(slot) else { return false };
+        let same = entry.readable
+            && entry.created == fact.created
+            && matches!((&entry.said, &fact.said), (Some(before), Ok(after)) if before == after);
+        if same {
+            entry.modified = fact.modified;
+        }
+        same
+    }
+
+    /// Puts the fact in; where it goes.
+    pub(super) fn put(&mut self, fact: Fact, out: &mut Outcome) -> Slot {
+        match self.find(&fact.name) {
+            None => self.insert(fact, out),
+            Some(slot) => {
+                if !self.touch(slot, &fact) {
+                    self.rewrite(slot, fact, out);
+                }
+                slot
+            }
+        }
+    }
+
+    /// Takes the record out.
+    pub(super) fn remove(&mut self, slot: Slot, proof: Proof, out: &mut Outcome) {
+        let claims = self.claims(slot);
+        let Some(entry) = self.slots.get_mut(slot.index()).and_then(Option::take) else { return };
+        if let Ok(found) = self.by_name.find_entry(self.hasher.hash_one(&*entry.name), |other| *other == slot) {
+            found.remove();
+        }
+        if let Ok(found) = self.by_id.find_entry(self.hasher.hash_one(entry.id), |other| *other == slot) {
+            found.remove();
+        }
+        self.free.push(slot);
+        self.kept.remove(&slot);
+        self.unresolved.remove(&slot);
+        if self.quarantine.remove(&slot).is_some() {
+            out.notes.push(Note::Released { record: entry.id, key: self.whole(&entry.name) });
+        }
+        for (prefix, _) in claims {
+            let key = ClaimKey { source: self.source, record: entry.id, prefix };
+            out.changes.push(ClaimChange::Remove(key, Absent::by(proof)));
+        }
+    }
+
+    fn insert(&mut self, fact: Fact, out: &mut Outcome) -> Slot {
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None => {
+                self.slots.push(None);
+                Slot::new(self.slots.len() - 1).unwrap_or(Slot::LAST)
+            }
+        };
+        let id = self.fresh_id();
+        let Fact { name, modified, created, said } = fact;
+        let name_hash = self.hasher.hash_one(&*name);
+        let (said, why) = match said {
+            Ok(said) => (Some(said), None),
+            Err(why) => (None, Some(why)),
+        };
+        let entry = Entry { id, name, modified, created, readable: said.is_some(), said };
+        for (prefix, claim) in entry.claims() {
+            out.changes.push(ClaimChange::Upsert(ClaimKey { source: self.source, record: id, prefix }, claim));
+        }
+        if let Some(place) = self.slots.get_mut(slot.index()) {
+            *place = Some(entry);
+        }
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let of = |slot: &Slot| slots.get(slot.index()).and_then(Option::as_ref);
+        self.by_name.insert_unique(name_hash, slot, |slot| of(slot).map_or(0, |entry| hasher.hash_one(&*entry.name)));
+        self.by_id
+            .insert_unique(hasher.hash_one(id), slot, |slot| of(slot).map_or(0, |entry| hasher.hash_one(entry.id)));
+        match why {
+            Some(why) => self.quarantine(slot, why, out),
+            None => self.note_unresolved(slot, out),
+        }
+        slot
+    }
+
+    /// The record was written: says what that changes, additions first, so that no prefix is without a claim in between.
+    fn rewrite(&mut self, slot: Slot, fact: Fact, out: &mut Outcome) {
+        let before = self.claims(slot);
+        let Some(entry) = self.entry_mut(slot) else { return };
+        let id = entry.id;
+        entry.modified = fact.modified;
+        entry.created = fact.created;
+        entry.readable = fact.said.is_ok();
+        match fact.said {
+            Err(why) => {
+                if let Some(kept) = self.kept.get_mut(&slot) {
+                    kept.iter_mut().for_each(|(_, claim)| claim.created = fact.created.0);
+                }
+                self.quarantine(slot, why, out);
+            }
+            Ok(said) => {
+                let dangling: Vec<_> = said
+                    .subnets
+                    .iter()
+                    .filter(|prefix| said.addresses.of(prefix.family()).is_none())
+                    .filter_map(|prefix| find(&before, prefix))
+                    .map(|(prefix, claim)| (*prefix, Claim { readable: false, ..claim.clone() }))
+                    .collect();
+                entry.said = Some(said);
+                if dangling.is_empty() {
+                    self.kept.remove(&slot);
+                } else {
+                    self.kept.insert(slot, dangling.into_boxed_slice());
+                }
+                if self.quarantine.remove(&slot).is_some() {
+                    out.notes.push(Note::Released { record: id, key: self.key(slot) });
+                }
+                self.note_unresolved(slot, out);
+            }
+        }
+        let after = self.claims(slot);
+        let key = |prefix: &Prefix| ClaimKey { source: self.source, record: id, prefix: *prefix };
+        for (prefix, claim) in &after {
+            if find(&before, *prefix).is_none_or(|(_, earlier)| earlier != claim) {
+                out.changes.push(ClaimChange::Upsert(key(prefix), claim.clone()));
+            }
+        }
+        let proof = Proof::NoLongerStated(fact.modified);
+        for (prefix, _) in &before {
+            if find(&after, *prefix).is_none() {
+                out.changes.push(ClaimChange::Remove(key(prefix), Absent::by(proof)));
+            }
+        }
+    }
+
+    /// All claims of a record, in the order of their prefixes.
+    fn claims(&self, slot: Slot) -> Vec<(Prefix, Claim)> {
+        let stated = self.entry(slot).into_iter().flat_map(Entry::claims);
+        let kept = self.kept.get(&slot).into_iter().flat_map(|kept| kept.iter().cloned());
+        let mut claims: Vec<_> = stated.chain(kept).collect();
+        claims.sort_unstable_by_key(|(prefix, _)| *prefix);
+        claims
+    }
+
+    fn quarantine(&mut self, slot: Slot, Unreadable(why): Unreadable, out: &mut Outcome) {
+        let Some(entry) = self.entry(slot) else { return };
+        if self.quarantine.get(&slot).is_none_or(|earlier| **earlier != *why) {
+            let (record, key, kept) = (entry.id, self.whole(&entry.name), entry.said.is_some());
+            out.notes.push(Note::Quarantined { record, key, why: why.clone(), kept });
+        }
+        self.quarantine.insert(slot, why.into_boxed_str());
+    }
+
+    fn note_unresolved(&mut self, slot: Slot, out: &mut Outcome) {
+        let Some(entry) = self.entry(slot) else { return };
+        let Some(said) = &entry.said else { return };
+        let without: Box<[Prefix]> =
+            said.subnets.iter().filter(|prefix| said.addresses.of(prefix.family()).is_none()).collect();
+        let known = self.unresolved.get(&slot).map_or(&[][..], |prefixes| prefixes);
+        for prefix in without.iter().filter(|prefix| !known.contains(prefix)) {
+            let (record, key) = (entry.id, self.whole(&entry.name));
+            out.notes.push(Note::Unresolved { record, key, prefix: *prefix, why: no_address(prefix.family()) });
+        }
+        if without.is_empty() {
+            self.unresolved.remove(&slot);
+        } else {
+            self.unresolved.insert(slot, without);
+        }
+    }
+
+    /// A number not in use. It wraps after four thousand million records; then the claims of its first owner are long gone.
+    fn fresh_id(&mut self) -> RecordId {
+        loop {
+            let id = RecordId(self.next_id);
+            self.next_id = self.next_id.wrapping_add(1);
+            if self.find_id(id).is_none() {
+                return id;
+            }
+        }
+    }
+
+    fn whole(&self, name: &[u8]) -> Bytes {
+        [&self.start[..], name].concat().into()
+    }
+
+    fn entry(&self, slot: Slot) -> Option<&Entry> {
+        self.slots.get(slot.index())?.as_ref()
+    }
+
+    fn entry_mut(&mut self, slot: Slot) -> Option<&mut Entry> {
+        self.slots.get_mut(slot.index())?.as_mut()
+    }
+}
+
+fn find(claims: &[(Prefix, Claim)], prefix: Prefix) -> Option<&(Prefix, Claim)> {
+    claims.binary_search_by_key(&prefix, |(prefix, _)| *prefix).ok().and_then(|index| claims.get(index))
+}
