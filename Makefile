@@ -1,0 +1,44 @@
+# Everything a person or the pipeline does with this repository. `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo build test setup lint unit integration bench clean
+
+MACHETE := cargo-machete 0.9.2
+DENY := cargo-deny 0.20.2
+WITH_PROTOC := integration/with-protoc.sh
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## watch subnets reach a gateway over BGP; needs only a Rust toolchain, no root
+	@$(WITH_PROTOC) cargo run --package fingerpost -- demo
+
+build: ## build the product for use
+	@$(WITH_PROTOC) cargo build --release --package fingerpost
+
+test: setup lint ## install what is missing, then lint and run every test (the labs need root)
+	@integration/suite.sh unit integration
+
+setup: ## install the packages that the tests need (as root, on Debian or Ubuntu)
+	@integration/setup.sh
+
+lint: ## formatting, clippy, rustdoc, unused and forbidden dependencies
+	cargo fmt --all --check
+	$(WITH_PROTOC) cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(WITH_PROTOC) cargo doc --workspace --no-deps --document-private-items
+	machete=$$(integration/tool.sh $(MACHETE)); "$$machete" --with-metadata
+	deny=$$(integration/tool.sh $(DENY)); "$$deny" --log-level error check bans licenses sources
+
+unit: ## unit, property and conformance tests
+	@integration/suite.sh unit
+
+integration: ## the scenarios with real etcd, BIRD and FRR in network namespaces (root)
+	@integration/suite.sh integration
+
+bench: ## measure the figures of the design, side by side with the bare minimum
+	@$(WITH_PROTOC) cargo bench --package bench
+
+clean: ## remove what was built, and what dead labs left behind
+	cargo clean
