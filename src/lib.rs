@@ -1,1 +1,3 @@
 //! Fingerpost.
+
+pub mod config;

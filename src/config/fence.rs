@@ -1,0 +1,156 @@
+//! `fence`: what may be announced at all (promise P1). Required, because a default would be wide open.
+
+use super::check::{Check, Field};
+use super::keys;
+use super::scalar::quoted;
+use super::tree::Value;
+use fingerpost_core::model::{Family, Prefix};
+use std::ops::RangeInclusive;
+
+/// What may be announced: a route passes if one of `prefixes` holds it and one of `next_hops` its next hop.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fence {
+    /// Never empty.
+    pub prefixes: Vec<FencePrefix>,
+    /// Ranges of next hops; never empty, and none has an address in common with a prefix of `prefixes`.
+    pub next_hops: Vec<Prefix>,
+}
+
+/// Subnets inside `within` whose length is in `lengths`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FencePrefix {
+    /// The range.
+    pub within: Prefix,
+    /// Allowed lengths; at least the range's own, at most the family's bits; never 0 in a fence.
+    pub lengths: RangeInclusive<u8>,
+}
+
+impl Fence {
+    /// The first range that has an address in common with this one, by its place in `prefixes`.
+    pub(super) fn overlapping(&self, other: Prefix) -> Option<(usize, Prefix)> {
+        let ranges = self.prefixes.iter().map(|range| range.within).enumerate();
+        ranges.into_iter().find(|(_, within)| within.overlaps(other))
+    }
+
+    pub(super) fn has(&self, family: Family) -> bool {
+        self.prefixes.iter().any(|range| range.within.family() == family)
+    }
+}
+
+/// The most bits a prefix of the family has.
+pub(super) fn bits(family: Family) -> u8 {
+    match family {
+        Family::Ipv4 => 32,
+        Family::Ipv6 => 128,
+    }
+}
+
+pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Option<Fence> {
+    let table = field.table(&keys::FENCE, check)?;
+    let prefixes = table.need(
+        "prefixes",
+        "list what may be announced, such as {within: 10.244.0.0/16, lengths: 20-28}",
+        check,
+        |field, check| {
+            let prefixes = field.list("{within: …, lengths: …}", check, prefix)?;
+            not_empty(field, prefixes, "nothing could be announced", check)
+        },
+    );
+    let next_hops = table.need("next_hops", "list the ranges that hosts' addresses are in", check, |field, check| {
+        let ranges = field.list("ADDRESS/LENGTH", check, Field::parsed::<Prefix>)?;
+        not_empty(field, ranges, "nothing could be announced", check)
+    });
+    let fence = Fence { prefixes: prefixes?, next_hops: next_hops? };
+    agree(&fence, check);
+    Some(fence)
+}
+
+fn not_empty<T>(field: &Field<'_>, list: Vec<T>, so: &str, check: &mut Check) -> Option<Vec<T>> {
+    if list.is_empty() {
+        check.fault(&field.path, format!("is empty: {so}"), "list at least one range");
+        return None;
+    }
+    Some(list)
+}
+
+/// Prefixes and next hops belong to different parts of the network.
+fn agree(fence: &Fence, check: &mut Check) {
+    for (n, range) in fence.next_hops.iter().enumerate() {
+        let path = format!("fence.next_hops[{n}]");
+        if let Some((_, within)) = fence.overlapping(*range) {
+            let message = format!("next hops {range} and announced prefixes {within} overlap");
+            check.fault(
+                &path,
+                message,
+                "narrow one of the two: a host is never reached by a route it is the next hop of",
+            );
+        } else if !fence.has(range.family()) {
+            check.warn(
+                &path,
+                format!("no {} prefix is in fence.prefixes", range.family()),
+                "remove it or add prefixes",
+            );
+        } else if range.is_default() {
+            check.warn(&path, "any address may be a next hop", "list the ranges that hosts' addresses are in");
+        }
+    }
+    for family in Family::ALL {
+        let first = fence.prefixes.iter().position(|range| range.within.family() == family);
+        if let Some(n) = first.filter(|_| fence.next_hops.iter().all(|range| range.family() != family)) {
+            let path = format!("fence.prefixes[{n}]");
+            let message = format!("no {family} range is in fence.next_hops, so no {family} route could pass");
+            check.fault(&path, message, format!("add the range of the hosts' {family} addresses"));
+        }
+    }
+}
+
+fn prefix(field: &Field<'_>, check: &mut Check) -> Option<FencePrefix> {
+    let table = field.table(&keys::FENCE_PREFIX, check)?;
+    let within: Option<Prefix> = table.need("within", "give the range, such as 10.244.0.0/16", check, Field::parsed);
+    let lengths =
+        table.need("lengths", "give the lengths that subnets have, such as 20-28 or 24", check, |field, check| {
+            lengths(field, within, check)
+        });
+    let prefix = FencePrefix { within: within?, lengths: lengths? };
+    if *prefix.lengths.start() == 0 {
+        check.fault(
+            &table.path("lengths"),
+            "length 0 is the default route, which is never announced",
+            "begin at 1 or above",
+        );
+        return None;
+    }
+    if prefix.within.is_default() {
+        check.warn(&table.path("within"), "fences nothing", "give the range that the cluster's subnets are in");
+    }
+    Some(prefix)
+}
+
+/// `24` or `20-28`, inside the bounds of the range and its family.
+pub(super) fn lengths(field: &Field<'_>, within: Option<Prefix>, check: &mut Check) -> Option<RangeInclusive<u8>> {
+    let text = match &field.node.value {
+        Value::Int(number) => number.to_string(),
+        _ => field.text(check)?.to_owned(),
+    };
+    let (low, high) = text.split_once('-').unwrap_or((&text, &text));
+    let (Ok(low), Ok(high)) = (low.trim().parse::<u8>(), high.trim().parse::<u8>()) else {
+        check.fault(
+            &field.path,
+            format!("{} is not a range of prefix lengths", quoted(&text)),
+            "write one such as 20-28, or one length such as 24",
+        );
+        return None;
+    };
+    if low > high {
+        check.fault(&field.path, format!("{low}-{high} is empty"), format!("write {high}-{low}"));
+        return None;
+    }
+    let within = within?;
+    let bits = bits(within.family());
+    if low < within.length() || high > bits {
+        let message = format!("{low}-{high} is outside what a subnet of {within} can have");
+        check.fault(&field.path, message, format!("write lengths from {} to {bits}", within.length()));
+        return None;
+    }
+    Some(low..=high)
+}

@@ -1,0 +1,231 @@
+//! `gateways`: the neighbours that are told the routes.
+
+use super::check::{Check, Field, Table};
+use super::fence::Fence;
+use super::gateway_checks as checks;
+use super::keys;
+use super::policy::{FAMILIES, Policy, named};
+use super::tree::Value;
+use fingerpost_core::model::{Asn, Family, HoldTime, Prefix};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// BGP's port.
+pub const DEFAULT_PORT: u16 = 179;
+/// Seconds, unless set (DESIGN: shorter than RFC 4271's suggestion of 90).
+pub const DEFAULT_HOLD: u16 = 30;
+/// Unless set; jittered downwards when used.
+pub const DEFAULT_CONNECT_RETRY: Duration = Duration::from_secs(5);
+
+/// One gateway.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Gateway {
+    /// Its address; may be another gateway's too if the ports differ.
+    pub address: IpAddr,
+    /// Where we connect to.
+    pub port: u16,
+    /// Its AS; the router's own makes it iBGP.
+    pub asn: Asn,
+    /// What it is known to handle.
+    pub platform: Platform,
+    /// The policy's name. None: everything is sent on iBGP, nothing on eBGP (RFC 8212).
+    pub policy: Option<String>,
+    /// How far away an eBGP gateway may be, in hops (2 to 255); none: one.
+    pub multihop: Option<u8>,
+    /// What is negotiated; never empty.
+    pub families: BTreeSet<Family>,
+    /// Whether we wait for its connection and make none.
+    pub passive: bool,
+    /// Where our connections come from.
+    pub source_address: Option<IpAddr>,
+    /// The session's times.
+    pub timers: Timers,
+    /// Subnets it is attached to; a next hop outside them is not sent to it. Empty: any next hop.
+    pub attached: Vec<Prefix>,
+    /// None: graceful restart is not offered.
+    pub graceful_restart: Option<GracefulRestart>,
+}
+
+/// What a gateway's software is known to handle.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Platform {
+    /// Any BGP speaker.
+    Generic,
+}
+
+/// A session's times.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Timers {
+    /// Seconds between KEEPALIVEs; at most a third of the hold time, 0 if and only if that is never.
+    pub keepalive: u16,
+    /// The hold time that is offered.
+    pub hold: HoldTime,
+    /// Between attempts to connect, before jitter.
+    pub connect_retry: Duration,
+}
+
+/// Graceful restart (RFC 4724).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GracefulRestart {
+    /// Seconds the gateway keeps our routes while we restart: 1 to 4095.
+    pub restart_time: u16,
+}
+
+impl Gateway {
+    /// Whether it is in another AS.
+    pub fn is_external(&self, own: Asn) -> bool {
+        self.asn != own
+    }
+}
+
+/// What gateways refer to.
+pub(super) struct Around<'a> {
+    pub(super) router: &'a super::router::Partial,
+    pub(super) fence: Option<&'a Fence>,
+    /// The policies that could be read.
+    pub(super) policies: &'a BTreeMap<String, Policy>,
+    /// The names of all.
+    pub(super) policy_names: &'a BTreeSet<String>,
+}
+
+pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<Gateway> {
+    let table = field.table(&keys::GATEWAY, check)?;
+    let address = table.need("address", "give the gateway's IP address", check, checks::neighbour_address);
+    let port = table.or("port", DEFAULT_PORT, check, |field, check| {
+        field.integer(1..=u16::MAX.into(), check).and_then(|port| u16::try_from(port).ok())
+    });
+    let asn: Option<Asn> = table.need("asn", "give the number of the gateway's AS", check, Field::parsed);
+    let platform = table.or("platform", Platform::Generic, check, platform);
+    let policy = table.maybe("policy", check, |field, check| {
+        let name = field.text(check)?;
+        named("policy", name, around.policy_names, &field.path, check)?;
+        Some(name.to_owned())
+    });
+    let multihop = table.or("multihop", None, check, multihop);
+    let families = match table.get("families") {
+        Some(field) => families(&field, check),
+        None => address.map(|address| BTreeSet::from([Family::of(address)])),
+    };
+    let passive = table.or("passive", false, check, Field::boolean);
+    let source_address = table.maybe("source_address", check, checks::own_address);
+    let timers = match table.get("timers") {
+        Some(field) => read_timers(&field, check),
+        None => timers(&[], check),
+    };
+    let attached =
+        table.or("attached", Vec::new(), check, |field, check| field.list("ADDRESS/LENGTH", check, Field::parsed));
+    let graceful_restart = graceful_restart(&table, around, check);
+
+    checks::external(&table, asn, policy.as_ref(), around, check);
+    checks::addresses(&table, address, source_address.flatten(), attached.as_deref(), around, check);
+    if let Some(families) = &families {
+        checks::families(&table, families, around, check);
+    }
+    if passive == Some(true) && around.router.listen.as_ref().is_some_and(Vec::is_empty) {
+        let hint = "give router.listen an address, or remove passive";
+        check.fault(&table.path("passive"), "nothing listens for its connection", hint);
+    }
+    Some(Gateway {
+        address: address?,
+        port: port?,
+        asn: asn?,
+        platform: platform?,
+        policy: policy?,
+        multihop: multihop?,
+        families: families?,
+        passive: passive?,
+        source_address: source_address?,
+        timers: timers?,
+        attached: attached?,
+        graceful_restart: graceful_restart?,
+    })
+}
+
+fn platform(field: &Field<'_>, check: &mut Check) -> Option<Platform> {
+    let later = ["bird", "frr", "gobgp", "openbgpd", "junos", "eos", "nxos", "sonic"];
+    let words: Vec<(&str, Option<Platform>)> =
+        [("generic", Some(Platform::Generic))].into_iter().chain(later.map(|word| (word, None))).collect();
+    let platform = field.choice(&words, check)?;
+    if platform.is_none() {
+        check.fault(&field.path, "is not yet supported", "write generic, which works with it, or remove platform");
+    }
+    platform
+}
+
+fn multihop(field: &Field<'_>, check: &mut Check) -> Option<Option<u8>> {
+    match field.node.value {
+        Value::Bool(true) => Some(Some(u8::MAX)),
+        Value::Bool(false) => Some(None),
+        Value::Int(_) => field.integer(2..=255, check).map(|hops| u8::try_from(hops).ok()),
+        _ => {
+            field.expected("true, false or a number of hops", "write true, false or a number from 2 to 255", check);
+            None
+        }
+    }
+}
+
+fn families(field: &Field<'_>, check: &mut Check) -> Option<BTreeSet<Family>> {
+    let mut seen = BTreeSet::new();
+    let list = field.list("ipv4", check, |item, check| {
+        let family = item.choice(&FAMILIES, check)?;
+        if !seen.insert(family) {
+            check.fault(&item.path, format!("{family} stands twice"), "remove one of the two");
+        }
+        Some(family)
+    })?;
+    if list.is_empty() {
+        check.fault(&field.path, "is empty", "write [ipv4], [ipv6] or [ipv4, ipv6]");
+        return None;
+    }
+    Some(seen)
+}
+
+fn read_timers(field: &Field<'_>, check: &mut Check) -> Option<Timers> {
+    let table = field.table(&keys::TIMERS, check)?;
+    timers(&[table], check)
+}
+
+/// The times of a `timers` table, or the defaults where there is none.
+fn timers(table: &[Table<'_>], check: &mut Check) -> Option<Timers> {
+    let get = |key: &str| table.first().and_then(|table| table.get(key));
+    let hold = match get("hold") {
+        None => HoldTime::new(DEFAULT_HOLD).ok(),
+        Some(field) => field.seconds(0..=u16::MAX, check).and_then(|seconds| {
+            HoldTime::new(seconds).map_err(|error| check.fault(&field.path, error.to_string(), "write 3s or more")).ok()
+        }),
+    };
+    let keepalive = match get("keepalive") {
+        None => hold.map(|hold| hold.seconds() / 3),
+        Some(field) => field.seconds(0..=21_845, check).and_then(|keepalive| {
+            let most = hold?.seconds() / 3;
+            let fits = if most == 0 { keepalive == 0 } else { (1..=most).contains(&keepalive) };
+            if !fits {
+                checks::keepalive(&field.path, most, check);
+            }
+            fits.then_some(keepalive)
+        }),
+    };
+    let range = Duration::from_millis(100)..=Duration::from_secs(300);
+    let connect_retry = match get("connect_retry") {
+        None => Some(DEFAULT_CONNECT_RETRY),
+        Some(field) => field.duration(range, check),
+    };
+    Some(Timers { keepalive: keepalive?, hold: hold?, connect_retry: connect_retry? })
+}
+
+fn graceful_restart(table: &Table<'_>, around: &Around<'_>, check: &mut Check) -> Option<Option<GracefulRestart>> {
+    let default = around.router.restart_time;
+    let Some(field) = table.get("graceful_restart") else {
+        return default.map(|restart_time| Some(GracefulRestart { restart_time }));
+    };
+    if let Value::Bool(on) = field.node.value {
+        return if on { default.map(|restart_time| Some(GracefulRestart { restart_time })) } else { Some(None) };
+    }
+    let table = field.table(&keys::GRACEFUL_RESTART, check)?;
+    let restart_time = match table.get("restart_time") {
+        Some(field) => field.seconds(1..=4095, check),
+        None => default,
+    };
+    Some(Some(GracefulRestart { restart_time: restart_time? }))
+}

@@ -1,0 +1,158 @@
+//! What must agree between a gateway, the router, the fence and the policies.
+
+use super::check::{Check, Field, Table};
+use super::gateway::{Around, Gateway};
+use fingerpost_core::model::{Asn, Family, Prefix};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// An address that one can connect to.
+pub(super) fn neighbour_address(field: &Field<'_>, check: &mut Check) -> Option<IpAddr> {
+    let address = field.address(check)?;
+    let why = match address {
+        _ if address.is_unspecified() => "is no machine's address",
+        _ if address.is_multicast() => "is a multicast address",
+        IpAddr::V4(v4) if v4.is_broadcast() => "is the broadcast address",
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => "is a link-local address, which is not yet supported",
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => "is an IPv4 address written as IPv6",
+        _ => return Some(address),
+    };
+    check.fault(&field.path, format!("{address} {why}"), "give the gateway's own address");
+    None
+}
+
+/// An address of this machine.
+pub(super) fn own_address(field: &Field<'_>, check: &mut Check) -> Option<IpAddr> {
+    let address = field.address(check)?;
+    if address.is_unspecified() || address.is_multicast() {
+        check.fault(&field.path, format!("{address} is no machine's address"), "give an address of this machine");
+        return None;
+    }
+    Some(address)
+}
+
+pub(super) fn keepalive(path: &str, most: u16, check: &mut Check) {
+    // RFC 4271 §4.4: a reasonable maximum is one third of the hold time.
+    match most {
+        0 => check.fault(path, "the hold time is 0: no KEEPALIVE is sent", "write 0s, or remove keepalive"),
+        _ => {
+            let message = "does not fit the hold time: at least three KEEPALIVEs must fit in it (RFC 4271 §4.4)";
+            check.fault(path, message, format!("write 1s to {most}s, or raise hold"));
+        }
+    }
+}
+
+/// What differs between iBGP and eBGP.
+pub(super) fn external(
+    table: &Table<'_>,
+    asn: Option<Asn>,
+    policy: Option<&Option<String>>,
+    around: &Around<'_>,
+    check: &mut Check,
+) {
+    let (Some(asn), Some(own)) = (asn, around.router.asn) else { return };
+    let external = asn != own;
+    if !external && table.get("multihop").is_some() {
+        let message = format!("AS {asn} is our own: iBGP has no limit of hops");
+        check.key_fault(&table.path("multihop"), message, "remove multihop");
+    }
+    match policy {
+        Some(None) if external => {
+            // RFC 8212: without a policy, nothing goes to another AS.
+            let hint = match around.policy_names.first() {
+                Some(name) => format!("write policy: {name}"),
+                None => "write a policy and name it here".into(),
+            };
+            check.warn(&table.path("policy"), "missing on eBGP: nothing will be sent to it (RFC 8212)", hint);
+        }
+        Some(Some(name)) if external => {
+            let rules = around.policies.get(name).map_or(&[][..], |policy| &policy.rules);
+            if rules.iter().any(|rule| rule.set.local_pref.is_some()) {
+                let message = format!("policy {name} sets local_pref, which is not sent on eBGP (RFC 4271 §5.1.5)");
+                check.warn(&table.path("policy"), message, "set med, or remove local_pref");
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Addresses of the network's own parts are never announced (promise P1), and must fit one another.
+pub(super) fn addresses(
+    table: &Table<'_>,
+    address: Option<IpAddr>,
+    source: Option<IpAddr>,
+    attached: Option<&[Prefix]>,
+    around: &Around<'_>,
+    check: &mut Check,
+) {
+    if let (Some(address), Some(source)) = (address, source)
+        && Family::of(address) != Family::of(source)
+    {
+        let message = format!("{source} cannot reach {address}: the families differ");
+        check.fault(&table.path("source_address"), message, format!("give an {} address", Family::of(address)));
+    }
+    let Some(fence) = around.fence else { return };
+    for (key, address) in [("address", address), ("source_address", source)] {
+        if let Some((n, within)) = address.and_then(|address| fence.overlapping(Prefix::truncated(address.into()))) {
+            let message = format!("lies inside fence.prefixes[{n}] ({within})");
+            check.fault(
+                &table.path(key),
+                message,
+                "narrow the fence: routes to our sessions' ends are never announced",
+            );
+        }
+    }
+    let attached = attached.unwrap_or_default();
+    for (m, subnet) in attached.iter().enumerate() {
+        if let Some((n, within)) = fence.overlapping(*subnet) {
+            let message = format!("{subnet} overlaps fence.prefixes[{n}] ({within})");
+            let path = format!("{}[{m}]", table.path("attached"));
+            check.fault(&path, message, "list the subnets that the gateway's own interfaces are in");
+        }
+    }
+    let reachable = |subnet: &Prefix| fence.next_hops.iter().any(|range| range.overlaps(*subnet));
+    if !attached.is_empty() && !attached.iter().any(reachable) {
+        let hint = "list the subnets that hosts and gateway share";
+        check.warn(&table.path("attached"), "no next hop of fence.next_hops is in it: nothing will be sent", hint);
+    }
+}
+
+/// A family that the fence has no prefixes for stays empty.
+pub(super) fn families(table: &Table<'_>, families: &BTreeSet<Family>, around: &Around<'_>, check: &mut Check) {
+    let Some(fence) = around.fence else { return };
+    for family in families.iter().filter(|family| !fence.has(**family)) {
+        let message = format!("fence.prefixes has no {family} range: no {family} route will be sent");
+        check.warn(&table.path("families"), message, "remove the family, or add a range to the fence");
+    }
+}
+
+/// What two gateways must not share.
+pub(super) fn distinct(gateways: &BTreeMap<String, Gateway>, check: &mut Check) {
+    let list: Vec<_> = gateways.iter().collect();
+    for (n, (name, gateway)) in list.iter().enumerate() {
+        for (other_name, other) in &list[..n] {
+            if gateway.address != other.address {
+                continue;
+            }
+            let (first, second) = ordered(other_name, name, check);
+            if gateway.port == other.port {
+                let message = format!("has the address and port of gateways.{first}");
+                check.fault(
+                    &format!("gateways.{second}.address"),
+                    message,
+                    "remove one of the two, or give it its own port",
+                );
+            } else if gateway.passive && other.passive && gateway.source_address == other.source_address {
+                let message =
+                    format!("its connections cannot be told from those of gateways.{first}: both are passive");
+                check.fault(&format!("gateways.{second}.passive"), message, "connect to one of the two");
+            }
+        }
+    }
+}
+
+/// The two in the order of the file: the fault belongs to the later one.
+fn ordered<'a>(a: &'a str, b: &'a str, check: &Check) -> (&'a str, &'a str) {
+    let line = |name: &str| check.line(&format!("gateways.{name}"));
+    if line(a) <= line(b) { (a, b) } else { (b, a) }
+}

@@ -1,0 +1,50 @@
+//! Every key of the configuration, table by table: the contract of `docs/configuration.md`, which a test compares.
+//!
+//! `not_yet` lists keys whose part of Fingerpost is not built: they are refused by that name, never ignored.
+
+/// The keys of one table.
+#[derive(Debug)]
+pub struct Keys {
+    /// Where the table stands; `*` is a name of the user's, `[]` an item of a list.
+    pub table: &'static str,
+    /// Keys that are read.
+    pub built: &'static [&'static str],
+    /// Keys that are refused as not yet supported.
+    pub not_yet: &'static [&'static str],
+}
+
+macro_rules! tables {
+    ($($name:ident $table:literal [$($built:literal)*] not_yet [$($not_yet:literal)*];)*) => {
+        $(pub(super) const $name: Keys = Keys { table: $table, built: &[$($built),*], not_yet: &[$($not_yet),*] };)*
+        /// All tables with fixed keys.
+        pub const ALL: &[&Keys] = &[$(&$name),*];
+    };
+}
+
+tables! {
+    ROOT "" ["router" "sources" "fence" "gateways" "policies" "state_dir" "http" "log"]
+        not_yet ["election" "admin" "guard" "startup" "hosts" "canary"];
+    ROUTER "router" ["asn" "id" "listen" "restart_time" "replicas"] not_yet [];
+    SOURCE "sources.*" ["etcd" "file" "schema" "priority" "allow_empty"] not_yet ["kubernetes"];
+    ETCD "sources.*.etcd" ["endpoints" "tls" "user" "password_file"] not_yet [];
+    TLS "sources.*.etcd.tls" ["ca" "cert" "key" "server_name"] not_yet [];
+    FILE "sources.*.file" ["path" "poll"] not_yet [];
+    SCHEMA "sources.*.schema" ["native" "flannel"] not_yet ["calico" "nodes" "cilium" "antrea" "kube_router"];
+    NATIVE "sources.*.schema.native" ["prefix"] not_yet [];
+    FLANNEL "sources.*.schema.flannel" ["prefix"] not_yet [];
+    FENCE "fence" ["prefixes" "next_hops"] not_yet [];
+    FENCE_PREFIX "fence.prefixes[]" ["within" "lengths"] not_yet [];
+    GATEWAY "gateways.*" [
+        "address" "port" "asn" "platform" "policy" "multihop" "families" "passive" "source_address" "timers" "attached"
+        "graceful_restart"
+    ] not_yet ["password_file" "ttl_security" "listen_range" "max_prefix"];
+    TIMERS "gateways.*.timers" ["keepalive" "hold" "connect_retry"] not_yet [];
+    GRACEFUL_RESTART "gateways.*.graceful_restart" ["restart_time"] not_yet [];
+    RULE "policies.*[]" ["match" "set" "then"] not_yet [];
+    MATCH "policies.*[].match" ["prefixes" "family" "hosts" "labels" "sources"] not_yet [];
+    MATCH_PREFIX "policies.*[].match.prefixes[]" ["within" "lengths"] not_yet [];
+    SET "policies.*[].set" ["med" "local_pref" "communities" "large_communities" "prepend"]
+        not_yet ["next_hop" "extended_communities"];
+    HTTP "http" ["listen"] not_yet [];
+    LOG "log" ["format" "level"] not_yet [];
+}

@@ -1,0 +1,199 @@
+//! The configuration: one YAML file, read all or nothing.
+//!
+//! ```text
+//!  text ──tree──► keys and values     ──the modules of the tables──► Config   (and warnings)
+//!                 with their places        check: faults            or Faults (every one, with its place)
+//! ```
+//!
+//! In two steps: [`tree`] reads YAML and knows no key; the module of each table takes its values out, and reports what is
+//! wrong to [`check`] and goes on. So every fault of a file is reported at once, each with line, column and what to write
+//! instead. [`keys`] lists every key; `docs/configuration.md` explains them. What leaves this module has the core's
+//! types: nobody checks again. Secrets come from files only, and [`Secret`] does not print.
+
+mod check;
+mod community;
+mod endpoint;
+mod fault;
+mod fence;
+mod gateway;
+mod gateway_checks;
+pub mod keys;
+mod policy;
+mod router;
+mod scalar;
+mod secret;
+mod service;
+mod source;
+mod suggest;
+mod tree;
+
+pub use community::{Community, LargeCommunity};
+pub use fault::{Fault, Faults};
+pub use fence::{Fence, FencePrefix};
+pub use gateway::{DEFAULT_CONNECT_RETRY, DEFAULT_HOLD, DEFAULT_PORT, Gateway, GracefulRestart, Platform, Timers};
+pub use policy::{Action, Match, Policy, PolicyRule, PrefixRange, Set};
+pub use router::{DEFAULT_RESTART_TIME, Router};
+pub use secret::{Pem, Secret};
+pub use service::{Http, Log, LogFormat, LogLevel};
+pub use source::{Etcd, FileStore, Identity, Login, Schema, Source, Store, Tls};
+
+use check::{Check, Field};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// A configuration without faults.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Who we are.
+    pub router: Router,
+    /// Where records come from, by name; at least one.
+    pub sources: BTreeMap<String, Source>,
+    /// What may be announced at all.
+    pub fence: Fence,
+    /// Who is told, by name; may be empty.
+    pub gateways: BTreeMap<String, Gateway>,
+    /// What gateways are told, by name; every name a gateway has is here.
+    pub policies: BTreeMap<String, Policy>,
+    /// What outlives the process.
+    pub state_dir: Option<PathBuf>,
+    /// None: no HTTP service.
+    pub http: Option<Http>,
+    /// How to log.
+    pub log: Log,
+    /// What is probably not meant, in the order of the lines. Compare the other parts when reloading: these move with lines.
+    pub warnings: Vec<Fault>,
+}
+
+/// The most that is read of a configuration file.
+const LIMIT: u64 = 16 << 20;
+
+/// Reads and checks a file and the files it names.
+pub fn load(file: &Path) -> Result<Config, Faults> {
+    match read_file(file) {
+        Ok(text) => parse(&text, file),
+        Err(why) => {
+            let message = format!("cannot read the configuration: {why}");
+            let hint = Some("name a file that this user may read".into());
+            let fault = Fault { path: String::new(), line: 0, column: 0, message, hint };
+            Err(Faults { file: file.into(), faults: vec![fault] })
+        }
+    }
+}
+
+fn read_file(file: &Path) -> Result<String, String> {
+    use std::io::Read;
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(|error| error.to_string())?;
+    opened.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LIMIT {
+        return Err("it is larger than 16 MiB".into());
+    }
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".into())
+}
+
+/// Checks a text as if it stood in `file`, to whose directory relative names are relative. Reads the files it names.
+pub fn parse(text: &str, file: &Path) -> Result<Config, Faults> {
+    let faults = |mut faults: Vec<Fault>| {
+        faults.sort_by_key(|fault| (fault.line, fault.column));
+        Faults { file: file.into(), faults }
+    };
+    let root = tree::read(text).map_err(|fault| faults(vec![fault]))?;
+    let mut check = Check::new(&root, file.parent().unwrap_or(Path::new("")));
+    let config = read(&Field::root(&root), &mut check);
+    match config {
+        Some(mut config) if check.faults.is_empty() => {
+            check.warnings.sort_by_key(|fault| (fault.line, fault.column));
+            config.warnings = check.warnings;
+            Ok(config)
+        }
+        _ => Err(faults(check.faults)),
+    }
+}
+
+fn read(root: &Field<'_>, check: &mut Check) -> Option<Config> {
+    let table = root.table(&keys::ROOT, check)?;
+    let router = table
+        .need("router", "say who we are: {asn: …, id: …}", check, |field, check| Some(router::read(field, check)));
+    let router = router.unwrap_or_default();
+    let sources = table.need("sources", "say where the records are", check, |field, check| {
+        let sources = named(field, check, source::read);
+        if sources.as_ref().is_some_and(|(_, names)| names.is_empty()) {
+            check.fault(&field.path, "is empty: there is nothing to announce", "say where the records are");
+        }
+        sources
+    });
+    let (sources, source_names) = sources.unwrap_or_default();
+    let fence = table.need("fence", "say what may be announced: {prefixes: […], next_hops: […]}", check, fence::read);
+    let around = policy::Around { fence: fence.as_ref(), sources: &source_names };
+    let policies = table
+        .get("policies")
+        .and_then(|field| named(&field, check, |field, check| policy::read(field, &around, check)));
+    let (policies, policy_names) = policies.unwrap_or_default();
+    let around =
+        gateway::Around { router: &router, fence: fence.as_ref(), policies: &policies, policy_names: &policy_names };
+    let gateways = table
+        .get("gateways")
+        .and_then(|field| named(&field, check, |field, check| gateway::read(field, &around, check)));
+    let (gateways, _) = gateways.unwrap_or_default();
+    gateway_checks::distinct(&gateways, check);
+    let http = table.maybe("http", check, service::http);
+    let log = table.or("log", Log::default(), check, service::log);
+    let state_dir = table.maybe("state_dir", check, service::state_dir);
+    remarks(&table, &gateways, &policies, &policy_names, check);
+    Some(Config {
+        router: router.whole()?,
+        sources,
+        fence: fence?,
+        gateways,
+        policies,
+        state_dir: state_dir?,
+        http: http?,
+        log: log?,
+        warnings: Vec::new(),
+    })
+}
+
+/// What a map of named things holds that could be read, and all names in it.
+fn named<'a, T>(
+    field: &Field<'a>,
+    check: &mut Check,
+    mut read: impl FnMut(&Field<'a>, &mut Check) -> Option<T>,
+) -> Option<(BTreeMap<String, T>, BTreeSet<String>)> {
+    let mut things = BTreeMap::new();
+    let mut names = BTreeSet::new();
+    for (name, field) in field.named(check)? {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
+            // Names become metric labels, file names and arguments.
+            check.key_fault(&field.path, "is no name", "write 1 to 63 letters, digits, dots, hyphens and underscores");
+        }
+        if names.insert(name.clone())
+            && let Some(thing) = read(&field, check)
+        {
+            things.insert(name, thing);
+        }
+    }
+    Some((things, names))
+}
+
+/// What is allowed, and probably not meant.
+fn remarks(
+    table: &check::Table<'_>,
+    gateways: &BTreeMap<String, Gateway>,
+    policies: &BTreeMap<String, Policy>,
+    policy_names: &BTreeSet<String>,
+    check: &mut Check,
+) {
+    if table.get("gateways").is_none() {
+        check.warn("gateways", "missing: nobody is told", "add a gateway");
+    }
+    for name in policy_names.iter().filter(|name| policies.contains_key(*name)) {
+        if gateways.values().all(|gateway| gateway.policy.as_ref() != Some(name)) {
+            check.warn(
+                &format!("policies.{name}"),
+                "no gateway uses it",
+                "name it in a gateway's policy, or remove it",
+            );
+        }
+    }
+}

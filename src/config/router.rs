@@ -1,0 +1,69 @@
+//! `router`: who we are to the gateways.
+
+use super::check::{Check, Field};
+use super::keys;
+use fingerpost_core::model::{Asn, RouterId};
+use std::net::SocketAddr;
+
+/// Seconds a gateway keeps our routes while we restart, unless set (RFC 4724 §3: 12 bits).
+pub const DEFAULT_RESTART_TIME: u16 = 120;
+
+/// Who we are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Router {
+    /// Our AS.
+    pub asn: Asn,
+    /// Our BGP identifier.
+    pub id: RouterId,
+    /// Where gateways may connect to us; empty: no listener. Port 0 takes a free one.
+    pub listen: Vec<SocketAddr>,
+    /// Seconds (1 to 4095) a gateway keeps our routes while we restart, unless the gateway's entry says otherwise.
+    pub restart_time: u16,
+}
+
+/// What could be read of it, for the checks that need only a part.
+#[derive(Default)]
+pub(super) struct Partial {
+    pub(super) asn: Option<Asn>,
+    pub(super) id: Option<RouterId>,
+    pub(super) listen: Option<Vec<SocketAddr>>,
+    pub(super) restart_time: Option<u16>,
+}
+
+impl Partial {
+    pub(super) fn whole(self) -> Option<Router> {
+        Some(Router { asn: self.asn?, id: self.id?, listen: self.listen?, restart_time: self.restart_time? })
+    }
+}
+
+pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Partial {
+    let Some(table) = field.table(&keys::ROUTER, check) else { return Partial::default() };
+    let asn_hint = "give the number of our AS, such as 64512";
+    let id_hint = "give an identifier, usually an IPv4 address of this machine";
+    table.maybe("replicas", check, |field, check| {
+        let replicas = field.integer(1..=16, check)?;
+        if replicas > 1 {
+            check.fault(&field.path, "more than one replica is not yet supported", "remove it or write 1");
+        }
+        Some(())
+    });
+    Partial {
+        asn: table.need("asn", asn_hint, check, Field::parsed),
+        id: table.need("id", id_hint, check, Field::parsed),
+        listen: table.or("listen", Vec::new(), check, listen),
+        restart_time: table
+            .or("restart_time", DEFAULT_RESTART_TIME, check, |field, check| field.seconds(1..=4095, check)),
+    }
+}
+
+fn listen(field: &Field<'_>, check: &mut Check) -> Option<Vec<SocketAddr>> {
+    let mut seen: Vec<SocketAddr> = Vec::new();
+    field.list("ADDRESS:PORT", check, |item, check| {
+        let socket = item.socket(check)?;
+        if socket.port() != 0 && seen.contains(&socket) {
+            check.fault(&item.path, format!("{socket} stands twice"), "remove one of the two");
+        }
+        seen.push(socket);
+        Some(socket)
+    })
+}

@@ -1,0 +1,172 @@
+//! The first step: YAML as an untyped tree in which every key and value knows where it stands.
+//!
+//! serde's derived structs stop at the first wrong field. Here only what is no YAML at all stops the reading; everything
+//! else, unknown and repeated keys included, reaches the second step, which reports all of it at once.
+
+use super::fault::Fault;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_yaml::{DuplicateKeyPolicy, Spanned};
+use std::fmt;
+
+/// A place in the file: line and column, both from 1. Ordered as one reads.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct Pos {
+    pub(super) line: u32,
+    pub(super) column: u32,
+}
+
+impl Pos {
+    pub(super) const START: Pos = Pos { line: 1, column: 1 };
+
+    fn of(location: serde_yaml::Location) -> Pos {
+        let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX).max(1);
+        Pos { line: narrow(location.line()), column: narrow(location.column()) }
+    }
+}
+
+/// A value and where it stands (an alias: where its anchor is defined, since that is the text to change).
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) at: Pos,
+    pub(super) value: Value,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Int(i128),
+    Float,
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<Entry>),
+}
+
+/// A key with its value. Repeated keys are kept: the second step refuses them.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) at: Pos,
+    pub(super) node: Node,
+}
+
+impl Value {
+    /// What it is, for "expected …, found …".
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Int(_) | Value::Float => "a number",
+            Value::Text(_) => "text",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a map",
+        }
+    }
+}
+
+/// Reads the whole text, or says where it stops being YAML.
+pub(super) fn read(text: &str) -> Result<Node, Fault> {
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Ok(Node { at: Pos::START, value: Value::Map(Vec::new()) });
+    }
+    let options = serde_yaml::options! {
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        // A snippet would repeat lines of the file in the log.
+        with_snippet: false,
+    };
+    serde_yaml::from_str_with_options::<Node>(text, options).map_err(|error| {
+        let at = error.location().map_or(Pos::START, Pos::of);
+        Fault { path: String::new(), line: at.line, column: at.column, message: plain(&error), hint: None }
+    })
+}
+
+/// The error in one line and without its location, which the fault has in numbers.
+fn plain(error: &serde_yaml::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    format!("not valid YAML: {line}")
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Value>::deserialize(deserializer)?;
+        Ok(Node { at: Pos::of(spanned.defined), value: spanned.value })
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value, a list or a map")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::Int(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Int(value.into()))
+    }
+
+    fn visit_i128<E>(self, value: i128) -> Result<Value, E> {
+        Ok(Value::Int(value))
+    }
+
+    fn visit_u128<E>(self, value: u128) -> Result<Value, E> {
+        Ok(Value::Int(i128::try_from(value).unwrap_or(i128::MAX)))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Float)
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(node) = seq.next_element()? {
+            list.push(node);
+        }
+        Ok(Value::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(key) = map.next_key::<Spanned<String>>()? {
+            entries.push(Entry { key: key.value, at: Pos::of(key.defined), node: map.next_value()? });
+        }
+        Ok(Value::Map(entries))
+    }
+}
