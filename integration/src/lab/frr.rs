@@ -1,0 +1,71 @@
+//! FRR as a gateway: zebra and bgpd with sockets and files of their own, so that several FRRs run side by side.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::gateway::Peer;
+use super::namespace::Namespace;
+use super::process::Process;
+
+const TEMPLATE: &str = include_str!("../../gateways/frr.conf");
+/// The group whose members may use FRR's control sockets; FRR refuses to run as a user outside it.
+const GROUP: &str = "frrvty";
+const BOUND: Duration = Duration::from_secs(20);
+
+pub(crate) fn start(namespace: &Namespace, name: &str, router_id: Ipv4Addr, peer: &Peer) -> Vec<Process> {
+    let folder = folder(namespace, name);
+    std::fs::create_dir_all(&folder).expect("a folder can be made in the lab's folder");
+    let hops = format!(" neighbor {} ebgp-multihop 4", peer.address);
+    let configuration = TEMPLATE
+        .replace("@ROUTER_ID@", &router_id.to_string())
+        .replace("@SPEAKER@", &peer.address.to_string())
+        .replace("@SPEAKER_ASN@", &peer.asn.to_string())
+        .replace("! @HOPS@", if peer.multihop { &hops } else { "!" });
+    std::fs::write(folder.join("bgpd.conf"), configuration).expect("a configuration can be written");
+    std::fs::write(folder.join("zebra.conf"), format!("hostname {name}\n")).expect("a configuration can be written");
+    // bgpd asks zebra for interfaces and next hops, so zebra comes first.
+    let zebra = daemon(namespace, name, "zebra", &[]);
+    let bgpd = daemon(namespace, name, "bgpd", &["-p", "179"]);
+    vec![bgpd, zebra]
+}
+
+fn daemon(namespace: &Namespace, name: &str, program: &str, more: &[&str]) -> Process {
+    let folder = folder(namespace, name);
+    let path = |file: &str| folder.join(file).to_string_lossy().into_owned();
+    let (configuration, pid, zserv) =
+        (path(&format!("{program}.conf")), path(&format!("{program}.pid")), path("zserv.api"));
+    let sockets = folder.to_string_lossy();
+    let mut arguments = vec!["-f", &configuration, "-i", &pid, "-z", &zserv, "--vty_socket", &sockets];
+    arguments.extend(["-P", "0", "-u", "root", "-g", GROUP, "--log", "stdout"]);
+    arguments.extend(more);
+    let binary = format!("/usr/lib/frr/{program}");
+    // FRR gives up its group for GROUP, and with a change of group the kernel forgets that a process shall die with its
+    // parent. So it starts in that group already, and there is nothing to change.
+    let mut command = namespace.command_as(&["--regid", GROUP, "--keep-groups"], &binary);
+    command.args(&arguments);
+    let mut process = Process::spawn(namespace.context(), &format!("{name}-{program}"), command);
+    let vty = folder.join(format!("{program}.vty"));
+    let is_zebra = program == "zebra";
+    process.await_ready(BOUND, |_| vty.exists() && (!is_zebra || folder.join("zserv.api").exists()));
+    if !is_zebra {
+        process.await_ready(BOUND, |_| vtysh(namespace, name, "show bgp summary").contains("router identifier"));
+    }
+    process
+}
+
+pub(crate) fn diagnosis(namespace: &Namespace, name: &str) -> String {
+    let commands =
+        ["show bgp summary", "show bgp neighbors", "show bgp ipv4 unicast", "show bgp ipv6 unicast", "show ip route"];
+    commands.map(|command| vtysh(namespace, name, command)).join("\n")
+}
+
+fn vtysh(namespace: &Namespace, name: &str, command: &str) -> String {
+    let folder = folder(namespace, name);
+    let output = namespace.command("vtysh").arg("--vty_socket").arg(&folder).args(["-c", command]).output();
+    output.map_or_else(|error| error.to_string(), |output| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn folder(namespace: &Namespace, name: &str) -> PathBuf {
+    namespace.context().folder().join(format!("{name}-frr"))
+}

@@ -1,0 +1,54 @@
+//! Links: the switch with one bridge per VLAN, and the cables (veth pairs) between namespaces.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::cleanup::Context;
+use super::namespace::Namespace;
+use super::topology::Vlan;
+
+/// The switch: a namespace with one bridge per VLAN. Every frame between hosts, gateways and Fingerpost passes it, so
+/// it is where [`Capture`](super::capture::Capture) listens.
+#[derive(Debug)]
+pub struct Switch {
+    namespace: Namespace,
+    vlans: BTreeSet<Vlan>,
+}
+
+impl Switch {
+    pub(crate) fn new(context: &Arc<Context>) -> Self {
+        let namespace = Namespace::new(context, "switch");
+        // The switch only switches: no addresses of its own, so nothing of its own on the wire.
+        namespace.sysctls(&[("net/ipv6/conf/default/disable_ipv6", "1"), ("net/ipv6/conf/all/disable_ipv6", "1")]);
+        Self { namespace, vlans: BTreeSet::new() }
+    }
+
+    /// The switch's namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// Plugs `machine` into `vlan` as `station`: it gets an interface named after the VLAN with both addresses.
+    pub(crate) fn plug(&mut self, machine: &Namespace, noun: &str, vlan: Vlan, station: u8) {
+        let bridge = vlan.bridge();
+        if self.vlans.insert(vlan) {
+            self.namespace.ip_batch(&format!(
+                "link add name {bridge} type bridge stp_state 0 forward_delay 0 mcast_snooping 0\nlink set {bridge} up\n"
+            ));
+        }
+        let port = format!("{noun}.{}", vlan.number());
+        cable((&self.namespace, &port), (machine, &bridge));
+        self.namespace.ip_batch(&format!("link set {port} master {bridge}\nlink set {port} up\n"));
+        machine.ip_batch(&format!(
+            "addr add {}/24 dev {bridge}\naddr add {}/64 dev {bridge} nodad\nlink set {bridge} up\n",
+            vlan.v4(station),
+            vlan.v6(station)
+        ));
+    }
+}
+
+/// Lays a cable between two namespaces. Its ends are down and have no addresses.
+pub(crate) fn cable((from, here): (&Namespace, &str), (to, there): (&Namespace, &str)) {
+    from.ip(&format!("link add name {here} type veth peer name {there} netns {}", to.name()));
+}

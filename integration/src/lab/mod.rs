@@ -1,0 +1,262 @@
+//! A lab from its parts: [`Lab::builder`] makes it, dropping it takes everything away.
+//!
+//! Building, observing and steering panic with the reason when they fail: a lab that cannot be built or looked at has
+//! failed its test. When a test panics, the lab prints what the gateways say and the last lines of every log.
+
+mod bird;
+pub mod capture;
+pub mod cleanup;
+pub mod etcd;
+mod frr;
+pub mod gateway;
+pub mod host;
+pub mod link;
+pub mod monitor;
+pub mod namespace;
+pub mod ping;
+pub mod process;
+pub mod route;
+pub mod skip;
+pub mod topology;
+pub mod wait;
+
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use cleanup::Context;
+use gateway::{Daemon, Gateway, Peer};
+use host::Host;
+use link::Switch;
+use namespace::Namespace;
+use route::PodRoutes;
+use topology::{GATEWAY_ASN, HOSTS, SPEAKER_ASN, Vlan};
+
+/// The station of Fingerpost in its VLAN.
+const SPEAKER_STATION: u8 = 10;
+/// The station of the router before Fingerpost, on both sides.
+const ROUTER_STATION: u8 = 254;
+/// Lines of each log that a failing test prints.
+const LOG_LINES: usize = 60;
+
+/// How gateways and Fingerpost peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peering {
+    /// One AS.
+    Ibgp,
+    /// Two ASes, one hop.
+    Ebgp,
+    /// Two ASes, a router between.
+    EbgpMultihop,
+    /// Two ASes, one hop, the session itself over IPv6.
+    EbgpOverV6,
+}
+
+impl Peering {
+    /// Fingerpost's AS.
+    #[must_use]
+    pub const fn speaker_asn(self) -> u32 {
+        match self {
+            Self::Ibgp => GATEWAY_ASN,
+            Self::Ebgp | Self::EbgpMultihop | Self::EbgpOverV6 => SPEAKER_ASN,
+        }
+    }
+
+    /// True when a router lies between.
+    #[must_use]
+    pub const fn is_multihop(self) -> bool {
+        matches!(self, Self::EbgpMultihop)
+    }
+
+    const fn speaker_vlan(self) -> Vlan {
+        if self.is_multihop() { Vlan::Behind171 } else { Vlan::Control170 }
+    }
+
+    /// Fingerpost's address on its sessions.
+    #[must_use]
+    pub fn speaker_address(self) -> IpAddr {
+        match self {
+            Self::EbgpOverV6 => self.speaker_vlan().v6(SPEAKER_STATION).into(),
+            Self::Ibgp | Self::Ebgp | Self::EbgpMultihop => self.speaker_vlan().v4(SPEAKER_STATION).into(),
+        }
+    }
+}
+
+/// What a lab shall have.
+#[derive(Debug)]
+#[must_use]
+pub struct Builder {
+    peering: Peering,
+    gateways: Vec<(Daemon, Option<u32>)>,
+}
+
+impl Builder {
+    /// Adds a gateway: the first is `gw1`, the default gateway of every host.
+    pub fn gateway(mut self, daemon: Daemon) -> Self {
+        self.gateways.push((daemon, None));
+        self
+    }
+
+    /// Adds a gateway that expects `asn` of Fingerpost, whatever Fingerpost is.
+    pub fn gateway_expecting(mut self, daemon: Daemon, asn: u32) -> Self {
+        self.gateways.push((daemon, Some(asn)));
+        self
+    }
+
+    /// Builds it and starts the gateways' daemons.
+    ///
+    /// # Panics
+    /// When a part of it cannot be made.
+    #[must_use]
+    #[track_caller]
+    pub fn build(self) -> Lab {
+        let Self { peering, gateways } = self;
+        let context = Arc::new(Context::new());
+        let mut switch = Switch::new(&context);
+        let control = Namespace::new(&context, "control");
+        switch.plug(&control, "control", peering.speaker_vlan(), SPEAKER_STATION);
+        let router = peering.is_multihop().then(|| router(&context, &mut switch, &control));
+        let peer = |asn: Option<u32>| Peer {
+            address: peering.speaker_address(),
+            asn: asn.unwrap_or(peering.speaker_asn()),
+            multihop: peering.is_multihop(),
+        };
+        let gateways = (1..).zip(gateways);
+        let gateways: Vec<Gateway> = gateways
+            .map(|(station, (daemon, asn))| Gateway::new(&context, &mut switch, station, daemon, peer(asn)))
+            .collect();
+        let hosts = HOSTS.map(|place| Host::new(&context, &mut switch, place)).into();
+        // From here on a panic prints the logs.
+        let mut lab = Lab { peering, gateways, hosts, switch, router, control: Arc::new(control), context };
+        for gateway in &mut lab.gateways {
+            if lab.router.is_some() {
+                gateway.namespace().ip_batch(&format!(
+                    "route add 10.171.0.0/24 via {}\nroute add fd00:10:171::/64 via {}\n",
+                    Vlan::Control170.v4(ROUTER_STATION),
+                    Vlan::Control170.v6(ROUTER_STATION)
+                ));
+            }
+            gateway.start();
+        }
+        lab
+    }
+}
+
+/// A running lab.
+#[derive(Debug)]
+pub struct Lab {
+    peering: Peering,
+    gateways: Vec<Gateway>,
+    hosts: Vec<Host>,
+    switch: Switch,
+    router: Option<Namespace>,
+    control: Arc<Namespace>,
+    context: Arc<Context>,
+}
+
+impl Lab {
+    /// Begins to describe a lab.
+    pub fn builder(peering: Peering) -> Builder {
+        Builder { peering, gateways: Vec::new() }
+    }
+
+    /// How its gateways peer with Fingerpost.
+    #[must_use]
+    pub fn peering(&self) -> Peering {
+        self.peering
+    }
+
+    /// Its gateways, `gw1` first.
+    #[must_use]
+    pub fn gateways(&self) -> &[Gateway] {
+        &self.gateways
+    }
+
+    /// Its gateways, to start one.
+    pub fn gateways_mut(&mut self) -> &mut [Gateway] {
+        &mut self.gateways
+    }
+
+    /// Its four hosts: a1 and a2 in the first VLAN, b1 and b2 in the second.
+    ///
+    /// # Panics
+    /// When there is no host of that name.
+    #[must_use]
+    #[track_caller]
+    pub fn host(&self, name: &str) -> &Host {
+        let found = self.hosts.iter().find(|host| host.name() == name);
+        found.unwrap_or_else(|| panic!("there is no host {name}"))
+    }
+
+    /// All hosts.
+    #[must_use]
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// The switch, for captures.
+    #[must_use]
+    pub fn switch(&self) -> &Switch {
+        &self.switch
+    }
+
+    /// The lab's folder: configurations, logs, sockets and data. It goes with the lab.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.context.folder()
+    }
+
+    /// The namespace of Fingerpost and etcd.
+    #[must_use]
+    pub fn control(&self) -> &Arc<Namespace> {
+        &self.control
+    }
+
+    /// The routes of a gateway that knows every host's own subnets.
+    #[must_use]
+    pub fn home_routes(&self) -> PodRoutes {
+        routes(self.hosts.iter().flat_map(|host| host.routes_of(host.subnet())))
+    }
+
+    fn print_state(&self) {
+        for gateway in &self.gateways {
+            eprintln!("--- {} ({:?})\n{}", gateway.name(), gateway.daemon(), gateway.diagnosis());
+            eprintln!("kernel: {:#?}", gateway.routes());
+        }
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // A second panic here would abort before anything is cleaned up.
+            drop(catch_unwind(AssertUnwindSafe(|| self.print_state())));
+            self.context.print_logs(LOG_LINES);
+        }
+    }
+}
+
+/// A table from pairs of prefix and next hop.
+#[must_use]
+pub fn routes(pairs: impl IntoIterator<Item = (String, IpAddr)>) -> PodRoutes {
+    let mut table = PodRoutes::new();
+    for (prefix, via) in pairs {
+        table.entry(prefix).or_default().insert(via);
+    }
+    table
+}
+
+/// The router between Fingerpost and the gateways' VLAN.
+fn router(context: &Arc<Context>, switch: &mut Switch, control: &Namespace) -> Namespace {
+    let router = Namespace::new(context, "router");
+    router.forward();
+    switch.plug(&router, "router", Vlan::Control170, ROUTER_STATION);
+    switch.plug(&router, "router", Vlan::Behind171, ROUTER_STATION);
+    control.ip_batch(&format!(
+        "route add default via {}\nroute add ::/0 via {}\n",
+        Vlan::Behind171.v4(ROUTER_STATION),
+        Vlan::Behind171.v6(ROUTER_STATION)
+    ));
+    router
+}

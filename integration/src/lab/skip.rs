@@ -1,0 +1,81 @@
+//! What a scenario needs of the machine, and how it says that it could not run.
+//!
+//! A scenario begins with `if skip::unless(&[Need::Root, …]) { return; }`. What is missing is written to the real
+//! standard error (the test harness captures only `print!`), and a line is appended to the file that
+//! `FINGERPOST_SKIPS` names, which `make test` counts. With `CI=true` a skip is a failure.
+
+use std::io::Write;
+use std::path::Path;
+
+/// Something that a machine may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Network namespaces can be made.
+    Root,
+    /// BIRD 2.
+    Bird,
+    /// FRR's zebra and bgpd.
+    Frr,
+    /// etcd and etcdctl.
+    Etcd,
+    /// ping, tcpdump, ip, nsenter, setpriv.
+    Tools,
+}
+
+impl Need {
+    /// The reason why this need is not met, and the remedy; `None` when it is met.
+    #[must_use]
+    pub fn missing(self) -> Option<String> {
+        let programs: &[(&str, &str)] = match self {
+            Need::Root => {
+                let root = rustix::process::geteuid().is_root();
+                return (!root).then(|| "not root; run it as root, e.g. sudo make test".to_owned());
+            }
+            Need::Bird => &[("bird", "bird2"), ("birdc", "bird2")],
+            Need::Frr => &[("/usr/lib/frr/zebra", "frr"), ("/usr/lib/frr/bgpd", "frr"), ("vtysh", "frr")],
+            Need::Etcd => &[("etcd", "etcd-server"), ("etcdctl", "etcd-client")],
+            Need::Tools => &[
+                ("ip", "iproute2"),
+                ("ping", "iputils-ping"),
+                ("tcpdump", "tcpdump"),
+                ("nsenter", "util-linux"),
+                ("setpriv", "util-linux"),
+            ],
+        };
+        programs.iter().find(|(program, _)| !is_installed(program)).map(|(program, package)| {
+            format!("{program} is not installed; make setup (as root) or apt-get install {package}")
+        })
+    }
+}
+
+/// True, after having said so loudly, when the running test must be skipped because one of `needs` is not met.
+///
+/// # Panics
+/// When a need is not met and `CI` is `true`: in CI a skip is a failure.
+#[must_use]
+pub fn unless(needs: &[Need]) -> bool {
+    let Some(reason) = needs.iter().find_map(|need| need.missing()) else { return false };
+    let thread = std::thread::current();
+    let line = format!("SKIP {}: {reason}\n", thread.name().unwrap_or("a test"));
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}(with CI=true a skip is a failure)");
+    // Not eprint!, which the harness captures. A closed standard error is no reason to fail.
+    drop(std::io::stderr().write_all(line.as_bytes()));
+    if let Some(path) = std::env::var_os("FINGERPOST_SKIPS") {
+        std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(line.as_bytes()))
+            .expect("the file that FINGERPOST_SKIPS names can be written");
+    }
+    true
+}
+
+fn is_installed(program: &str) -> bool {
+    if program.starts_with('/') {
+        return Path::new(program).exists();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(std::path::PathBuf::from);
+    std::env::split_paths(&path).chain(system).any(|folder| folder.join(program).exists())
+}
