@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId};
-use crate::source::sync::Summary;
+use crate::source::sync::{Counts, Seen};
 use crate::table::{SlotId, Standing};
 use std::net::IpAddr;
 
@@ -13,8 +13,10 @@ pub struct SourceRow {
     pub id: SourceId,
     /// Its name in the configuration.
     pub name: String,
-    /// What its state machine says.
-    pub summary: Summary,
+    /// How much is known, and since when not.
+    pub seen: Seen<Counts>,
+    /// Whether a complete list was believed once in this process.
+    pub complete: bool,
 }
 
 /// A gateway as the engine sees it.
@@ -70,7 +72,8 @@ impl Engine {
         let row = |source: &super::Source| SourceRow {
             id: source.settings.id,
             name: source.settings.name.clone(),
-            summary: source.sync.seen(),
+            seen: source.sync.seen(),
+            complete: source.sync.is_complete(),
         };
         self.sources.iter().map(row).collect()
     }
@@ -125,7 +128,10 @@ impl Engine {
                 host: owner.host.to_string(),
                 next_hop: owner.next_hop,
                 source: source.map(|source| source.settings.name.clone()).unwrap_or_default(),
-                key: record.map(|record| String::from_utf8_lossy(&record.key).into_owned()).unwrap_or_default(),
+                key: record
+                    .as_ref()
+                    .map(|record| String::from_utf8_lossy(&record.key).into_owned())
+                    .unwrap_or_default(),
                 revision: record.map_or(0, |record| record.modified.0),
                 readable: held.readable,
                 standing,

@@ -200,10 +200,11 @@ impl Outlets {
     /// For every view of the family: the smallest tail of its feeds (its head where there are none).
     pub(super) fn passed(&self, family: Family, views: &Views) -> Vec<(ViewId, Passed)> {
         let heads = views.of_family(family);
-        let mut passed: Vec<_> =
-            heads.map(|(id, view)| (id, Passed { tail: view.head(), dumping: false })).collect();
+        let mut passed: Vec<_> = heads.map(|(id, view)| (id, Passed { tail: view.head(), dumping: false })).collect();
         for outlet in &self.outlets {
-            let Some(feed) = outlet.session.as_ref().and_then(|session| session.feeds[family].as_ref()) else { continue };
+            let Some(feed) = outlet.session.as_ref().and_then(|session| session.feeds[family].as_ref()) else {
+                continue;
+            };
             if let Some((_, of_view)) = passed.iter_mut().find(|(id, _)| outlet.views[family] == Some(*id)) {
                 of_view.tail = of_view.tail.min(feed.tail());
                 of_view.dumping |= feed.is_dumping();

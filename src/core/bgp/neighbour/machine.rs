@@ -224,7 +224,8 @@ impl Neighbour {
     fn deconfigured(&mut self, id: ConnectionId) -> Notification {
         let cease = Notification::cease(CeaseSubcode::PeerDeconfigured);
         let agreed = self.connection(id).and_then(|connection| connection.agreed());
-        let keeps = agreed.and_then(|agreed| agreed.peer.graceful_restart()).is_some_and(|restart| restart.notification);
+        let keeps =
+            agreed.and_then(|agreed| agreed.peer.graceful_restart()).is_some_and(|restart| restart.notification);
         if keeps { Notification::hard_reset(&cease) } else { cease }
     }
 
@@ -258,7 +259,7 @@ impl Neighbour {
             Some(CeaseSubcode::ConnectionRejected)
         } else if self.established_agreed().is_some_and(|agreed| !agreed.peer_keeps_routes()) {
             // RFC 4271 §6.8: an established session is not given up for a newcomer.
-            Some(CeaseSubcode::CollisionResolution)
+            Some(CeaseSubcode::ConnectionCollision)
         } else {
             None
         };

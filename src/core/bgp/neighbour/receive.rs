@@ -105,7 +105,7 @@ impl Neighbour {
             let local = (self.config.router_id, self.config.local_asn);
             survivor(local, (agreed.peer_id(), agreed.peer_asn())) == direction
         };
-        let cease = || Some(Notification::cease(CeaseSubcode::CollisionResolution));
+        let cease = || Some(Notification::cease(CeaseSubcode::ConnectionCollision));
         match (stays, established) {
             (true, true) => self.end(now, other, None, End::PeerRestarted, effects),
             (true, false) => self.end(now, other, cease(), End::Collision, effects),
