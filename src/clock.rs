@@ -1,0 +1,39 @@
+//! The shell's side of [`Time`]: the core never asks what time it is.
+
+use fingerpost_core::model::Time;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A monotonic clock and the wall clock at its start.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+    wall: SystemTime,
+}
+
+impl Clock {
+    /// A clock that starts now.
+    pub fn start() -> Self {
+        Clock { start: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// Now.
+    pub fn now(&self) -> Time {
+        Time::since_start(self.start.elapsed())
+    }
+
+    /// How long until `at`; zero if it is past.
+    pub fn until(&self, at: Time) -> Duration {
+        at.since(self.now())
+    }
+
+    /// The moment as the tokio runtime counts, to sleep until.
+    pub fn instant(&self, at: Time) -> tokio::time::Instant {
+        (self.start + at.as_duration()).into()
+    }
+
+    /// The moment on the wall, in seconds since 1970, for people and metrics; a clock that was set meanwhile is not followed.
+    pub fn unix_seconds(&self, at: Time) -> u64 {
+        let wall = self.wall + at.as_duration();
+        wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |span| span.as_secs())
+    }
+}

@@ -1,0 +1,192 @@
+//! The engine's thread: the only one that touches the core's [`Engine`].
+//!
+//! Everybody else holds an [`EngineHandle`] and sends messages. What arrives is taken in before anything is handed out, and
+//! whoever wants to look gets a closure run on this thread, between two pieces of work.
+
+use crate::clock::Clock;
+use fingerpost_core::engine::{Effect, Engine, Input, SessionNumber, Settings};
+use fingerpost_core::model::{GatewayId, SourceId};
+use fingerpost_core::source::Order;
+use fingerpost_core::view::Chunk;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+/// What a session's writer gets from the engine.
+#[derive(Clone, Debug)]
+pub enum ToSession {
+    /// Messages to write.
+    Chunk(Arc<Chunk>),
+    /// It cannot be kept up to date: close it.
+    TooSlow,
+}
+
+enum Message {
+    Input(Input, Option<OwnedSemaphorePermit>),
+    Attach(GatewayId, SessionNumber, mpsc::UnboundedSender<ToSession>),
+    Reconfigure(Box<Settings>),
+    Look(Box<dyn FnOnce(&Engine) + Send>),
+    Stop,
+}
+
+/// A way to the engine; cheap to clone.
+#[derive(Clone)]
+pub struct EngineHandle {
+    messages: Sender<Message>,
+    /// Sessions of all gateways are counted together, so that no number comes twice even if a gateway's task starts anew.
+    sessions: Arc<AtomicU64>,
+}
+
+impl EngineHandle {
+    /// Something happened. The permit, if any, is given back once it is taken in.
+    pub fn send(&self, input: Input, permit: Option<OwnedSemaphorePermit>) {
+        // Without an engine the process is about to end; its owner notices.
+        let _ = self.messages.send(Message::Input(input, permit));
+    }
+
+    /// The number of a new session, whose chunks go there. To be called before its `SessionUp`.
+    pub fn attach(&self, gateway: GatewayId, to: mpsc::UnboundedSender<ToSession>) -> SessionNumber {
+        let number = SessionNumber(self.sessions.fetch_add(1, Ordering::Relaxed));
+        let _ = self.messages.send(Message::Attach(gateway, number, to));
+        number
+    }
+
+    /// Another fence, other policies, other gateways.
+    pub fn reconfigure(&self, settings: Settings) {
+        let _ = self.messages.send(Message::Reconfigure(Box::new(settings)));
+    }
+
+    /// Ends the thread.
+    pub fn stop(&self) {
+        let _ = self.messages.send(Message::Stop);
+    }
+
+    /// What `look` sees; None if the engine has ended. It holds up everything else: keep it short.
+    pub async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Engine) -> T + Send + 'static) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        let look = Box::new(move |engine: &Engine| {
+            // Who asked may have gone.
+            let _ = answer.send(look(engine));
+        });
+        self.messages.send(Message::Look(look)).ok()?;
+        answered.await.ok()
+    }
+}
+
+/// Where the orders for each source go.
+pub type Orders = HashMap<SourceId, mpsc::UnboundedSender<Order>>;
+
+/// Starts the thread. The receiver completes when it has ended, however it did.
+pub fn spawn(clock: Clock, settings: Settings, orders: Orders) -> std::io::Result<(EngineHandle, oneshot::Receiver<()>)> {
+    let (sender, messages) = channel();
+    let (alive, ended) = oneshot::channel();
+    std::thread::Builder::new().name("engine".into()).spawn(move || {
+        let _alive = alive; // dropped at the end, also by a panic
+        let mut effects = Vec::new();
+        let names = settings.sources.iter().map(|source| (source.id, source.name.clone())).collect();
+        let engine = Engine::new(clock.now(), settings, &mut effects);
+        let mut shell = Shell { clock, engine, effects, orders, names, sessions: HashMap::new() };
+        shell.run(&messages);
+    })?;
+    Ok((EngineHandle { messages: sender, sessions: Arc::default() }, ended))
+}
+
+struct Shell {
+    clock: Clock,
+    engine: Engine,
+    effects: Vec<Effect>,
+    orders: Orders,
+    names: HashMap<SourceId, String>,
+    sessions: HashMap<GatewayId, (SessionNumber, mpsc::UnboundedSender<ToSession>)>,
+}
+
+impl Shell {
+    fn run(&mut self, messages: &Receiver<Message>) {
+        self.carry_out();
+        let mut more = true;
+        loop {
+            let message = if more {
+                match messages.try_recv() {
+                    Ok(message) => Some(message),
+                    Err(TryRecvError::Empty) => None,
+                    Err(TryRecvError::Disconnected) => return,
+                }
+            } else {
+                match messages.recv_timeout(self.patience()) {
+                    Ok(message) => Some(message),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => return,
+                }
+            };
+            let now = self.clock.now();
+            match message {
+                Some(Message::Stop) => return,
+                Some(message) => {
+                    self.take(message);
+                    more = true;
+                }
+                None => {
+                    let due = self.engine.next_deadline().is_some_and(|at| at <= now);
+                    if due {
+                        self.engine.on_deadline(now, &mut self.effects);
+                    }
+                    more = self.engine.work(&mut self.effects) || due;
+                }
+            }
+            self.carry_out();
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        self.engine.next_deadline().map_or(Duration::from_secs(3600), |at| self.clock.until(at))
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Input(input, permit) => {
+                if let Input::SessionDown(gateway, number) = input
+                    && self.sessions.get(&gateway).is_some_and(|(current, _)| *current == number)
+                {
+                    self.sessions.remove(&gateway);
+                }
+                self.engine.handle(self.clock.now(), input, &mut self.effects);
+                drop(permit);
+            }
+            Message::Attach(gateway, number, to) => {
+                self.sessions.insert(gateway, (number, to));
+            }
+            Message::Reconfigure(settings) => self.engine.reconfigure(*settings),
+            Message::Look(look) => look(&self.engine),
+            Message::Stop => {}
+        }
+    }
+
+    fn carry_out(&mut self) {
+        for effect in self.effects.drain(..) {
+            match effect {
+                Effect::Order(source, order) => {
+                    if let Some(transport) = self.orders.get(&source) {
+                        let _ = transport.send(order);
+                    }
+                }
+                Effect::Send(gateway, number, chunk) => {
+                    if let Some((_, to)) = self.sessions.get(&gateway).filter(|(current, _)| *current == number) {
+                        let _ = to.send(ToSession::Chunk(chunk));
+                    }
+                }
+                Effect::CloseSlow(gateway, number) => {
+                    if let Some((_, to)) = self.sessions.get(&gateway).filter(|(current, _)| *current == number) {
+                        let _ = to.send(ToSession::TooSlow);
+                    }
+                }
+                Effect::Note(source, note) => {
+                    let name = self.names.get(&source).map(String::as_str).unwrap_or_default();
+                    crate::telemetry::source_note(name, &note);
+                }
+            }
+        }
+    }
+}

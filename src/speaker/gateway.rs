@@ -1,0 +1,298 @@
+//! The task of one gateway: drives its [`Neighbour`], owns its connections.
+
+use super::net::{Later, Net, Stream, Target};
+use super::writer::{Control, Writer};
+use crate::clock::Clock;
+use crate::engine::{EngineHandle, ToSession};
+use bytes::{Bytes, BytesMut};
+use fingerpost_core::bgp::neighbour::{Agreed, ConnectionId, Effect, End, Input, Neighbour, Status, Stop};
+use fingerpost_core::engine::{Input as EngineInput, SessionNumber, SessionUp};
+use fingerpost_core::model::{GatewayId, Time};
+use fingerpost_core::view::Chunk;
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, ReadHalf};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+
+/// What a gateway's connections tell its task.
+#[derive(Debug)]
+pub(super) enum Event {
+    Octets(ConnectionId, Bytes),
+    Broken(ConnectionId, String),
+    Progress(ConnectionId),
+    Written(ConnectionId, Arc<Chunk>),
+    TooSlow(ConnectionId),
+}
+
+/// What others tell a gateway's task.
+pub(super) enum Command {
+    /// The gateway connected.
+    Accepted(Box<dyn Stream>),
+    /// How is it?
+    Status(oneshot::Sender<Status>),
+    /// Ends the task.
+    Stop(Stop),
+}
+
+/// At most so much is read at once; the next read waits until this was looked at.
+const READ: usize = 64 * 1024;
+/// Events that may wait for the task.
+const EVENTS: usize = 16;
+
+pub(super) struct Gateway {
+    id: GatewayId,
+    name: String,
+    target: Target,
+    clock: Clock,
+    net: Arc<dyn Net>,
+    engine: EngineHandle,
+    neighbour: Neighbour,
+    connections: HashMap<ConnectionId, Connection>,
+    /// The connection whose session the engine knows.
+    session: Option<(ConnectionId, SessionNumber)>,
+    next_connection: u64,
+    dial: Option<Later<'static, io::Result<Box<dyn Stream>>>>,
+    events: mpsc::Sender<Event>,
+    /// Called when a session comes up.
+    on_up: Arc<dyn Fn() + Send + Sync>,
+    last_failure: Option<End>,
+}
+
+/// Dropping it stops both tasks, except that a closing writer may finish what it owes.
+struct Connection {
+    control: mpsc::UnboundedSender<Control>,
+    to_writer: mpsc::UnboundedSender<ToSession>,
+    _reader: AbortOnDropHandle<()>,
+}
+
+pub(super) struct Parts {
+    pub(super) id: GatewayId,
+    pub(super) name: String,
+    pub(super) target: Target,
+    pub(super) neighbour: Neighbour,
+    pub(super) clock: Clock,
+    pub(super) net: Arc<dyn Net>,
+    pub(super) engine: EngineHandle,
+    pub(super) on_up: Arc<dyn Fn() + Send + Sync>,
+}
+
+/// Runs until told to stop.
+pub(super) async fn run(parts: Parts, commands: mpsc::UnboundedReceiver<Command>) {
+    let (events, received) = mpsc::channel(EVENTS);
+    let Parts { id, name, target, neighbour, clock, net, engine, on_up } = parts;
+    let gateway = Gateway {
+        id,
+        name,
+        target,
+        clock,
+        net,
+        engine,
+        neighbour,
+        connections: HashMap::new(),
+        session: None,
+        next_connection: 0,
+        dial: None,
+        events,
+        on_up,
+        last_failure: None,
+    };
+    gateway.run(commands, received).await;
+}
+
+impl Gateway {
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>, mut events: mpsc::Receiver<Event>) {
+        self.input(Input::Start);
+        loop {
+            let deadline = self.neighbour.next_deadline().map(|at| self.clock.instant(at));
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Accepted(stream)) => {
+                        let id = self.connect(stream);
+                        self.input(Input::Accepted(id));
+                    }
+                    Some(Command::Status(answer)) => {
+                        let _ = answer.send(self.neighbour.status());
+                    }
+                    Some(Command::Stop(stop)) => {
+                        self.input(Input::Stop(stop));
+                        return;
+                    }
+                    None => {
+                        self.input(Input::Stop(Stop::Handover));
+                        return;
+                    }
+                },
+                Some(event) = events.recv() => self.event(event),
+                dialled = async { match &mut self.dial { Some(dial) => dial.await, None => std::future::pending().await } } => {
+                    self.dial = None;
+                    match dialled {
+                        Ok(stream) => {
+                            let id = self.connect(stream);
+                            self.input(Input::Connected(id));
+                        }
+                        Err(error) => self.input(Input::ConnectFailed(error.to_string())),
+                    }
+                }
+                () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => {
+                    let mut effects = Vec::new();
+                    self.neighbour.on_deadline(self.clock.now(), &mut effects);
+                    self.carry_out(effects);
+                }
+            }
+        }
+    }
+
+    fn input(&mut self, input: Input<'_>) {
+        let mut effects = Vec::new();
+        self.neighbour.handle(self.clock.now(), input, &mut effects);
+        self.carry_out(effects);
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Octets(id, octets) => self.input(Input::Received(id, &octets)),
+            Event::Broken(id, why) => self.input(Input::Closed(id, why)),
+            Event::Progress(id) => self.input(Input::Progress(id)),
+            Event::Written(id, chunk) => {
+                if let Some((connection, number)) = self.session
+                    && connection == id
+                {
+                    self.engine.send(EngineInput::Written(self.id, number, chunk.bytes.len()), None);
+                }
+                self.input(Input::Written(id, chunk.ends.len() as u64));
+            }
+            Event::TooSlow(id) => {
+                if self.session.is_some_and(|(connection, _)| connection == id) {
+                    self.input(Input::TooSlow);
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Dial => self.dial = Some(dial(Arc::clone(&self.net), self.target.clone())),
+                Effect::AbortDial => self.dial = None,
+                Effect::Send(id, message) => {
+                    if let Some(connection) = self.connections.get(&id) {
+                        let _ = connection.control.send(Control::Send(message));
+                    }
+                }
+                Effect::Close(id) => {
+                    if let Some(connection) = self.connections.remove(&id) {
+                        let _ = connection.control.send(Control::Close);
+                    }
+                }
+                Effect::Up(id, agreed) => self.up(id, &agreed),
+                Effect::Down(id, end) => self.down(id, &end),
+                Effect::Failed(end) => self.failed(end),
+                Effect::Refresh(id, family) => {
+                    if let Some((connection, number)) = self.session
+                        && connection == id
+                    {
+                        tracing::info!(gateway = self.name, family = family.name(), "route refresh requested");
+                        self.engine.send(EngineInput::Refresh(self.id, number, family), None);
+                    }
+                }
+                // Nothing that a gateway announces is kept.
+                Effect::Update(..) => {}
+            }
+        }
+    }
+
+    /// Takes a TCP connection in hand: one task reads, one writes.
+    fn connect(&mut self, stream: Box<dyn Stream>) -> ConnectionId {
+        let id = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        let (read, write) = tokio::io::split(stream);
+        let (control, control_items) = mpsc::unbounded_channel();
+        let (to_writer, chunks) = mpsc::unbounded_channel();
+        let events = self.events.clone();
+        let writer = Writer { id, stream: write, control: control_items, chunks, events: events.clone() };
+        tokio::spawn(writer.run());
+        let reader = AbortOnDropHandle::new(tokio::spawn(read_all(id, read, events)));
+        self.connections.insert(id, Connection { control, to_writer, _reader: reader });
+        id
+    }
+
+    fn up(&mut self, id: ConnectionId, agreed: &Agreed) {
+        let Some(connection) = self.connections.get(&id) else { return };
+        let number = self.engine.attach(self.id, connection.to_writer.clone());
+        self.session = Some((id, number));
+        self.last_failure = None;
+        let names: Vec<_> =
+            agreed.families.iter().filter(|(_, on)| on.is_some()).map(|(family, _)| family.name()).collect();
+        tracing::info!(
+            gateway = self.name,
+            peer_id = %agreed.peer_id(),
+            hold_time_s = agreed.hold_time.seconds(),
+            families = names.join(","),
+            "session established"
+        );
+        (self.on_up)();
+        let up = SessionUp {
+            number,
+            families: agreed.families,
+            enhanced_refresh: agreed.enhanced_refresh,
+            address: self.target.address.ip(),
+        };
+        self.engine.send(EngineInput::SessionUp(self.id, up), None);
+    }
+
+    fn down(&mut self, id: ConnectionId, end: &End) {
+        tracing::warn!(gateway = self.name, reason = end.reason(), "session ended: {end}");
+        if let Some((_, number)) = self.session.take_if(|(connection, _)| *connection == id) {
+            self.engine.send(EngineInput::SessionDown(self.id, number), None);
+        }
+    }
+
+    /// Says why no session comes up, once for each reason in a row.
+    fn failed(&mut self, end: End) {
+        if self.last_failure.as_ref() == Some(&end) || end == End::Collision {
+            tracing::debug!(gateway = self.name, reason = end.reason(), "{end}");
+            return;
+        }
+        tracing::warn!(gateway = self.name, reason = end.reason(), "no session: {end}");
+        self.last_failure = Some(end);
+    }
+}
+
+fn dial(net: Arc<dyn Net>, target: Target) -> Later<'static, io::Result<Box<dyn Stream>>> {
+    Box::pin(async move { net.dial(target).await })
+}
+
+/// Reads until the end. A task that is busy makes it wait, so a flood fills the gateway's own window and nothing else.
+async fn read_all(id: ConnectionId, mut stream: ReadHalf<Box<dyn Stream>>, events: mpsc::Sender<Event>) {
+    let mut buffer = BytesMut::with_capacity(4096);
+    let why = loop {
+        buffer.reserve(READ.min(4096));
+        match stream.read_buf(&mut buffer).await {
+            Ok(0) => break "closed by the gateway".to_owned(),
+            Ok(_) => {
+                if events.send(Event::Octets(id, buffer.split().freeze())).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => break error.to_string(),
+        }
+    };
+    let _ = events.send(Event::Broken(id, why)).await;
+}
+
+/// When a gateway's status was asked for, and what it was.
+#[derive(Clone, Debug)]
+pub struct GatewayReport {
+    /// The gateway.
+    pub id: GatewayId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it is.
+    pub target: Target,
+    /// Its session; None if its task does not answer.
+    pub status: Option<Status>,
+    /// When this was.
+    pub at: Time,
+}

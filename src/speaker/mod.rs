@@ -1,0 +1,25 @@
+//! BGP over TCP: one task a gateway drives its [`Neighbour`](fingerpost_core::bgp::neighbour::Neighbour).
+//!
+//! ```text
+//!                     ┌───────────────── gateway task ────────────────┐
+//!  dial, listener ──► │ Neighbour: inputs, effects, deadlines         │ ──► session up, down, refresh ──► engine
+//!                     └─▲──────────────────────────────┬──────────────┘
+//!               octets  │                              │ OPEN, KEEPALIVE, NOTIFICATION
+//!                  reader task                    writer task ◄── chunks, straight from the engine's thread
+//!                       └────────── TCP ───────────────┘
+//! ```
+//!
+//! A gateway that is slow, silent, hostile or makes its task panic concerns nobody else (promise P6): its reader waits
+//! while its task is busy, its writer holds two chunks at the most, and the [`Speaker`] notices a task that ends.
+
+mod gateway;
+mod listener;
+mod net;
+mod socket;
+mod speaker;
+mod writer;
+
+pub use gateway::GatewayReport;
+pub use listener::Listeners;
+pub use net::{Accept, Incoming, Later, Net, Stream, Target, Tcp};
+pub use speaker::{GatewayConfig, Speaker};

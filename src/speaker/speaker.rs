@@ -1,0 +1,166 @@
+//! All gateways' tasks: started, asked, stopped.
+
+use super::gateway::{self, Command, GatewayReport, Parts};
+use super::listener::{Expected, Listeners};
+use super::net::{Net, Target};
+use crate::clock::Clock;
+use crate::engine::EngineHandle;
+use fingerpost_core::bgp::neighbour::{Neighbour, NeighbourConfig, Stop};
+use fingerpost_core::model::GatewayId;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// A gateway as the speaker needs it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GatewayConfig {
+    /// Its number.
+    pub id: GatewayId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it is.
+    pub target: Target,
+    /// The session.
+    pub neighbour: NeighbourConfig,
+}
+
+struct Running {
+    config: GatewayConfig,
+    commands: mpsc::UnboundedSender<Command>,
+    task: JoinHandle<()>,
+}
+
+/// See the [module](super).
+pub struct Speaker {
+    clock: Clock,
+    net: Arc<dyn Net>,
+    engine: EngineHandle,
+    expected: Expected,
+    restarting: bool,
+    seed: u64,
+    on_up: Arc<dyn Fn() + Send + Sync>,
+    running: HashMap<GatewayId, Running>,
+}
+
+/// How long a task may take to answer, or to say goodbye.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl Speaker {
+    /// A speaker without gateways. `restarting`: an earlier process had sessions (RFC 4724 §3); `on_up` is called at every
+    /// session that comes up.
+    pub fn new(
+        clock: Clock,
+        net: Arc<dyn Net>,
+        engine: EngineHandle,
+        restarting: bool,
+        seed: u64,
+        on_up: Arc<dyn Fn() + Send + Sync>,
+    ) -> Self {
+        let (expected, running) = (Expected::default(), HashMap::new());
+        Speaker { clock, net, engine, expected, restarting, seed, on_up, running }
+    }
+
+    /// Listens for gateways. The error names the address that cannot be had.
+    pub fn listen(&self, addresses: &[SocketAddr]) -> Result<Listeners, (SocketAddr, io::Error)> {
+        Listeners::open(&*self.net, addresses, &self.expected)
+    }
+
+    /// Takes the gateways as they are configured now. Sessions whose parameters did not change are not touched; where they
+    /// did, the gateway keeps the routes until the new session stands.
+    pub async fn reconfigure(&mut self, gateways: Vec<GatewayConfig>) {
+        let wanted: HashMap<GatewayId, GatewayConfig> =
+            gateways.into_iter().map(|config| (config.id, config)).collect();
+        let gone: Vec<(GatewayId, Stop)> = self
+            .running
+            .iter()
+            .filter_map(|(id, running)| match wanted.get(id) {
+                None => Some((*id, Stop::Deconfigured)),
+                Some(config) if *config != running.config => Some((*id, Stop::Handover)),
+                Some(_) => None,
+            })
+            .collect();
+        for (id, stop) in gone {
+            if let Some(running) = self.running.remove(&id) {
+                end(running, stop).await;
+            }
+        }
+        for (id, config) in wanted {
+            if !self.running.contains_key(&id) {
+                let running = self.start(config);
+                self.running.insert(id, running);
+            }
+        }
+        let expect = |running: &Running| {
+            let target = running.config.target.clone();
+            (target.address.ip(), (target, running.commands.clone()))
+        };
+        // Of several gateways that share an address, the one with the lowest number takes what comes in.
+        let mut by_number: Vec<&Running> = self.running.values().collect();
+        by_number.sort_by_key(|running| std::cmp::Reverse(running.config.id));
+        self.expected.replace(by_number.into_iter().map(expect).collect());
+    }
+
+    /// Starts again every gateway whose task has ended by itself (a panic): the others never noticed. True if there was one.
+    pub fn revive(&mut self) -> bool {
+        let dead: Vec<GatewayId> =
+            self.running.iter().filter(|(_, running)| running.task.is_finished()).map(|(id, _)| *id).collect();
+        for id in &dead {
+            if let Some(running) = self.running.remove(id) {
+                tracing::error!(gateway = running.config.name, "the gateway's task has failed: starting it again");
+                let again = self.start(running.config);
+                self.running.insert(*id, again);
+            }
+        }
+        !dead.is_empty()
+    }
+
+    /// Asks every gateway's task how it is.
+    pub async fn report(&self) -> Vec<GatewayReport> {
+        let mut reports = Vec::with_capacity(self.running.len());
+        for running in self.running.values() {
+            let (answer, answered) = oneshot::channel();
+            let _ = running.commands.send(Command::Status(answer));
+            let status = timeout(PATIENCE, answered).await.ok().and_then(Result::ok);
+            let GatewayConfig { id, name, target, .. } = running.config.clone();
+            reports.push(GatewayReport { id, name, target, status, at: self.clock.now() });
+        }
+        reports.sort_by(|a, b| a.name.cmp(&b.name));
+        reports
+    }
+
+    /// Ends every session so that the gateways keep the routes.
+    pub async fn hand_over(&mut self) {
+        for (_, running) in self.running.drain() {
+            end(running, Stop::Handover).await;
+        }
+    }
+
+    fn start(&self, config: GatewayConfig) -> Running {
+        let seed = self.seed ^ (u64::from(config.id.0) << 32);
+        let parts = Parts {
+            id: config.id,
+            name: config.name.clone(),
+            target: config.target.clone(),
+            neighbour: Neighbour::new(config.neighbour.clone(), self.restarting, seed),
+            clock: self.clock,
+            net: Arc::clone(&self.net),
+            engine: self.engine.clone(),
+            on_up: Arc::clone(&self.on_up),
+        };
+        let (commands, received) = mpsc::unbounded_channel();
+        let task = tokio::spawn(gateway::run(parts, received));
+        Running { config, commands, task }
+    }
+}
+
+async fn end(running: Running, stop: Stop) {
+    let _ = running.commands.send(Command::Stop(stop));
+    if timeout(PATIENCE, running.task).await.is_err() {
+        tracing::error!(gateway = running.config.name, "the gateway's task does not end");
+    }
+}
