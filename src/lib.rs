@@ -1,3 +1,5 @@
 //! Fingerpost.
 
+pub mod cli;
 pub mod config;
+pub mod telemetry;

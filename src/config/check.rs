@@ -136,6 +136,10 @@ impl<'a> Field<'a> {
         check.fault(&self.path, found, hint);
     }
 
+    pub(super) fn is_empty_map(&self) -> bool {
+        matches!(&self.node.value, Value::Map(entries) if entries.is_empty())
+    }
+
     fn map(&self, check: &mut Check) -> Option<&'a [Entry]> {
         match &self.node.value {
             Value::Map(entries) => Some(entries),
@@ -266,6 +270,7 @@ fn repeated(path: &str, entries: &[Entry], check: &mut Check) {
 fn advice(key: &str, keys: &Keys) -> String {
     match key {
         "password" if keys.built.contains(&"password_file") => "secrets are read from files: use password_file".into(),
+        "password" if keys.not_yet.contains(&"password_file") => "passwords are not yet supported: remove it".into(),
         "neighbors" | "neighbours" | "peers" if keys.built.contains(&"gateways") => "did you mean gateways?".into(),
         _ => match nearest(key, keys.built.iter().chain(keys.not_yet).copied()) {
             Some(near) => format!("did you mean {near}?"),

@@ -122,9 +122,8 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
     if let Some(families) = &families {
         checks::families(&table, families, around, check);
     }
-    if passive == Some(true) && around.router.listen.as_ref().is_some_and(Vec::is_empty) {
-        let hint = "give router.listen an address, or remove passive";
-        check.fault(&table.path("passive"), "nothing listens for its connection", hint);
+    if passive == Some(true) {
+        checks::heard(&table, address, around, check);
     }
     Some(Gateway {
         address: address?,

@@ -117,6 +117,15 @@ pub(super) fn addresses(
     }
 }
 
+/// A passive gateway needs someone to listen in its family: listeners are of one family each.
+pub(super) fn heard(table: &Table<'_>, address: Option<IpAddr>, around: &Around<'_>, check: &mut Check) {
+    let (Some(listen), Some(address)) = (&around.router.listen, address) else { return };
+    if listen.iter().all(|socket| socket.is_ipv4() != address.is_ipv4()) {
+        let hint = format!("give router.listen an {} address, or remove passive", Family::of(address));
+        check.fault(&table.path("passive"), "nothing listens for its connection", hint);
+    }
+}
+
 /// A family that the fence has no prefixes for stays empty.
 pub(super) fn families(table: &Table<'_>, families: &BTreeSet<Family>, around: &Around<'_>, check: &mut Check) {
     let Some(fence) = around.fence else { return };

@@ -15,7 +15,7 @@ pub struct Keys {
 
 macro_rules! tables {
     ($($name:ident $table:literal [$($built:literal)*] not_yet [$($not_yet:literal)*];)*) => {
-        $(pub(super) const $name: Keys = Keys { table: $table, built: &[$($built),*], not_yet: &[$($not_yet),*] };)*
+        $(pub(crate) const $name: Keys = Keys { table: $table, built: &[$($built),*], not_yet: &[$($not_yet),*] };)*
         /// All tables with fixed keys.
         pub const ALL: &[&Keys] = &[$(&$name),*];
     };

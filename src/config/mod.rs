@@ -184,8 +184,8 @@ fn remarks(
     policy_names: &BTreeSet<String>,
     check: &mut Check,
 ) {
-    if table.get("gateways").is_none() {
-        check.warn("gateways", "missing: nobody is told", "add a gateway");
+    if table.get("gateways").is_none_or(|field| field.is_empty_map()) {
+        check.warn("gateways", "has none: nobody is told", "add a gateway");
     }
     for name in policy_names.iter().filter(|name| policies.contains_key(*name)) {
         if gateways.values().all(|gateway| gateway.policy.as_ref() != Some(name)) {

@@ -12,8 +12,12 @@ use std::time::Duration;
 impl<'a> Field<'a> {
     /// Text that is not empty and has no control characters.
     pub(super) fn text(&self, check: &mut Check) -> Option<&'a str> {
+        self.text_or("text", "put it in quotes if that is what is meant", check)
+    }
+
+    fn text_or(&self, what: &str, hint: &str, check: &mut Check) -> Option<&'a str> {
         let Value::Text(text) = &self.node.value else {
-            self.expected("text", "put it in quotes if that is what is meant", check);
+            self.expected(what, hint, check);
             return None;
         };
         if text.is_empty() || text.chars().any(char::is_control) {
@@ -45,11 +49,11 @@ impl<'a> Field<'a> {
             self.expected("a whole number", &hint, check);
             return None;
         };
-        let number = u32::try_from(number).ok().filter(|number| range.contains(number));
-        if number.is_none() {
-            check.fault(&self.path, "is out of range", hint);
+        let fitting = u32::try_from(number).ok().filter(|number| range.contains(number));
+        if fitting.is_none() {
+            check.fault(&self.path, format!("{number} is out of range"), hint);
         }
-        number
+        fitting
     }
 
     pub(super) fn boolean(&self, check: &mut Check) -> Option<bool> {
@@ -108,22 +112,22 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn address(&self, check: &mut Check) -> Option<IpAddr> {
-        let text = self.text(check)?;
+        let hint = "write one such as 10.0.0.1 or fd00::1; names are not resolved";
+        let text = self.text_or("an IP address", hint, check)?;
         let address: Option<IpAddr> = text.parse().ok();
         if address.is_none() {
-            let message = format!("{} is not an IP address", quoted(text));
-            check.fault(&self.path, message, "write one such as 10.0.0.1 or fd00::1; names are not resolved");
+            check.fault(&self.path, format!("{} is not an IP address", quoted(text)), hint);
         }
         address
     }
 
     /// Where to listen.
     pub(super) fn socket(&self, check: &mut Check) -> Option<SocketAddr> {
-        let text = self.text(check)?;
+        let hint = "write ADDRESS:PORT, such as 0.0.0.0:1179 or \"[::]:1179\"";
+        let text = self.text_or("an address with a port", hint, check)?;
         let address: Option<SocketAddr> = text.parse().ok();
         if address.is_none() {
-            let message = format!("{} is not an address with a port", quoted(text));
-            check.fault(&self.path, message, "write ADDRESS:PORT, such as 0.0.0.0:1179 or \"[::]:1179\"");
+            check.fault(&self.path, format!("{} is not an address with a port", quoted(text)), hint);
         }
         address
     }

@@ -5,8 +5,12 @@
 
 use super::fault::Fault;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_yaml::{DuplicateKeyPolicy, Spanned};
+use serde_yaml::options::{AliasLimits, DuplicateKeyPolicy};
+use serde_yaml::{NonFiniteFloatPolicy, Spanned};
 use std::fmt;
+
+/// How deep lists and maps may nest.
+const DEPTH: usize = 16;
 
 /// A place in the file: line and column, both from 1. Ordered as one reads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -69,27 +73,49 @@ pub(super) fn read(text: &str) -> Result<Node, Fault> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Node { at: Pos::START, value: Value::Map(Vec::new()) });
     }
+    let mut alias_limits = AliasLimits::default();
+    alias_limits.max_total_replayed_events = 100_000;
+    alias_limits.max_replay_stack_depth = 4;
     let options = serde_yaml::options! {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         strict_booleans: true,
         reject_unsupported_tags: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         // A snippet would repeat lines of the file in the log.
         with_snippet: false,
+        // Reading is recursive, and a configuration is at most eight deep.
+        budget: serde_yaml::budget! { max_depth: DEPTH, flow_nesting_limit: DEPTH },
+        alias_limits: alias_limits,
     };
-    serde_yaml::from_str_with_options::<Node>(text, options).map_err(|error| {
-        let at = error.location().map_or(Pos::START, Pos::of);
-        Fault { path: String::new(), line: at.line, column: at.column, message: plain(&error), hint: None }
-    })
+    match serde_yaml::from_str_with_options::<Node>(text, options) {
+        Ok(Node { value: Value::Null, .. }) => Ok(Node { at: Pos::START, value: Value::Map(Vec::new()) }),
+        Ok(node) => Ok(node),
+        Err(error) => Err(plain(&error)),
+    }
 }
 
-/// The error in one line and without its location, which the fault has in numbers.
-fn plain(error: &serde_yaml::Error) -> String {
+/// The error in one line; what the library says to its programmers is said to users instead.
+fn plain(error: &serde_yaml::Error) -> Fault {
+    use serde_yaml::Error;
+    let at = error.location().map_or(Pos::START, Pos::of);
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    let line = line.strip_prefix("error: ").unwrap_or(line);
-    format!("not valid YAML: {line}")
+    let text = text.lines().next().unwrap_or_default();
+    let text = text.strip_suffix(&format!(" at line {}, column {}", at.line, at.column)).unwrap_or(text);
+    let (message, hint) = match error.without_snippet() {
+        Error::MultipleDocuments { .. } => ("has more than one document", Some("remove --- and what follows it")),
+        Error::NullIntoString { .. } => ("has a key that is null", Some("put the key in quotes, or remove it")),
+        // Whatever is wrong inside an alias: values are taken as they come, so only limits remain.
+        Error::Budget { .. } | Error::AliasError { .. } => {
+            ("is nested too deeply or repeats too much", Some("write it without aliases"))
+        }
+        Error::Unexpected { .. } => (text, Some("keys are words, and brackets close what they open")),
+        Error::UnsupportedTag { .. } => (text, Some("remove the tag")),
+        _ => (text, None),
+    };
+    let message = format!("not valid YAML: {message}");
+    Fault { path: String::new(), line: at.line, column: at.column, message, hint: hint.map(Into::into) }
 }
 
 impl<'de> Deserialize<'de> for Node {

@@ -1,0 +1,155 @@
+//! `fingerpost check`: one line for each part of the configuration, √ or ×, and below it every fault with its hint.
+
+use crate::config::{self, Config, Fault, Faults, Schema, Source, Store, keys};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Checks the file and prints the findings; true if there are no faults.
+pub fn check(file: &Path, out: &mut dyn Write, colours: bool) -> io::Result<bool> {
+    let paint = Paint { colours };
+    writeln!(out, "{}", file.display())?;
+    let (faults, config) = match config::load(file) {
+        Ok(config) => (Vec::new(), Some(config)),
+        Err(Faults { faults, .. }) => (faults, None),
+    };
+    let warnings = config.as_ref().map_or(&[][..], |config| &config.warnings);
+    // What is wrong with the file as a whole (it cannot be read, or is no YAML) leaves nothing else to say.
+    if let Some(whole) = faults.iter().find(|fault| fault.path.is_empty()) {
+        writeln!(out, "{} file", paint.bad())?;
+        explain(out, file, whole)?;
+    } else {
+        writeln!(out, "{} file: YAML, all parts read", paint.good())?;
+        for part in parts(&faults, warnings) {
+            let mine = |list: &'_ [Fault]| list.iter().filter(|fault| head(fault) == part).cloned().collect::<Vec<_>>();
+            let (faults, warnings) = (mine(&faults), mine(warnings));
+            let mark = match (faults.is_empty(), warnings.is_empty()) {
+                (false, _) => paint.bad(),
+                (true, false) => paint.doubtful(),
+                (true, true) => paint.good(),
+            };
+            match config.as_ref().and_then(|config| summary(config, part)) {
+                Some(summary) => writeln!(out, "{mark} {part}: {summary}")?,
+                None => writeln!(out, "{mark} {part}")?,
+            }
+            for fault in faults.iter().chain(&warnings) {
+                explain(out, file, fault)?;
+            }
+        }
+    }
+    let warned = match warnings.len() {
+        0 => String::new(),
+        n => format!(", {}", count(n, "warning")),
+    };
+    writeln!(out, "{}{warned}", count(faults.len(), "fault"))?;
+    Ok(faults.is_empty())
+}
+
+/// The top-level keys in the order of the documentation, then those nobody knows.
+fn parts<'a>(faults: &'a [Fault], warnings: &'a [Fault]) -> Vec<&'a str> {
+    let mut parts = keys::ROOT.built.to_vec();
+    for fault in faults.iter().chain(warnings) {
+        if !parts.contains(&head(fault)) {
+            parts.push(head(fault));
+        }
+    }
+    parts
+}
+
+fn head(fault: &Fault) -> &str {
+    fault.path.split(['.', '[']).next().unwrap_or_default()
+}
+
+fn explain(out: &mut dyn Write, file: &Path, fault: &Fault) -> io::Result<()> {
+    let bare = Fault { hint: None, ..fault.clone() };
+    writeln!(out, "    {}", bare.located(file))?;
+    match &fault.hint {
+        Some(hint) => writeln!(out, "      hint: {hint}"),
+        None => Ok(()),
+    }
+}
+
+fn count(n: usize, what: &str) -> String {
+    match n {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{n} {what}s"),
+    }
+}
+
+/// What a part says, in a few words.
+fn summary(config: &Config, part: &str) -> Option<String> {
+    match part {
+        "router" => {
+            let listen = some(config.router.listen.iter().map(ToString::to_string), "no listener");
+            Some(format!("AS {}, identifier {}, {listen}", config.router.asn, config.router.id))
+        }
+        "sources" => Some(some(config.sources.iter().map(source), "none")),
+        "fence" => {
+            let ranges = config.fence.prefixes.iter();
+            let ranges = ranges.map(|range| match range.lengths.clone().into_inner() {
+                (low, high) if low == high => format!("{} /{low}", range.within),
+                (low, high) => format!("{} /{low} to /{high}", range.within),
+            });
+            let next_hops = config.fence.next_hops.iter().map(ToString::to_string);
+            Some(format!("{}, next hops in {}", some(ranges, "nothing"), some(next_hops, "nothing")))
+        }
+        "gateways" => {
+            let gateways = config.gateways.iter();
+            Some(some(
+                gateways.map(|(name, gateway)| format!("{name} ({} AS {})", gateway.address, gateway.asn)),
+                "none",
+            ))
+        }
+        "policies" => Some(some(config.policies.keys().cloned(), "none")),
+        "state_dir" => Some(config.state_dir.as_ref().map_or("none".into(), |path| path.display().to_string())),
+        "http" => Some(config.http.as_ref().map_or("off".into(), |http| http.listen.to_string())),
+        "log" => Some(config.log.level.name().into()),
+        _ => None,
+    }
+}
+
+fn source((name, source): (&String, &Source)) -> String {
+    match &source.store {
+        Store::File(file) => format!("{name} (file {})", file.path.display()),
+        Store::Etcd(etcd) => {
+            let schema = match etcd.schema {
+                Schema::Native { .. } => "native",
+                Schema::Flannel { .. } => "flannel",
+            };
+            format!("{name} ({schema} in etcd, {})", count(etcd.endpoints.len(), "endpoint"))
+        }
+    }
+}
+
+/// The first few, and how many more.
+fn some(list: impl Iterator<Item = String>, none: &str) -> String {
+    const FEW: usize = 4;
+    let all: Vec<String> = list.collect();
+    match all.len() {
+        0 => none.into(),
+        n if n <= FEW => all.join(", "),
+        n => format!("{} and {} more", all[..FEW].join(", "), n - FEW),
+    }
+}
+
+struct Paint {
+    colours: bool,
+}
+
+impl Paint {
+    fn good(&self) -> String {
+        self.mark("32", "√")
+    }
+
+    fn doubtful(&self) -> String {
+        self.mark("33", "‼")
+    }
+
+    fn bad(&self) -> String {
+        self.mark("31", "×")
+    }
+
+    fn mark(&self, colour: &str, mark: &str) -> String {
+        if self.colours { format!("\x1b[{colour}m{mark}\x1b[0m") } else { mark.into() }
+    }
+}

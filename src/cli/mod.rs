@@ -1,0 +1,143 @@
+//! The command line: `fingerpost run | check | demo | version`.
+//!
+//! Parsing is clap's; what a command does stands in its own file. Exit codes, for all commands:
+//!
+//! | code | means |
+//! |---|---|
+//! | 0 | done; `run`: ended on request; `check`: no faults (warnings allowed); `demo`: the gateway's table was right |
+//! | 1 | it failed, or `check` found faults; stderr (for `check`, stdout) says what |
+//! | 2 | the command line was wrong |
+
+mod check;
+mod version;
+
+pub use check::check;
+pub use version::{Build, Output, build};
+
+use clap::{Args, Parser, Subcommand};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The command line.
+#[derive(Parser, Clone, PartialEq, Eq, Debug)]
+#[command(
+    name = "fingerpost",
+    version = version::LINE,
+    about = "Tells the network's gateways over BGP where every pod subnet lives",
+    after_help = "Exit codes: 0 done, 1 failed or faults found, 2 wrong command line.",
+    arg_required_else_help = true
+)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// Watch the sources and tell the gateways, until ended
+    Run(ConfigFile),
+    /// Check a configuration and the files it names, and report every fault
+    Check(ConfigFile),
+    /// Show one process tell an embedded gateway, over real BGP on loopback
+    Demo(DemoOptions),
+    /// Show version, commit and features
+    Version {
+        /// How to print it
+        #[arg(short, long, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
+}
+
+/// Which configuration.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct ConfigFile {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", env = "FINGERPOST_CONFIG")]
+    pub config: PathBuf,
+}
+
+/// How to show it.
+#[derive(Args, Clone, PartialEq, Eq, Debug, Default)]
+pub struct DemoOptions {
+    /// Keep running after the demonstration
+    #[arg(long)]
+    pub stay: bool,
+    /// Go through this etcd instead of a file, such as http://127.0.0.1:2379
+    #[arg(long, value_name = "URL")]
+    pub etcd: Option<String>,
+}
+
+/// What the commands need that is built elsewhere.
+#[derive(Clone, Copy)]
+pub struct Hands {
+    /// Runs the service until it is told to end.
+    pub run: fn(&std::path::Path) -> anyhow::Result<()>,
+    /// Runs the demonstration; an error where the gateway's table is not what it should be.
+    pub demo: fn(&DemoOptions) -> anyhow::Result<()>,
+}
+
+/// Parses the process's arguments and does what they say.
+pub fn main(hands: Hands) -> ExitCode {
+    let done = match CommandLine::parse().command {
+        Command::Run(ConfigFile { config }) => (hands.run)(&config),
+        Command::Demo(options) => (hands.demo)(&options),
+        Command::Check(ConfigFile { config }) => return report(check(&config, &mut io::stdout().lock(), colours())),
+        Command::Version { output } => version::print(output, &mut io::stdout().lock()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The last resort: stderr may be closed.
+            let _ = writeln!(io::stderr(), "fingerpost: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn report(checked: io::Result<bool>) -> ExitCode {
+    // A reader that closed the pipe (`| head`) has seen what it wanted, but not that there are no faults.
+    if checked.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether stdout is a terminal whose user has not asked for plain text (<https://no-color.org>).
+fn colours() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, CommandLine, ConfigFile, DemoOptions, Output};
+    use clap::{CommandFactory, Parser};
+
+    fn parse(line: &str) -> Result<Command, i32> {
+        CommandLine::try_parse_from(line.split(' ')).map(|line| line.command).map_err(|error| error.exit_code())
+    }
+
+    #[test]
+    fn the_parser_is_consistent() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_understood() {
+        let file = ConfigFile { config: "a.yaml".into() };
+        assert_eq!(parse("fingerpost run --config a.yaml"), Ok(Command::Run(file.clone())));
+        assert_eq!(parse("fingerpost check -c a.yaml"), Ok(Command::Check(file)));
+        assert_eq!(parse("fingerpost demo"), Ok(Command::Demo(DemoOptions::default())));
+        let options = DemoOptions { stay: true, etcd: Some("http://127.0.0.1:2379".into()) };
+        assert_eq!(parse("fingerpost demo --stay --etcd http://127.0.0.1:2379"), Ok(Command::Demo(options)));
+        assert_eq!(parse("fingerpost version -o json"), Ok(Command::Version { output: Output::Json }));
+    }
+
+    #[test]
+    fn a_wrong_command_line_exits_with_2() {
+        for wrong in
+            ["fingerpost frobnicate", "fingerpost check", "fingerpost run --config", "fingerpost version -o xml"]
+        {
+            assert_eq!(parse(wrong), Err(2), "{wrong}");
+        }
+    }
+}

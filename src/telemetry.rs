@@ -1,0 +1,78 @@
+//! Logs, to stderr: text for people (coloured on a terminal) or one JSON object per line.
+//!
+//! The configured level holds for Fingerpost; its libraries speak from `warn` on. The environment variable
+//! `FINGERPOST_LOG` replaces both by tracing-subscriber's directives, such as `debug` or `warn,fingerpost=trace,h2=info`.
+
+use crate::config::{Log, LogFormat, LogLevel};
+use std::io::IsTerminal;
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
+
+/// The environment variable that replaces the configured level.
+pub const VARIABLE: &str = "FINGERPOST_LOG";
+
+/// Why logging cannot begin: the process has not said anything yet, so this belongs on stderr.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The variable's text is no filter.
+    #[error("{VARIABLE} cannot be used: {0}: write a level such as debug, or directives such as warn,fingerpost=debug")]
+    Directives(#[from] tracing_subscriber::filter::ParseError),
+    /// Something else logs in this process.
+    #[error("logging has been set up before")]
+    Twice(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Changes the level while the process runs.
+pub struct Telemetry {
+    filter: reload::Handle<EnvFilter, Registry>,
+    pinned: bool,
+}
+
+impl Telemetry {
+    /// Takes the level of a reloaded configuration; `FINGERPOST_LOG` still overrides it. The format stays as it began.
+    pub fn set_level(&self, level: LogLevel) {
+        if !self.pinned {
+            // Fails only when the subscriber is gone, at the process's end.
+            let _ = self.filter.reload(configured(level));
+        }
+    }
+}
+
+/// Begins to log.
+pub fn init(log: Log) -> Result<Telemetry, TelemetryError> {
+    let directives = std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty());
+    let pinned = directives.is_some();
+    let filter = match directives {
+        Some(text) => EnvFilter::try_new(text)?,
+        None => configured(log.level),
+    };
+    let (filter, handle) = reload::Layer::new(filter);
+    let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match log.format {
+        LogFormat::Text => lines.with_ansi(ansi).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    Ok(Telemetry { filter: handle, pinned })
+}
+
+fn configured(level: LogLevel) -> EnvFilter {
+    let others = level.min(LogLevel::Warn).name();
+    let own = level.name();
+    EnvFilter::new(format!("{others},fingerpost={own},fingerpost_core={own}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::configured;
+    use crate::config::LogLevel;
+
+    #[test]
+    fn the_level_is_ours_and_libraries_stay_quiet() {
+        assert_eq!(configured(LogLevel::Debug).to_string(), "fingerpost_core=debug,fingerpost=debug,warn");
+        assert_eq!(configured(LogLevel::Error).to_string(), "fingerpost_core=error,fingerpost=error,error");
+    }
+}
