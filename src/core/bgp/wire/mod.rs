@@ -32,6 +32,8 @@ mod packer;
 mod reader;
 mod refresh;
 mod restart;
+#[cfg(test)]
+mod tests;
 mod update;
 
 pub use attributes::{Aggregator, Attributes, Origin};
