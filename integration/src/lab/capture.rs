@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::link::Switch;
-use super::namespace::checked;
+use super::link::{MARK, Switch};
 use super::process::Process;
+use super::wait;
+
+const BOUND: Duration = Duration::from_secs(10);
 
 /// What may be on the wire of this lab without encapsulation: address resolution, ICMP, multicast membership, BGP.
 const PLAIN: &str = "arp or icmp or icmp6 or igmp or (ip6 and ip6[6] == 0) or tcp port 179";
@@ -18,7 +20,8 @@ const ENCAPSULATED: &str =
 
 /// A running `tcpdump` on all ports of the switch.
 #[derive(Debug)]
-pub struct Capture {
+pub struct Capture<'lab> {
+    switch: &'lab Switch,
     process: Process,
     file: PathBuf,
 }
@@ -29,18 +32,21 @@ pub struct Captured {
     file: PathBuf,
 }
 
-impl Capture {
+impl<'lab> Capture<'lab> {
     /// Begins to capture; returns once it does.
     #[must_use]
-    pub fn start(switch: &Switch) -> Self {
+    pub fn start(switch: &'lab Switch) -> Self {
         let namespace = switch.namespace();
-        let file = namespace.context().folder().join("wire.pcap");
+        let folder = namespace.context().folder();
+        let mut files = (1..).map(|number| folder.join(format!("wire-{number}.pcap")));
+        let file = files.find(|file| !file.exists()).expect("there is always a next number");
         let path = file.to_string_lossy().into_owned();
         // A large buffer: a dropped frame would be a frame not looked at.
-        let arguments = ["-i", "any", "-n", "-U", "-B", "16384", "-s", "160", "-Z", "root", "-w", &path];
+        let arguments =
+            ["-i", "any", "-n", "-U", "--immediate-mode", "-B", "16384", "-s", "160", "-Z", "root", "-w", &path];
         let mut process = namespace.spawn("tcpdump", "tcpdump", &arguments);
-        process.await_ready(Duration::from_secs(10), |log| log.contains("listening on"));
-        Self { process, file }
+        process.await_ready(BOUND, |log| log.contains("listening on"));
+        Self { switch, process, file }
     }
 
     /// Ends the capture.
@@ -49,10 +55,14 @@ impl Capture {
     /// When frames were dropped: then nothing can be claimed about what is not on the wire.
     #[must_use]
     pub fn stop(mut self) -> Captured {
+        let captured = Captured { file: self.file.clone() };
+        // Frames that the kernel still holds would be lost with tcpdump; they come before the mark.
+        self.switch.mark();
+        wait::until_true("the capture to see its mark", BOUND, || !captured.all(&format!("host {MARK}")).is_empty());
         self.process.stop(Signal::INT);
         let log = self.process.log();
         assert!(log.contains("\n0 packets dropped by kernel"), "the capture is not complete:\n{log}");
-        Captured { file: self.file.clone() }
+        captured
     }
 }
 
@@ -60,8 +70,16 @@ impl Captured {
     /// The frames that match a filter of tcpdump's language, one line each.
     #[must_use]
     pub fn frames(&self, filter: &str) -> Vec<String> {
-        let output = checked(Command::new("tcpdump").args(["-n", "-t", "-e", "-r"]).arg(&self.file).arg(filter));
-        output.lines().map(str::to_owned).collect()
+        self.all(&format!("({filter}) and not host {MARK}"))
+    }
+
+    fn all(&self, filter: &str) -> Vec<String> {
+        // The last frame of a capture that still runs may be cut off, which is no fault.
+        let output = Command::new("tcpdump").args(["-n", "-t", "-e", "-r"]).arg(&self.file).arg(filter).output();
+        let output = output.expect("tcpdump can be started");
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() || errors.contains("truncated"), "{filter}: {errors}");
+        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
     }
 
     /// Asserts that pod traffic is on the wire as it is, in both families, and nothing encapsulated is.

@@ -94,6 +94,16 @@ impl Context {
         self.change(|left| left.processes.remove(&pid.cast_signed()));
     }
 
+    /// The namespaces that the lab has on the machine.
+    pub(crate) fn namespaces(&self) -> Vec<String> {
+        self.change(|left| left.namespaces.iter().cloned().collect()).unwrap_or_default()
+    }
+
+    /// The processes that the lab has on the machine.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        self.change(|left| left.processes.iter().map(|pid| pid.cast_unsigned()).collect()).unwrap_or_default()
+    }
+
     /// A new log file, printed by [`Context::print_logs`].
     pub(crate) fn new_log(&self, name: &str) -> PathBuf {
         let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,10 +125,8 @@ impl Context {
         }
     }
 
-    fn change<T>(&self, act: impl FnOnce(&mut Left) -> T) {
-        if let Some(left) = labs().get_mut(&self.id) {
-            act(left);
-        }
+    fn change<T>(&self, act: impl FnOnce(&mut Left) -> T) -> Option<T> {
+        labs().get_mut(&self.id).map(act)
     }
 }
 

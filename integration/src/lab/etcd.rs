@@ -80,6 +80,13 @@ impl Etcd {
         Lease(id.to_owned())
     }
 
+    /// True until a lease has ended.
+    #[track_caller]
+    pub fn is_alive(&self, lease: &Lease) -> bool {
+        let answer = checked(self.etcdctl().args(["lease", "timetolive", &lease.0]));
+        !answer.contains("already expired")
+    }
+
     /// True while a record exists.
     #[track_caller]
     pub fn has(&self, key: &str) -> bool {

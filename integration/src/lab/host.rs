@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cleanup::Context;
 use super::link::{Switch, cable};
 use super::namespace::Namespace;
-use super::topology::{Place, Subnet};
+use super::topology::{Place, Subnet, Vlan};
 
 /// The station of the gateway that hosts use as their default.
 const GATEWAY_STATION: u8 = 1;
@@ -60,6 +60,12 @@ impl Host {
     #[must_use]
     pub fn v6(&self) -> IpAddr {
         self.place.vlan.v6(self.place.station).into()
+    }
+
+    /// Its VLAN.
+    #[must_use]
+    pub fn vlan(&self) -> Vlan {
+        self.place.vlan
     }
 
     /// The host's namespace.

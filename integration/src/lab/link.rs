@@ -1,11 +1,15 @@
 //! Links: the switch with one bridge per VLAN, and the cables (veth pairs) between namespaces.
 
 use std::collections::BTreeSet;
+use std::net::UdpSocket;
 use std::sync::Arc;
 
 use super::cleanup::Context;
 use super::namespace::Namespace;
 use super::topology::Vlan;
+
+/// Where a capture's marks go. It is on no VLAN.
+pub(crate) const MARK: &str = "192.0.2.2";
 
 /// The switch: a namespace with one bridge per VLAN. Every frame between hosts, gateways and Fingerpost passes it, so
 /// it is where [`Capture`](super::capture::Capture) listens.
@@ -20,7 +24,20 @@ impl Switch {
         let namespace = Namespace::new(context, "switch");
         // The switch only switches: no addresses of its own, so nothing of its own on the wire.
         namespace.sysctls(&[("net/ipv6/conf/default/disable_ipv6", "1"), ("net/ipv6/conf/all/disable_ipv6", "1")]);
+        cable((&namespace, "mark"), (&namespace, "sink"));
+        namespace.ip_batch(&format!(
+            "link set sink up\nlink set mark up\naddr add 192.0.2.1/24 dev mark\n\
+             neigh add {MARK} lladdr 02:00:00:00:00:02 dev mark nud permanent\n"
+        ));
         Self { namespace, vlans: BTreeSet::new() }
+    }
+
+    /// Sends one datagram to [`MARK`] over a cable of the switch's own, for a capture to see.
+    pub(crate) fn mark(&self) {
+        self.namespace.enter(|| {
+            let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket can be bound");
+            socket.send_to(b"mark", (MARK, 9)).expect("the mark has a cable of its own");
+        });
     }
 
     /// The switch's namespace.

@@ -7,16 +7,20 @@ mod bird;
 pub mod capture;
 pub mod cleanup;
 pub mod etcd;
+pub mod fingerpost;
 mod frr;
 pub mod gateway;
 pub mod host;
+pub mod http;
 pub mod link;
 pub mod monitor;
 pub mod namespace;
 pub mod ping;
 pub mod process;
+pub mod record;
 pub mod route;
 pub mod skip;
+pub mod stage;
 pub mod topology;
 pub mod wait;
 
@@ -205,6 +209,18 @@ impl Lab {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.context.folder()
+    }
+
+    /// The names of its namespaces.
+    #[must_use]
+    pub fn namespaces(&self) -> Vec<String> {
+        self.context.namespaces()
+    }
+
+    /// The ids of its processes.
+    #[must_use]
+    pub fn processes(&self) -> Vec<u32> {
+        self.context.processes()
     }
 
     /// The namespace of Fingerpost and etcd.

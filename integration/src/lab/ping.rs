@@ -62,6 +62,15 @@ impl Ping {
         wait::until_true(&format!("{count} more answers, {}", self.label), BOUND, || self.answers() >= goal);
     }
 
+    /// Waits until a router complains that it cannot deliver.
+    ///
+    /// # Panics
+    /// When none does within 20 s.
+    #[track_caller]
+    pub fn await_complaint(&self) {
+        wait::until_true(&format!("a complaint, {}", self.label), BOUND, || self.process.log().contains("\nFrom "));
+    }
+
     /// Stops the stream and counts. A last request that was still on its way is neither lost nor sent.
     #[must_use]
     pub fn stop(mut self) -> Report {

@@ -58,7 +58,7 @@ impl Vlan {
 
 impl fmt::Display for Vlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VLAN {}", self.number())
+        write!(f, "vlan-{}", self.number())
     }
 }
 
