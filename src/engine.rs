@@ -80,7 +80,11 @@ impl EngineHandle {
 pub type Orders = HashMap<SourceId, mpsc::UnboundedSender<Order>>;
 
 /// Starts the thread. The receiver completes when it has ended, however it did.
-pub fn spawn(clock: Clock, settings: Settings, orders: Orders) -> std::io::Result<(EngineHandle, oneshot::Receiver<()>)> {
+pub fn spawn(
+    clock: Clock,
+    settings: Settings,
+    orders: Orders,
+) -> std::io::Result<(EngineHandle, oneshot::Receiver<()>)> {
     let (sender, messages) = channel();
     let (alive, ended) = oneshot::channel();
     std::thread::Builder::new().name("engine".into()).spawn(move || {

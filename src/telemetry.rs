@@ -4,6 +4,7 @@
 //! `FINGERPOST_LOG` replaces both by tracing-subscriber's directives, such as `debug` or `warn,fingerpost=trace,h2=info`.
 
 use crate::config::{Log, LogFormat, LogLevel};
+use fingerpost_core::source::sync::Note;
 use std::io::IsTerminal;
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -57,6 +58,19 @@ pub fn init(log: Log) -> Result<Telemetry, TelemetryError> {
     };
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
     Ok(Telemetry { filter: handle, pinned })
+}
+
+/// Says what happened to a source.
+pub fn source_note(source: &str, note: &Note) {
+    match note {
+        Note::Current { .. } | Note::Released { .. } | Note::Compacted { .. } => tracing::info!(source, "{note}"),
+        Note::Failing(_) | Note::Unresolved { .. } | Note::OutOfOrder { .. } | Note::Reconciled { .. } => {
+            tracing::warn!(source, "{note}");
+        }
+        Note::Lost(_) | Note::NotBelieved { .. } | Note::Quarantined { .. } | Note::ReconcileFailed(_) => {
+            tracing::error!(source, "{note}");
+        }
+    }
 }
 
 fn configured(level: LogLevel) -> EnvFilter {

@@ -33,7 +33,7 @@ pub use fence::{Fence, FencePrefix};
 pub use gateway::{DEFAULT_CONNECT_RETRY, DEFAULT_HOLD, DEFAULT_PORT, Gateway, GracefulRestart, Platform, Timers};
 pub use policy::{Action, Match, Policy, PolicyRule, PrefixRange, Set};
 pub use router::{DEFAULT_RESTART_TIME, Router};
-pub use secret::{Pem, Secret};
+pub use secret::Secret;
 pub use service::{Http, Log, LogFormat, LogLevel};
 pub use source::{Etcd, FileStore, Identity, Login, Schema, Source, Store, Tls};
 

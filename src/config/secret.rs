@@ -27,21 +27,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A PEM file that is no secret: certificates.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Pem {
-    /// The file it came from.
-    pub file: PathBuf,
-    /// Its content.
-    pub text: String,
-}
-
-impl fmt::Debug for Pem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pem({}, {} bytes)", self.file.display(), self.text.len())
-    }
-}
-
 impl Field<'_> {
     /// The password in the file named here, without the line's end.
     pub(super) fn password(&self, check: &mut Check) -> Option<Secret> {
@@ -55,16 +40,16 @@ impl Field<'_> {
         Some(Secret(password.into()))
     }
 
-    /// The private key in the PEM file named here.
-    pub(super) fn private_key(&self, check: &mut Check) -> Option<Secret> {
+    /// The PEM file named here, which holds a private key. It is read again for each connection, so that it can be renewed.
+    pub(super) fn private_key(&self, check: &mut Check) -> Option<PathBuf> {
         let (file, text) = self.content(true, check)?;
-        self.holds("PRIVATE KEY-----", &text, &file, check).then_some(Secret(text))
+        self.holds("PRIVATE KEY-----", &text, &file, check).then_some(file)
     }
 
-    /// The certificates in the PEM file named here.
-    pub(super) fn certificates(&self, check: &mut Check) -> Option<Pem> {
+    /// The PEM file named here, which holds certificates; read again as above.
+    pub(super) fn certificates(&self, check: &mut Check) -> Option<PathBuf> {
         let (file, text) = self.content(false, check)?;
-        self.holds("-----BEGIN CERTIFICATE-----", &text, &file, check).then_some(Pem { file, text })
+        self.holds("-----BEGIN CERTIFICATE-----", &text, &file, check).then_some(file)
     }
 
     fn holds(&self, mark: &str, text: &str, file: &std::path::Path, check: &mut Check) -> bool {

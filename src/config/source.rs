@@ -3,7 +3,7 @@
 use super::check::{Check, Field, Table};
 use super::endpoint;
 use super::keys::{self, Keys};
-use super::secret::{Pem, Secret};
+use super::secret::Secret;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,7 +20,6 @@ pub struct Source {
 
 /// The stores that can be read.
 #[derive(Clone, PartialEq, Eq, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there are a handful, and never moved in a hot path")]
 pub enum Store {
     /// etcd.
     Etcd(Etcd),
@@ -45,7 +44,7 @@ pub struct Etcd {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tls {
     /// The authorities that may sign etcd's certificate.
-    pub ca: Pem,
+    pub ca: PathBuf,
     /// Our certificate and its key.
     pub identity: Option<Identity>,
     /// The name in etcd's certificate, where it differs from the endpoint's host.
@@ -56,9 +55,9 @@ pub struct Tls {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Identity {
     /// The certificate (chain).
-    pub cert: Pem,
+    pub cert: PathBuf,
     /// The private key, PEM.
-    pub key: Secret,
+    pub key: PathBuf,
 }
 
 /// etcd's role-based access.

@@ -9,12 +9,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Who may connect: by address, whose task takes it.
+/// By address: how the connection is fitted, and whose task takes it.
+pub(super) type ByAddress = HashMap<IpAddr, (Target, mpsc::UnboundedSender<Command>)>;
+
+/// Who may connect.
 #[derive(Clone, Default)]
-pub(super) struct Expected(Arc<RwLock<HashMap<IpAddr, (Target, mpsc::UnboundedSender<Command>)>>>);
+pub(super) struct Expected(Arc<RwLock<ByAddress>>);
 
 impl Expected {
-    pub(super) fn replace(&self, with: HashMap<IpAddr, (Target, mpsc::UnboundedSender<Command>)>) {
+    pub(super) fn replace(&self, with: ByAddress) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = with;
     }
 
@@ -28,7 +31,11 @@ pub struct Listeners(Vec<AbortOnDropHandle<()>>);
 
 impl Listeners {
     /// Listens on every address. The error names the address that cannot be had.
-    pub(super) fn open(net: &dyn Net, addresses: &[SocketAddr], expected: &Expected) -> Result<Self, (SocketAddr, io::Error)> {
+    pub(super) fn open(
+        net: &dyn Net,
+        addresses: &[SocketAddr],
+        expected: &Expected,
+    ) -> Result<Self, (SocketAddr, io::Error)> {
         let open = |&address: &SocketAddr| {
             let listener = net.listen(address).map_err(|error| (address, error))?;
             Ok(AbortOnDropHandle::new(tokio::spawn(accept_all(listener, expected.clone()))))
@@ -60,7 +67,9 @@ async fn accept_all(mut listener: Box<dyn Accept>, expected: Expected) {
                     Ok(stream) => {
                         let _ = task.send(Command::Accepted(stream));
                     }
-                    Err(error) => tracing::warn!(peer = %peer, "connection from a gateway could not be set up: {error}"),
+                    Err(error) => {
+                        tracing::warn!(peer = %peer, "connection from a gateway could not be set up: {error}")
+                    }
                 }
             }
             // File descriptors ran out, or the like: nothing is lost by waiting, and a tight loop helps nobody.

@@ -15,11 +15,11 @@
 mod gateway;
 mod listener;
 mod net;
+mod roster;
 mod socket;
-mod speaker;
 mod writer;
 
 pub use gateway::GatewayReport;
 pub use listener::Listeners;
 pub use net::{Accept, Incoming, Later, Net, Stream, Target, Tcp};
-pub use speaker::{GatewayConfig, Speaker};
+pub use roster::{GatewayConfig, Speaker};

@@ -3,7 +3,7 @@
 use super::Target;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// DSCP CS6, "network control" (RFC 4594 §3.2), in the upper six bits of the traffic class.
@@ -39,7 +39,7 @@ fn set_options(socket: &SockRef<'_>, target: &Target) -> io::Result<()> {
 /// IPv6 listeners take no IPv4 connections, so that both can listen on the same port.
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if let IpAddr::V6(_) = address.ip() {
+    if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     socket.set_reuse_address(true)?;

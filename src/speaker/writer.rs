@@ -128,11 +128,11 @@ impl Writer {
         tokio::select! {
             biased;
             control = self.control.recv() => queue.control(control),
-            Some(to) = self.chunks.recv() => self.from_engine(to, queue).await,
+            Some(to) = self.chunks.recv() => self.engine_says(to, queue).await,
         }
     }
 
-    async fn from_engine(&self, to: ToSession, queue: &mut Queue) {
+    async fn engine_says(&mut self, to: ToSession, queue: &mut Queue) {
         match to {
             ToSession::Chunk(chunk) => queue.chunk(chunk),
             ToSession::TooSlow => {
@@ -142,7 +142,13 @@ impl Writer {
     }
 
     /// Writes a piece whole. False where the connection is closing and takes no more.
-    async fn write(&mut self, mut piece: Bytes, queue: &mut Queue, reported: &mut Instant, report: bool) -> io::Result<bool> {
+    async fn write(
+        &mut self,
+        mut piece: Bytes,
+        queue: &mut Queue,
+        reported: &mut Instant,
+        report: bool,
+    ) -> io::Result<bool> {
         while piece.has_remaining() {
             if queue.closing {
                 // Only the rest of a message that was begun, and a NOTIFICATION, are still owed.
@@ -151,7 +157,7 @@ impl Writer {
             tokio::select! {
                 biased;
                 control = self.control.recv() => queue.control(control),
-                Some(to) = self.chunks.recv() => self.from_engine(to, queue).await,
+                Some(to) = self.chunks.recv() => self.engine_says(to, queue).await,
                 written = self.stream.write(&piece) => {
                     match written? {
                         0 => return Err(io::ErrorKind::WriteZero.into()),

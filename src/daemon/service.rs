@@ -1,0 +1,250 @@
+//! Everything that runs, made from a configuration. The daemon and the demonstration both start one.
+
+use super::settings::{self, GatewayNumbers};
+use super::state::RestartMarker;
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::engine::{self, EngineHandle, Orders};
+use crate::http::{self, Shared};
+use crate::source;
+use crate::speaker::{Listeners, Net, Speaker};
+use fingerpost_core::engine::Input;
+use fingerpost_core::model::SourceId;
+use fingerpost_core::source::Order;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Reports of a source that wait for the engine: a page is taken in while the next one is read.
+const PAGES: usize = 2;
+/// Between two attempts to listen where the address cannot be had.
+const LISTEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// A running service.
+pub struct Service {
+    config: Config,
+    numbers: GatewayNumbers,
+    seed: u64,
+    engine: EngineHandle,
+    ended: oneshot::Receiver<()>,
+    speaker: Arc<Mutex<Speaker>>,
+    nudge: Arc<Notify>,
+    config_loaded: Arc<AtomicBool>,
+    _listeners: AbortOnDropHandle<()>,
+    _http: Option<AbortOnDropHandle<()>>,
+    _transports: Vec<AbortOnDropHandle<()>>,
+}
+
+impl Service {
+    /// Starts everything. What cannot be had yet (an address in use, a store that does not answer) is tried again and said.
+    pub async fn start(config: Config, net: Arc<dyn Net>) -> anyhow::Result<Self> {
+        let clock = Clock::start();
+        let seed = RandomState::new().build_hasher().finish();
+        let mut numbers = GatewayNumbers::default();
+        let settings = settings::engine(&config, &mut numbers, seed);
+        let (orders, inboxes): (Orders, Vec<_>) = settings
+            .sources
+            .iter()
+            .map(|source| {
+                let (sender, receiver) = mpsc::unbounded_channel();
+                ((source.id, sender), (source.id, receiver))
+            })
+            .unzip();
+        let (engine, ended) = engine::spawn(clock, settings, orders)?;
+        let nudge = Arc::new(Notify::new());
+        let mut transports = Vec::new();
+        for (id, inbox) in inboxes {
+            transports.extend(transport(&config, id, inbox, &engine, &nudge));
+        }
+        let (marker, restarting) = RestartMarker::find(config.state_dir.as_deref());
+        let on_up = Arc::new(move || marker.write());
+        let mut speaker = Speaker::new(clock, net, engine.clone(), restarting, seed, on_up);
+        speaker.reconfigure(settings::speaker(&config, &mut numbers)).await;
+        let speaker = Arc::new(Mutex::new(speaker));
+        let listen = AbortOnDropHandle::new(tokio::spawn(listen(Arc::clone(&speaker), config.router.listen.clone())));
+        let config_loaded = Arc::new(AtomicBool::new(true));
+        let shared = Shared {
+            clock,
+            engine: engine.clone(),
+            speaker: Arc::clone(&speaker),
+            config_loaded: Arc::clone(&config_loaded),
+        };
+        let http =
+            config.http.as_ref().map(|http| AbortOnDropHandle::new(tokio::spawn(serve_http(http.listen, shared))));
+        tracing::info!(
+            sources = config.sources.len(),
+            gateways = config.gateways.len(),
+            restarting,
+            "fingerpost {} started",
+            env!("CARGO_PKG_VERSION")
+        );
+        Ok(Service {
+            config,
+            numbers,
+            seed,
+            engine,
+            ended,
+            speaker,
+            nudge,
+            config_loaded,
+            _listeners: listen,
+            _http: http,
+            _transports: transports,
+        })
+    }
+
+    /// A way to look at the engine.
+    pub fn engine(&self) -> &EngineHandle {
+        &self.engine
+    }
+
+    /// Completes when the engine has ended.
+    pub(super) async fn engine_ended(&mut self) {
+        // The thread only ever drops its end.
+        let _ = (&mut self.ended).await;
+    }
+
+    /// Starts again what has failed on its own.
+    pub(super) async fn look_after(&mut self) {
+        self.speaker.lock().await.revive();
+    }
+
+    /// Makes file sources look at once.
+    pub fn nudge_sources(&self) {
+        self.nudge.notify_waiters();
+    }
+
+    /// Says whether the configuration on disk is the one in force.
+    pub(super) fn reloaded(&self, fine: bool) {
+        self.config_loaded.store(fine, Ordering::Relaxed);
+    }
+
+    /// Takes gateways, policies and the fence of another configuration; only the difference is felt. Whatever else differs
+    /// needs a restart, and then nothing of it is taken.
+    pub async fn reconfigure(&mut self, config: Config) {
+        let fixed = fixed_parts(&self.config, &config);
+        if !fixed.is_empty() {
+            self.reloaded(false);
+            tracing::error!(
+                "the new configuration changes {}, which needs a restart (the gateways keep the routes meanwhile): \
+                 the one before stays in force",
+                fixed.join(", ")
+            );
+            return;
+        }
+        self.engine.reconfigure(settings::engine(&config, &mut self.numbers, self.seed));
+        self.speaker.lock().await.reconfigure(settings::speaker(&config, &mut self.numbers)).await;
+        self.config = config;
+        self.reloaded(true);
+        tracing::info!(gateways = self.config.gateways.len(), "the new configuration is in force");
+    }
+
+    /// Ends the sessions so that the gateways keep the routes, then everything else.
+    pub async fn hand_over(self) {
+        self.speaker.lock().await.hand_over().await;
+        self.engine.stop();
+    }
+}
+
+/// The names of parts that differ and cannot change while the process runs.
+fn fixed_parts(before: &Config, after: &Config) -> Vec<&'static str> {
+    let parts = [
+        ("router", before.router != after.router),
+        ("sources", before.sources != after.sources),
+        ("state_dir", before.state_dir != after.state_dir),
+        ("http", before.http != after.http),
+        ("log.format", before.log.format != after.log.format),
+    ];
+    parts.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect()
+}
+
+/// Starts a source's transport and passes its reports on.
+fn transport(
+    config: &Config,
+    id: SourceId,
+    orders: mpsc::UnboundedReceiver<Order>,
+    engine: &EngineHandle,
+    nudge: &Arc<Notify>,
+) -> Vec<AbortOnDropHandle<()>> {
+    let ids = settings::source_ids(config);
+    let Some(source) = config.sources.iter().find(|(name, _)| ids.get(name.as_str()) == Some(&id)).map(|(_, s)| s)
+    else {
+        return Vec::new();
+    };
+    let (reports, mut reported) = mpsc::channel(1);
+    let transport = match &source.store {
+        config::Store::Etcd(etcd) => {
+            source::etcd::spawn(etcd_config(etcd), settings::schema(&etcd.schema).range(), orders, reports)
+        }
+        config::Store::File(file) => {
+            let file = source::file::FileConfig { path: file.path.clone(), poll: file.poll };
+            source::file::spawn(file, Arc::clone(nudge), orders, reports)
+        }
+    };
+    let engine = engine.clone();
+    let waiting = Arc::new(Semaphore::new(PAGES));
+    let pass_on = tokio::spawn(async move {
+        while let Some((attempt, report)) = reported.recv().await {
+            let permit = Arc::clone(&waiting).acquire_owned().await.ok();
+            engine.send(Input::Report(id, attempt, report), permit);
+        }
+    });
+    vec![AbortOnDropHandle::new(transport), AbortOnDropHandle::new(pass_on)]
+}
+
+fn etcd_config(etcd: &config::Etcd) -> source::etcd::EtcdConfig {
+    let tls = etcd.tls.as_ref().map(|tls| source::etcd::Tls {
+        ca: tls.ca.clone(),
+        cert: tls.identity.as_ref().map(|identity| identity.cert.clone()),
+        key: tls.identity.as_ref().map(|identity| identity.key.clone()),
+        server_name: tls.server_name.clone(),
+    });
+    let auth = etcd
+        .login
+        .as_ref()
+        .map(|login| source::etcd::Auth { user: login.user.clone(), password: login.password.reveal().to_owned() });
+    source::etcd::EtcdConfig { endpoints: etcd.endpoints.clone(), tls, auth }
+}
+
+/// Listens for gateways; an address that cannot be had is tried again, and everything else goes on.
+async fn listen(speaker: Arc<Mutex<Speaker>>, addresses: Vec<std::net::SocketAddr>) {
+    let mut open: Vec<Listeners> = Vec::new();
+    for address in addresses {
+        loop {
+            let opened = speaker.lock().await.listen(&[address]);
+            match opened {
+                Ok(listeners) => {
+                    tracing::info!(%address, "listening for gateways");
+                    open.push(listeners);
+                    break;
+                }
+                Err((address, error)) => {
+                    tracing::error!(
+                        "router.listen: cannot listen on {address}: {error}: free it or name another; trying again"
+                    );
+                    tokio::time::sleep(LISTEN_AGAIN).await;
+                }
+            }
+        }
+    }
+    std::future::pending::<()>().await;
+}
+
+async fn serve_http(address: std::net::SocketAddr, shared: Shared) {
+    loop {
+        match tokio::net::TcpListener::bind(address).await {
+            Ok(listener) => {
+                tracing::info!(%address, "serving HTTP");
+                http::serve(listener, shared.clone()).await;
+            }
+            Err(error) => tracing::error!(
+                "http.listen: cannot listen on {address}: {error}: free it or name another; trying again"
+            ),
+        }
+        tokio::time::sleep(LISTEN_AGAIN).await;
+    }
+}

@@ -1,0 +1,181 @@
+//! From the checked configuration to what engine, speaker and transports need.
+
+use crate::config::{self, Config};
+use crate::speaker::{GatewayConfig, Target};
+use fingerpost_core::bgp::neighbour::{GracefulRestartConfig, NeighbourConfig, Timers};
+use fingerpost_core::engine::{GatewaySettings, Settings, SourceSettings};
+use fingerpost_core::model::{GatewayId, PerFamily, SourceId};
+use fingerpost_core::policy::{Match, Policy, Rule, Set};
+use fingerpost_core::source::schema::Schema;
+use fingerpost_core::source::sync::{Follow, SyncConfig, Timing};
+use fingerpost_core::table::{Allowed, Fence};
+use fingerpost_core::view::Exclusion;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// The policy of an eBGP gateway that has none: nothing is sent (RFC 8212). No configured name has parentheses.
+const NOTHING: &str = "(none)";
+/// The policy of an iBGP gateway that has none.
+const EVERYTHING: &str = "(all)";
+
+/// Hands out gateway numbers; a name keeps its number while the process lives.
+#[derive(Default)]
+pub(super) struct GatewayNumbers(HashMap<String, GatewayId>);
+
+impl GatewayNumbers {
+    fn of(&mut self, name: &str) -> GatewayId {
+        let next = GatewayId(u32::try_from(self.0.len()).unwrap_or(u32::MAX));
+        *self.0.entry(name.to_owned()).or_insert(next)
+    }
+}
+
+/// Sources are numbered in the order of their names; they are fixed while the process lives.
+pub(super) fn source_ids(config: &Config) -> BTreeMap<&str, SourceId> {
+    config.sources.keys().zip(0..).map(|(name, n)| (name.as_str(), SourceId(n))).collect()
+}
+
+/// For the engine.
+pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -> Settings {
+    let ids = source_ids(config);
+    let source = |(name, source): (&String, &config::Source)| {
+        let id = ids.get(name.as_str()).copied()?;
+        let sync = sync(id, source, seed ^ u64::from(id.0));
+        Some(SourceSettings { id, name: name.clone(), priority: source.priority.into(), sync })
+    };
+    let mut policies: BTreeMap<String, Policy> =
+        config.policies.iter().map(|(name, rules)| (name.clone(), policy(rules, &ids))).collect();
+    policies.insert(NOTHING.into(), Policy::default());
+    policies.insert(EVERYTHING.into(), Policy::accept_all());
+    let gateways = config.gateways.iter().map(|(name, gateway)| {
+        let external = gateway.is_external(config.router.asn);
+        let without = if external { NOTHING } else { EVERYTHING };
+        GatewaySettings {
+            id: numbers.of(name),
+            name: name.clone(),
+            policy: gateway.policy.clone().unwrap_or_else(|| without.into()),
+            exclusion: Exclusion { own: vec![gateway.address], attached: gateway.attached.clone() },
+        }
+    });
+    Settings {
+        gateways: gateways.collect(),
+        sources: config.sources.iter().filter_map(source).collect(),
+        fence: fence(config),
+        policies,
+    }
+}
+
+/// For the speaker.
+pub(super) fn speaker(config: &Config, numbers: &mut GatewayNumbers) -> Vec<GatewayConfig> {
+    let gateways = config.gateways.iter();
+    gateways
+        .map(|(name, gateway)| GatewayConfig {
+            id: numbers.of(name),
+            name: name.clone(),
+            target: target(config, gateway),
+            neighbour: neighbour(config, gateway),
+        })
+        .collect()
+}
+
+/// What a session over more than one hop starts with (RFC 4271 says nothing; 64 is what hosts use).
+const FAR: u8 = 64;
+
+fn target(config: &Config, gateway: &config::Gateway) -> Target {
+    let ttl = match gateway.multihop {
+        Some(hops) => hops,
+        None if gateway.is_external(config.router.asn) => 1,
+        None => FAR,
+    };
+    Target { address: SocketAddr::new(gateway.address, gateway.port), source: gateway.source_address, ttl }
+}
+
+fn neighbour(config: &Config, gateway: &config::Gateway) -> NeighbourConfig {
+    NeighbourConfig {
+        local_asn: config.router.asn,
+        router_id: config.router.id,
+        peer_asn: gateway.asn,
+        families: PerFamily::from_fn(|family| gateway.families.contains(&family)),
+        passive: gateway.passive,
+        timers: Timers {
+            hold: gateway.timers.hold,
+            keepalive: Duration::from_secs(gateway.timers.keepalive.into()),
+            connect_retry: gateway.timers.connect_retry,
+        },
+        graceful_restart: gateway
+            .graceful_restart
+            .map(|restart| GracefulRestartConfig { restart_time: restart.restart_time, long_lived_stale_time: None }),
+        enhanced_refresh: false,
+    }
+}
+
+fn sync(id: SourceId, source: &config::Source, seed: u64) -> SyncConfig {
+    let (schema, follow) = match &source.store {
+        config::Store::Etcd(etcd) => (schema(&etcd.schema), Follow::Watch),
+        config::Store::File(_) => (Schema::Hosts, Follow::Relists),
+    };
+    let (allow_empty, timing) = (source.allow_empty, Timing::default());
+    SyncConfig { source: id, schema, follow, allow_empty, seed, timing }
+}
+
+pub(super) fn schema(schema: &config::Schema) -> Schema {
+    match schema {
+        config::Schema::Native { prefix } => Schema::Native { prefix: prefix.clone() },
+        config::Schema::Flannel { prefix } => Schema::Flannel { prefix: prefix.clone() },
+    }
+}
+
+/// The configured ranges and, of what else the configuration names, all addresses whose traffic no pod subnet may draw.
+fn fence(config: &Config) -> Fence {
+    let allowed = |entry: &config::FencePrefix| Allowed { within: entry.within, lengths: entry.lengths.clone() };
+    let gateways = config.gateways.values();
+    let mut protected: Vec<IpAddr> = gateways.clone().map(|gateway| gateway.address).collect();
+    protected.extend(gateways.clone().filter_map(|gateway| gateway.source_address));
+    protected.push(Ipv4Addr::from(config.router.id.get()).into());
+    protected.extend(config.router.listen.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified()));
+    protected.extend(config.sources.values().flat_map(store_addresses));
+    Fence {
+        prefixes: config.fence.prefixes.iter().map(allowed).collect(),
+        next_hops: config.fence.next_hops.clone(),
+        protected,
+        infrastructure: gateways.flat_map(|gateway| gateway.attached.clone()).collect(),
+    }
+}
+
+/// The addresses among a store's endpoints; a name is not looked up.
+fn store_addresses(source: &config::Source) -> Vec<IpAddr> {
+    let config::Store::Etcd(etcd) = &source.store else { return Vec::new() };
+    let address = |endpoint: &String| -> Option<IpAddr> {
+        let (_, authority) = endpoint.split_once("://")?;
+        let authority = authority.trim_end_matches('/');
+        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+        host.trim_matches(['[', ']']).parse().ok()
+    };
+    etcd.endpoints.iter().filter_map(address).collect()
+}
+
+fn policy(policy: &config::Policy, ids: &BTreeMap<&str, SourceId>) -> Policy {
+    let rule = |rule: &config::PolicyRule| {
+        let config::Match { prefixes, family, hosts, labels, sources } = &rule.matcher;
+        let allowed = |range: &config::PrefixRange| Allowed { within: range.within, lengths: range.lengths.clone() };
+        let set = &rule.set;
+        Rule {
+            matcher: Match {
+                prefixes: prefixes.iter().map(allowed).collect(),
+                family: *family,
+                hosts: hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+                labels: labels.clone().into_iter().collect(),
+                sources: sources.iter().filter_map(|name| ids.get(name.as_str()).copied()).collect(),
+            },
+            set: Set {
+                med: set.med,
+                local_pref: set.local_pref,
+                communities: set.communities.iter().map(|community| community.0).collect(),
+                large_communities: set.large_communities.iter().map(|c| [c.0, c.1, c.2]).collect(),
+                prepend: set.prepend,
+            },
+            accept: rule.then == config::Action::Accept,
+        }
+    };
+    Policy { rules: policy.rules.iter().map(rule).collect() }
+}

@@ -1,0 +1,167 @@
+//! What went wrong with etcd, in words that say what, where, and what to do, and never a secret.
+
+use fingerpost_core::source::{Fault, FaultKind, Report};
+use std::error::Error;
+use std::time::Duration;
+
+/// Why a request failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The revision is gone.
+    Compacted,
+    /// The answer was larger than we take: ask for less.
+    TooLarge,
+    /// Anything else.
+    Fault(Fault),
+}
+
+impl Failure {
+    /// Whether another endpoint would say the same.
+    pub(super) fn is_everywhere(&self) -> bool {
+        match self {
+            Failure::Compacted | Failure::TooLarge => true,
+            Failure::Fault(fault) => fault.kind == FaultKind::Denied,
+        }
+    }
+
+    pub(super) fn report(self) -> Report {
+        match self {
+            Failure::Compacted => Report::Compacted,
+            Failure::TooLarge => Report::Failed(Fault {
+                kind: FaultKind::Malformed,
+                message: "a single record is larger than 64 MiB: remove it".into(),
+            }),
+            Failure::Fault(fault) => Report::Failed(fault),
+        }
+    }
+}
+
+/// An endpoint as messages show it: without what may stand before an `@`.
+pub(super) fn shown(endpoint: &str) -> String {
+    let (scheme, rest) = endpoint.split_once("://").unwrap_or(("http", endpoint));
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{host}")
+}
+
+/// It gave no answer.
+pub(super) fn silent(endpoint: &str, span: Duration) -> Failure {
+    failure(FaultKind::Unreachable, endpoint, &format!("no answer for {} s", span.as_secs()), "is it up and reachable?")
+}
+
+/// The server ended the watch without a word.
+pub(super) fn ended(endpoint: &str) -> Failure {
+    failure(FaultKind::Unreachable, endpoint, "it ended the watch", "is it being restarted?")
+}
+
+/// The server canceled the watch.
+pub(super) fn canceled(endpoint: &str, reason: &str) -> Failure {
+    match hint_for_message(reason) {
+        Some((kind, hint)) => failure(kind, endpoint, reason, hint),
+        None => failure(FaultKind::Unreachable, endpoint, &format!("it canceled the watch: {reason}"), "trying again"),
+    }
+}
+
+/// An answer without what every answer of etcd has.
+pub(super) fn malformed(endpoint: &str, what: &str) -> Failure {
+    failure(FaultKind::Malformed, endpoint, what, "is this etcd with the v3 API?")
+}
+
+/// A file for TLS cannot be read.
+pub(super) fn unreadable_file(endpoint: &str, file: &std::path::Path, error: &std::io::Error) -> Failure {
+    failure(FaultKind::Tls, endpoint, &format!("cannot read {}: {error}", file.display()), "check its path and mode")
+}
+
+/// What the client says.
+pub(super) fn of_client(endpoint: &str, error: &etcd_client::Error) -> Failure {
+    match error {
+        etcd_client::Error::GRpcStatus(status) => {
+            let message = status.message();
+            if message.contains("has been compacted") {
+                return Failure::Compacted;
+            }
+            if message.contains("message length too large") {
+                return Failure::TooLarge;
+            }
+            if let Some((kind, hint)) = hint_for_message(message) {
+                return failure(kind, endpoint, message, hint);
+            }
+            match Error::source(status) {
+                Some(cause) => of_connection(endpoint, cause),
+                // 12: Unimplemented, and what a server that speaks no gRPC answers.
+                None if status.code() as i32 == 12 => malformed(endpoint, message),
+                None => failure(FaultKind::Unreachable, endpoint, message, "trying again"),
+            }
+        }
+        etcd_client::Error::TransportError(cause) => of_connection(endpoint, cause),
+        etcd_client::Error::InvalidUri(error) => {
+            failure(FaultKind::Malformed, endpoint, &error.to_string(), "write http://host:port or https://host:port")
+        }
+        other => failure(FaultKind::Unreachable, endpoint, &other.to_string(), "trying again"),
+    }
+}
+
+/// What etcd's own error messages mean (`api/v3rpc/rpctypes/error.go`); watches give them as text only.
+fn hint_for_message(message: &str) -> Option<(FaultKind, &'static str)> {
+    let says = |what: &str| message.contains(what);
+    if says("authentication failed") {
+        Some((FaultKind::Denied, "check user and password"))
+    } else if says("user name is empty") {
+        Some((FaultKind::Denied, "this etcd wants a user and password: set auth"))
+    } else if says("authentication is not enabled") {
+        Some((FaultKind::Denied, "this etcd knows no users: remove auth"))
+    } else if says("permission denied") {
+        Some((FaultKind::Denied, "grant the user's role read permission on the whole range of keys"))
+    } else if says("invalid auth token") || says("auth store is old") {
+        Some((FaultKind::Denied, "logging in again"))
+    } else if says("no leader") {
+        Some((FaultKind::Unreachable, "this member is cut off from its cluster"))
+    } else {
+        None
+    }
+}
+
+/// What lies under a broken connection: the innermost cause says it best.
+fn of_connection(endpoint: &str, error: &(dyn Error + 'static)) -> Failure {
+    let mut text = String::new();
+    let mut tls = false;
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        text = error.to_string();
+        tls |= ["certificate", "tls", "TLS", "alert"].iter().any(|word| text.contains(word));
+        cause = error.source();
+    }
+    if tls {
+        let hint = "check ca, cert, key and server_name against etcd's certificate";
+        return failure(FaultKind::Tls, endpoint, &text, hint);
+    }
+    let hint = if endpoint.starts_with("https") {
+        "is it up, reachable, and does it speak TLS?"
+    } else {
+        "is it up, reachable, and does it speak plain HTTP?"
+    };
+    failure(FaultKind::Unreachable, endpoint, &text, hint)
+}
+
+fn failure(kind: FaultKind, endpoint: &str, what: &str, hint: &str) -> Failure {
+    Failure::Fault(Fault { kind, message: format!("etcd at {}: {what}: {hint}", shown(endpoint)) })
+}
+
+/// One failure of several endpoints: of the sort that says most.
+pub(super) fn of_all(mut failures: Vec<Failure>) -> Failure {
+    if failures.len() < 2 {
+        return failures.pop().unwrap_or(Failure::Fault(Fault {
+            kind: FaultKind::Malformed,
+            message: "etcd has no endpoints: write at least one".into(),
+        }));
+    }
+    let mut kind = FaultKind::Unreachable;
+    let mut messages = Vec::new();
+    for failure in failures {
+        let Failure::Fault(fault) = failure else { return failure };
+        if kind == FaultKind::Unreachable {
+            kind = fault.kind;
+        }
+        messages.push(fault.message);
+    }
+    Failure::Fault(Fault { kind, message: format!("no endpoint answers: {}", messages.join("; ")) })
+}

@@ -1,0 +1,160 @@
+//! A line to etcd: one endpoint at a time.
+
+use super::fault::{self, Failure};
+use super::{EtcdConfig, Tls};
+use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+/// How long a connection may take.
+const CONNECT: Duration = Duration::from_secs(2);
+
+/// How long the first answer of an endpoint may take, before the next is tried.
+pub(super) const ANSWER: Duration = Duration::from_secs(4);
+
+/// A dead connection is noticed after both. Not below 5 s: etcd ends connections that ping more often
+/// (`--grpc-keepalive-min-time`), or that ping at all while nothing is asked.
+const PING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3));
+
+/// The largest message taken; pages aim far lower.
+const LARGEST: usize = 64 << 20;
+
+/// Shared by all that read from one etcd.
+#[derive(Clone)]
+pub(super) struct Line(Arc<Shared>);
+
+struct Shared {
+    config: EtcdConfig,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The endpoint in use.
+    endpoint: usize,
+    client: Option<Client>,
+}
+
+impl Line {
+    pub(super) fn new(config: EtcdConfig) -> Self {
+        Line(Arc::new(Shared { config, state: Mutex::default() }))
+    }
+
+    /// Away from the endpoint in use, if there is another; a new connection in any case.
+    pub(super) async fn leave(&self) {
+        let mut state = self.0.state.lock().await;
+        state.endpoint = state.endpoint.wrapping_add(1);
+        state.client = None;
+    }
+
+    /// Asks one endpoint after another until one answers, each for at most `patience`. Gives the answer and who gave it.
+    pub(super) async fn ask<T, F>(
+        &self,
+        patience: Duration,
+        request: impl Fn(&Client) -> F,
+    ) -> Result<(T, String), Failure>
+    where
+        F: Future<Output = Result<T, etcd_client::Error>>,
+    {
+        let mut failures = Vec::new();
+        for _ in &self.0.config.endpoints {
+            let (number, endpoint, client) = self.client().await;
+            let answer = match client {
+                Err(failure) => Err(failure),
+                Ok(client) => match timeout(patience, request(&client)).await {
+                    Err(_) => Err(fault::silent(&endpoint, patience)),
+                    Ok(Err(error)) => Err(fault::of_client(&endpoint, &error)),
+                    Ok(Ok(answer)) => Ok(answer),
+                },
+            };
+            match answer {
+                Ok(answer) => return Ok((answer, endpoint)),
+                Err(failure) => {
+                    let everywhere = failure.is_everywhere();
+                    if !matches!(failure, Failure::Compacted | Failure::TooLarge) {
+                        // Also where all would refuse alike: a new connection logs in again.
+                        self.give_up(number, !everywhere).await;
+                    }
+                    if everywhere {
+                        return Err(failure);
+                    }
+                    failures.push(failure);
+                }
+            }
+        }
+        Err(fault::of_all(failures))
+    }
+
+    /// Away from the `number`-th endpoint, unless someone else was faster.
+    async fn give_up(&self, number: usize, move_on: bool) {
+        let mut state = self.0.state.lock().await;
+        if state.endpoint == number {
+            state.client = None;
+            if move_on {
+                state.endpoint = number.wrapping_add(1);
+            }
+        }
+    }
+
+    /// The connection in use, or a new one.
+    async fn client(&self) -> (usize, String, Result<Client, Failure>) {
+        let mut state = self.0.state.lock().await;
+        let number = state.endpoint;
+        let endpoints = &self.0.config.endpoints;
+        let endpoint = endpoints.get(number % endpoints.len().max(1)).cloned().unwrap_or_default();
+        let client = match &state.client {
+            Some(client) => Ok(client.clone()),
+            None => connect(&self.0.config, &endpoint).await,
+        };
+        if let Ok(client) = &client {
+            state.client = Some(client.clone());
+        }
+        (number, endpoint, client)
+    }
+}
+
+/// `KvClient` and `WatchClient` that take large messages are made from this per request: it is cheap.
+pub(super) fn kv(client: &Client) -> etcd_client::KvClient {
+    client.kv_client().max_decoding_message_size(LARGEST)
+}
+
+pub(super) fn watcher(client: &Client) -> etcd_client::WatchClient {
+    client.watch_client().max_decoding_message_size(LARGEST)
+}
+
+async fn connect(config: &EtcdConfig, endpoint: &str) -> Result<Client, Failure> {
+    let mut options = ConnectOptions::new()
+        .with_connect_timeout(CONNECT)
+        .with_keep_alive(PING.0, PING.1)
+        .with_keep_alive_while_idle(false)
+        .with_require_leader(true)
+        .with_auto_token_refresh(true);
+    if let Some(auth) = &config.auth {
+        options = options.with_user(&auth.user, &auth.password);
+    }
+    if let Some(tls) = config.tls.as_ref().filter(|_| !endpoint.starts_with("http://")) {
+        options = options.with_tls(tls_options(tls, endpoint).await?);
+    }
+    match timeout(ANSWER, Client::connect([endpoint], Some(options))).await {
+        Err(_) => Err(fault::silent(endpoint, ANSWER)),
+        Ok(connected) => connected.map_err(|error| fault::of_client(endpoint, &error)),
+    }
+}
+
+async fn tls_options(tls: &Tls, endpoint: &str) -> Result<TlsOptions, Failure> {
+    let mut options = TlsOptions::new().ca_certificate(Certificate::from_pem(read(endpoint, &tls.ca).await?));
+    if let (Some(cert), Some(key)) = (&tls.cert, &tls.key) {
+        options = options.identity(Identity::from_pem(read(endpoint, cert).await?, read(endpoint, key).await?));
+    }
+    if let Some(name) = &tls.server_name {
+        options = options.domain_name(name);
+    }
+    Ok(options)
+}
+
+async fn read(endpoint: &str, file: &Path) -> Result<Vec<u8>, Failure> {
+    tokio::fs::read(file).await.map_err(|error| fault::unreadable_file(endpoint, file, &error))
+}
