@@ -1,9 +1,9 @@
 //! Fingerpost.
 
 use fingerpost::cli::{self, Hands};
-use fingerpost::daemon;
+use fingerpost::{daemon, demo};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main(Hands { run: daemon::run, demo: |_| anyhow::bail!("demo is not yet built") })
+    cli::main(Hands { run: daemon::run, demo: demo::run })
 }

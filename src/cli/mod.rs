@@ -103,7 +103,7 @@ fn report(checked: io::Result<bool>) -> ExitCode {
 }
 
 /// Whether stdout is a terminal whose user has not asked for plain text (<https://no-color.org>).
-fn colours() -> bool {
+pub(crate) fn colours() -> bool {
     io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 

@@ -243,7 +243,10 @@ impl Gateway {
     }
 
     fn down(&mut self, id: ConnectionId, end: &End) {
-        tracing::warn!(gateway = self.name, reason = end.reason(), "session ended: {end}");
+        match end {
+            End::Stopped(_) => tracing::info!(gateway = self.name, reason = end.reason(), "session ended: {end}"),
+            _ => tracing::warn!(gateway = self.name, reason = end.reason(), "session ended: {end}"),
+        }
         if let Some((_, number)) = self.session.take_if(|(connection, _)| *connection == id) {
             self.engine.send(EngineInput::SessionDown(self.id, number), None);
         }
