@@ -26,7 +26,7 @@ pub(super) fn decode(value: &[u8], width: Width) -> Result<Vec<Asn>, Fault> {
         };
         match kind {
             AS_SEQUENCE => {}
-            1 | 4 => return Err(Fault::AsPath("an AS_SET or AS_CONFED_SET")),
+            1 | 4 => return Err(Fault::AsSet),
             3 => return Err(Fault::AsPath("a confederation's segment")),
             _ => return Err(Fault::AsPath("an unknown segment type")),
         }

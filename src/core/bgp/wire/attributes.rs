@@ -160,9 +160,11 @@ impl Attributes {
             }
             _ => {}
         }
-        check_flags(flags, rule)
-            .and_then(|()| self.store(attribute, value, context))
-            .map_err(|fault| (fault, rule.on_fault))
+        check_flags(flags, rule).and_then(|()| self.store(attribute, value, context)).map_err(|fault| match fault {
+            // RFC 9774 §3: such a route is not used, even where only AS4_PATH says so.
+            Fault::AsSet => (fault, Consequence::Withdraw),
+            _ => (fault, rule.on_fault),
+        })
     }
 
     fn store(&mut self, attribute: u8, value: &[u8], context: &UpdateContext) -> Result<(), Fault> {

@@ -32,6 +32,8 @@ pub enum Fault {
     NextHop,
     /// AS_PATH or AS4_PATH says something impossible or forbidden.
     AsPath(&'static str),
+    /// AS_PATH or AS4_PATH has an AS_SET or AS_CONFED_SET (RFC 9774 §3).
+    AsSet,
     /// AS 0 in AGGREGATOR or AS4_AGGREGATOR (RFC 7607 §2).
     AsZero,
     /// A mandatory attribute is not there (RFC 7606 §3 d).
@@ -42,7 +44,7 @@ pub enum Fault {
     FromExternal,
     /// AS4_PATH or AS4_AGGREGATOR from a speaker of four-octet numbers (RFC 6793 §6).
     FromFourOctetSpeaker,
-    /// A family that was not agreed on (RFC 4760 §6).
+    /// A family that was not agreed on (RFC 4760 §8).
     NotNegotiated,
 }
 
@@ -53,7 +55,7 @@ impl AttributeError {
             Fault::CutOff => return Notification::MALFORMED_ATTRIBUTE_LIST,
             Fault::Missing => return Notification::new(3, 3, vec![self.attribute]),
             Fault::Repeated => return Notification::MALFORMED_ATTRIBUTE_LIST,
-            Fault::AsPath(_) => return Notification::new(3, 11, Bytes::new()),
+            Fault::AsPath(_) | Fault::AsSet => return Notification::new(3, 11, Bytes::new()),
             Fault::Flags(_) => 4,
             Fault::Length(_) => 5,
             Fault::Origin(_) => 6,
@@ -77,6 +79,7 @@ impl fmt::Display for AttributeError {
             Fault::Origin(value) => write!(f, " has the undefined value {value}"),
             Fault::NextHop => f.write_str(" is no host's address"),
             Fault::AsPath(what) => write!(f, " has {what}"),
+            Fault::AsSet => f.write_str(" has an AS_SET or AS_CONFED_SET"),
             Fault::AsZero => f.write_str(" has AS 0"),
             Fault::Missing => f.write_str(" is missing"),
             Fault::Repeated => f.write_str(" is there more than once"),

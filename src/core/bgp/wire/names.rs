@@ -1,6 +1,6 @@
 //! The words IANA's registry of BGP error codes has for each number.
 
-/// The name of an error code (RFC 4271 §4.5, RFC 7313 §5, RFC 9687 §6, RFC 9815 §7).
+/// The name of an error code (RFC 4271 §4.5, RFC 7313, RFC 9687, RFC 9815).
 pub(super) fn code_name(code: u8) -> Option<&'static str> {
     Some(match code {
         1 => "Message Header Error",

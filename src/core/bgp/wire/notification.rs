@@ -40,7 +40,7 @@ pub enum Unexpected {
 #[error("a NOTIFICATION of {0} octets has no code and subcode")]
 pub struct NotificationTooShort(pub usize);
 
-/// A shutdown communication that is no text of the stated length (RFC 9003 §3: log it, do not interpret it).
+/// A shutdown communication that is no text of the stated length (RFC 9003 §4: log it, do not interpret it).
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("invalid shutdown communication {}", hex(.0))]
 pub struct InvalidShutdownText(pub Bytes);
@@ -61,7 +61,7 @@ fn hex(bytes: &[u8]) -> String {
 impl Notification {
     /// 4/0 (RFC 4271 §6.5).
     pub const HOLD_TIMER_EXPIRED: Notification = Notification::bare(4, 0);
-    /// 8/0 (RFC 9687 §6): logged and counted; the peer does not read, so it is not sent.
+    /// 8/0 (RFC 9687): to be logged; sending it is optional, and the peer does not read.
     pub const SEND_HOLD_TIMER_EXPIRED: Notification = Notification::bare(8, 0);
     /// 2/0: the OPEN makes no sense (RFC 4271 §6.2).
     pub const OPEN_MALFORMED: Notification = Notification::bare(2, 0);
@@ -183,7 +183,7 @@ impl Notification {
         match text.map(std::str::from_utf8) {
             Some(Ok("")) => None,
             Some(Ok(text)) => Some(Ok(text)),
-            // RFC 9003 §3: a length past the end or no UTF-8 is to be logged, not interpreted.
+            // RFC 9003 §4: a length past the end or no UTF-8 is to be logged, not interpreted.
             _ => Some(Err(InvalidShutdownText(self.data.clone()))),
         }
     }

@@ -208,6 +208,38 @@ proptest! {
         }
     }
 
+    /// Around the point where no prefix fits any more.
+    #[test]
+    fn c08_attributes_near_the_limit_never_make_a_message_too_long(
+        encoding in encoding(),
+        next_hop in next_hop(),
+        prepend: u8,
+        med: Option<u32>,
+        length in 3200..4200usize,
+        ipv4 in btree_set(prefix(Family::Ipv4), 1..20),
+        ipv6 in btree_set(prefix(Family::Ipv6), 1..20),
+    ) {
+        let extended_communities = vec![[7; 8]; length % 3].into();
+        let large_communities = vec![[1, 2, 3]; length % 5].into();
+        let communities = vec![1; length / 4].into();
+        let local_pref = None;
+        let attributes =
+            RouteAttributes { next_hop, med, local_pref, communities, extended_communities, large_communities, prepend };
+        let encoding = Encoding { max_len: MAX_LEN, ..encoding };
+        for (family, routes) in [(Family::Ipv4, ipv4), (Family::Ipv6, ipv6)] {
+            let (mut out, mut ends) = (Vec::new(), Vec::new());
+            let mut packer = Packer::new(encoding, family);
+            packer.announce(&attributes, routes.iter().copied(), &mut out, &mut ends);
+            let mut count = 0;
+            for frame in frames(&out, MAX_LEN) {
+                let UpdateOutcome::Accept(update) = Update::decode(&frame.body, &context(&encoding)) else { panic!() };
+                prop_assert_eq!(update.withdrawn.is_empty(), packer.can_announce(&attributes));
+                count += update.reachable.len() + update.withdrawn.len();
+            }
+            prop_assert_eq!(count, routes.len());
+        }
+    }
+
     #[test]
     fn withdrawn_is_what_the_neighbour_reads(
         encoding in encoding(),

@@ -301,6 +301,17 @@ fn c24_malformed_as4_path_before_as_path_b18() {
 }
 
 #[test]
+fn a_set_in_as4_path_withdraws_as_in_as_path() {
+    let two = UpdateContext { four_octet_as: false, ..context() };
+    let list = format!("{ORIGIN} 40 02 04 02 01 5ba0 {NEXT_HOP} c0 11 06 01 01 fa56ea00");
+    assert_withdrawn(
+        Update::decode(&body("", &list, NLRI), &two),
+        "192.0.2.0/24",
+        "AS4_PATH has an AS_SET or AS_CONFED_SET",
+    );
+}
+
+#[test]
 fn c14_as4_path_is_merged_wherever_it_stands() {
     let two = UpdateContext { four_octet_as: false, ..context() };
     let path = "40 02 06 02 02 fde9 5ba0";
