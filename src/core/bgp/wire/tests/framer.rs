@@ -37,6 +37,7 @@ fn c16_length_no_message_can_have_is_1_2_with_the_length_field() {
         ("0014", "03"), // NOTIFICATION of 20
         ("0014", "04"), // KEEPALIVE of 20
         ("1001", "05"),
+        ("1001", "09"), // the length is looked at before the type
     ] {
         let fault = fault(&hex(&format!("{MARKER} {length} {kind}"))).expect(length);
         assert_eq!(code(&fault), "1/2", "{length} {kind}");

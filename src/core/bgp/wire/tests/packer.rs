@@ -232,6 +232,8 @@ fn c08_100k_routes_are_packed_minimally() {
         assert_eq!(ends.len(), 100_000usize.div_ceil(room / size));
         let frames = frames(&out, max_len);
         assert_eq!(frames.len(), ends.len());
+        let (_, full) = frames.split_last().unwrap();
+        assert!(full.iter().all(|frame| frame.wire_len() + size > max_len), "one more would have fitted");
         let lengths = ends.iter().scan(0, |start, end| Some(end - std::mem::replace(start, *end)));
         assert!(frames.iter().zip(lengths).all(|(frame, length)| frame.wire_len() == length as usize));
 
