@@ -1,4 +1,15 @@
-//! Fingerpost.
+//! Fingerpost tells a network's gateways over BGP where every pod subnet lives. This is the first tour: the shell.
+//!
+//! What is *decided* stands in the crate `fingerpost_core`, which does no IO; here is everything that touches the world:
+//!
+//! - [`config`] reads the YAML file, all or nothing, every fault with its place; [`cli`] is the command line.
+//! - [`daemon`] makes a running [`daemon::Service`] from a configuration and keeps it equal to its file.
+//! - [`source`] has the transports (etcd, file): they do as the core's state machine orders, and report.
+//! - [`engine`] is the thread on which the core's engine lives.
+//! - [`speaker`] has one task a gateway, with a reader and a writer for each TCP connection.
+//! - [`http`] shows what is so; [`telemetry`] says what happens; [`demo`] is the service and a gateway in one process.
+//!
+//! Imports go main → cli → daemon → these modules → config → core, and never back.
 
 pub mod cli;
 pub mod clock;

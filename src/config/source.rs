@@ -97,6 +97,14 @@ pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Option<Source> {
     let table = field.table(&keys::SOURCE, check)?;
     let schema = table.get("schema").map(|field| schema(&field, check));
     let store = match (table.get("etcd"), table.get("file")) {
+        (Some(_), None) if cfg!(not(feature = "etcd")) => {
+            check.key_fault(
+                &table.path("etcd"),
+                "is not possible: this fingerpost was built without etcd",
+                "build it with the feature etcd",
+            );
+            None
+        }
         (Some(etcd), None) => {
             if schema.is_none() {
                 let hint = "say how the records are written, such as {flannel: {}} or {native: {}}";

@@ -9,6 +9,7 @@ mod reload;
 mod service;
 mod settings;
 mod state;
+mod transport;
 
 pub use service::Service;
 

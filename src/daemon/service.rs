@@ -2,25 +2,20 @@
 
 use super::settings::{self, GatewayNumbers};
 use super::state::RestartMarker;
+use super::transport;
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::engine::{self, EngineHandle, Orders};
 use crate::http::{self, Shared};
-use crate::source;
 use crate::speaker::{Listeners, Net, Speaker};
-use fingerpost_core::engine::Input;
-use fingerpost_core::model::SourceId;
-use fingerpost_core::source::Order;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Reports of a source that wait for the engine: a page is taken in while the next one is read.
-const PAGES: usize = 2;
 /// Between two attempts to listen where the address cannot be had.
 const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 
@@ -58,7 +53,7 @@ impl Service {
         let nudge = Arc::new(Notify::new());
         let mut transports = Vec::new();
         for (id, inbox) in inboxes {
-            transports.extend(transport(&config, id, inbox, &engine, &nudge));
+            transports.extend(transport::start(&config, id, inbox, &engine, &nudge));
         }
         let (marker, restarting) = RestartMarker::find(config.state_dir.as_deref());
         let on_up = Arc::new(move || marker.write());
@@ -160,54 +155,6 @@ fn fixed_parts(before: &Config, after: &Config) -> Vec<&'static str> {
         ("log.format", before.log.format != after.log.format),
     ];
     parts.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect()
-}
-
-/// Starts a source's transport and passes its reports on.
-fn transport(
-    config: &Config,
-    id: SourceId,
-    orders: mpsc::UnboundedReceiver<Order>,
-    engine: &EngineHandle,
-    nudge: &Arc<Notify>,
-) -> Vec<AbortOnDropHandle<()>> {
-    let ids = settings::source_ids(config);
-    let Some(source) = config.sources.iter().find(|(name, _)| ids.get(name.as_str()) == Some(&id)).map(|(_, s)| s)
-    else {
-        return Vec::new();
-    };
-    let (reports, mut reported) = mpsc::channel(1);
-    let transport = match &source.store {
-        config::Store::Etcd(etcd) => {
-            source::etcd::spawn(etcd_config(etcd), settings::schema(&etcd.schema).range(), orders, reports)
-        }
-        config::Store::File(file) => {
-            let file = source::file::FileConfig { path: file.path.clone(), poll: file.poll };
-            source::file::spawn(file, Arc::clone(nudge), orders, reports)
-        }
-    };
-    let engine = engine.clone();
-    let waiting = Arc::new(Semaphore::new(PAGES));
-    let pass_on = tokio::spawn(async move {
-        while let Some((attempt, report)) = reported.recv().await {
-            let permit = Arc::clone(&waiting).acquire_owned().await.ok();
-            engine.send(Input::Report(id, attempt, report), permit);
-        }
-    });
-    vec![AbortOnDropHandle::new(transport), AbortOnDropHandle::new(pass_on)]
-}
-
-fn etcd_config(etcd: &config::Etcd) -> source::etcd::EtcdConfig {
-    let tls = etcd.tls.as_ref().map(|tls| source::etcd::Tls {
-        ca: tls.ca.clone(),
-        cert: tls.identity.as_ref().map(|identity| identity.cert.clone()),
-        key: tls.identity.as_ref().map(|identity| identity.key.clone()),
-        server_name: tls.server_name.clone(),
-    });
-    let auth = etcd
-        .login
-        .as_ref()
-        .map(|login| source::etcd::Auth { user: login.user.clone(), password: login.password.reveal().to_owned() });
-    source::etcd::EtcdConfig { endpoints: etcd.endpoints.clone(), tls, auth }
 }
 
 /// Listens for gateways; an address that cannot be had is tried again, and everything else goes on.

@@ -1,6 +1,5 @@
 //! The demonstration's cluster: hosts and their subnets, and the store that holds them.
 
-use anyhow::Context;
 use fingerpost_core::model::Prefix;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -55,7 +54,8 @@ pub(super) enum Store {
     File(PathBuf),
     #[cfg(feature = "etcd")]
     Etcd {
-        client: etcd_client::Client,
+        client: Box<etcd_client::Client>,
+        url: String,
         prefix: String,
     },
 }
@@ -68,10 +68,15 @@ impl Store {
     /// A prefix of its own in a real etcd.
     #[cfg(feature = "etcd")]
     pub(super) async fn etcd(url: &str) -> anyhow::Result<Self> {
+        use anyhow::Context;
         let reach = || format!("cannot use the etcd at {url}: is it running, and is the address right?");
         let mut client = etcd_client::Client::connect([url], None).await.with_context(reach)?;
         client.status().await.with_context(reach)?;
-        Ok(Store::Etcd { client, prefix: format!("/fingerpost-demo-{}", std::process::id()) })
+        Ok(Store::Etcd {
+            client: Box::new(client),
+            url: url.to_owned(),
+            prefix: format!("/fingerpost-demo-{}", std::process::id()),
+        })
     }
 
     #[cfg(not(feature = "etcd"))]
@@ -80,11 +85,11 @@ impl Store {
     }
 
     /// The configuration of a source that reads it.
-    pub(super) fn source(&self, url: Option<&str>) -> serde_json::Value {
+    pub(super) fn source(&self) -> serde_json::Value {
         match self {
             Store::File(path) => json!({ "file": { "path": path, "poll": "100ms" } }),
             #[cfg(feature = "etcd")]
-            Store::Etcd { prefix, .. } => {
+            Store::Etcd { url, prefix, .. } => {
                 json!({ "etcd": { "endpoints": [url] }, "schema": { "native": { "prefix": prefix } } })
             }
         }
@@ -106,7 +111,7 @@ impl Store {
                 std::fs::rename(&new, path)?;
             }
             #[cfg(feature = "etcd")]
-            Store::Etcd { client, prefix } => {
+            Store::Etcd { client, prefix, .. } => {
                 let at = format!("{prefix}/hosts/");
                 let options = etcd_client::GetOptions::new().with_prefix().with_keys_only();
                 let before = client.get(at.clone(), Some(options)).await?;
@@ -126,7 +131,7 @@ impl Store {
         match self {
             Store::File(_) => {}
             #[cfg(feature = "etcd")]
-            Store::Etcd { client, prefix } => {
+            Store::Etcd { client, prefix, .. } => {
                 let options = etcd_client::DeleteOptions::new().with_prefix();
                 client.delete(format!("{prefix}/"), Some(options)).await?;
             }

@@ -55,7 +55,7 @@ async fn show(store: &mut Store, directory: &Path, options: &DemoOptions) -> any
     let (ours, theirs) = (Asn::new(64512)?, Asn::new(64500)?);
     let gateway = Gateway::start(theirs, RouterId::new(0x0aa8_0001)?, ours).await?;
     let http = options.stay.then(free_port).transpose()?;
-    let config = configuration(store.source(options.etcd.as_deref()), gateway.address(), http, directory)?;
+    let config = configuration(store.source(), gateway.address(), http, directory)?;
     screen.title("Fingerpost: which host owns which pod subnet, told to the network's gateway over BGP");
     let from = options.etcd.as_deref().map_or("a file".to_owned(), |url| format!("the etcd at {url}"));
     println!(
