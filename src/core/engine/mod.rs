@@ -228,6 +228,7 @@ impl Engine {
             dead.retain(|&slot| {
                 let unclaimed = self.table.is_unclaimed(family, slot);
                 if unclaimed && !blocked && self.views.has_passed(slot, &passed) {
+                    self.views.forget(family, slot);
                     self.table.free(family, slot);
                     return false;
                 }

@@ -104,9 +104,13 @@ impl Views {
 
     /// Whether every feed was told the slot's last change (I6).
     pub(super) fn has_passed(&self, slot: SlotId, passed: &[(ViewId, Passed)]) -> bool {
-        passed.iter().all(|&(id, passed)| {
-            self.get(id).is_none_or(|view| view.get(slot).is_none() && view.changed_at(slot) < passed.tail)
-        })
+        passed.iter().all(|&(id, passed)| self.get(id).is_none_or(|view| view.has_passed(slot, passed.tail)))
+    }
+
+    /// The slot's number is about to be given back.
+    pub(super) fn forget(&mut self, family: Family, slot: SlotId) {
+        let views = self.views.iter_mut().flatten().map(|named| &mut named.view);
+        views.filter(|view| view.family() == family).for_each(|view| view.forget(slot));
     }
 
     /// How many routes each family's views export, by policy.

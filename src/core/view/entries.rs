@@ -93,6 +93,18 @@ impl View {
         self.entries.get(slot.index()).map_or(Seq(0), |entry| entry.seq)
     }
 
+    /// Whether a gateway that was told everything before `tail` knows that the slot exports nothing (I6).
+    pub fn has_passed(&self, slot: SlotId, tail: Seq) -> bool {
+        self.get(slot).is_none() && self.changed_at(slot) < tail
+    }
+
+    /// The slot's number is about to be given back. An order from before its last change is not used again: a feed that
+    /// began there would be told of that change, with whatever prefix the number stands for by then.
+    pub fn forget(&mut self, slot: SlotId) {
+        let changed = self.changed_at(slot);
+        self.order = self.order.take().filter(|order| order.at > changed);
+    }
+
     /// Sets what the slot exports; the same as before changes nothing and is logged nowhere (I3).
     pub fn set(&mut self, slot: SlotId, attr: Option<AttrId>) -> bool {
         if slot.index() >= self.entries.len() {

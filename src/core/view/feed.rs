@@ -118,9 +118,8 @@ impl Feed {
             self.again = true;
             return;
         }
-        let end = if self.enhanced_refresh { Marker::EndOfRefresh } else { Marker::None };
         let order = view.order();
-        self.begin_dump(order, end, false);
+        self.begin_dump(order, self.end_of_refresh(), false);
     }
 
     /// Too far behind to be told change by change: starts over with a bracketed dump. False where the gateway knows no
@@ -141,19 +140,30 @@ impl Feed {
         self.exclusion = exclusion;
         let order = view.order_with_absent(slots);
         self.tail = order.at;
-        let end = if self.initial_done { Marker::None } else { Marker::EndOfRib };
+        // Bracketed where that is possible: a bracket that is open now must not stay open, and its end takes away what
+        // the gateway was never told to withdraw because its feed had started over.
+        let end = if self.initial_done { self.end_of_refresh() } else { Marker::EndOfRib };
         self.begin_dump(order, end, true);
+    }
+
+    fn end_of_refresh(&self) -> Marker {
+        if self.enhanced_refresh { Marker::EndOfRefresh } else { Marker::None }
     }
 
     fn begin_dump(&mut self, order: Arc<Order>, end: Marker, withdraw_absent: bool) {
         // Slots that changed since the order was made are left out of the dump: the tail must carry them (again).
         self.tail = self.tail.min(order.at);
-        self.again = false;
+        self.again &= end == Marker::EndOfRib; // which answers no request
         self.dump = Some(Dump { order, next: 0, end, begin: end == Marker::EndOfRefresh, withdraw_absent });
     }
 
     /// The next changes, if any.
     pub fn pull_tail(&mut self, view: &mut View, slots: &Slots, stamp: Stamp) -> Option<Arc<Chunk>> {
+        // The bracket comes before every change: a route announced ahead of it would be swept at its end, as the dump
+        // leaves to the tail what changed since it began.
+        if let Some(bracket) = self.begin_refresh(view, stamp) {
+            return Some(bracket);
+        }
         while self.tail < view.head() {
             let from = From::Tail(self.tail);
             let Piece { chunk, next, .. } = view.piece(&from, self.ask(slots, stamp));
@@ -165,13 +175,12 @@ impl Feed {
         None
     }
 
-    /// The next slice of the dump, or its marker once everything before it was handed out. `verified`: every source was
+    /// The next slice of the dump, or its marker once everything before it was handed out, changes included. None: nothing
+    /// is left to do for now. `verified`: every source was
     /// read completely, so an End-of-RIB would be true (P4).
     pub fn pull_dump(&mut self, view: &mut View, slots: &Slots, stamp: Stamp, verified: bool) -> Option<Arc<Chunk>> {
-        let dump = self.dump.as_mut()?;
-        if dump.begin {
-            dump.begin = false;
-            return Some(self.marker(view, stamp, RefreshSubtype::Begin));
+        if let Some(bracket) = self.begin_refresh(view, stamp) {
+            return Some(bracket);
         }
         while let Some(dump) = self.dump.as_ref().filter(|dump| dump.next < dump.order.slots.len()) {
             let order = Arc::clone(&dump.order);
@@ -185,7 +194,10 @@ impl Feed {
             }
         }
         let end = self.dump.as_ref()?.end;
-        if self.tail < view.head() || (end == Marker::EndOfRib && !verified) {
+        if let Some(chunk) = self.pull_tail(view, slots, stamp) {
+            return Some(chunk); // what the dump left to the tail precedes the marker
+        }
+        if end == Marker::EndOfRib && !verified {
             return None;
         }
         self.dump = None;
@@ -201,8 +213,17 @@ impl Feed {
         };
         if self.again {
             self.refresh(view);
+            // Nothing handed out means nothing left to do: go on with the new dump where no marker ends the old one.
+            return marker.or_else(|| self.pull_dump(view, slots, stamp, verified));
         }
         marker
+    }
+
+    /// The Begin-of-Route-Refresh that is due, if one is.
+    fn begin_refresh(&mut self, view: &View, stamp: Stamp) -> Option<Arc<Chunk>> {
+        let dump = self.dump.as_mut().filter(|dump| dump.begin)?;
+        dump.begin = false;
+        Some(self.marker(view, stamp, RefreshSubtype::Begin))
     }
 
     fn marker(&self, view: &View, stamp: Stamp, subtype: RefreshSubtype) -> Arc<Chunk> {
