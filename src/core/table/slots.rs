@@ -22,6 +22,7 @@ pub struct Slots {
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
     free: Vec<SlotId>,
+    changes: u64,
 }
 
 impl Slots {
@@ -38,6 +39,11 @@ impl Slots {
     /// Whether none is in use.
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty()
+    }
+
+    /// How often a number was given or taken back.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// The slot's prefix.
@@ -67,6 +73,7 @@ impl Slots {
                 slot
             }
         };
+        self.changes += 1;
         let (prefixes, hasher) = (&self.prefixes, &self.hasher);
         self.numbers.insert_unique(hasher.hash_one(prefix), slot.0, |&n| hasher.hash_one(prefixes[n as usize]));
         slot
@@ -77,6 +84,7 @@ impl Slots {
         let hash = self.hasher.hash_one(self.prefix(slot));
         if let Ok(entry) = self.numbers.find_entry(hash, |&n| n == slot.0) {
             entry.remove();
+            self.changes += 1;
             self.free.push(slot);
         }
     }

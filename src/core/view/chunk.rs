@@ -80,7 +80,7 @@ impl View {
         let shared = match self.cached(from, ask) {
             Some(piece) => piece,
             None => {
-                let piece = self.encode(from, Ask { exclusion: &Exclusion::NOTHING, ..ask });
+                let piece = self.encode(from, Ask { exclusion: &Exclusion::NOTHING, ..ask }, None);
                 self.keep(ask.encoding, from.clone(), piece.clone());
                 piece
             }
@@ -89,7 +89,13 @@ impl View {
         if ask.exclusion.is_nothing() || !shared.attrs.iter().any(touches) {
             return shared;
         }
-        self.encode(from, ask)
+        // Ends where the shared one ends, so that what follows is shared again.
+        self.encode(from, ask, Some(shared.next))
+    }
+
+    /// How many octets are kept for feeds that have not come to them yet.
+    pub fn cached_octets(&self) -> usize {
+        self.cache.pieces.iter().map(|(_, _, piece)| piece.chunk.bytes.len()).sum()
     }
 
     fn cached(&mut self, from: &From, ask: Ask<'_>) -> Option<Piece> {
@@ -128,12 +134,14 @@ impl View {
         }
     }
 
-    fn encode(&self, from: &From, ask: Ask<'_>) -> Piece {
+    /// Up to `end`, or else until the chunk is full.
+    fn encode(&self, from: &From, ask: Ask<'_>, end: Option<u64>) -> Piece {
         let mut writer = Writer::new(self, ask);
+        let goes_on = |writer: &Writer<'_>, place: u64| end.map_or(!writer.is_full(), |end| place < end);
         let next = match from {
             From::Tail(from) => {
                 let mut position = from.0;
-                while position < self.head().0 && !writer.is_full() {
+                while position < self.head().0 && goes_on(&writer, position) {
                     if let Some((slot, attr)) = self.logged(position) {
                         // An excluded route may have been another, allowed one before: withdraw it.
                         let attr = attr.filter(|&id| !writer.excludes(id));
@@ -146,7 +154,7 @@ impl View {
             From::Dump { order, next, withdraw_absent } => {
                 let mut place = *next;
                 while let Some(&slot) = order.slots.get(place)
-                    && !writer.is_full()
+                    && goes_on(&writer, place as u64)
                 {
                     place += 1;
                     if self.changed_at(slot) >= order.at {
@@ -249,6 +257,9 @@ impl<'a> Writer<'a> {
 
     fn finish(mut self, next: u64) -> Piece {
         self.flush();
+        if self.out.capacity() > 2 * self.out.len() {
+            self.out.shrink_to_fit(); // a chunk may wait in a slow gateway's queue, which counts its octets only
+        }
         let (bytes, ends) = (Bytes::from(self.out), self.ends.into_boxed_slice());
         let chunk = Chunk { stamp: self.ask.stamp, at: self.view.head(), bytes, ends };
         Piece { chunk: Arc::new(chunk), next, attrs: self.attrs.into() }

@@ -33,7 +33,11 @@ pub struct View {
     pub(super) log: SegLog,
     attributes: Attributes,
     live: usize,
+    /// The most routes it has exported at one time.
+    most: usize,
     order: Option<Arc<Order>>,
+    /// An order that walks what is absent too, and how often the slots had changed when it was made.
+    order_with_absent: Option<(u64, Arc<Order>)>,
     orders_made: u64,
     pub(super) cache: Cache,
 }
@@ -47,7 +51,9 @@ impl View {
             log: SegLog::new(),
             attributes: Attributes::default(),
             live: 0,
+            most: 0,
             order: None,
+            order_with_absent: None,
             orders_made: 0,
             cache: Cache::default(),
         }
@@ -122,15 +128,22 @@ impl View {
             self.attributes.release(id);
             self.live -= 1;
         }
+        self.most = self.most.max(self.live);
         let seq = self.log.push(slot);
         self.entries[slot.index()] = Entry { attr, seq };
         true
     }
 
     /// How far a feed may trail, in positions of the log, before it is given up as too slow: above what one complete list
-    /// can cause (each slot once, and its withdrawal), at least 65,536.
+    /// can cause (all routes withdrawn, as many others announced), at least 65,536. Slots do not count: those that wait
+    /// for this very feed to be freed would raise its limit for ever.
     pub fn longest_lag(&self) -> u64 {
-        (2 * self.entries.len() as u64).max(65_536)
+        (2 * self.most as u64).max(65_536)
+    }
+
+    /// How many positions the log holds.
+    pub fn log_len(&self) -> u64 {
+        self.head().0 - self.log.start().0
     }
 
     /// The slot at a position and what it exports, if that position is its last change.
@@ -151,13 +164,20 @@ impl View {
     }
 
     /// An order that also walks, last, every slot in use that this view does not export: for a gateway that may hold
-    /// routes of another view.
+    /// routes of another view. Gateways that move at the same time share it.
     pub(super) fn order_with_absent(&mut self, slots: &Slots) -> Arc<Order> {
+        if let Some((changes, order)) = &self.order_with_absent
+            && (*changes, order.at) == (slots.changes(), self.head())
+        {
+            return Arc::clone(order);
+        }
         let mut order = self.new_order();
         let all = (0..slots.capacity() as u32).map(SlotId);
         let in_use = all.filter(|&slot| slots.find(slots.prefix(slot)) == Some(slot));
         order.slots.extend(in_use.filter(|&slot| self.get(slot).is_none()));
-        Arc::new(order)
+        let order = Arc::new(order);
+        self.order_with_absent = Some((slots.changes(), Arc::clone(&order)));
+        order
     }
 
     fn new_order(&mut self) -> Order {
@@ -174,6 +194,9 @@ impl View {
     pub fn trim(&mut self, passed: Seq, dumping: bool) {
         if passed == self.head() && !dumping {
             self.cache.clear();
+        }
+        if !dumping {
+            self.order_with_absent = None;
         }
         self.order = self.order.take().filter(|order| self.is_recent(order));
         let needed = self.order.as_ref().map_or(passed, |order| passed.min(order.at));

@@ -5,8 +5,11 @@
 //!                          └── at every chunk, marker and freed slot: is it true now?   at rest: is it everything?
 //! ```
 
+mod dumps;
 mod gateway;
 mod histories;
+mod memory;
+mod sharing;
 mod world;
 
 use crate::bgp::wire::{Encoding, MAX_EXTENDED_LEN, MAX_LEN, RouteAttributes, SessionType};
