@@ -129,11 +129,10 @@ impl<'a> Field<'a> {
 
     /// Reports that this is not what was expected.
     pub(super) fn expected(&self, what: &str, hint: &str, check: &mut Check) {
-        let found = match self.node.value {
-            Value::Null => "has no value".into(),
-            ref other => format!("is {} where {what} belongs", other.kind()),
-        };
-        check.fault(&self.path, found, hint);
+        match &self.node.value {
+            Value::Null => check.fault(&self.path, "has no value", "give it one, or remove the key"),
+            other => check.fault(&self.path, format!("is {} where {what} belongs", other.kind()), hint),
+        }
     }
 
     pub(super) fn is_empty_map(&self) -> bool {
@@ -143,6 +142,10 @@ impl<'a> Field<'a> {
     fn map(&self, check: &mut Check) -> Option<&'a [Entry]> {
         match &self.node.value {
             Value::Map(entries) => Some(entries),
+            Value::Null => {
+                check.fault(&self.path, "has no value", "write its keys indented below it, or {} for none");
+                None
+            }
             _ => {
                 self.expected("a map of keys", "write its keys indented below it, or {} for none", check);
                 None

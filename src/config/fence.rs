@@ -90,8 +90,6 @@ fn agree(fence: &Fence, check: &mut Check) {
                 format!("no {} prefix is in fence.prefixes", range.family()),
                 "remove it or add prefixes",
             );
-        } else if range.is_default() {
-            check.warn(&path, "any address may be a next hop", "list the ranges that hosts' addresses are in");
         }
     }
     for family in Family::ALL {
@@ -119,9 +117,6 @@ fn prefix(field: &Field<'_>, check: &mut Check) -> Option<FencePrefix> {
             "begin at 1 or above",
         );
         return None;
-    }
-    if prefix.within.is_default() {
-        check.warn(&table.path("within"), "fences nothing", "give the range that the cluster's subnets are in");
     }
     Some(prefix)
 }

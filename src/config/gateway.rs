@@ -196,14 +196,9 @@ fn timers(table: &[Table<'_>], check: &mut Check) -> Option<Timers> {
     };
     let keepalive = match get("keepalive") {
         None => hold.map(|hold| hold.seconds() / 3),
-        Some(field) => field.seconds(0..=21_845, check).and_then(|keepalive| {
-            let most = hold?.seconds() / 3;
-            let fits = if most == 0 { keepalive == 0 } else { (1..=most).contains(&keepalive) };
-            if !fits {
-                checks::keepalive(&field.path, most, check);
-            }
-            fits.then_some(keepalive)
-        }),
+        Some(field) => field
+            .seconds(0..=21_845, check)
+            .filter(|keepalive| hold.is_some_and(|hold| checks::keepalive(&field.path, *keepalive, hold, check))),
     };
     let range = Duration::from_millis(100)..=Duration::from_secs(300);
     let connect_retry = match get("connect_retry") {

@@ -2,7 +2,7 @@
 
 use super::check::{Check, Field, Table};
 use super::gateway::{Around, Gateway};
-use fingerpost_core::model::{Asn, Family, Prefix};
+use fingerpost_core::model::{Asn, Family, HoldTime, Prefix};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -31,15 +31,22 @@ pub(super) fn own_address(field: &Field<'_>, check: &mut Check) -> Option<IpAddr
     Some(address)
 }
 
-pub(super) fn keepalive(path: &str, most: u16, check: &mut Check) {
-    // RFC 4271 §4.4: a reasonable maximum is one third of the hold time.
-    match most {
-        0 => check.fault(path, "the hold time is 0: no KEEPALIVE is sent", "write 0s, or remove keepalive"),
+/// Whether the KEEPALIVE time fits the hold time: three must fit into it (RFC 4271 §4.4).
+pub(super) fn keepalive(path: &str, keepalive: u16, hold: HoldTime, check: &mut Check) -> bool {
+    let most = hold.seconds() / 3;
+    let (message, hint) = match (keepalive, most) {
+        (0, 0) => return true,
+        (_, 0) => ("with a hold time of 0 s no KEEPALIVE is sent".into(), "write 0s, or remove keepalive".into()),
+        (0, _) => ("0 s would send no KEEPALIVE within the hold time".into(), format!("write 1s to {most}s")),
+        _ if keepalive <= most => return true,
         _ => {
-            let message = "does not fit the hold time: at least three KEEPALIVEs must fit in it (RFC 4271 §4.4)";
-            check.fault(path, message, format!("write 1s to {most}s, or raise hold"));
+            let hold = hold.seconds();
+            let message = format!("{keepalive} s is more than a third of the hold time, {hold} s (RFC 4271 §4.4)");
+            (message, format!("write 1s to {most}s, or raise hold"))
         }
-    }
+    };
+    check.fault(path, message, hint);
+    false
 }
 
 /// What differs between iBGP and eBGP.

@@ -12,7 +12,11 @@ use std::time::Duration;
 impl<'a> Field<'a> {
     /// Text that is not empty and has no control characters.
     pub(super) fn text(&self, check: &mut Check) -> Option<&'a str> {
-        self.text_or("text", "put it in quotes if that is what is meant", check)
+        let hint = match self.node.value {
+            Value::List(_) | Value::Map(_) => "write text alone",
+            _ => "put it in quotes if that is what is meant",
+        };
+        self.text_or("text", hint, check)
     }
 
     fn text_or(&self, what: &str, hint: &str, check: &mut Check) -> Option<&'a str> {

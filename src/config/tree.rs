@@ -60,7 +60,8 @@ impl Value {
         match self {
             Value::Null => "nothing",
             Value::Bool(_) => "true or false",
-            Value::Int(_) | Value::Float => "a number",
+            Value::Int(_) => "a number",
+            Value::Float => "a decimal fraction",
             Value::Text(_) => "text",
             Value::List(_) => "a list",
             Value::Map(_) => "a map",

@@ -1,10 +1,17 @@
 //! What a right configuration becomes.
 
-use fingerpost::config::{self, Action, Config, Schema, Store};
+use crate::{BASE, parse, with};
+use fingerpost::config::{
+    self, Action, Community, Config, FencePrefix, FileStore, GracefulRestart, LargeCommunity, Log, LogFormat, LogLevel,
+    Platform, PrefixRange, Schema, Source, Store, Timers,
+};
+use fingerpost_core::model::{Asn, Family, HoldTime, HostName};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 const WHOLE: &str = r#"
-router: { asn: 64512, id: 10.0.3.10, listen: ["0.0.0.0:1179"], replicas: 1 }
+router: { asn: 64512, id: 10.0.3.10, listen: ["0.0.0.0:1179", "[::]:1179"], restart_time: 90s, replicas: 1 }
 sources:
   prod:
     etcd: { endpoints: ["http://10.0.3.2:2379", "http://[fd00::2]:2379/"] }
@@ -15,27 +22,147 @@ fence:
   next_hops: [ 10.168.0.0/16, "fd00:1::/32" ]
 gateways:
   core-a: { address: 10.168.0.1, asn: 64500, policy: default }
-  core-b: { address: 10.169.0.1, port: 1790, asn: 64500, policy: default, multihop: true, families: [ipv4, ipv6], passive: true,
-            source_address: 10.0.3.10, timers: { keepalive: 3s, hold: 9s }, attached: [10.168.4.0/24], graceful_restart: { restart_time: 5m } }
+  core-b:
+    address: 10.169.0.1
+    port: 1790
+    asn: 64500
+    platform: generic
+    policy: default
+    multihop: 3
+    families: [ipv6, ipv4]
+    passive: true
+    source_address: 10.0.3.10
+    timers: { keepalive: 2s, hold: 9s, connect_retry: 500ms }
+    attached: [10.168.4.0/24]
+    graceful_restart: { restart_time: 5m }
   inside: { address: "fd00:2::1", asn: 64512, graceful_restart: false }
-policies: { default: [ { match: {}, set: { communities: ["64512:1", no-export], med: 5 }, then: accept } ] }
+policies:
+  default:
+    - match:
+        prefixes: [ { within: 10.244.0.0/16, lengths: 24-26 }, { within: "fd00:10::/32" } ]
+        hosts: [n1, n2]
+        labels: { topology.kubernetes.io/zone: a, empty: "" }
+        sources: [lab]
+      set:
+        med: 5
+        local_pref: 200
+        communities: ["64512:1", no-export, graceful-shutdown]
+        large_communities: ["4200000000:1:2"]
+        prepend: 2
+      then: accept
+    - { match: { family: ipv6 }, then: reject }
 state_dir: state
 http: { listen: "127.0.0.1:9179" }
 log: { format: json, level: debug }
 "#;
 
-fn parse(text: &str) -> Config {
-    config::parse(text, Path::new("/etc/fingerpost/config.yaml")).unwrap_or_else(|faults| panic!("{faults}"))
+fn whole() -> Config {
+    config::parse(WHOLE, Path::new("/etc/fingerpost/config.yaml")).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 #[test]
-fn every_built_key_arrives() {
-    let config = parse(WHOLE);
-    assert_eq!(config.router.asn.get(), 64512);
+fn router_service_and_log_arrive() {
+    let config = whole();
+    assert_eq!((config.router.asn.get(), config.router.id.to_string().as_str()), (64512, "10.0.3.10"));
+    assert_eq!(config.router.listen, ["0.0.0.0:1179".parse().unwrap(), "[::]:1179".parse().unwrap()]);
+    assert_eq!(config.router.restart_time, 90);
+    assert_eq!(config.state_dir.as_deref(), Some(Path::new("/etc/fingerpost/state")));
+    assert_eq!(config.http.unwrap().listen, "127.0.0.1:9179".parse().unwrap());
+    assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
+}
+
+#[test]
+fn sources_arrive() {
+    let config = whole();
     let Store::Etcd(etcd) = &config.sources["prod"].store else { panic!("not etcd") };
     assert_eq!(etcd.endpoints, ["http://10.0.3.2:2379", "http://[fd00::2]:2379"]);
     assert_eq!(etcd.schema, Schema::Flannel { prefix: "/coreos.com/network".into() });
-    assert_eq!(config.policies["default"].rules[0].then, Action::Accept);
-    assert_eq!(config.gateways["core-b"].graceful_restart.unwrap().restart_time, 300);
-    assert_eq!(config.state_dir.as_deref(), Some(Path::new("/etc/fingerpost/state")));
+    assert_eq!((&etcd.tls, &etcd.login), (&None, &None));
+    let file = FileStore { path: "/etc/fingerpost/hosts.yaml".into(), poll: Duration::from_millis(500) };
+    assert_eq!(config.sources["lab"], Source { store: Store::File(file), priority: 7, allow_empty: true });
+}
+
+#[test]
+fn the_fence_arrives() {
+    let config = whole();
+    let prefix = |within: &str, lengths| FencePrefix { within: within.parse().unwrap(), lengths };
+    assert_eq!(config.fence.prefixes, [prefix("10.244.0.0/16", 20..=28), prefix("fd00:10::/32", 64..=64)]);
+    assert_eq!(config.fence.next_hops, ["10.168.0.0/16".parse().unwrap(), "fd00:1::/32".parse().unwrap()]);
+}
+
+#[test]
+fn gateways_arrive() {
+    let config = whole();
+    let b = &config.gateways["core-b"];
+    assert_eq!((b.address, b.port), ("10.169.0.1".parse().unwrap(), 1790));
+    assert_eq!(
+        (b.asn, b.platform, b.policy.as_deref()),
+        (Asn::new(64500).unwrap(), Platform::Generic, Some("default"))
+    );
+    assert_eq!((b.multihop, b.passive, b.source_address), (Some(3), true, Some("10.0.3.10".parse().unwrap())));
+    assert_eq!(b.families, BTreeSet::from(Family::ALL));
+    let hold = HoldTime::new(9).unwrap();
+    assert_eq!(b.timers, Timers { keepalive: 2, hold, connect_retry: Duration::from_millis(500) });
+    assert_eq!(b.attached, ["10.168.4.0/24".parse().unwrap()]);
+    assert_eq!(b.graceful_restart, Some(GracefulRestart { restart_time: 300 }));
+    assert!(b.is_external(config.router.asn));
+    assert!(!config.gateways["inside"].is_external(config.router.asn));
+    assert_eq!(config.gateways["inside"].graceful_restart, None);
+}
+
+#[test]
+fn policies_arrive() {
+    let config = whole();
+    let [first, second] = &config.policies["default"].rules[..] else { panic!("not two rules") };
+    let range = |within: &str, lengths| PrefixRange { within: within.parse().unwrap(), lengths };
+    assert_eq!(first.matcher.prefixes, [range("10.244.0.0/16", 24..=26), range("fd00:10::/32", 32..=128)]);
+    assert_eq!(first.matcher.hosts, ["n1", "n2"].map(|name| HostName::new(name).unwrap()).into());
+    let labels = [("topology.kubernetes.io/zone", "a"), ("empty", "")];
+    assert_eq!(first.matcher.labels, BTreeMap::from(labels.map(|(name, value)| (name.to_owned(), value.to_owned()))));
+    assert_eq!(first.matcher.sources, BTreeSet::from(["lab".to_owned()]));
+    assert_eq!((first.set.med, first.set.local_pref, first.set.prepend), (Some(5), Some(200), 2));
+    assert_eq!(first.set.communities, [0xFC00_0001, 0xFFFF_0000, 0xFFFF_FF01].map(Community).into());
+    assert_eq!(first.set.large_communities, [LargeCommunity(4_200_000_000, 1, 2)].into());
+    assert_eq!((first.then, second.then), (Action::Accept, Action::Reject));
+    assert_eq!(second.matcher.family, Some(Family::Ipv6));
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = parse(&BASE.join("\n")).unwrap();
+    assert_eq!(config.warnings, []);
+    assert_eq!((config.router.restart_time, config.sources["prod"].priority), (120, 100));
+    let Store::Etcd(etcd) = &config.sources["prod"].store else { panic!("not etcd") };
+    assert_eq!(etcd.schema, Schema::Native { prefix: "/fingerpost".into() });
+    let a = &config.gateways["a"];
+    assert_eq!((a.port, a.multihop, a.passive, a.source_address), (179, None, false, None));
+    assert_eq!(a.families, [Family::Ipv4].into());
+    let hold = HoldTime::new(30).unwrap();
+    assert_eq!(a.timers, Timers { keepalive: 10, hold, connect_retry: Duration::from_secs(5) });
+    assert_eq!(a.graceful_restart, Some(GracefulRestart { restart_time: 120 }));
+    assert_eq!((&config.state_dir, &config.http, config.log), (&None, &None, Log::default()));
+}
+
+#[test]
+fn keepalive_follows_the_hold_time() {
+    for (hold, keepalive) in [("3s", 1), ("9s", 3), ("65535s", 21_845), ("0s", 0)] {
+        let text = format!("  a: {{ address: 10.168.0.1, asn: 64500, policy: all, timers: {{ hold: {hold} }} }}");
+        assert_eq!(parse(&with(8, &text)).unwrap().gateways["a"].timers.keepalive, keepalive, "{hold}");
+    }
+}
+
+#[test]
+fn gateways_may_share_an_address_and_text_through_anchors() {
+    let text = r#"  a: &a { address: 10.168.0.1, asn: 64500, policy: all }
+  b: { <<: *a, port: 1790 }"#;
+    let config = parse(&with(8, text)).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(config.gateways["b"], config::Gateway { port: 1790, ..config.gateways["a"].clone() });
+}
+
+/// A reload compares parts: text that says the same is the same.
+#[test]
+fn equal_text_makes_equal_parts_wherever_its_lines_are() {
+    let before = parse(&BASE.join("\n")).unwrap();
+    let after = parse(&BASE.join("\n\n# moved\n")).unwrap();
+    assert_eq!(before, after);
 }

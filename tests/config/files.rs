@@ -1,0 +1,205 @@
+//! Files that the configuration names: certificates, keys, passwords.
+
+use crate::{lines, with};
+use fingerpost::config::{self, Config, Faults, Store};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tempfile::TempDir;
+
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nBBBB\n-----END PRIVATE KEY-----\n";
+const SECRET: &str = "correct horse battery staple";
+
+/// A directory with good files of each kind.
+fn directory() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    write(&directory, "ca.crt", CERTIFICATE, 0o644);
+    write(&directory, "c.crt", CERTIFICATE, 0o644);
+    write(&directory, "c.key", KEY, 0o600);
+    write(&directory, "password", &format!("{SECRET}\n"), 0o600);
+    directory
+}
+
+fn write(directory: &TempDir, name: &str, content: impl AsRef<[u8]>, mode: u32) {
+    let path = directory.path().join(name);
+    fs::write(&path, content).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Loads the base with this etcd, from a file in the directory.
+fn load(directory: &TempDir, etcd: &str) -> Result<Config, Faults> {
+    let file = directory.path().join("config.yaml");
+    fs::write(&file, with(3, &format!("  prod: {{ etcd: {etcd}, schema: {{ native: {{}} }} }}"))).unwrap();
+    config::load(&file)
+}
+
+/// The faults or warnings, with DIR for the directory.
+fn said(directory: &TempDir, etcd: &str) -> Vec<String> {
+    let said = match load(directory, etcd) {
+        Ok(config) => lines(&config.warnings),
+        Err(faults) => lines(&faults.faults),
+    };
+    let place = directory.path().to_str().unwrap();
+    said.into_iter().map(|line| line.split_once(": ").unwrap().1.replace(place, "DIR")).collect()
+}
+
+const TLS: &str = r#"{ endpoints: ["https://10.0.3.2:2379"], tls: { ca: ca.crt, cert: c.crt, key: c.key, server_name: etcd }, user: root, password_file: password }"#;
+
+#[test]
+fn files_are_read_relative_to_the_configuration() {
+    let directory = directory();
+    let config = load(&directory, TLS).unwrap();
+    assert_eq!(config.warnings, []);
+    let Store::Etcd(etcd) = &config.sources["prod"].store else { panic!("not etcd") };
+    let tls = etcd.tls.as_ref().unwrap();
+    assert_eq!(tls.ca.text, CERTIFICATE);
+    assert_eq!(tls.ca.file, directory.path().join("ca.crt"));
+    assert_eq!(tls.identity.as_ref().unwrap().key.reveal(), KEY);
+    assert_eq!(tls.server_name.as_deref(), Some("etcd"));
+    let login = etcd.login.as_ref().unwrap();
+    assert_eq!((login.user.as_str(), login.password.reveal()), ("root", SECRET));
+}
+
+#[test]
+fn a_changed_file_makes_another_configuration() {
+    let directory = directory();
+    let before = load(&directory, TLS).unwrap();
+    assert_eq!(before, load(&directory, TLS).unwrap());
+    write(&directory, "c.key", KEY.replace('B', "C"), 0o600);
+    assert_ne!(before, load(&directory, TLS).unwrap());
+}
+
+#[test]
+fn files_that_cannot_be_used_are_named() {
+    let directory = directory();
+    write(&directory, "empty", "", 0o600);
+    write(&directory, "binary", [0xFF, 0xFE, 0x00], 0o600);
+    write(&directory, "big", vec![b'a'; (1 << 20) + 1], 0o600);
+    write(&directory, "lines", "one\ntwo\n", 0o600);
+    fs::create_dir(directory.path().join("sub")).unwrap();
+    let hint = "name a file that this user may read";
+    for (file, why) in [
+        ("nowhere", "cannot use DIR/nowhere: No such file or directory (os error 2)"),
+        ("sub", "cannot use DIR/sub: it is not a regular file"),
+        ("empty", "cannot use DIR/empty: it is empty"),
+        ("binary", "cannot use DIR/binary: it is not UTF-8 text"),
+        ("big", "cannot use DIR/big: it is larger than 1 MiB"),
+    ] {
+        assert_eq!(
+            said(&directory, &format!(r#"{{ endpoints: ["http://127.0.0.1:1"], user: root, password_file: {file} }}"#)),
+            [format!("sources.prod.etcd.password_file: {why}: {hint}")],
+        );
+    }
+    assert_eq!(
+        said(&directory, r#"{ endpoints: ["http://127.0.0.1:1"], user: root, password_file: lines }"#),
+        [
+            "sources.prod.etcd.password_file: DIR/lines does not hold one line with a password: write the password alone into the file"
+        ],
+    );
+    assert_eq!(
+        said(&directory, r#"{ endpoints: ["https://a:1"], tls: { ca: c.key, cert: c.key, key: ca.crt } }"#),
+        [
+            "sources.prod.etcd.tls.ca: DIR/c.key has no line with -----BEGIN CERTIFICATE-----: name a PEM file",
+            "sources.prod.etcd.tls.cert: DIR/c.key has no line with -----BEGIN CERTIFICATE-----: name a PEM file",
+            "sources.prod.etcd.tls.key: DIR/ca.crt has no line with PRIVATE KEY-----: name a PEM file",
+        ],
+    );
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named() {
+    let directory = directory();
+    write(&directory, "closed", SECRET, 0o000);
+    if fs::read(directory.path().join("closed")).is_ok() {
+        return; // Run as root, for whom no file is closed: the case above for other reasons stands.
+    }
+    assert_eq!(
+        said(&directory, r#"{ endpoints: ["http://127.0.0.1:1"], user: root, password_file: closed }"#),
+        [
+            "sources.prod.etcd.password_file: cannot use DIR/closed: Permission denied (os error 13): name a file that this user may read"
+        ],
+    );
+}
+
+#[test]
+fn tls_is_whole_or_refused() {
+    let directory = directory();
+    for (tls, fault) in [
+        (
+            "{}",
+            "tls.ca: missing: name the PEM file of the authority that signed etcd's certificate; the system's are not used",
+        ),
+        ("{ ca: ca.crt, cert: c.crt }", "tls.key: missing: cert is given: name the file with the certificate's key"),
+        ("{ ca: ca.crt, key: c.key }", "tls.cert: missing: key is given: name the file with the key's certificate"),
+        (
+            "{ ca: ca.crt, server_name: \"a b\" }",
+            "tls.server_name: is not a host name: write the name in etcd's certificate",
+        ),
+    ] {
+        let etcd = format!(r#"{{ endpoints: ["https://a:1"], tls: {tls} }}"#);
+        assert_eq!(said(&directory, &etcd), [format!("sources.prod.etcd.{fault}")]);
+    }
+    assert_eq!(
+        said(&directory, r#"{ endpoints: ["http://a:1"], tls: { ca: ca.crt } }"#),
+        ["sources.prod.etcd.tls: the endpoints are http: write https:// endpoints, or remove tls"],
+    );
+    assert_eq!(
+        said(&directory, r#"{ endpoints: ["http://127.0.0.1:1"], password_file: password }"#),
+        ["sources.prod.etcd.user: missing: password_file is given: give the user"],
+    );
+}
+
+#[test]
+fn secrets_that_everyone_can_read_or_overhear_are_warned_of() {
+    let directory = directory();
+    write(&directory, "open", SECRET, 0o644);
+    assert_eq!(
+        said(&directory, r#"{ endpoints: ["http://10.0.3.2:2379"], user: root, password_file: open }"#),
+        [
+            "sources.prod.etcd.endpoints[0]: the password crosses the network in clear text: use https",
+            "sources.prod.etcd.password_file: DIR/open can be read or written by everyone (mode 644): chmod o-rwx",
+        ],
+    );
+}
+
+/// P9: whatever is wrong with a secret's file or around it, its content is in no message, and the checked
+/// configuration does not print it.
+#[test]
+fn no_secret_is_ever_printed_p9() {
+    let directory = directory();
+    write(&directory, "two", format!("{SECRET}\n{SECRET}\n"), 0o644);
+    write(&directory, "zero", format!("{SECRET}\0"), 0o644);
+    write(&directory, "bytes", [SECRET.as_bytes(), &[0xFF]].concat(), 0o644);
+    write(&directory, "open", SECRET, 0o666);
+    write(&directory, "other.key", KEY.replace("BBBB", SECRET), 0o644);
+    write(&directory, "yaml", format!("router: {SECRET}: ["), 0o644);
+    for file in ["two", "zero", "bytes", "open", "password", "other.key", "yaml"] {
+        for etcd in [
+            format!(r#"{{ endpoints: ["http://10.0.3.2:1"], user: root, password_file: {file} }}"#),
+            format!(r#"{{ endpoints: ["https://10.0.3.2:1"], tls: {{ ca: {file}, cert: {file}, key: {file} }} }}"#),
+            format!(r#"{{ endpoints: ["https://10.0.3.2:1"], tls: {{ ca: ca.crt, cert: c.crt, key: {file} }} }}"#),
+        ] {
+            let loaded = load(&directory, &etcd);
+            let mut everything = format!("{loaded:?}{loaded:#?}");
+            if let Err(faults) = loaded {
+                everything += &faults.to_string();
+            }
+            assert!(!everything.contains("horse"), "{file}: {everything}");
+        }
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_one_fault_without_a_line() {
+    let missing = config::load(Path::new("no/such/config.yaml")).unwrap_err();
+    assert_eq!(
+        missing.to_string(),
+        "no/such/config.yaml: cannot read the configuration: No such file or directory (os error 2): name a file that this user may read"
+    );
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("c.yaml"), [0xFF]).unwrap();
+    let binary = config::load(&directory.path().join("c.yaml")).unwrap_err();
+    assert!(binary.to_string().contains("it is not UTF-8 text"), "{binary}");
+    assert!(config::load(directory.path()).is_err(), "a directory");
+}

@@ -1,0 +1,199 @@
+//! `gateways`, and what must agree with them.
+
+use crate::refuses;
+
+#[test]
+fn a_wrong_gateway_is_refused() {
+    refuses(
+        "everything required is missing",
+        8,
+        r#"  a: {}"#,
+        &[
+            r#"8:3: gateways.a.address: missing: give the gateway's IP address"#,
+            r#"8:3: gateways.a.asn: missing: give the number of the gateway's AS"#,
+        ],
+    );
+    refuses(
+        "addresses nobody has",
+        8,
+        r#"  a: { address: 0.0.0.0, asn: 1 }
+  b: { address: 224.0.0.5, asn: 1 }
+  c: { address: "fe80::1", asn: 1 }
+  d: { address: "::ffff:10.0.0.1", asn: 1 }
+  e: { address: 255.255.255.255, asn: 1 }"#,
+        &[
+            r#"8:17: gateways.a.address: 0.0.0.0 is no machine's address: give the gateway's own address"#,
+            r#"9:17: gateways.b.address: 224.0.0.5 is a multicast address: give the gateway's own address"#,
+            r#"10:17: gateways.c.address: fe80::1 is a link-local address, which is not yet supported: give the gateway's own address"#,
+            r#"11:17: gateways.d.address: ::ffff:10.0.0.1 is an IPv4 address written as IPv6: give the gateway's own address"#,
+            r#"12:17: gateways.e.address: 255.255.255.255 is the broadcast address: give the gateway's own address"#,
+        ],
+    );
+    refuses(
+        "a host name as address",
+        8,
+        r#"  a: { address: core-a.example, asn: 64500, policy: all }"#,
+        &[
+            r#"8:17: gateways.a.address: "core-a.example" is not an IP address: write one such as 10.0.0.1 or fd00::1; names are not resolved"#,
+        ],
+    );
+    refuses(
+        "ports",
+        8,
+        r#"  a: { address: 10.168.0.1, port: 0, asn: 64500, policy: all }
+  b: { address: 10.168.0.2, port: 65536, asn: 64500, policy: all }"#,
+        &[
+            r#"8:35: gateways.a.port: 0 is out of range: write a whole number from 1 to 65535"#,
+            r#"9:35: gateways.b.port: 65536 is out of range: write a whole number from 1 to 65535"#,
+        ],
+    );
+    refuses(
+        "inside the fence",
+        8,
+        r#"  a: { address: 10.244.0.1, asn: 64500, policy: all, source_address: 10.244.0.2, attached: [10.168.0.0/24, 10.244.9.0/24] }"#,
+        &[
+            r#"8:17: gateways.a.address: lies inside fence.prefixes[0] (10.244.0.0/16): narrow the fence: routes to our sessions' ends are never announced"#,
+            r#"8:70: gateways.a.source_address: lies inside fence.prefixes[0] (10.244.0.0/16): narrow the fence: routes to our sessions' ends are never announced"#,
+            r#"8:108: gateways.a.attached[1]: 10.244.9.0/24 overlaps fence.prefixes[0] (10.244.0.0/16): list the subnets that the gateway's own interfaces are in"#,
+        ],
+    );
+    refuses(
+        "the same address and port",
+        8,
+        r#"  b: { address: 10.168.0.1, asn: 64500, policy: all }
+  a: { address: 10.168.0.1, asn: 64501, policy: all }"#,
+        &[
+            r#"9:17: gateways.a.address: has the address and port of gateways.b: remove one of the two, or give it its own port"#,
+        ],
+    );
+    refuses(
+        "two passive gateways with one address",
+        8,
+        r#"  a: { address: 10.168.0.1, port: 1, asn: 64500, policy: all, passive: true }
+  b: { address: 10.168.0.1, port: 2, asn: 64500, policy: all, passive: true }"#,
+        &[
+            r#"9:72: gateways.b.passive: its connections cannot be told from those of gateways.a: both are passive: connect to one of the two"#,
+        ],
+    );
+    refuses(
+        "passive without a listener in its family",
+        8,
+        r#"  a: { address: "fd00:1::1", asn: 64500, policy: all, passive: true }"#,
+        &[
+            r#"8:64: gateways.a.passive: nothing listens for its connection: give router.listen an ipv6 address, or remove passive"#,
+        ],
+    );
+    refuses(
+        "an unknown policy",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: al }"#,
+        &[r#"8:49: gateways.a.policy: there is no policy "al": did you mean all?"#],
+    );
+    refuses(
+        "multihop on iBGP",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64512, policy: all, multihop: true }"#,
+        &[r#"8:54: gateways.a.multihop: AS 64512 is our own: iBGP has no limit of hops: remove multihop"#],
+    );
+    refuses(
+        "multihops",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, multihop: 1 }
+  b: { address: 10.168.0.2, asn: 64500, policy: all, multihop: far }"#,
+        &[
+            r#"8:64: gateways.a.multihop: 1 is out of range: write a whole number from 2 to 255"#,
+            r#"9:64: gateways.b.multihop: is text where true, false or a number of hops belongs: write true, false or a number from 2 to 255"#,
+        ],
+    );
+    refuses(
+        "families",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, families: [ip4, ipv4, ipv4] }
+  b: { address: 10.168.0.2, asn: 64500, policy: all, families: [] }"#,
+        &[
+            r#"8:65: gateways.a.families[0]: "ip4" is not known here: did you mean ipv4?"#,
+            r#"8:76: gateways.a.families[2]: ipv4 stands twice: remove one of the two"#,
+            r#"9:64: gateways.b.families: is empty: write [ipv4], [ipv6] or [ipv4, ipv6]"#,
+        ],
+    );
+    refuses(
+        "a source address of another family",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, source_address: "fd00::1" }"#,
+        &[
+            r#"8:70: gateways.a.source_address: fd00::1 cannot reach 10.168.0.1: the families differ: give an ipv4 address"#,
+        ],
+    );
+    refuses(
+        "hold times of 1 and 2 s",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, timers: { hold: 1s } }
+  b: { address: 10.168.0.2, asn: 64500, policy: all, timers: { hold: 2s } }"#,
+        &[
+            r#"8:70: gateways.a.timers.hold: a hold time of 1 s is not allowed: 0 or at least 3 s (RFC 4271 §4.2): write 3s or more"#,
+            r#"9:70: gateways.b.timers.hold: a hold time of 2 s is not allowed: 0 or at least 3 s (RFC 4271 §4.2): write 3s or more"#,
+        ],
+    );
+    refuses(
+        "a hold time that is too long",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, timers: { hold: 65536s } }"#,
+        &[r#"8:70: gateways.a.timers.hold: "65536s" is out of range: write 0s to 65535s"#],
+    );
+    refuses(
+        "parts of seconds",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, timers: { keepalive: 1500ms } }"#,
+        &[r#"8:75: gateways.a.timers.keepalive: is not a whole number of seconds: BGP counts it in seconds"#],
+    );
+    refuses(
+        "a keepalive above a third of the hold time",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, timers: { keepalive: 11s } }
+  b: { address: 10.168.0.2, asn: 64500, policy: all, timers: { keepalive: 0s } }
+  c: { address: 10.168.0.3, asn: 64500, policy: all, timers: { hold: 0s, keepalive: 1s } }"#,
+        &[
+            r#"8:75: gateways.a.timers.keepalive: 11 s is more than a third of the hold time, 30 s (RFC 4271 §4.4): write 1s to 10s, or raise hold"#,
+            r#"9:75: gateways.b.timers.keepalive: 0 s would send no KEEPALIVE within the hold time: write 1s to 10s"#,
+            r#"10:85: gateways.c.timers.keepalive: with a hold time of 0 s no KEEPALIVE is sent: write 0s, or remove keepalive"#,
+        ],
+    );
+    refuses(
+        "connect retries",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, timers: { connect_retry: 10ms } }"#,
+        &[r#"8:79: gateways.a.timers.connect_retry: "10ms" is out of range: write 100ms to 5m"#],
+    );
+    refuses(
+        "restart times",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, graceful_restart: { restart_time: 0s } }
+  b: { address: 10.168.0.2, asn: 64500, policy: all, graceful_restart: 5 }"#,
+        &[
+            r#"8:88: gateways.a.graceful_restart.restart_time: "0s" is out of range: write 1s to 4095s"#,
+            r#"9:72: gateways.b.graceful_restart: is a number where a map of keys belongs: write its keys indented below it, or {} for none"#,
+        ],
+    );
+    refuses(
+        "what is not yet built",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, password_file: a.key, ttl_security: true, platform: frr }"#,
+        &[
+            r#"8:54: gateways.a.password_file: is not yet supported: remove it"#,
+            r#"8:76: gateways.a.ttl_security: is not yet supported: remove it"#,
+            r#"8:106: gateways.a.platform: is not yet supported: write generic, which works with it, or remove platform"#,
+        ],
+    );
+    refuses(
+        "a platform nobody knows",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, platform: generik }"#,
+        &[r#"8:64: gateways.a.platform: "generik" is not known here: did you mean generic?"#],
+    );
+    refuses(
+        "a password",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, password: hunter2 }"#,
+        &[r#"8:54: gateways.a.password: unknown key: passwords are not yet supported: remove it"#],
+    );
+}

@@ -1,0 +1,47 @@
+//! `http`, `log`, `state_dir`.
+
+use crate::refuses;
+
+#[test]
+fn a_wrong_service_is_refused() {
+    refuses(
+        "http without a listener",
+        7,
+        r#"http: {}
+gateways:"#,
+        &[r#"7:1: http.listen: missing: say where, such as 127.0.0.1:9179"#],
+    );
+    refuses(
+        "http with only a port",
+        7,
+        r#"http: { listen: ":9179" }
+gateways:"#,
+        &[
+            r#"7:17: http.listen: ":9179" is not an address with a port: write ADDRESS:PORT, such as 0.0.0.0:1179 or "[::]:1179""#,
+        ],
+    );
+    refuses(
+        "log",
+        7,
+        r#"log: { format: txt, level: verbose }
+gateways:"#,
+        &[
+            r#"7:16: log.format: "txt" is not known here: did you mean text?"#,
+            r#"7:28: log.level: "verbose" is not known here: write one of error, warn, info, debug, trace"#,
+        ],
+    );
+    refuses(
+        "log is a word",
+        7,
+        r#"log: debug
+gateways:"#,
+        &[r#"7:6: log: is text where a map of keys belongs: write its keys indented below it, or {} for none"#],
+    );
+    refuses(
+        "state_dir without a value",
+        7,
+        r#"state_dir:
+gateways:"#,
+        &[r#"7:10: state_dir: has no value: give it one, or remove the key"#],
+    );
+}

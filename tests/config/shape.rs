@@ -1,0 +1,137 @@
+//! The form of the file: YAML, tables, unknown and repeated keys.
+
+use crate::refuses;
+
+#[test]
+fn what_is_wrong_with_the_form_is_said_with_its_place() {
+    refuses(
+        "a bracket is not closed",
+        1,
+        r#"router: { asn: 64512"#,
+        &[r#"2:8: not valid YAML: while parsing a flow mapping, did not find expected ',' or '}'"#],
+    );
+    refuses(
+        "a tab indents",
+        8,
+        r#"	a: {}"#,
+        &[r#"8:2: not valid YAML: tabs disallowed within this context (block indentation)"#],
+    );
+    refuses(
+        "an alias has no anchor",
+        10,
+        r#"  all: *rules"#,
+        &[r#"10:8: not valid YAML: alias references unknown anchor"#],
+    );
+    refuses(
+        "a tag",
+        10,
+        r#"  all: !secret x"#,
+        &[r#"10:16: not valid YAML: unsupported tag `!secret`: remove the tag"#],
+    );
+    refuses(
+        "two documents",
+        10,
+        r#"---
+x: 1"#,
+        &[r#"11:1: not valid YAML: has more than one document: remove --- and what follows it"#],
+    );
+    refuses(
+        "a key is null",
+        1,
+        r#"~: 1"#,
+        &[r#"1:1: not valid YAML: has a key that is null: put the key in quotes, or remove it"#],
+    );
+    refuses(
+        "a key is a list",
+        1,
+        r#"? [a]
+: 1"#,
+        &[r#"1:3: not valid YAML: expected string scalar: keys are words, and brackets close what they open"#],
+    );
+    refuses(
+        "an unknown key with a near one",
+        4,
+        r#"fense:"#,
+        &[
+            r#"1:1: fence: missing: say what may be announced: {prefixes: […], next_hops: […]}"#,
+            r#"4:1: fense: unknown key: did you mean fence?"#,
+        ],
+    );
+    refuses(
+        "an unknown key with none near",
+        1,
+        r#"router: { asn: 64512, id: 10.0.3.10, banana: 1, listen: ["0.0.0.0:1179"] }"#,
+        &[r#"1:38: router.banana: unknown key: known here: asn, id, listen, restart_time, replicas"#],
+    );
+    refuses(
+        "unknown keys at several depths are reported together",
+        8,
+        r#"  a: { adress: 10.168.0.1, asn: 64500, policy: all, timers: { hodl: 9s } }
+logs: {}"#,
+        &[
+            r#"8:3: gateways.a.address: missing: give the gateway's IP address"#,
+            r#"8:8: gateways.a.adress: unknown key: did you mean address?"#,
+            r#"8:63: gateways.a.timers.hodl: unknown key: did you mean hold?"#,
+            r#"9:1: logs: unknown key: did you mean log?"#,
+        ],
+    );
+    refuses(
+        "a repeated key",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, asn: 64501, policy: all }"#,
+        &[r#"8:41: gateways.a.asn: stands twice, first in line 8: remove one of the two"#],
+    );
+    refuses(
+        "a repeated name",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all }
+  a: { address: 10.168.0.2, asn: 64500, policy: all }"#,
+        &[r#"9:3: gateways.a: stands twice, first in line 8: remove one of the two"#],
+    );
+    refuses(
+        "a table without a value",
+        1,
+        r#"router:"#,
+        &[r#"1:7: router: has no value: write its keys indented below it, or {} for none"#],
+    );
+    refuses(
+        "a table is text",
+        1,
+        r#"router: 64512"#,
+        &[r#"1:9: router: is a number where a map of keys belongs: write its keys indented below it, or {} for none"#],
+    );
+    refuses(
+        "a list is a map",
+        6,
+        r#"  next_hops: { a: 1 }"#,
+        &[r#"6:14: fence.next_hops: is a map where a list belongs: write [ADDRESS/LENGTH, …]"#],
+    );
+    refuses(
+        "a text is a list",
+        8,
+        r#"  a: { address: [10.168.0.1], asn: 64500, policy: all }"#,
+        &[
+            r#"8:17: gateways.a.address: is a list where an IP address belongs: write one such as 10.0.0.1 or fd00::1; names are not resolved"#,
+        ],
+    );
+    refuses(
+        "an escape sequence in a key does not reach the terminal",
+        1,
+        r#"router: { asn: 64512, id: 10.0.3.10, "\e[31m": 1, listen: ["0.0.0.0:1179"] }"#,
+        &[r#"1:38: router.\u{1b}[31m: unknown key: known here: asn, id, listen, restart_time, replicas"#],
+    );
+    refuses(
+        "parts that are not yet built",
+        9,
+        r#"election: { etcd: { source: prod, key: /l } }
+admin: { listen: "unix:/run/f.sock" }
+policies:"#,
+        &[r#"9:1: election: is not yet supported: remove it"#, r#"10:1: admin: is not yet supported: remove it"#],
+    );
+    refuses(
+        "a neighbour daemon's word",
+        7,
+        r#"neighbors:"#,
+        &[r#"7:1: neighbors: unknown key: did you mean gateways?"#],
+    );
+}

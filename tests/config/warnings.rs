@@ -1,0 +1,75 @@
+//! What is allowed, and probably not meant.
+
+use crate::warns;
+
+#[test]
+fn what_is_probably_not_meant_is_warned_of() {
+    warns(
+        "eBGP without a policy",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500 }"#,
+        &[
+            r#"8:3: gateways.a.policy: missing on eBGP: nothing will be sent to it (RFC 8212): write policy: all"#,
+            r#"10:8: policies.all: no gateway uses it: name it in a gateway's policy, or remove it"#,
+        ],
+    );
+    warns(
+        "nobody is told",
+        8,
+        r#"  {}"#,
+        &[
+            r#"8:3: gateways: has none: nobody is told: add a gateway"#,
+            r#"10:8: policies.all: no gateway uses it: name it in a gateway's policy, or remove it"#,
+        ],
+    );
+    warns(
+        "a family the fence has nothing for",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, families: [ipv4, ipv6] }"#,
+        &[
+            r#"8:64: gateways.a.families: fence.prefixes has no ipv6 range: no ipv6 route will be sent: remove the family, or add a range to the fence"#,
+        ],
+    );
+    warns(
+        "attached where no next hop is",
+        8,
+        r#"  a: { address: 10.169.0.1, asn: 64500, policy: all, attached: [10.169.0.0/24] }"#,
+        &[
+            r#"8:64: gateways.a.attached: no next hop of fence.next_hops is in it: nothing will be sent: list the subnets that hosts and gateway share"#,
+        ],
+    );
+    warns(
+        "local preference on eBGP, and a policy without rules",
+        10,
+        r#"  all: [ { match: {}, set: { local_pref: 5 }, then: accept } ]
+  none: []"#,
+        &[
+            r#"8:49: gateways.a.policy: policy all sets local_pref, which is not sent on eBGP (RFC 4271 §5.1.5): set med, or remove local_pref"#,
+            r#"11:9: policies.none: has no rules: nothing is sent: write [{match: {}, then: accept}] to send everything"#,
+            r#"11:9: policies.none: no gateway uses it: name it in a gateway's policy, or remove it"#,
+        ],
+    );
+    warns(
+        "a rule that is never reached, and one that never matches",
+        10,
+        r#"  all: [ { match: { prefixes: [ { within: 10.9.0.0/16 } ] }, then: reject }, { match: {}, then: accept }, { match: {}, then: reject } ]"#,
+        &[
+            r#"10:43: policies.all[0].match.prefixes[0].within: 10.9.0.0/16 is outside fence.prefixes: no route can match it"#,
+            r#"10:107: policies.all[2]: is never reached: rule 1 matches everything: move it up, or remove it"#,
+        ],
+    );
+    warns(
+        "next hops of a family without prefixes",
+        6,
+        r#"  next_hops: [ 10.168.0.0/16, "fd00::/16" ]"#,
+        &[r#"6:31: fence.next_hops[1]: no ipv6 prefix is in fence.prefixes: remove it or add prefixes"#],
+    );
+    warns(
+        "a file that is not there",
+        3,
+        r#"  prod: { file: { path: no-such-hosts.yaml } }"#,
+        &[
+            r#"3:25: sources.prod.file.path: no-such-hosts.yaml is not there, or is no file: until it is there, nothing is known from this source"#,
+        ],
+    );
+}
