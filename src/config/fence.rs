@@ -5,6 +5,8 @@ use super::keys;
 use super::scalar::quoted;
 use super::tree::Value;
 use fingerpost_core::model::{Family, Prefix};
+use fingerpost_core::table::{Fence as Admission, Refusal};
+use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
 
 /// What may be announced: a route passes if one of `prefixes` holds it and one of `next_hops` its next hop.
@@ -109,6 +111,13 @@ fn prefix(field: &Field<'_>, check: &mut Check) -> Option<FencePrefix> {
         table.need("lengths", "give the lengths that subnets have, such as 20-28 or 24", check, |field, check| {
             lengths(field, within, check)
         });
+    if let Some(within) = within
+        && let Err(Refusal::Martian(block)) = Admission::default().admits(within, Ipv4Addr::UNSPECIFIED.into())
+        && block.covers(within)
+    {
+        let message = format!("{block} is special-purpose address space (RFC 6890), of which nothing is announced");
+        check.fault(&table.path("within"), message, "give the range that the cluster's subnets are in");
+    }
     let prefix = FencePrefix { within: within?, lengths: lengths? };
     if *prefix.lengths.start() == 0 {
         check.fault(

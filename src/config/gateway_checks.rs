@@ -72,11 +72,16 @@ pub(super) fn external(
             };
             check.warn(&table.path("policy"), "missing on eBGP: nothing will be sent to it (RFC 8212)", hint);
         }
-        Some(Some(name)) if external => {
+        Some(Some(name)) => {
             let rules = around.policies.get(name).map_or(&[][..], |policy| &policy.rules);
-            if rules.iter().any(|rule| rule.set.local_pref.is_some()) {
+            let path = table.path("policy");
+            if external && rules.iter().any(|rule| rule.set.local_pref.is_some()) {
                 let message = format!("policy {name} sets local_pref, which is not sent on eBGP (RFC 4271 §5.1.5)");
-                check.warn(&table.path("policy"), message, "set med, or remove local_pref");
+                check.warn(&path, message, "set med, or remove local_pref");
+            }
+            if !external && rules.iter().any(|rule| rule.set.prepend > 0) {
+                let message = format!("policy {name} prepends our AS, which is not done on iBGP (RFC 4271 §5.1.2)");
+                check.warn(&path, message, "set local_pref, or remove prepend");
             }
         }
         _ => {}

@@ -102,4 +102,12 @@ fn a_fence_cannot_be_left_out_or_left_open() {
         r#"  next_hops: []"#,
         &[r#"6:14: fence.next_hops: is empty: nothing could be announced: list at least one range"#],
     );
+    refuses(
+        "special-purpose address space",
+        5,
+        r#"  prefixes: [ { within: 169.254.8.0/24, lengths: 26 } ]"#,
+        &[
+            r#"5:25: fence.prefixes[0].within: 169.254.0.0/16 is special-purpose address space (RFC 6890), of which nothing is announced: give the range that the cluster's subnets are in"#,
+        ],
+    );
 }

@@ -17,7 +17,7 @@ fn directory() -> TempDir {
     write(&directory, "ca.crt", CERTIFICATE, 0o644);
     write(&directory, "c.crt", CERTIFICATE, 0o644);
     write(&directory, "c.key", KEY, 0o600);
-    write(&directory, "password", &format!("{SECRET}\n"), 0o600);
+    write(&directory, "password", format!("{SECRET}\n"), 0o600);
     directory
 }
 

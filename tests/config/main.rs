@@ -3,6 +3,8 @@
 //! A case replaces one line of a right configuration and lists every fault (or warning) with line, column, path, message
 //! and hint.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod accepted;
 mod fence;
 mod files;

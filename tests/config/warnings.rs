@@ -1,6 +1,6 @@
 //! What is allowed, and probably not meant.
 
-use crate::warns;
+use crate::{lines, parse, warns, with};
 
 #[test]
 fn what_is_probably_not_meant_is_warned_of() {
@@ -70,6 +70,13 @@ fn what_is_probably_not_meant_is_warned_of() {
         r#"  prod: { file: { path: no-such-hosts.yaml } }"#,
         &[
             r#"3:25: sources.prod.file.path: no-such-hosts.yaml is not there, or is no file: until it is there, nothing is known from this source"#,
+        ],
+    );
+    let text = with(10, "  all: [ { match: {}, set: { prepend: 1 }, then: accept } ]").replace("64500", "64512");
+    assert_eq!(
+        lines(&parse(&text).unwrap().warnings),
+        [
+            "8:49: gateways.a.policy: policy all prepends our AS, which is not done on iBGP (RFC 4271 §5.1.2): set local_pref, or remove prepend"
         ],
     );
 }

@@ -1,0 +1,120 @@
+//! The program as users call it: what it prints, and its exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn page() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md")).unwrap()
+}
+
+/// The first block of this kind on the page.
+fn block<'a>(page: &'a str, kind: &str) -> &'a str {
+    page.split_once(&format!("```{kind}\n")).unwrap().1.split_once("```").unwrap().0
+}
+
+/// Runs it in a directory that holds this configuration.
+fn fingerpost(config: &str, arguments: &[&str]) -> Output {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("config.yaml"), config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+    command.args(arguments).current_dir(directory.path()).env_remove("FINGERPOST_CONFIG").output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const CHECK: [&str; 3] = ["check", "--config", "config.yaml"];
+
+#[test]
+fn check_passes_a_right_configuration() {
+    let page = page();
+    let done = fingerpost(block(&page, "yaml"), &CHECK);
+    assert_eq!(
+        text(&done.stdout),
+        "config.yaml
+√ file: YAML, all parts read
+√ router: AS 64512, identifier 10.0.3.10, no listener
+√ sources: prod (native in etcd, 1 endpoint)
+√ fence: 10.244.0.0/16 /20 to /28, next hops in 10.168.0.0/16
+√ gateways: core-a (10.168.0.1 AS 64500)
+√ policies: default
+√ state_dir: none
+√ http: off
+√ log: info
+no faults
+"
+    );
+    assert_eq!(done.status.code(), Some(0));
+}
+
+#[test]
+fn check_prints_every_fault_as_the_page_shows() {
+    let page = page();
+    let shown = block(&page, "console").strip_prefix("$ fingerpost check --config config.yaml\n").unwrap();
+    let wrong = block(&page, "yaml").replace("asn: 64512", "asn: 0").replace("20-28", "12-28");
+    let done = fingerpost(&wrong, &CHECK);
+    assert_eq!(text(&done.stdout), shown);
+    assert_eq!(done.status.code(), Some(1));
+}
+
+#[test]
+fn check_shows_warnings_and_passes() {
+    let page = page();
+    let done = fingerpost(&block(&page, "yaml").replace(", policy: default", ""), &CHECK);
+    let out = text(&done.stdout);
+    assert!(
+        out.contains("‼ gateways: core-a (10.168.0.1 AS 64500)\n    config.yaml:10:3: gateways.core-a.policy: "),
+        "{out}"
+    );
+    assert!(out.ends_with("no faults, 2 warnings\n"), "{out}");
+    assert_eq!(done.status.code(), Some(0));
+}
+
+#[test]
+fn check_names_what_no_part_knows() {
+    let page = page();
+    let done = fingerpost(&format!("{}election: {{}}\n", block(&page, "yaml")), &CHECK);
+    let out = text(&done.stdout);
+    assert!(
+        out.contains("× election\n    config.yaml:13:1: election: is not yet supported\n      hint: remove it\n"),
+        "{out}"
+    );
+    assert!(out.ends_with("1 fault\n"), "{out}");
+    assert_eq!(done.status.code(), Some(1));
+}
+
+#[test]
+fn check_stops_at_what_is_no_yaml() {
+    let done = fingerpost("router: {", &CHECK);
+    let out = text(&done.stdout);
+    assert!(out.starts_with("config.yaml\n× file\n    config.yaml:1:9: not valid YAML: "), "{out}");
+    assert!(!out.contains("router"), "nothing is said of parts that were not read: {out}");
+    assert_eq!(done.status.code(), Some(1));
+}
+
+#[test]
+fn check_of_no_file_fails() {
+    let done = fingerpost("", &["check", "--config", "elsewhere.yaml"]);
+    assert!(text(&done.stdout).contains("× file\n    elsewhere.yaml: cannot read the configuration: "));
+    assert_eq!(done.status.code(), Some(1));
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2() {
+    for arguments in [&["frobnicate"][..], &["check"], &[]] {
+        assert_eq!(fingerpost("", arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn version_is_text_or_json() {
+    let done = fingerpost("", &["version", "-o", "json"]);
+    assert_eq!(done.status.code(), Some(0));
+    let out = text(&done.stdout);
+    assert!(out.starts_with(concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\",\"commit\":")), "{out}");
+    assert!(text(&fingerpost("", &["version"]).stdout).starts_with("fingerpost "));
+}
