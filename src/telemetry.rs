@@ -45,10 +45,7 @@ impl Telemetry {
 pub fn init(log: Log) -> Result<Telemetry, TelemetryError> {
     let directives = std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty());
     let pinned = directives.is_some();
-    let filter = match directives {
-        Some(text) => EnvFilter::try_new(text)?,
-        None => configured(log.level),
-    };
+    let filter = directives.map_or_else(|| Ok(configured(log.level)), |text| asked(&text))?;
     let (filter, handle) = reload::Layer::new(filter);
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let lines = fmt::layer().with_writer(std::io::stderr);
@@ -73,6 +70,11 @@ pub fn source_note(source: &str, note: &Note) {
     }
 }
 
+/// What the variable asks for.
+fn asked(directives: &str) -> Result<EnvFilter, TelemetryError> {
+    Ok(EnvFilter::try_new(directives)?)
+}
+
 fn configured(level: LogLevel) -> EnvFilter {
     let others = level.min(LogLevel::Warn).name();
     let own = level.name();
@@ -81,12 +83,21 @@ fn configured(level: LogLevel) -> EnvFilter {
 
 #[cfg(test)]
 mod tests {
-    use super::configured;
+    use super::{asked, configured};
     use crate::config::LogLevel;
 
     #[test]
     fn the_level_is_ours_and_libraries_stay_quiet() {
         assert_eq!(configured(LogLevel::Debug).to_string(), "fingerpost_core=debug,fingerpost=debug,warn");
         assert_eq!(configured(LogLevel::Error).to_string(), "fingerpost_core=error,fingerpost=error,error");
+    }
+
+    #[test]
+    fn the_variable_takes_levels_and_directives_and_refuses_nonsense() {
+        assert_eq!(asked("debug").unwrap().to_string(), "debug");
+        assert_eq!(asked("warn,fingerpost=trace").unwrap().to_string(), "fingerpost=trace,warn");
+        let refused = asked("fingerpost=loud").unwrap_err().to_string();
+        assert!(refused.starts_with("FINGERPOST_LOG cannot be used: "), "{refused}");
+        assert!(refused.contains("write a level such as debug"), "{refused}");
     }
 }

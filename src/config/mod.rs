@@ -5,8 +5,8 @@
 //!                 with their places        check: faults            or Faults (every one, with its place)
 //! ```
 //!
-//! In two steps: [`tree`] reads YAML and knows no key; the module of each table takes its values out, and reports what is
-//! wrong to [`check`] and goes on. So every fault of a file is reported at once, each with line, column and what to write
+//! In two steps: `tree` reads YAML and knows no key; the module of each table takes its values out, and reports what is
+//! wrong to `check` and goes on. So every fault of a file is reported at once, each with line, column and what to write
 //! instead. [`keys`] lists every key; `docs/configuration.md` explains them. What leaves this module has the core's
 //! types: nobody checks again. Secrets come from files only, and [`Secret`] does not print.
 
