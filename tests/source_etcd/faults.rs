@@ -1,0 +1,139 @@
+//! Members and stores that die, hang, come back and are replaced: the routes stay.
+
+use crate::follower::Follower;
+use crate::server::{Cluster, available, free_port};
+use crate::{delete, plain, put};
+use fingerpost_core::source::sync::{Note, Proof, Seen};
+use fingerpost_core::source::{Fault, FaultKind};
+use std::time::{Duration, Instant};
+
+fn lost_as(kind: FaultKind) -> impl Fn(&Follower) -> bool {
+    move |follower| matches!(follower.sync.seen(), Seen::Lost { why: Fault { kind: why, .. }, .. } if why == kind)
+}
+
+fn current(follower: &Follower) -> bool {
+    follower.sync.seen().is_current()
+}
+
+#[tokio::test]
+async fn c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2() {
+    if !available("c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2") {
+        return;
+    }
+    let mut cluster = Cluster::one().await;
+    let mut client = cluster.client().await;
+    put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
+    put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
+    let mut follower = Follower::start(plain(cluster.endpoints())).await;
+    follower.until("current", current).await;
+    cluster.members[0].kill();
+    follower.until("lost", lost_as(FaultKind::Unreachable)).await;
+    assert_eq!(follower.table().len(), 2, "a lost source removes nothing");
+    cluster.run(0);
+    cluster.members[0].ready().await;
+    let mut client = cluster.client().await;
+    delete(&mut client, "a1").await;
+    put(&mut client, "a3", "10.168.0.13", "10.244.3.0/24").await;
+    follower.until_table(&[("10.244.2.0/24", "10.168.0.12"), ("10.244.3.0/24", "10.168.0.13")]).await;
+    follower.until("current", current).await;
+    // By the watch, not by another list.
+    assert!(matches!(follower.proofs[..], [Proof::Deleted(_)]), "{:?}", follower.proofs);
+}
+
+#[tokio::test]
+async fn c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_gone() {
+    if !available("c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_gone") {
+        return;
+    }
+    let mut cluster = Cluster::one().await;
+    let mut client = cluster.client().await;
+    put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
+    put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
+    let mut follower = Follower::start(plain(cluster.endpoints())).await;
+    follower.until("current", current).await;
+    cluster.members[0].kill();
+    follower.until("lost", lost_as(FaultKind::Unreachable)).await;
+    cluster.run(0);
+    cluster.members[0].ready().await;
+    // It is not asked in the meantime: the follower stands still here.
+    let mut client = cluster.client().await;
+    delete(&mut client, "a1").await;
+    let now = client.put("/elsewhere", "", None).await.unwrap().header().unwrap().revision();
+    client.compact(now, None).await.unwrap();
+    follower.until_table(&[("10.244.2.0/24", "10.168.0.12")]).await;
+    assert!(matches!(follower.proofs[..], [Proof::MissingFrom { .. }]), "{:?}", follower.proofs);
+    assert!(follower.notes.iter().any(|note| matches!(note, Note::Compacted { .. })), "{:?}", follower.notes);
+}
+
+#[tokio::test]
+async fn a_dead_first_endpoint_is_passed_over() {
+    if !available("a_dead_first_endpoint_is_passed_over") {
+        return;
+    }
+    let cluster = Cluster::one().await;
+    put(&mut cluster.client().await, "a1", "10.168.0.11", "10.244.1.0/24").await;
+    let mut endpoints = vec![format!("http://127.0.0.1:{}", free_port())];
+    endpoints.extend(cluster.endpoints());
+    let mut follower = Follower::start(plain(endpoints)).await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
+    assert!(matches!(follower.notes[..], [Note::Current { .. }]), "{:?}", follower.notes);
+}
+
+#[tokio::test]
+async fn unreachable_says_where_and_what_to_do() {
+    let port = free_port();
+    let mut follower = Follower::start(plain(vec![format!("http://user:hunter2@127.0.0.1:{port}")])).await;
+    follower.until("a fault", |follower| !follower.notes.is_empty()).await;
+    let [Note::Failing(Fault { kind: FaultKind::Unreachable, message })] = &follower.notes[..] else {
+        panic!("{:?}", follower.notes)
+    };
+    assert!(message.starts_with(&format!("etcd at http://127.0.0.1:{port}: ")), "{message}");
+    assert!(message.contains("refused") && message.contains("reachable"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test]
+async fn c34_a_frozen_member_is_left_for_another_within_ten_seconds() {
+    if !available("c34_a_frozen_member_is_left_for_another_within_ten_seconds") {
+        return;
+    }
+    let cluster = Cluster::start(3, "http", &[]).await;
+    let mut follower = Follower::start(plain(cluster.endpoints())).await;
+    follower.until("current", current).await;
+    // Told by the watch: it stands.
+    put(&mut cluster.client().await, "a1", "10.168.0.11", "10.244.1.0/24").await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
+    cluster.members[0].freeze();
+    let frozen = Instant::now();
+    follower.until("lost", |follower| !current(follower)).await;
+    assert!(frozen.elapsed() < Duration::from_secs(10), "noticed after {:?}", frozen.elapsed());
+    assert_eq!(follower.table().len(), 1);
+    put(&mut cluster.members[1].client().await, "a2", "10.168.0.12", "10.244.2.0/24").await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12")]).await;
+    follower.until("current", current).await;
+    cluster.members[0].thaw();
+    assert!(follower.proofs.is_empty());
+}
+
+#[tokio::test]
+async fn c36_a_store_that_went_back_is_not_believed_p2() {
+    if !available("c36_a_store_that_went_back_is_not_believed_p2") {
+        return;
+    }
+    let mut cluster = Cluster::one().await;
+    let mut client = cluster.client().await;
+    for number in 1..=5 {
+        put(&mut client, &format!("a{number}"), "10.168.0.11", &format!("10.244.{number}.0/24")).await;
+    }
+    let mut follower = Follower::start(plain(cluster.endpoints())).await;
+    follower.until("current", current).await;
+    cluster.members[0].kill();
+    cluster.members[0].wipe();
+    cluster.run(0);
+    cluster.members[0].ready().await;
+    put(&mut cluster.client().await, "a1", "10.168.0.99", "10.244.1.0/24").await;
+    follower.until("replaced", lost_as(FaultKind::Replaced)).await;
+    assert_eq!(follower.table().len(), 5);
+    assert_eq!(follower.table()["10.244.1.0/24"], "10.168.0.11");
+    assert!(follower.proofs.is_empty());
+}

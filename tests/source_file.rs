@@ -1,0 +1,213 @@
+//! The file transport: what is believed when, in virtual time.
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+use fingerpost::source::file::{self, FileConfig};
+use fingerpost_core::source::{Attempt, Fault, FaultKind, Order, Report, Rev, Task};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, timeout};
+
+struct Hosts {
+    dir: TempDir,
+    nudge: Arc<Notify>,
+    orders: mpsc::UnboundedSender<Order>,
+    reports: mpsc::Receiver<(Attempt, Report)>,
+}
+
+impl Hosts {
+    /// Follows `hosts.yaml` with this content, if any.
+    async fn follow(content: Option<&str>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let nudge = Arc::new(Notify::new());
+        let (orders, orders_of_transport) = mpsc::unbounded_channel();
+        let (reports_of_transport, reports) = mpsc::channel(1);
+        let hosts = Hosts { dir, nudge: Arc::clone(&nudge), orders, reports };
+        if let Some(content) = content {
+            hosts.write(content);
+        }
+        let config = FileConfig { path: hosts.path(), poll: Duration::from_secs(1) };
+        file::spawn(config, nudge, orders_of_transport, reports_of_transport);
+        hosts.order(1).await;
+        hosts
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.path().join("hosts.yaml")
+    }
+
+    fn write(&self, content: &str) {
+        std::fs::write(self.path(), content).unwrap();
+    }
+
+    async fn order(&self, attempt: u64) {
+        let order = Order { attempt: Attempt(attempt), task: Task::List, elsewhere: false };
+        self.orders.send(order).unwrap();
+    }
+
+    async fn next(&mut self) -> (Attempt, Report) {
+        timeout(Duration::from_secs(10), self.reports.recv()).await.expect("a report").unwrap()
+    }
+
+    /// The next report, a list: its revision and host names.
+    async fn list(&mut self) -> (Rev, Vec<String>) {
+        match self.next().await {
+            (_, Report::Page { at, records, more: false, .. }) => {
+                (at, records.iter().map(|record| String::from_utf8_lossy(&record.key).into_owned()).collect())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn fault(&mut self) -> Fault {
+        match self.next().await {
+            (_, Report::Failed(fault)) => fault,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn nothing(&mut self) {
+        if let Ok(report) = timeout(Duration::from_secs(60), self.reports.recv()).await {
+            panic!("{report:?}");
+        }
+    }
+}
+
+const TWO: &str = "
+hosts:
+  a1: { addresses: [10.168.0.11, 'fd00::11'], subnets: [10.244.1.0/24], labels: { zone: vlan-a } }
+  a2:
+    addresses: [10.168.0.12]
+    subnets: [10.244.2.0/24, 10.244.3.0/24]
+";
+
+const ONE: &str = "hosts:\n  a1: { addresses: [10.168.0.11], subnets: [10.244.1.0/24] }\n";
+
+#[tokio::test(start_paused = true)]
+async fn each_host_is_a_record_of_the_native_schema() {
+    let mut hosts = Hosts::follow(Some(TWO)).await;
+    let (attempt, Report::Page { at, records, more, .. }) = hosts.next().await else { panic!("not a page") };
+    assert_eq!((attempt, at, more), (Attempt(1), Rev(1), false));
+    let [a1, a2] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((&a1.key[..], &a2.key[..]), (&b"a1"[..], &b"a2"[..]));
+    let value: serde_json::Value = serde_json::from_slice(&a1.value).unwrap();
+    let expected = serde_json::json!({
+        "addresses": ["10.168.0.11", "fd00::11"], "subnets": ["10.244.1.0/24"], "labels": { "zone": "vlan-a" }
+    });
+    assert_eq!(value, expected);
+    assert_eq!(a1.modified, Rev(1));
+    assert_eq!(a1.created, Rev(0), "two replicas must agree on which claim is older");
+}
+
+#[tokio::test(start_paused = true)]
+async fn contents_are_believed_after_two_identical_polls() {
+    let started = Instant::now();
+    let mut hosts = Hosts::follow(Some(ONE)).await;
+    assert_eq!(hosts.list().await.0, Rev(1));
+    let first = started.elapsed();
+    assert!(first >= Duration::from_millis(200) && first < Duration::from_secs(1), "{first:?}");
+    hosts.write(TWO);
+    let changed = Instant::now();
+    assert_eq!(hosts.list().await, (Rev(2), vec!["a1".into(), "a2".into()]));
+    assert!(changed.elapsed() <= Duration::from_millis(1300), "{:?}", changed.elapsed());
+    hosts.nothing().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_keeps_changing_is_not_believed_until_it_rests() {
+    let mut hosts = Hosts::follow(Some(ONE)).await;
+    hosts.list().await;
+    for written in 1..TWO.len() {
+        // Cut short: valid YAML now and then, and would be a complete list that lacks hosts.
+        hosts.write(&TWO[..written]);
+        tokio::time::advance(Duration::from_millis(150)).await;
+        hosts.nudge.notify_one();
+        tokio::task::yield_now().await;
+    }
+    hosts.write(TWO);
+    loop {
+        match hosts.next().await {
+            (_, Report::Failed(_)) => {}
+            (_, Report::Page { records, .. }) => break assert_eq!(records.len(), 2),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nudge_looks_at_once() {
+    let mut hosts = Hosts::follow(Some(ONE)).await;
+    hosts.list().await;
+    tokio::time::advance(Duration::from_millis(10)).await;
+    hosts.write(TWO);
+    let nudged = Instant::now();
+    hosts.nudge.notify_one();
+    hosts.list().await;
+    assert!(nudged.elapsed() <= Duration::from_millis(300), "{:?}", nudged.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_vanishes_is_a_fault_and_comes_back_as_the_same_list_p2() {
+    let mut hosts = Hosts::follow(Some(ONE)).await;
+    assert_eq!(hosts.list().await.0, Rev(1));
+    std::fs::remove_file(hosts.path()).unwrap();
+    let fault = hosts.fault().await;
+    assert_eq!(fault.kind, FaultKind::Unreachable);
+    assert!(fault.message.contains("hosts.yaml") && fault.message.contains("hosts: {}"), "{fault}");
+    hosts.nothing().await;
+    hosts.write(ONE);
+    assert_eq!(hosts.list().await, (Rev(1), vec!["a1".into()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_list_is_written_out_and_nothing_else_is_one_p2() {
+    let mut hosts = Hosts::follow(Some("hosts: {}\n")).await;
+    assert_eq!(hosts.list().await, (Rev(1), vec![]));
+    for nothing in ["", "\n", "---\n", "# hosts: {}\n", "hosts:", "hosts: null", "hosts: ~\n", "hosts: ''", "hosts: []"]
+    {
+        hosts.write(nothing);
+        let fault = hosts.fault().await;
+        assert_eq!(fault.kind, FaultKind::Malformed, "{nothing:?}: {fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn faults_say_file_line_and_field() {
+    for (content, line, says) in [
+        ("hosts:\n  a1: { addresses: [10.168.0.11], subnet: [10.244.1.0/24] }\n", "line 2", "subnet"),
+        ("hosts: {}\nhots: {}\n", "line 2", "hots"),
+        ("hosts:\n  a1: { addresses: [], subnets: [] }\n  a1: { addresses: [], subnets: [] }\n", "line 3", "a1"),
+        ("hosts:\n  a1: { addresses: [10.168.0.11] }\n", "line 2", "subnets"),
+        ("hosts:\n  a1: { addresses: [10.168.0.11\n", "line 2", "unclosed"),
+    ] {
+        let mut hosts = Hosts::follow(Some(content)).await;
+        let fault = hosts.fault().await;
+        assert_eq!(fault.kind, FaultKind::Malformed, "{fault}");
+        assert!(fault.message.contains("hosts.yaml"), "{fault}");
+        assert!(fault.message.contains(line) && fault.message.contains(says), "{content:?}: {fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_order_is_answered_although_nothing_changed() {
+    let mut hosts = Hosts::follow(Some(ONE)).await;
+    assert_eq!(hosts.list().await.0, Rev(1));
+    hosts.order(2).await;
+    let (attempt, Report::Page { at, .. }) = hosts.next().await else { panic!("not a page") };
+    assert_eq!((attempt, at), (Attempt(2), Rev(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_hosts_come_in_pages() {
+    let mut content = "hosts:\n".to_owned();
+    for number in 0..10_001 {
+        let (high, low) = (number / 256, number % 256);
+        content += &format!("  h{number}: {{ addresses: [10.168.0.11], subnets: [10.{high}.{low}.0/24] }}\n");
+    }
+    let mut hosts = Hosts::follow(Some(&content)).await;
+    let (_, Report::Page { more: true, records, .. }) = hosts.next().await else { panic!("not a first page") };
+    assert_eq!(records.len(), 10_000);
+    assert_eq!(hosts.list().await.1.len(), 1);
+}
