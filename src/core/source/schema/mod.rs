@@ -2,7 +2,7 @@
 //!
 //! A schema is a pure function of one record. It gives a [`Statement`] (a host, its addresses, the subnets it owns) or says
 //! why the record cannot be read; what follows from that (keep, claim, quarantine) is the business of
-//! [`sync`](super::sync). Formats and their sources: `docs/sources.md`; fixtures: `tests/fixtures/sources/`.
+//! [`sync`](super::sync). Records as others write them, and what they mean: `tests/fixtures/sources/`.
 
 use super::KeyRange;
 use crate::model::{Family, HostName, Labels, Prefix};
