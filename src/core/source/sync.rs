@@ -27,9 +27,12 @@ use bytes::Bytes;
 use std::time::Duration;
 
 mod config;
+mod entry;
+mod follow;
 mod list;
 mod note;
 mod packed;
+mod read;
 mod reconcile;
 mod seen;
 mod slots;
@@ -340,5 +343,5 @@ fn silent(what: &str, span: Duration) -> Fault {
     }
 }
 
-mod follow;
-mod read;
+#[cfg(test)]
+mod tests;

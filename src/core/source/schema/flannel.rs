@@ -10,6 +10,7 @@
 
 use super::{Addresses, Statement, Unreadable, quoted};
 use crate::model::{HostName, Labels, Prefix};
+use ipnet::IpNet;
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -38,10 +39,10 @@ pub(super) fn decode(name: &[u8], value: &[u8]) -> Result<Statement, Unreadable>
     };
     let addresses =
         Addresses { ipv4: (!ipv4.is_unspecified()).then_some(ipv4), ipv6: (!ipv6.is_unspecified()).then_some(ipv6) };
-    // 0.0.0.0 stands for "no IPv4".
     let host = match (addresses.ipv4, addresses.ipv6) {
         (None, Some(ipv6)) => HostName::new(&ipv6.to_string()),
-        _ => HostName::new(&ipv4.to_string()),
+        // There is one way only to write an IPv4 address: the text is the host's name.
+        _ => HostName::new(&value.public_ip),
     };
     let host = host.map_err(|error| Unreadable::new(error.to_string()))?;
     Ok(Statement { host, labels: Labels::default(), addresses, subnets })
@@ -57,11 +58,12 @@ fn subnets(name: &str) -> Result<Vec<Prefix>, Unreadable> {
         if half == "0.0.0.0-0" {
             continue;
         }
-        if half.len() > 80 {
-            return Err(not_a_lease());
-        }
-        let subnet: Prefix = format!("{address}/{length}")
+        let net = address
             .parse()
+            .ok()
+            .zip(length.parse().ok())
+            .and_then(|(address, length)| IpNet::new(address, length).ok());
+        let subnet = Prefix::new(net.ok_or_else(not_a_lease)?)
             .map_err(|error| Unreadable::new(format!("the lease's key: {error}")))?;
         if subnets.iter().any(|other| other.family() == subnet.family()) {
             return Err(not_a_lease());

@@ -5,10 +5,11 @@
 //! removals, so that a prefix that moved is never without a claim.
 
 use super::super::{Attempt, ClusterId, Rev};
+use super::entry::Fact;
 use super::note::Outcome;
 use super::seen::Proof;
 use super::slots::Slots;
-use super::table::{Fact, Table};
+use super::table::Table;
 use crate::model::Time;
 use std::collections::VecDeque;
 
@@ -35,7 +36,7 @@ impl Listing {
     pub(super) fn page(&mut self, facts: impl Iterator<Item = Fact>, table: &mut Table) {
         let mut changed = Vec::new();
         for fact in facts {
-            if let Some(slot) = table.find(&fact.name) {
+            if let Some(slot) = table.find(fact.name()) {
                 self.seen.insert(slot);
                 if table.touch(slot, &fact) {
                     continue;
@@ -48,7 +49,8 @@ impl Listing {
     }
 
     /// No more pages.
-    pub(super) fn complete(self, at: Rev) -> Release {
+    pub(super) fn complete(self, at: Rev, table: &mut Table) -> Release {
+        table.reserve(self.changed.iter().map(Vec::len).sum());
         let changed = self.changed.into_iter().map(Vec::into_iter).collect();
         Release { attempt: self.attempt, at, seen: self.seen, changed, swept: 0 }
     }

@@ -1,7 +1,7 @@
 //! What the store says, put into the table.
 
+use super::entry::Fact;
 use super::reconcile::{older_record, went_back};
-use super::table::Fact;
 use super::{Bytes, ClusterId, Event, Fault, FaultKind, Note, Outcome, Phase, Proof, Record, Rev, Sync, Time};
 
 impl Sync {
@@ -44,7 +44,7 @@ impl Sync {
         }
         self.cluster = Some(cluster);
         if let Phase::Listing(listing) = std::mem::replace(&mut self.phase, Phase::Idle) {
-            self.phase = Phase::Releasing(listing.complete(at));
+            self.phase = Phase::Releasing(listing.complete(at, &mut self.table));
         }
         self.release(now, super::SLICE, out);
     }
@@ -146,8 +146,8 @@ impl Sync {
     /// The record decoded, unless it lies outside the range.
     fn fact(&mut self, record: &Record) -> Option<Fact> {
         let name = name(&self.range, &record.key)?;
-        let said = self.config.schema.decode_name(name, &record.value).map(|statement| self.table.keep(statement));
-        Some(Fact { name: name.into(), modified: record.modified, created: record.created, said })
+        let said = self.config.schema.decode_name(name, &record.value);
+        Some(self.table.fact(name, record.modified, record.created, said))
     }
 }
 

@@ -1,64 +1,17 @@
 //! The records of one source and what they state: every write to it says what it changes.
 
-use super::super::schema::{Addresses, Statement, Unreadable, no_address};
+use super::super::schema::{Statement, Unreadable, no_address};
 use super::super::{ClaimChange, Rev};
+use super::entry::{Entry, Fact, Owner, SharedLabels};
 use super::note::{Note, Outcome};
-use super::packed::Packed;
+use super::packed::Body;
 use super::seen::{Absent, Counts, Proof};
 use super::slots::Slot;
-use crate::model::{Claim, ClaimKey, HostName, Labels, Prefix, RecordId, SourceId};
+use crate::model::{Claim, ClaimKey, Prefix, RecordId, SourceId};
 use bytes::Bytes;
-use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
+use hashbrown::{DefaultHashBuilder, HashTable};
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
-use std::sync::Arc;
-
-/// A record, decoded, not yet in the table.
-pub(super) struct Fact {
-    /// Its key without the range's start.
-    pub(super) name: Box<[u8]>,
-    pub(super) modified: Rev,
-    pub(super) created: Rev,
-    pub(super) said: Result<Said, Unreadable>,
-}
-
-/// A [`Statement`] as it is kept.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) struct Said {
-    host: HostName,
-    labels: Arc<Labels>,
-    addresses: Addresses,
-    subnets: Packed,
-}
-
-struct Entry {
-    id: RecordId,
-    name: Box<[u8]>,
-    modified: Rev,
-    created: Rev,
-    /// What it said when it could last be read; none if it never could.
-    said: Option<Said>,
-    readable: bool,
-}
-
-impl Entry {
-    fn claims(&self) -> impl Iterator<Item = (Prefix, Claim)> {
-        self.said.iter().flat_map(|said| {
-            said.subnets.iter().filter_map(|prefix| {
-                Some((
-                    prefix,
-                    Claim {
-                        host: said.host.clone(),
-                        next_hop: said.addresses.of(prefix.family())?,
-                        labels: Arc::clone(&said.labels),
-                        created: self.created.0,
-                        readable: self.readable,
-                    },
-                ))
-            })
-        })
-    }
-}
 
 pub(super) struct Table {
     source: SourceId,
@@ -70,8 +23,9 @@ pub(super) struct Table {
     by_id: HashTable<Slot>,
     hasher: DefaultHashBuilder,
     next_id: u32,
-    labels: HashSet<Arc<Labels>>,
-    labels_sweep: usize,
+    /// Whether all numbers have been given once.
+    wrapped: bool,
+    labels: SharedLabels,
     /// Why records cannot be read.
     quarantine: BTreeMap<Slot, Box<str>>,
     /// Subnets without a next hop.
@@ -91,8 +45,8 @@ impl Table {
             by_id: HashTable::new(),
             hasher: DefaultHashBuilder::default(),
             next_id: 0,
-            labels: HashSet::new(),
-            labels_sweep: 64,
+            wrapped: false,
+            labels: SharedLabels::default(),
             quarantine: BTreeMap::new(),
             unresolved: BTreeMap::new(),
             kept: BTreeMap::new(),
@@ -111,6 +65,15 @@ impl Table {
         self.by_name.is_empty()
     }
 
+    /// Makes room for a first list of so many.
+    pub(super) fn reserve(&mut self, records: usize) {
+        if self.is_empty() {
+            self.slots.reserve_exact(records);
+            self.by_name = HashTable::with_capacity(records);
+            self.by_id = HashTable::with_capacity(records);
+        }
+    }
+
     /// How many slots there are, for a sweep over all.
     pub(super) fn end(&self) -> usize {
         self.slots.len()
@@ -124,7 +87,7 @@ impl Table {
 
     pub(super) fn find(&self, name: &[u8]) -> Option<Slot> {
         self.by_name
-            .find(self.hasher.hash_one(name), |slot| self.entry(*slot).is_some_and(|entry| *entry.name == *name))
+            .find(self.hasher.hash_one(name), |slot| self.entry(*slot).is_some_and(|entry| entry.body.name() == name))
             .copied()
     }
 
@@ -150,14 +113,14 @@ impl Table {
 
     /// The record's whole key.
     pub(super) fn key(&self, slot: Slot) -> Bytes {
-        self.entry(slot).map(|entry| self.whole(&entry.name)).unwrap_or_default()
+        self.entry(slot).map(|entry| self.whole(entry.body.name())).unwrap_or_default()
     }
 
     /// Quarantined records: why, and whether earlier claims of it stay.
     pub(super) fn quarantined(&self) -> impl Iterator<Item = (Slot, &str, bool)> {
         self.quarantine
             .iter()
-            .map(|(slot, why)| (*slot, &**why, self.entry(*slot).is_some_and(|entry| entry.said.is_some())))
+            .map(|(slot, why)| (*slot, &**why, self.entry(*slot).is_some_and(|entry| entry.owner.is_some())))
     }
 
     /// Subnets without a next hop.
@@ -165,22 +128,21 @@ impl Table {
         self.unresolved.iter().flat_map(|(slot, prefixes)| prefixes.iter().map(|prefix| (*slot, *prefix)))
     }
 
-    /// The statement as the table keeps it.
-    pub(super) fn keep(&mut self, statement: Statement) -> Said {
-        let labels = match self.labels.get(&statement.labels) {
-            Some(labels) => Arc::clone(labels),
-            None => {
-                if self.labels.len() >= self.labels_sweep {
-                    self.labels.retain(|labels| Arc::strong_count(labels) > 1);
-                    self.labels_sweep = 64.max(2 * self.labels.len());
-                }
-                let labels = Arc::new(statement.labels);
-                self.labels.insert(Arc::clone(&labels));
-                labels
+    /// What the record of this name says, as the table keeps it.
+    pub(super) fn fact(
+        &mut self,
+        name: &[u8],
+        modified: Rev,
+        created: Rev,
+        said: Result<Statement, Unreadable>,
+    ) -> Fact {
+        match said {
+            Err(why) => Fact { body: Body::of_name(name), modified, created, owner: Err(why) },
+            Ok(Statement { host, labels, addresses, subnets }) => {
+                let owner = Owner { host, labels: self.labels.share(labels) };
+                Fact { body: Body::new(name, addresses, subnets), modified, created, owner: Ok(owner) }
             }
-        };
-        let Statement { host, addresses, subnets, .. } = statement;
-        Said { host, labels, addresses, subnets: Packed::new(subnets) }
+        }
     }
 
     /// Whether the fact says what the record says already; then only its revision is noted (a lease's renewal).
@@ -191,7 +153,8 @@ impl Table {
         let Some(entry) = self.entry_mut(slot) else { return false };
         let same = entry.readable
             && entry.created == fact.created
-            && matches!((&entry.said, &fact.said), (Some(before), Ok(after)) if before == after);
+            && entry.body == fact.body
+            && matches!((&entry.owner, &fact.owner), (Some(before), Ok(after)) if before == after);
         if same {
             entry.modified = fact.modified;
         }
@@ -200,7 +163,7 @@ impl Table {
 
     /// Puts the fact in; where it goes.
     pub(super) fn put(&mut self, fact: Fact, out: &mut Outcome) -> Slot {
-        match self.find(&fact.name) {
+        match self.find(fact.name()) {
             None => self.insert(fact, out),
             Some(slot) => {
                 if !self.touch(slot, &fact) {
@@ -215,7 +178,7 @@ impl Table {
     pub(super) fn remove(&mut self, slot: Slot, proof: Proof, out: &mut Outcome) {
         let claims = self.claims(slot);
         let Some(entry) = self.slots.get_mut(slot.index()).and_then(Option::take) else { return };
-        if let Ok(found) = self.by_name.find_entry(self.hasher.hash_one(&*entry.name), |other| *other == slot) {
+        if let Ok(found) = self.by_name.find_entry(self.hasher.hash_one(entry.body.name()), |other| *other == slot) {
             found.remove();
         }
         if let Ok(found) = self.by_id.find_entry(self.hasher.hash_one(entry.id), |other| *other == slot) {
@@ -225,7 +188,7 @@ impl Table {
         self.kept.remove(&slot);
         self.unresolved.remove(&slot);
         if self.quarantine.remove(&slot).is_some() {
-            out.notes.push(Note::Released { record: entry.id, key: self.whole(&entry.name) });
+            out.notes.push(Note::Released { record: entry.id, key: self.whole(entry.body.name()) });
         }
         for (prefix, _) in claims {
             let key = ClaimKey { source: self.source, record: entry.id, prefix };
@@ -242,13 +205,13 @@ impl Table {
             }
         };
         let id = self.fresh_id();
-        let Fact { name, modified, created, said } = fact;
-        let name_hash = self.hasher.hash_one(&*name);
-        let (said, why) = match said {
-            Ok(said) => (Some(said), None),
+        let Fact { body, modified, created, owner } = fact;
+        let name_hash = self.hasher.hash_one(body.name());
+        let (owner, why) = match owner {
+            Ok(owner) => (Some(owner), None),
             Err(why) => (None, Some(why)),
         };
-        let entry = Entry { id, name, modified, created, readable: said.is_some(), said };
+        let entry = Entry { body, id, readable: owner.is_some(), modified, created, owner };
         for (prefix, claim) in entry.claims() {
             out.changes.push(ClaimChange::Upsert(ClaimKey { source: self.source, record: id, prefix }, claim));
         }
@@ -257,7 +220,8 @@ impl Table {
         }
         let (slots, hasher) = (&self.slots, &self.hasher);
         let of = |slot: &Slot| slots.get(slot.index()).and_then(Option::as_ref);
-        self.by_name.insert_unique(name_hash, slot, |slot| of(slot).map_or(0, |entry| hasher.hash_one(&*entry.name)));
+        self.by_name
+            .insert_unique(name_hash, slot, |slot| of(slot).map_or(0, |entry| hasher.hash_one(entry.body.name())));
         self.by_id
             .insert_unique(hasher.hash_one(id), slot, |slot| of(slot).map_or(0, |entry| hasher.hash_one(entry.id)));
         match why {
@@ -274,23 +238,22 @@ impl Table {
         let id = entry.id;
         entry.modified = fact.modified;
         entry.created = fact.created;
-        entry.readable = fact.said.is_ok();
-        match fact.said {
+        entry.readable = fact.owner.is_ok();
+        match fact.owner {
             Err(why) => {
                 if let Some(kept) = self.kept.get_mut(&slot) {
                     kept.iter_mut().for_each(|(_, claim)| claim.created = fact.created.0);
                 }
                 self.quarantine(slot, why, out);
             }
-            Ok(said) => {
-                let dangling: Vec<_> = said
-                    .subnets
-                    .iter()
-                    .filter(|prefix| said.addresses.of(prefix.family()).is_none())
+            Ok(owner) => {
+                entry.body = fact.body;
+                entry.owner = Some(owner);
+                let dangling: Vec<_> = entry
+                    .without_next_hop()
                     .filter_map(|prefix| find(&before, prefix))
                     .map(|(prefix, claim)| (*prefix, Claim { readable: false, ..claim.clone() }))
                     .collect();
-                entry.said = Some(said);
                 if dangling.is_empty() {
                     self.kept.remove(&slot);
                 } else {
@@ -329,7 +292,7 @@ impl Table {
     fn quarantine(&mut self, slot: Slot, Unreadable(why): Unreadable, out: &mut Outcome) {
         let Some(entry) = self.entry(slot) else { return };
         if self.quarantine.get(&slot).is_none_or(|earlier| **earlier != *why) {
-            let (record, key, kept) = (entry.id, self.whole(&entry.name), entry.said.is_some());
+            let (record, key, kept) = (entry.id, self.whole(entry.body.name()), entry.owner.is_some());
             out.notes.push(Note::Quarantined { record, key, why: why.clone(), kept });
         }
         self.quarantine.insert(slot, why.into_boxed_str());
@@ -337,12 +300,10 @@ impl Table {
 
     fn note_unresolved(&mut self, slot: Slot, out: &mut Outcome) {
         let Some(entry) = self.entry(slot) else { return };
-        let Some(said) = &entry.said else { return };
-        let without: Box<[Prefix]> =
-            said.subnets.iter().filter(|prefix| said.addresses.of(prefix.family()).is_none()).collect();
+        let without: Box<[Prefix]> = entry.without_next_hop().collect();
         let known = self.unresolved.get(&slot).map_or(&[][..], |prefixes| prefixes);
         for prefix in without.iter().filter(|prefix| !known.contains(prefix)) {
-            let (record, key) = (entry.id, self.whole(&entry.name));
+            let (record, key) = (entry.id, self.whole(entry.body.name()));
             out.notes.push(Note::Unresolved { record, key, prefix: *prefix, why: no_address(prefix.family()) });
         }
         if without.is_empty() {
@@ -352,12 +313,15 @@ impl Table {
         }
     }
 
-    /// A number not in use. It wraps after four thousand million records; then the claims of its first owner are long gone.
+    /// A number not in use. After four thousand million records they begin anew: then the first are long forgotten.
     fn fresh_id(&mut self) -> RecordId {
         loop {
             let id = RecordId(self.next_id);
-            self.next_id = self.next_id.wrapping_add(1);
-            if self.find_id(id).is_none() {
+            (self.next_id, self.wrapped) = match self.next_id.checked_add(1) {
+                Some(next) => (next, self.wrapped),
+                None => (0, true),
+            };
+            if !self.wrapped || self.find_id(id).is_none() {
                 return id;
             }
         }

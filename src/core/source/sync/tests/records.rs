@@ -1,0 +1,141 @@
+//! What a record's new value does to its claims.
+
+use super::*;
+
+fn value(modified: u64, host: &str, value: &str) -> Event {
+    Event::Put(Record { value: Bytes::copy_from_slice(value.as_bytes()), ..record(modified, host, "", &[]) })
+}
+
+#[test]
+fn a_prefix_no_longer_stated_is_removed_with_that_proof() {
+    let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24", "10.244.2.0/24"])]);
+    client.events(vec![put(11, "a1", "10.168.0.11", &["10.244.2.0/24", "10.244.3.0/24"])]);
+    client.assert_table(&[("10.244.2.0/24", "10.168.0.11"), ("10.244.3.0/24", "10.168.0.11")]);
+    assert_eq!(client.removed, [(prefix("10.244.1.0/24"), Proof::NoLongerStated(Rev(11)))]);
+}
+
+#[test]
+fn only_what_differs_is_changed() {
+    let same_age = |modified, subnets: &[&str]| {
+        Event::Put(Record { created: Rev(3), ..record(modified, "a1", "10.168.0.11", subnets) })
+    };
+    let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24", "10.244.2.0/24"])]);
+    let before = client.changes;
+    client.events(vec![same_age(11, &["10.244.1.0/24", "10.244.2.0/24", "10.244.3.0/24"])]);
+    assert_eq!(client.changes - before, 1);
+    client.events(vec![same_age(12, &["10.244.1.0/24"])]);
+    assert_eq!(client.changes - before, 3);
+}
+
+#[test]
+fn c40_an_unreadable_record_keeps_its_claims_and_says_so_p2() {
+    let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    client.events(vec![Event::Put(garbage(11, "a1"))]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11?")]);
+    let quarantined: Vec<_> = client.sync.quarantined().collect();
+    let [Quarantined { record: RecordId(0), key: found, kept: true, why }] = &quarantined[..] else {
+        panic!("{quarantined:?}")
+    };
+    assert_eq!(*found, key("a1"));
+    assert!(why.contains("expected value"), "{why}");
+    assert!(client.notes.iter().any(|note| matches!(note, Note::Quarantined { kept: true, .. })));
+    assert_eq!(client.sync.record(RecordId(0)).map(|record| record.readable), Some(false));
+    // The same garbage again is no news.
+    let (changes, notes) = (client.changes, client.notes.len());
+    client.events(vec![Event::Put(Record { created: Rev(11), ..garbage(12, "a1") })]);
+    assert_eq!((client.changes, client.notes.len()), (changes, notes));
+    // Readable again.
+    client.events(vec![put(13, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11")]);
+    assert_eq!(client.sync.quarantined().count(), 0);
+    assert!(client.notes.iter().any(|note| matches!(note, Note::Released { .. })));
+}
+
+#[test]
+fn c40_an_unreadable_record_without_claims_is_quarantined_and_the_rest_flows() {
+    let good = record(4, "a2", "10.168.0.12", &["10.244.2.0/24"]);
+    let mut client = Client::watching(vec![garbage(3, "a1"), good]);
+    client.assert_table(&[("10.244.2.0/24", "10.168.0.12")]);
+    let quarantined: Vec<_> = client.sync.quarantined().map(|found| (found.key, found.kept)).collect();
+    assert_eq!(quarantined, [(key("a1"), false)]);
+    assert_eq!(client.sync.seen(), {
+        let value = Counts { records: 2, quarantined: 1, unresolved: 0 };
+        Seen::Current { value, at: Rev(10) }
+    });
+    client.events(vec![delete(11, "a1")]);
+    assert_eq!(client.sync.quarantined().count(), 0);
+    assert!(client.removed.is_empty());
+}
+
+#[test]
+fn c40_an_unreadable_record_that_is_deleted_loses_its_claims() {
+    let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    client.events(vec![Event::Put(garbage(11, "a1")), delete(12, "a1")]);
+    client.assert_table(&[]);
+    assert_eq!(client.removed, [(prefix("10.244.1.0/24"), Proof::Deleted(Rev(12)))]);
+}
+
+#[test]
+fn c40_a_relist_that_finds_garbage_keeps_the_claims_p2() {
+    let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    client.report(client.watch(), Report::Compacted);
+    client.until_deadline();
+    client.list(20, vec![garbage(15, "a1")]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11?")]);
+}
+
+const BOTH: &str = r#"{"addresses": ["10.168.0.11", "fd00::11"], "subnets": ["10.244.1.0/24", "fd00:244:1::/64"]}"#;
+const ONLY_IPV4: &str = r#"{"addresses": ["10.168.0.11"], "subnets": ["10.244.1.0/24", "fd00:244:1::/64"]}"#;
+const NO_IPV6_SUBNET: &str = r#"{"addresses": ["10.168.0.11"], "subnets": ["10.244.1.0/24"]}"#;
+
+#[test]
+fn a_subnet_that_loses_its_next_hop_keeps_the_last_claim_p2() {
+    let mut client = Client::watching(vec![]);
+    client.events(vec![value(11, "a1", BOTH)]);
+    client.events(vec![value(12, "a1", ONLY_IPV4)]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("fd00:244:1::/64", "fd00::11?")]);
+    let unresolved: Vec<_> = client.sync.unresolved().collect();
+    let [Unresolved { prefix: found, why, .. }] = &unresolved[..] else { panic!("{unresolved:?}") };
+    assert_eq!(*found, prefix("fd00:244:1::/64"));
+    assert!(why.contains("no IPv6 address"));
+    // Garbage on top of it: both stay.
+    client.events(vec![Event::Put(garbage(13, "a1"))]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11?"), ("fd00:244:1::/64", "fd00::11?")]);
+    client.events(vec![value(14, "a1", ONLY_IPV4)]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("fd00:244:1::/64", "fd00::11?")]);
+    // Its address is back.
+    client.events(vec![value(15, "a1", BOTH)]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("fd00:244:1::/64", "fd00::11")]);
+    assert_eq!(client.sync.unresolved().count(), 0);
+    assert!(client.removed.is_empty());
+    // No longer stated: that is a proof.
+    client.events(vec![value(16, "a1", ONLY_IPV4), value(17, "a1", NO_IPV6_SUBNET)]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11")]);
+    assert_eq!(client.removed, [(prefix("fd00:244:1::/64"), Proof::NoLongerStated(Rev(17)))]);
+}
+
+#[test]
+fn a_subnet_that_never_had_a_next_hop_is_reported_and_not_claimed() {
+    let mut client = Client::watching(vec![]);
+    client.events(vec![value(11, "a1", ONLY_IPV4)]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11")]);
+    let note = Note::Unresolved {
+        record: RecordId(0),
+        key: key("a1"),
+        prefix: prefix("fd00:244:1::/64"),
+        why: "its host has no IPv6 address to be the next hop",
+    };
+    assert!(client.notes.contains(&note), "{:?}", client.notes);
+    client.events(vec![value(12, "a1", ONLY_IPV4)]);
+    assert_eq!(client.notes.iter().filter(|other| **other == note).count(), 1, "told once");
+    client.events(vec![delete(13, "a1")]);
+    assert_eq!(client.sync.unresolved().count(), 0);
+}
+
+#[test]
+fn numbers_of_records_are_not_used_again() {
+    let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    client.events(vec![delete(11, "a1"), put(12, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    assert_eq!(client.claims.keys().map(|(id, _)| *id).collect::<Vec<_>>(), [RecordId(1)]);
+    assert_eq!(client.sync.record(RecordId(0)), None);
+}
