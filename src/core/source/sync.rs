@@ -69,6 +69,8 @@ pub struct Sync {
     reconcile: Option<Reconcile>,
     reconcile_due: Time,
     reconciled: Option<Time>,
+    /// Why the last one failed, if it did.
+    reconcile_fault: Option<Fault>,
 }
 
 enum Phase {
@@ -154,6 +156,7 @@ impl Sync {
             reconcile: None,
             reconcile_due: Time::ZERO,
             reconciled: None,
+            reconcile_fault: None,
         }
     }
 

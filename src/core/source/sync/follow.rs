@@ -126,7 +126,9 @@ impl Sync {
             return;
         }
         out.notes.extend(reconcile.finding());
-        if let Some(at) = reconcile.at.filter(|_| reconcile.proves_all) {
+        self.reconcile_fault = None;
+        if let Some(at) = reconcile.at {
+            // A record left out because its answer was too old was left out because the position is beyond this already.
             self.reach(at);
         }
         self.reconcile = None;
@@ -140,7 +142,10 @@ impl Sync {
         self.reconcile = None;
         self.reconciled = Some(now);
         self.reconcile_due = now + self.config.timing.reconcile_pause;
-        out.notes.push(Note::ReconcileFailed(fault));
+        if self.reconcile_fault.as_ref() != Some(&fault) {
+            out.notes.push(Note::ReconcileFailed(fault.clone()));
+        }
+        self.reconcile_fault = Some(fault);
     }
 
     /// What was seen is doubtful: compare soon, but not all the time.

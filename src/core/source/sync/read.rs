@@ -117,12 +117,7 @@ impl Sync {
             let known = self.table.find(name).and_then(|slot| self.table.modified(slot));
             match known {
                 Some(known) if record.modified <= known => {}
-                None if self.position.is_some_and(|position| at < position) => {
-                    if let Some(reconcile) = &mut self.reconcile {
-                        reconcile.proves_all = false;
-                    }
-                    self.reconcile_soon(now);
-                }
+                None if self.position.is_some_and(|position| at < position) => self.reconcile_soon(now),
                 _ => {
                     if let Some(fact) = self.fact(record) {
                         self.learn(fact, out);

@@ -29,8 +29,6 @@ pub(super) struct Reconcile {
     missing: usize,
     /// Records that were read and were new or changed.
     pub(super) differing: usize,
-    /// Whether the table holds at the end what the store held at `at`.
-    pub(super) proves_all: bool,
 }
 
 impl Reconcile {
@@ -44,7 +42,6 @@ impl Reconcile {
             wanted: Vec::new(),
             missing: 0,
             differing: 0,
-            proves_all: true,
         }
     }
 

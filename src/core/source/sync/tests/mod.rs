@@ -131,6 +131,11 @@ impl Client {
         let due = self.sync.next_deadline().expect("a deadline");
         self.now = self.now.max(due);
         self.sync.on_deadline(self.now, &mut self.out);
+        assert_ne!(
+            self.sync.next_deadline().filter(|due| *due != Time::ZERO),
+            Some(due),
+            "nothing was done: it would spin"
+        );
         self.apply();
     }
 

@@ -132,8 +132,10 @@ impl World {
 
     fn deadline(&mut self) {
         let client = &mut self.client;
-        client.now = client.sync.next_deadline().map_or(client.now, |due| due.max(client.now));
+        let due = client.sync.next_deadline().expect("it never waits for nothing");
+        client.now = due.max(client.now);
         client.sync.on_deadline(client.now, &mut client.out);
+        assert_ne!(client.sync.next_deadline(), Some(due), "nothing was done: it would spin");
         self.check();
         self.pass_orders();
     }

@@ -54,6 +54,7 @@ fn c33_what_is_told_twice_counts_once() {
     client.events(vec![put(11, "a1", "10.168.0.42", &["10.244.1.0/24"]), delete(9, "a1")]);
     client.events(vec![put(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
     assert_eq!(client.changes, before);
+    assert_eq!(client.notes.len(), 1, "and is no reason for alarm: {:?}", client.notes);
 }
 
 #[test]
@@ -169,11 +170,21 @@ fn reports_of_older_attempts_are_dropped() {
     assert_eq!(client.sync.next_deadline(), waiting);
     client.until_deadline();
     client.open();
-    for report in late {
-        client.report(old, report);
+    for report in &late {
+        client.report(old, report.clone());
     }
     assert_eq!(client.changes, changes);
     assert_eq!(client.notes.len(), notes + 1, "current again, and nothing else");
+    // While everything is listed anew.
+    client.report(client.watch(), Report::Compacted);
+    client.until_deadline();
+    let (notes, attempt) = (client.notes.len(), client.order().attempt);
+    for report in late {
+        client.report(old, report);
+    }
+    assert_eq!(client.notes.len(), notes);
+    client.page(attempt, 20, vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])], false);
+    assert_eq!(client.changes, changes);
 }
 
 #[test]
