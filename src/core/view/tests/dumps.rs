@@ -136,6 +136,20 @@ fn p4_end_of_rib_waits_until_the_table_is_verified_and_then_comes_by_itself() {
 }
 
 #[test]
+fn a_refresh_ends_also_while_the_table_is_not_verified_any_more() {
+    for enhanced in [true, false] {
+        let mut world = filled(Family::Ipv4);
+        world.open(0, 0, 0, enhanced);
+        world.drain(0);
+        world.verified = false;
+        world.refresh(0);
+        world.drain(0);
+        let peer = &world.peers[0];
+        assert!(!peer.gateway.is_refreshing() && !peer.feed.as_ref().unwrap().is_dumping());
+    }
+}
+
+#[test]
 fn an_empty_view_is_an_end_of_rib_and_nothing_else() {
     for family in Family::ALL {
         let mut world = World::new(family);

@@ -123,8 +123,6 @@ fn run(world: &mut World, steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { max_shrink_iters: 20_000, ..ProptestConfig::default() })]
-
     #[test]
     fn i1_to_i7_p4_hold_through_any_history(family in family(), steps in steps(120)) {
         run(&mut World::new(family), steps);

@@ -147,6 +147,8 @@ fn i6_a_slot_waits_for_the_slowest_gateway_of_every_view() {
     world.open(0, 0, 0, true);
     world.open(1, 1, 0, false);
     (0..2).for_each(|n| world.drain(n));
+    let slot = world.slots.find(super::prefix(Family::Ipv4, 0)).unwrap();
+    assert!(!world.views[0].has_passed(slot, world.views[0].head()), "it is exported");
     world.unclaim(0);
     world.tidy();
     assert_eq!(world.freed, 0, "neither gateway knows");
