@@ -198,6 +198,9 @@ impl Table {
         changed.sort_by_key(|slot| (owner(slot), *slot));
         changed.dedup();
         debug_assert!(changed.iter().all(|slot| slot.index() < slots.capacity()));
+        if self.families.iter().all(|(_, family)| family.dirty.is_empty()) {
+            self.owners.sweep();
+        }
     }
 
     /// Slots that nobody claims, taken; give back with [`Table::keep_dead`] those that somebody still refers to.

@@ -16,7 +16,7 @@ pub struct Owner {
     pub labels: Arc<Labels>,
 }
 
-/// An [`Owner`] by number; used again once nobody refers to it.
+/// An [`Owner`] by number; used again once nobody refers to it and no winner bears it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OwnerId(u32);
 
@@ -26,6 +26,8 @@ pub struct Owners {
     entries: Vec<(Owner, u32)>,
     numbers: HashMap<Owner, OwnerId>,
     free: Vec<OwnerId>,
+    /// Nobody refers to them, but a winner from before the next settling may still bear their number.
+    idle: Vec<OwnerId>,
     /// Consecutive claims usually share their owner: spares hashing.
     last: Option<OwnerId>,
 }
@@ -55,13 +57,22 @@ impl Owners {
         id
     }
 
-    /// One reference less.
+    /// One reference less. The number is not used again before [`Owners::sweep`].
     pub(super) fn release(&mut self, id: OwnerId) {
-        let (owner, count) = &mut self.entries[id.0 as usize];
+        let (_, count) = &mut self.entries[id.0 as usize];
         *count -= 1;
         if *count == 0 {
-            self.numbers.remove(owner);
-            self.free.push(id);
+            self.idle.push(id);
+        }
+    }
+
+    /// Gives the numbers free that nobody refers to: every winner has been decided anew.
+    pub(super) fn sweep(&mut self) {
+        for id in self.idle.drain(..) {
+            let (owner, count) = &self.entries[id.0 as usize];
+            if *count == 0 && self.numbers.remove(owner).is_some() {
+                self.free.push(id);
+            }
         }
     }
 

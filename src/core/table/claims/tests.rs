@@ -160,3 +160,15 @@ proptest! {
         }
     }
 }
+
+/// Owners' numbers are used again, but not before the changes that name them were looked at.
+#[test]
+fn a_claim_that_goes_and_returns_with_another_owner_at_once_is_a_change_i5() {
+    let mut table = table();
+    table.upsert(key(1, 1, 1), &claim(2, 5, true));
+    settled(&mut table);
+    table.remove(key(1, 1, 1));
+    table.upsert(key(1, 1, 1), &claim(3, 5, true));
+    assert_eq!(settled(&mut table), 1);
+    assert_eq!(route(&table, 1).as_deref(), Some("host-3"));
+}
