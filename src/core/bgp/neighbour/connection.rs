@@ -24,6 +24,13 @@ pub(super) enum Phase {
     OpenSent,
     /// Both OPENs agree; the gateway's first KEEPALIVE is awaited.
     OpenConfirm(Box<Agreed>),
+    /// Both OPENs agree, but a session stands on another connection. Which of the two stays is the gateway's choice, made when
+    /// it reads our OPEN here: ours could be the opposite of one that it has made already, and then both would end.
+    Contested {
+        agreed: Box<Agreed>,
+        /// The gateway's KEEPALIVE has come: it has chosen this connection.
+        chosen: bool,
+    },
     /// The session.
     Established(Box<Agreed>),
 }
@@ -35,7 +42,7 @@ pub(super) struct Connection {
     pub(super) framer: Framer,
     pub(super) phase: Phase,
     pub(super) deadlines: Deadlines,
-    /// Opened while a session stood: not a collision but, with graceful restart, the sign that the gateway has restarted.
+    /// Opened while a session stood: with graceful restart, the sign that the gateway has restarted.
     pub(super) after_session: bool,
 }
 
@@ -47,7 +54,7 @@ impl Connection {
     pub(super) fn agreed(&self) -> Option<&Agreed> {
         match &self.phase {
             Phase::OpenSent => None,
-            Phase::OpenConfirm(agreed) | Phase::Established(agreed) => Some(agreed),
+            Phase::OpenConfirm(agreed) | Phase::Contested { agreed, .. } | Phase::Established(agreed) => Some(agreed),
         }
     }
 }

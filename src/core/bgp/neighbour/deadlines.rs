@@ -34,7 +34,7 @@ impl Deadlines {
         }
     }
 
-    fn get(&self, timer: Timer) -> Option<Time> {
+    pub(super) fn get(&self, timer: Timer) -> Option<Time> {
         match timer {
             Timer::Hold => self.hold,
             Timer::Keepalive => self.keepalive,

@@ -79,10 +79,10 @@ pub enum Effect {
 pub struct Neighbour {
     pub(super) config: NeighbourConfig,
     rng: Rng,
-    running: bool,
+    pub(super) running: bool,
     dialling: bool,
     /// RFC 4271's ConnectRetryTimer: when to dial (again).
-    connect_retry: Option<Time>,
+    pub(super) connect_retry: Option<Time>,
     pub(super) connections: Vec<Connection>,
     /// The first session tells the gateway that we have restarted (RFC 4724 §4.1: R on that one only).
     restarting: bool,
@@ -130,7 +130,7 @@ impl Neighbour {
     pub fn state(&self) -> State {
         let of_connection = |connection: &Connection| match connection.phase {
             Phase::OpenSent => State::OpenSent,
-            Phase::OpenConfirm(_) => State::OpenConfirm,
+            Phase::OpenConfirm(_) | Phase::Contested { .. } => State::OpenConfirm,
             Phase::Established(_) => State::Established,
         };
         let without = match (self.running, self.dialling) {
@@ -153,14 +153,18 @@ impl Neighbour {
             Input::Start => self.start(now, effects),
             Input::Stop(stop) => self.stop(now, stop, effects),
             Input::Connected(id) => {
-                self.dialling = false;
-                self.connect_retry = None;
-                self.open(now, id, Direction::Outgoing, effects);
+                if std::mem::take(&mut self.dialling) {
+                    self.connect_retry = None;
+                    self.open(now, id, Direction::Outgoing, effects);
+                } else {
+                    // Of an attempt that was given up.
+                    effects.push(Effect::Close(id));
+                }
             }
+            // ConnectRetryTimer has run since the attempt began.
             Input::ConnectFailed(why) => {
                 if std::mem::take(&mut self.dialling) {
                     self.failed(now, End::ConnectFailed(why), effects);
-                    self.retry_later(now);
                 }
             }
             Input::Accepted(id) => self.accept(now, id, effects),
@@ -188,10 +192,11 @@ impl Neighbour {
         let due = |connection: &Connection| Some((connection.id, connection.deadlines.due(now)?));
         while let Some((id, timer)) = self.connections.iter().find_map(due) {
             match timer {
-                // Event 10: 4/0.
+                Timer::Hold if self.is_contested(id) => self.lose(now, id, effects),
+                // Event 10.
                 Timer::Hold => {
-                    let notification = Notification::new(4, 0, Bytes::new());
-                    self.end(now, id, Some(notification), End::HoldTimerExpired, effects);
+                    let notification = Some(Notification::HOLD_TIMER_EXPIRED);
+                    self.end(now, id, notification, End::HoldTimerExpired, effects);
                 }
                 // It takes nothing, so a NOTIFICATION would not arrive either (RFC 9687 §4).
                 Timer::SendHold => self.end(now, id, None, End::SendHoldTimerExpired, effects),
@@ -230,27 +235,34 @@ impl Neighbour {
     }
 
     fn dial(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        if !self.running || self.config.passive || self.established().is_some() {
+        if !self.wants_to_dial() {
             return;
         }
-        if self.dialling {
+        if std::mem::take(&mut self.dialling) {
             // It takes longer than ConnectRetryTime: begin again (event 9).
             effects.push(Effect::AbortDial);
             self.failed(now, End::ConnectFailed("no answer (timed out)".into()), effects);
-            self.dialling = false;
         }
-        // While the gateway's own connection is on its way to a session, a second one would only collide with it.
-        if self.connections.is_empty() {
+        // A connection of the gateway's that has come past its OPEN is about to be the session: ours would only collide with
+        // it. One that has not may stay silent for minutes.
+        if self.connections.iter().all(|connection| matches!(connection.phase, Phase::OpenSent)) {
             self.dialling = true;
             effects.push(Effect::Dial);
         }
         self.retry_later(now);
     }
 
+    /// Neither a session nor a connection of our own, and we may make one.
+    fn wants_to_dial(&self) -> bool {
+        let enough =
+            |connection: &Connection| connection.is_established() || connection.direction == Direction::Outgoing;
+        self.running && !self.config.passive && !self.connections.iter().any(enough)
+    }
+
+    /// Sets ConnectRetryTimer where it does not run but should: what fails meanwhile does not put the next attempt off.
     fn retry_later(&mut self, now: Time) {
-        if self.running && !self.config.passive {
-            let pause = self.rng.jitter(self.config.timers.connect_retry);
-            self.connect_retry = Some(now + pause);
+        if self.connect_retry.is_none() && self.wants_to_dial() {
+            self.connect_retry = Some(now + self.rng.jitter(self.config.timers.connect_retry));
         }
     }
 
@@ -278,10 +290,6 @@ impl Neighbour {
 
     /// A TCP connection stands: OPEN goes out.
     fn open(&mut self, now: Time, id: ConnectionId, direction: Direction, effects: &mut Vec<Effect>) {
-        if !self.running {
-            effects.push(Effect::Close(id));
-            return;
-        }
         let mut deadlines = Deadlines::default();
         deadlines.set(Timer::Hold, Some(now + OPEN_HOLD));
         let after_session = self.established().is_some();
@@ -336,9 +344,8 @@ impl Neighbour {
         } else {
             self.failed(now, end, effects);
         }
-        if self.connections.is_empty() && !self.dialling {
-            self.retry_later(now);
-        }
+        self.retry_later(now);
+        self.settle(now, effects);
     }
 
     fn failed(&mut self, now: Time, end: End, effects: &mut Vec<Effect>) {
@@ -400,7 +407,7 @@ impl Neighbour {
         self.connections.iter().find(|connection| connection.is_established()).map(|connection| connection.id)
     }
 
-    fn established_agreed(&self) -> Option<&Agreed> {
+    pub(super) fn established_agreed(&self) -> Option<&Agreed> {
         self.connections.iter().find(|connection| connection.is_established())?.agreed()
     }
 }

@@ -1,12 +1,12 @@
 //! What a gateway's messages do (events 19 to 28 of RFC 4271 §8.1).
 
-use super::collision::survivor;
+use super::collision::Verdict;
 use super::connection::Phase;
 use super::machine::{Effect, Neighbour};
-use super::{Agreed, ConnectionId, Direction, Disagreement, End};
+use super::{Agreed, ConnectionId, Disagreement, End};
 use crate::bgp::wire::{
-    CeaseSubcode, Frame, MessageKind, Notification, Open, RefreshSubtype, RouteRefresh, SessionType, Unexpected,
-    Update, UpdateContext, UpdateOutcome, keepalive,
+    Frame, MessageKind, Notification, Open, RefreshSubtype, RouteRefresh, SessionType, Unexpected, Update,
+    UpdateContext, UpdateOutcome, keepalive,
 };
 use crate::model::{PerFamily, Time};
 
@@ -44,6 +44,7 @@ impl Neighbour {
                 let agreed = agreed.clone();
                 self.establish(now, id, agreed, effects);
             }
+            (Phase::Contested { .. }, MessageKind::Keepalive) => self.chosen(now, id, effects),
             (Phase::Established(_), MessageKind::Keepalive) => self.heard(now, id),
             (Phase::Established(agreed), MessageKind::Update) => {
                 let context = context(agreed, local_asn);
@@ -59,7 +60,7 @@ impl Neighbour {
             (phase, kind) => {
                 let state = match phase {
                     Phase::OpenSent => Unexpected::OpenSent,
-                    Phase::OpenConfirm(_) => Unexpected::OpenConfirm,
+                    Phase::OpenConfirm(_) | Phase::Contested { .. } => Unexpected::OpenConfirm,
                     Phase::Established(_) => Unexpected::Established,
                 };
                 let notification = Notification::unexpected_message(state, kind);
@@ -74,44 +75,24 @@ impl Neighbour {
             Ok(agreed) => Box::new(agreed),
             Err(Disagreement { notification, why }) => return self.refuse(now, id, notification, &why, effects),
         };
-        if !self.survives(now, id, &agreed, effects) {
-            return;
+        match self.judge(id, &agreed) {
+            Verdict::Alone => self.confirm(now, id, agreed, effects),
+            Verdict::Wins { over } => {
+                self.lose(now, over, effects);
+                self.confirm(now, id, agreed, effects);
+            }
+            Verdict::Loses => self.lose(now, id, effects),
+            Verdict::Waits => self.contest(now, id, agreed, effects),
         }
+    }
+
+    /// Both OPENs agree: KEEPALIVE says so.
+    pub(super) fn confirm(&mut self, now: Time, id: ConnectionId, agreed: Box<Agreed>, effects: &mut Vec<Effect>) {
         if let Some(connection) = self.connection(id) {
             connection.phase = Phase::OpenConfirm(agreed);
         }
         self.heard(now, id);
         self.send(now, id, MessageKind::Keepalive, keepalive(), effects);
-    }
-
-    /// Collision detection (RFC 4271 §6.8): looks for another connection past its OPEN, and ends one of the two.
-    fn survives(&mut self, now: Time, id: ConnectionId, agreed: &Agreed, effects: &mut Vec<Effect>) -> bool {
-        let Some(this) = self.connection(id) else { return false };
-        let (direction, after_session) = (this.direction, this.after_session);
-        let past_open = |phase: &Phase| !matches!(phase, Phase::OpenSent);
-        let other = self.connections.iter().find(|other| other.id != id && past_open(&other.phase));
-        let Some((other, established, other_direction)) =
-            other.map(|other| (other.id, other.is_established(), other.direction))
-        else {
-            return true;
-        };
-        let stays = if established {
-            // RFC 4724 §4.2: who keeps routes and opens anew after the session came up has restarted. Connections that
-            // crossed while it came up are a plain collision, and an established session is not given up for them.
-            after_session && direction == Direction::Incoming && agreed.peer_keeps_routes()
-        } else if direction == other_direction {
-            true
-        } else {
-            let local = (self.config.router_id, self.config.local_asn);
-            survivor(local, (agreed.peer_id(), agreed.peer_asn())) == direction
-        };
-        let cease = || Some(Notification::cease(CeaseSubcode::ConnectionCollision));
-        match (stays, established) {
-            (true, true) => self.end(now, other, None, End::PeerRestarted, effects),
-            (true, false) => self.end(now, other, cease(), End::Collision, effects),
-            (false, _) => self.end(now, id, cease(), End::Collision, effects),
-        }
-        stays
     }
 
     /// Events 27, 28. Nothing of an UPDATE is kept: this speaker only tells.
