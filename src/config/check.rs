@@ -29,7 +29,7 @@ impl Check {
     /// Reports a fault of the value at `path`.
     pub(super) fn fault(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         let at = self.position(path).1;
-        self.faults.push(fault(path, at, message.into(), Some(hint.into())));
+        self.faults.push(Fault::new(path, at, &message.into(), Some(&hint.into())));
     }
 
     /// Reports a fault of the value at `path` whose message says what to write (`…: write …`), as the core's errors do.
@@ -39,7 +39,7 @@ impl Check {
             Some((message, hint)) => self.fault(path, message, format!("write {hint}")),
             None => {
                 let at = self.position(path).1;
-                self.faults.push(fault(path, at, text, None));
+                self.faults.push(Fault::new(path, at, &text, None));
             }
         }
     }
@@ -47,13 +47,13 @@ impl Check {
     /// Reports a fault of the key at `path`, or of its absence.
     pub(super) fn key_fault(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         let at = self.position(path).0;
-        self.faults.push(fault(path, at, message.into(), Some(hint.into())));
+        self.faults.push(Fault::new(path, at, &message.into(), Some(&hint.into())));
     }
 
     /// Remarks on the value at `path`: probably not meant, but used.
     pub(super) fn warn(&mut self, path: &str, message: impl Into<String>, hint: impl Into<String>) {
         let at = self.position(path).1;
-        self.warnings.push(fault(path, at, message.into(), Some(hint.into())));
+        self.warnings.push(Fault::new(path, at, &message.into(), Some(&hint.into())));
     }
 
     /// What relative file names are relative to.
@@ -82,10 +82,6 @@ impl Check {
     }
 }
 
-fn fault(path: &str, at: Pos, message: String, hint: Option<String>) -> Fault {
-    Fault { path: path.into(), line: at.line, column: at.column, message, hint }
-}
-
 fn enter(index: &mut BTreeMap<String, (Pos, Pos)>, path: String, key: Pos, node: &Node) {
     match &node.value {
         Value::Map(entries) => {
@@ -104,9 +100,7 @@ fn enter(index: &mut BTreeMap<String, (Pos, Pos)>, path: String, key: Pos, node:
 }
 
 fn below(path: &str, key: &str) -> String {
-    // A key is the user's text: what is no ordinary word must not reach a terminal raw.
-    let key: String = key.chars().take(80).flat_map(char::escape_debug).collect();
-    if path.is_empty() { key } else { format!("{path}.{key}") }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 /// A value and the path that leads to it.
@@ -263,7 +257,8 @@ fn repeated(path: &str, entries: &[Entry], check: &mut Check) {
     for entry in entries {
         if let Some(at) = first.get(entry.key.as_str()) {
             let message = format!("stands twice, first in line {}", at.line);
-            check.faults.push(fault(&below(path, &entry.key), entry.at, message, Some("remove one of the two".into())));
+            let hint = Some("remove one of the two");
+            check.faults.push(Fault::new(&below(path, &entry.key), entry.at, &message, hint));
         } else {
             first.insert(&entry.key, entry.at);
         }

@@ -80,7 +80,15 @@ pub(super) fn agree(endpoints: &[String], table: &Table<'_>, check: &mut Check) 
 }
 
 fn is_loopback(endpoint: &str) -> bool {
-    let authority = endpoint.trim_start_matches("http://");
-    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host(endpoint) == "localhost" || address(endpoint).is_some_and(|address| address.is_loopback())
+}
+
+/// The address in a checked endpoint, unless it is a name.
+pub(super) fn address(endpoint: &str) -> Option<IpAddr> {
+    host(endpoint).parse().ok()
+}
+
+fn host(endpoint: &str) -> &str {
+    let authority = endpoint.split_once("://").map_or(endpoint, |(_, authority)| authority);
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host).trim_matches(['[', ']'])
 }

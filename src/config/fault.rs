@@ -1,5 +1,6 @@
 //! Faults: what is wrong in the configuration, where, and what to write instead.
 
+use super::tree::Pos;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,13 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// A fault at a place; what a terminal would obey or hide (the user's text may hold anything) is shown escaped.
+    pub(super) fn new(path: &str, at: Pos, message: &str, hint: Option<&str>) -> Self {
+        let shown = |text: &str| text.chars().flat_map(shown).collect();
+        let (path, message, hint) = (shown(path), shown(message), hint.map(shown));
+        Fault { path, line: at.line, column: at.column, message, hint }
+    }
+
     /// The fault with the file it is in, as compilers write it: `config.yaml:12:9: gateways.core-a.asn: …`.
     pub fn located<'a>(&'a self, file: &'a Path) -> impl fmt::Display + 'a {
         Located { file, fault: self }
@@ -36,6 +44,14 @@ impl fmt::Display for Fault {
             None => Ok(()),
         }
     }
+}
+
+fn shown(c: char) -> impl Iterator<Item = char> {
+    let (plain, escaped) = match c {
+        '"' | '\'' | '\\' => (Some(c), None),
+        _ => (None, Some(c.escape_debug())),
+    };
+    plain.into_iter().chain(escaped.into_iter().flatten())
 }
 
 struct Located<'a> {

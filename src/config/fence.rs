@@ -6,7 +6,7 @@ use super::scalar::quoted;
 use super::tree::Value;
 use fingerpost_core::model::{Family, Prefix};
 use fingerpost_core::table::{Fence as Admission, Refusal};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 
 /// What may be announced: a route passes if one of `prefixes` holds it and one of `next_hops` its next hop.
@@ -32,6 +32,18 @@ impl Fence {
     pub(super) fn overlapping(&self, other: Prefix) -> Option<(usize, Prefix)> {
         let ranges = self.prefixes.iter().map(|range| range.within).enumerate();
         ranges.into_iter().find(|(_, within)| within.overlaps(other))
+    }
+
+    /// An address of the network's own parts must lie outside: a route that draws its traffic to a host cuts it off (P1).
+    pub(super) fn keep_out(&self, address: IpAddr, path: &str, check: &mut Check) {
+        if let Some((n, within)) = self.overlapping(Prefix::truncated(address.into())) {
+            let message = format!("{address} lies inside fence.prefixes[{n}] ({within})");
+            check.fault(
+                path,
+                message,
+                "narrow the fence: routes to gateways, stores and ourselves are never announced",
+            );
+        }
     }
 
     pub(super) fn has(&self, family: Family) -> bool {

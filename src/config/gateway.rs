@@ -84,9 +84,9 @@ pub(super) struct Around<'a> {
     pub(super) router: &'a super::router::Partial,
     pub(super) fence: Option<&'a Fence>,
     /// The policies that could be read.
-    pub(super) policies: &'a BTreeMap<String, Policy>,
-    /// The names of all.
-    pub(super) policy_names: &'a BTreeSet<String>,
+    pub(super) policies: Option<&'a BTreeMap<String, Policy>>,
+    /// The names of all; none where they could not be read.
+    pub(super) policy_names: Option<&'a BTreeSet<String>>,
 }
 
 pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<Gateway> {

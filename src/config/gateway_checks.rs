@@ -66,14 +66,14 @@ pub(super) fn external(
     match policy {
         Some(None) if external => {
             // RFC 8212: without a policy, nothing goes to another AS.
-            let hint = match around.policy_names.first() {
+            let hint = match around.policy_names.and_then(BTreeSet::first) {
                 Some(name) => format!("write policy: {name}"),
                 None => "write a policy and name it here".into(),
             };
             check.warn(&table.path("policy"), "missing on eBGP: nothing will be sent to it (RFC 8212)", hint);
         }
         Some(Some(name)) => {
-            let rules = around.policies.get(name).map_or(&[][..], |policy| &policy.rules);
+            let rules = around.policies.and_then(|policies| policies.get(name)).map_or(&[][..], |policy| &policy.rules);
             let path = table.path("policy");
             if external && rules.iter().any(|rule| rule.set.local_pref.is_some()) {
                 let message = format!("policy {name} sets local_pref, which is not sent on eBGP (RFC 4271 §5.1.5)");
@@ -105,13 +105,8 @@ pub(super) fn addresses(
     }
     let Some(fence) = around.fence else { return };
     for (key, address) in [("address", address), ("source_address", source)] {
-        if let Some((n, within)) = address.and_then(|address| fence.overlapping(Prefix::truncated(address.into()))) {
-            let message = format!("lies inside fence.prefixes[{n}] ({within})");
-            check.fault(
-                &table.path(key),
-                message,
-                "narrow the fence: routes to our sessions' ends are never announced",
-            );
+        if let Some(address) = address {
+            fence.keep_out(address, &table.path(key), check);
         }
     }
     let attached = attached.unwrap_or_default();

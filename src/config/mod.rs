@@ -122,30 +122,33 @@ fn read(root: &Field<'_>, check: &mut Check) -> Option<Config> {
         }
         sources
     });
-    let (sources, source_names) = sources.unwrap_or_default();
     let fence = table.need("fence", "say what may be announced: {prefixes: […], next_hops: […]}", check, fence::read);
-    let around = policy::Around { fence: fence.as_ref(), sources: &source_names };
-    let policies = table
-        .get("policies")
-        .and_then(|field| named(&field, check, |field, check| policy::read(field, &around, check)));
-    let (policies, policy_names) = policies.unwrap_or_default();
-    let around =
-        gateway::Around { router: &router, fence: fence.as_ref(), policies: &policies, policy_names: &policy_names };
-    let gateways = table
-        .get("gateways")
-        .and_then(|field| named(&field, check, |field, check| gateway::read(field, &around, check)));
+    let around = policy::Around { fence: fence.as_ref(), sources: sources.as_ref().map(|(_, names)| names) };
+    let policies = table.or("policies", Default::default(), check, |field, check| {
+        named(field, check, |field, check| policy::read(field, &around, check))
+    });
+    let policy_names = policies.as_ref().map(|(_, names)| names);
+    let read_policies = policies.as_ref().map(|(policies, _)| policies);
+    let around = gateway::Around { router: &router, fence: fence.as_ref(), policies: read_policies, policy_names };
+    let gateways = table.or("gateways", Default::default(), check, |field, check| {
+        named(field, check, |field, check| gateway::read(field, &around, check))
+    });
     let (gateways, _) = gateways.unwrap_or_default();
     gateway_checks::distinct(&gateways, check);
     let http = table.maybe("http", check, service::http);
     let log = table.or("log", Log::default(), check, service::log);
     let state_dir = table.maybe("state_dir", check, service::state_dir);
-    remarks(&table, &gateways, &policies, &policy_names, check);
+    if let Some(fence) = &fence {
+        keep_out(fence, &router, sources.as_ref().map(|(sources, _)| sources), check);
+    }
+    let policies = policies.map(|(policies, _)| policies);
+    remarks(&table, &gateways, policies.as_ref(), check);
     Some(Config {
         router: router.whole()?,
-        sources,
+        sources: sources?.0,
         fence: fence?,
         gateways,
-        policies,
+        policies: policies?,
         state_dir: state_dir?,
         http: http?,
         log: log?,
@@ -176,18 +179,31 @@ fn named<'a, T>(
     Some((things, names))
 }
 
+/// Addresses of ourselves and of the stores are never announced (promise P1).
+fn keep_out(fence: &Fence, router: &router::Partial, sources: Option<&BTreeMap<String, Source>>, check: &mut Check) {
+    for (n, socket) in router.listen.iter().flatten().enumerate() {
+        fence.keep_out(socket.ip(), &format!("router.listen[{n}]"), check);
+    }
+    for (name, source) in sources.into_iter().flatten() {
+        if let Store::Etcd(etcd) = &source.store {
+            for (n, address) in etcd.addresses() {
+                fence.keep_out(address, &format!("sources.{name}.etcd.endpoints[{n}]"), check);
+            }
+        }
+    }
+}
+
 /// What is allowed, and probably not meant.
 fn remarks(
     table: &check::Table<'_>,
     gateways: &BTreeMap<String, Gateway>,
-    policies: &BTreeMap<String, Policy>,
-    policy_names: &BTreeSet<String>,
+    policies: Option<&BTreeMap<String, Policy>>,
     check: &mut Check,
 ) {
     if table.get("gateways").is_none_or(|field| field.is_empty_map()) {
         check.warn("gateways", "has none: nobody is told", "add a gateway");
     }
-    for name in policy_names.iter().filter(|name| policies.contains_key(*name)) {
+    for name in policies.into_iter().flat_map(BTreeMap::keys) {
         if gateways.values().all(|gateway| gateway.policy.as_ref() != Some(name)) {
             check.warn(
                 &format!("policies.{name}"),

@@ -78,7 +78,8 @@ pub struct Set {
 /// What policies refer to.
 pub(super) struct Around<'a> {
     pub(super) fence: Option<&'a Fence>,
-    pub(super) sources: &'a BTreeSet<String>,
+    /// None where they could not be read: then no reference to them can be judged.
+    pub(super) sources: Option<&'a BTreeSet<String>>,
 }
 
 pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<Policy> {
@@ -173,10 +174,14 @@ fn full<T>(field: &Field<'_>, list: Vec<T>, check: &mut Check) -> Option<Vec<T>>
 }
 
 /// Reports a reference to a name that is not configured.
-pub(super) fn named(what: &str, name: &str, known: &BTreeSet<String>, path: &str, check: &mut Check) -> Option<()> {
-    if known.contains(name) {
-        return Some(());
-    }
+pub(super) fn named(
+    what: &str,
+    name: &str,
+    known: Option<&BTreeSet<String>>,
+    path: &str,
+    check: &mut Check,
+) -> Option<()> {
+    let Some(known) = known.filter(|known| !known.contains(name)) else { return Some(()) };
     let hint = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean {near}?"),
         None if known.is_empty() => format!("no {what} is configured"),

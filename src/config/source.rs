@@ -4,6 +4,7 @@ use super::check::{Check, Field, Table};
 use super::endpoint;
 use super::keys::{self, Keys};
 use super::secret::Secret;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +39,14 @@ pub struct Etcd {
     pub login: Option<Login>,
     /// How records are to be understood.
     pub schema: Schema,
+}
+
+impl Etcd {
+    /// The endpoints that are addresses, not names, by their place in the list: no route may lead to them (promise P1).
+    pub fn addresses(&self) -> impl Iterator<Item = (usize, IpAddr)> {
+        let addresses = self.endpoints.iter().map(|endpoint| endpoint::address(endpoint));
+        addresses.enumerate().filter_map(|(n, address)| Some((n, address?)))
+    }
 }
 
 /// How etcd proves who it is, and we to it.

@@ -115,8 +115,7 @@ fn plain(error: &serde_yaml::Error) -> Fault {
         Error::UnsupportedTag { .. } => (text, Some("remove the tag")),
         _ => (text, None),
     };
-    let message = format!("not valid YAML: {message}");
-    Fault { path: String::new(), line: at.line, column: at.column, message, hint: hint.map(Into::into) }
+    Fault::new("", at, &format!("not valid YAML: {message}"), hint)
 }
 
 impl<'de> Deserialize<'de> for Node {

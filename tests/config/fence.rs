@@ -110,4 +110,20 @@ fn a_fence_cannot_be_left_out_or_left_open() {
             r#"5:25: fence.prefixes[0].within: 169.254.0.0/16 is special-purpose address space (RFC 6890), of which nothing is announced: give the range that the cluster's subnets are in"#,
         ],
     );
+    refuses(
+        "a listener and a store inside it",
+        1,
+        r#"router: { asn: 64512, id: 10.244.0.9, listen: ["0.0.0.0:1179", "10.244.0.4:1179"] }"#,
+        &[
+            r#"1:64: router.listen[1]: 10.244.0.4 lies inside fence.prefixes[0] (10.244.0.0/16): narrow the fence: routes to gateways, stores and ourselves are never announced"#,
+        ],
+    );
+    refuses(
+        "a store inside it",
+        3,
+        r#"  prod: { etcd: { endpoints: ["http://etcd:1", "http://10.244.0.2:2379"] }, schema: { native: {} } }"#,
+        &[
+            r#"3:48: sources.prod.etcd.endpoints[1]: 10.244.0.2 lies inside fence.prefixes[0] (10.244.0.0/16): narrow the fence: routes to gateways, stores and ourselves are never announced"#,
+        ],
+    );
 }

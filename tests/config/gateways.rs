@@ -52,8 +52,8 @@ fn a_wrong_gateway_is_refused() {
         8,
         r#"  a: { address: 10.244.0.1, asn: 64500, policy: all, source_address: 10.244.0.2, attached: [10.168.0.0/24, 10.244.9.0/24] }"#,
         &[
-            r#"8:17: gateways.a.address: lies inside fence.prefixes[0] (10.244.0.0/16): narrow the fence: routes to our sessions' ends are never announced"#,
-            r#"8:70: gateways.a.source_address: lies inside fence.prefixes[0] (10.244.0.0/16): narrow the fence: routes to our sessions' ends are never announced"#,
+            r#"8:17: gateways.a.address: 10.244.0.1 lies inside fence.prefixes[0] (10.244.0.0/16): narrow the fence: routes to gateways, stores and ourselves are never announced"#,
+            r#"8:70: gateways.a.source_address: 10.244.0.2 lies inside fence.prefixes[0] (10.244.0.0/16): narrow the fence: routes to gateways, stores and ourselves are never announced"#,
             r#"8:108: gateways.a.attached[1]: 10.244.9.0/24 overlaps fence.prefixes[0] (10.244.0.0/16): list the subnets that the gateway's own interfaces are in"#,
         ],
     );
@@ -195,5 +195,14 @@ fn a_wrong_gateway_is_refused() {
         8,
         r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, password: hunter2 }"#,
         &[r#"8:54: gateways.a.password: unknown key: passwords are not yet supported: remove it"#],
+    );
+    refuses(
+        "policies that cannot be read give no second fault here",
+        9,
+        "policies: later\nx-policies:",
+        &[
+            "9:11: policies: is text where a map of keys belongs: write its keys indented below it, or {} for none",
+            "10:1: x-policies: unknown key: did you mean policies?",
+        ],
     );
 }

@@ -1,6 +1,6 @@
 //! The form of the file: YAML, tables, unknown and repeated keys.
 
-use crate::refuses;
+use crate::{parse, refuses, with};
 
 #[test]
 fn what_is_wrong_with_the_form_is_said_with_its_place() {
@@ -134,4 +134,19 @@ policies:"#,
         r#"neighbors:"#,
         &[r#"7:1: neighbors: unknown key: did you mean gateways?"#],
     );
+}
+
+/// Text of the user's that could hide what is wrong, or command a terminal, is shown escaped wherever it is quoted.
+#[test]
+fn nothing_reaches_the_terminal_raw() {
+    for (line, text, shown) in [
+        (1, "\"\\e[2J\": 1", r"\u{1b}[2J"),
+        (8, "  a: { address: 10.168.0.1, asn: 64500, policy: \"al\\u202el\" }", r"\u{202e}"),
+        (9, "policies:\n  \"al\\u202el\": [ { match: {}, then: accept } ]", r"\u{202e}"),
+        (3, "  prod: { file: { path: \"a\\u202eb\" } }\n  \"\\x07\": 1", r"\u{7}"),
+    ] {
+        let said = parse(&with(line, text)).unwrap_err().to_string();
+        assert!(said.contains(shown), "{said}");
+        assert!(!said.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{said}");
+    }
 }
