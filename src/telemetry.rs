@@ -6,8 +6,11 @@
 use crate::config::{Log, LogFormat, LogLevel};
 use fingerpost_core::source::sync::Note;
 use std::io::IsTerminal;
+use tracing::Subscriber;
 use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
@@ -48,11 +51,7 @@ pub fn init(log: Log) -> Result<Telemetry, TelemetryError> {
     let filter = directives.map_or_else(|| Ok(configured(log.level)), |text| asked(&text))?;
     let (filter, handle) = reload::Layer::new(filter);
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let lines = fmt::layer().with_writer(std::io::stderr);
-    let lines = match log.format {
-        LogFormat::Text => lines.with_ansi(ansi).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
-    };
+    let lines = lines(log.format, ansi, std::io::stderr);
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
     Ok(Telemetry { filter: handle, pinned })
 }
@@ -70,6 +69,19 @@ pub fn source_note(source: &str, note: &Note) {
     }
 }
 
+/// What turns events into lines.
+fn lines<S, W>(format: LogFormat, ansi: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer);
+    match format {
+        LogFormat::Text => lines.with_ansi(ansi).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    }
+}
+
 /// What the variable asks for.
 fn asked(directives: &str) -> Result<EnvFilter, TelemetryError> {
     Ok(EnvFilter::try_new(directives)?)
@@ -83,8 +95,55 @@ fn configured(level: LogLevel) -> EnvFilter {
 
 #[cfg(test)]
 mod tests {
-    use super::{asked, configured};
-    use crate::config::LogLevel;
+    use super::{asked, configured, lines};
+    use crate::config::{LogFormat, LogLevel};
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat) -> String {
+        let written = Lines::default();
+        let writer = written.clone();
+        let lines = lines(format, false, move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(configured(LogLevel::Info)).with(lines);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target: "fingerpost::demo", gateway = "core-a", "up\x1b[2J");
+            tracing::debug!(target: "fingerpost::demo", "not at this level");
+            tracing::info!(target: "h2", "a library's business");
+        });
+        let bytes = written.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn text_is_one_plain_line_an_event() {
+        let text = logged(LogFormat::Text);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.contains("INFO fingerpost::demo: up") && text.contains("gateway=\"core-a\""), "{text}");
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+
+    #[test]
+    fn json_is_one_flat_object_an_event() {
+        let text = logged(LogFormat::Json);
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let event: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&event["level"], &event["gateway"]), (&"INFO".into(), &"core-a".into()));
+        assert!(event["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{text}");
+    }
 
     #[test]
     fn the_level_is_ours_and_libraries_stay_quiet() {
