@@ -1,7 +1,7 @@
 //! Files that the configuration names: certificates, keys, passwords.
 
 use crate::{lines, with};
-use fingerpost::config::{self, Config, Faults, Store};
+use fingerpost::config::{self, Config, Faults, Identity, Store};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -53,20 +53,20 @@ fn files_are_read_relative_to_the_configuration() {
     assert_eq!(config.warnings, []);
     let Store::Etcd(etcd) = &config.sources["prod"].store else { panic!("not etcd") };
     let tls = etcd.tls.as_ref().unwrap();
-    assert_eq!(tls.ca.text, CERTIFICATE);
-    assert_eq!(tls.ca.file, directory.path().join("ca.crt"));
-    assert_eq!(tls.identity.as_ref().unwrap().key.reveal(), KEY);
+    let file = |name| directory.path().join(name);
+    let identity = Identity { cert: file("c.crt"), key: file("c.key") };
+    assert_eq!((&tls.ca, &tls.identity), (&file("ca.crt"), &Some(identity)));
     assert_eq!(tls.server_name.as_deref(), Some("etcd"));
     let login = etcd.login.as_ref().unwrap();
     assert_eq!((login.user.as_str(), login.password.reveal()), ("root", SECRET));
 }
 
 #[test]
-fn a_changed_file_makes_another_configuration() {
+fn a_changed_password_makes_another_configuration() {
     let directory = directory();
     let before = load(&directory, TLS).unwrap();
     assert_eq!(before, load(&directory, TLS).unwrap());
-    write(&directory, "c.key", KEY.replace('B', "C"), 0o600);
+    write(&directory, "password", "another", 0o600);
     assert_ne!(before, load(&directory, TLS).unwrap());
 }
 
