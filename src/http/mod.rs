@@ -1,14 +1,38 @@
-//! HTTP for machines and people: metrics, health, read-only JSON.
+//! HTTP for machines and people: health, metrics, read-only JSON.
+//!
+//! ```text
+//!  TCP ─► listener ─► bounds ─┬─ /livez, /readyz  health ─────────────────────┐
+//!         so many     GET and ├─ /metrics         metrics ────────────────────┼─► EngineHandle::look
+//!         connections HEAD,   └─ /api/v1/…        gateways, sources, routes ──┘   Speaker::report
+//!                     a time each
+//! ```
+//!
+//! Nothing is kept between two requests: every answer is computed from what engine and speaker say at that moment, so it
+//! cannot be stale. A look holds the engine up, so looks are small, and few requests look at once; health does not wait
+//! behind the others. `docs/http-api.md` and `docs/metrics.md` describe the answers, and tests compare.
+
+mod bounds;
+mod health;
+mod listener;
+mod problem;
+mod seen;
 
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use crate::speaker::Speaker;
 use axum::Router;
 use axum::routing::get;
+use fingerpost_core::engine::Engine;
+use problem::Problem;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+/// How long the engine may take to answer before it counts as not answering.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the pages look at.
 #[derive(Clone)]
@@ -23,10 +47,29 @@ pub struct Shared {
     pub config_loaded: Arc<AtomicBool>,
 }
 
+impl Shared {
+    /// What the engine says. Keep it short: the engine does nothing else meanwhile.
+    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Engine) -> T + Send + 'static) -> Result<T, Problem> {
+        match timeout(PATIENCE, self.engine.look(look)).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(Problem::engine_ended()),
+            Err(_) => Err(Problem::engine_busy(PATIENCE)),
+        }
+    }
+}
+
 /// Serves until the listener breaks.
 pub async fn serve(listener: TcpListener, shared: Shared) {
-    let router = Router::new().route("/livez", get(|| async { "ok\n" })).with_state(shared);
-    if let Err(error) = axum::serve(listener, router).await {
+    if let Err(error) = axum::serve(listener::Bounded::new(listener), router(shared)).await {
         tracing::error!("the HTTP service has ended: {error}");
     }
+}
+
+fn router(shared: Shared) -> Router {
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .fallback(problem::no_such_path)
+        .layer(axum::middleware::from_fn(bounds::bound))
+        .with_state(shared)
 }

@@ -1,0 +1,148 @@
+//! `/livez` and `/readyz`, in the form of the Kubernetes API server's.
+//!
+//! Alive: the engine answers. Ready: besides, every source was read completely once in this process. A source lost later
+//! does not count, since its routes stay (P2), nor does a session that is down: both have metrics and alerts, and a replica
+//! taken out of service because of them would help nobody.
+
+use super::seen::reason;
+use super::{Problem, Shared};
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use fingerpost_core::engine::{Engine, SourceRow};
+use fingerpost_core::source::sync::Seen;
+use std::fmt::Write;
+
+/// Something that must be well, and what is wrong with it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Check {
+    name: String,
+    wrong: Option<String>,
+}
+
+/// 200 while the engine answers.
+pub(super) async fn livez(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
+    let engine = shared.look(|_| ()).await;
+    answer("livez", &[of_engine(engine.err())], is_verbose(query.as_deref()))
+}
+
+/// 200 while the engine answers, once every source was read completely.
+pub(super) async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
+    let checks = match shared.look(Engine::source_rows).await {
+        Ok(rows) => std::iter::once(of_engine(None)).chain(rows.iter().map(of_source)).collect(),
+        Err(problem) => vec![of_engine(Some(problem))],
+    };
+    answer("readyz", &checks, is_verbose(query.as_deref()))
+}
+
+/// Kubernetes' way: `?verbose`, whatever its value.
+fn is_verbose(query: Option<&str>) -> bool {
+    query.is_some_and(|query| query.split('&').any(|pair| pair.split('=').next() == Some("verbose")))
+}
+
+fn of_engine(problem: Option<Problem>) -> Check {
+    Check { name: "engine".into(), wrong: problem.map(|problem| problem.error) }
+}
+
+fn of_source(row: &SourceRow) -> Check {
+    let why = || match (&row.seen, reason(&row.seen)) {
+        (Seen::Never(_), Some(reason)) => format!("never read completely: {}", reason.message),
+        (_, Some(reason)) => format!("lost before it was taken in: {}", reason.message),
+        (_, None) => "its first list is being taken in".into(),
+    };
+    Check { name: format!("source/{}", row.name), wrong: (!row.complete).then(why) }
+}
+
+fn answer(endpoint: &str, checks: &[Check], verbose: bool) -> Response {
+    let well = checks.iter().all(|check| check.wrong.is_none());
+    let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = if well && !verbose { "ok\n".to_owned() } else { lines(endpoint, checks, well) };
+    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response()
+}
+
+fn lines(endpoint: &str, checks: &[Check], well: bool) -> String {
+    let mut text = String::new();
+    for Check { name, wrong } in checks {
+        // Writing to a String cannot fail.
+        let _ = match wrong {
+            None => writeln!(text, "[+]{name} ok"),
+            Some(why) => writeln!(text, "[-]{name} failed: {}", one_line(why)),
+        };
+    }
+    let _ = writeln!(text, "{endpoint} check {}", if well { "passed" } else { "failed" });
+    text
+}
+
+/// A server's words could hold line breaks, and with them lines of their own.
+fn one_line(text: &str) -> String {
+    text.replace(|c: char| c.is_control(), " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Check, is_verbose, lines, of_source};
+    use fingerpost_core::engine::SourceRow;
+    use fingerpost_core::model::{SourceId, Time};
+    use fingerpost_core::source::sync::{Counts, Seen, Why};
+    use fingerpost_core::source::{Fault, FaultKind, Rev};
+
+    fn row(seen: Seen<Counts>, complete: bool) -> SourceRow {
+        SourceRow { id: SourceId(0), name: "prod".into(), seen, complete }
+    }
+
+    fn fault() -> Fault {
+        Fault { kind: FaultKind::Denied, message: "https://etcd:2379: permission denied".into() }
+    }
+
+    fn lost() -> Seen<Counts> {
+        Seen::Lost { last: Counts::default(), at: Rev(7), since: Time::ZERO, why: fault() }
+    }
+
+    #[test]
+    fn a_source_counts_until_it_was_read_completely_and_never_again() {
+        let wrong = |seen, complete| of_source(&row(seen, complete)).wrong;
+        let current = Seen::Current { value: Counts::default(), at: Rev(7) };
+        assert_eq!(wrong(current.clone(), true), None);
+        assert_eq!(wrong(lost(), true), None);
+        assert_eq!(wrong(current, false).unwrap(), "its first list is being taken in");
+        let denied = "https://etcd:2379: permission denied";
+        assert_eq!(wrong(lost(), false).unwrap(), format!("lost before it was taken in: {denied}"));
+        assert_eq!(
+            wrong(Seen::Never(Why::Failed(fault())), false).unwrap(),
+            format!("never read completely: {denied}")
+        );
+        assert_eq!(
+            wrong(Seen::Never(Why::Listing), false).unwrap(),
+            "never read completely: the first list is being read"
+        );
+        let empty = wrong(Seen::Never(Why::Empty { at: Rev(4) }), false).unwrap();
+        assert!(empty.contains("revision 4") && empty.contains("allow_empty"), "{empty}");
+    }
+
+    #[test]
+    fn what_a_server_says_stays_on_its_line() {
+        let checks = [
+            Check { name: "engine".into(), wrong: None },
+            Check { name: "source/prod".into(), wrong: Some("no\n[+]source/prod ok\u{1b}[31m".into()) },
+        ];
+        assert_eq!(
+            lines("readyz", &checks, false),
+            "[+]engine ok\n[-]source/prod failed: no [+]source/prod ok [31m\nreadyz check failed\n"
+        );
+    }
+
+    #[test]
+    fn verbose_is_asked_for_as_in_kubernetes() {
+        for (query, verbose) in [
+            (None, false),
+            (Some(""), false),
+            (Some("verbose"), true),
+            (Some("verbose="), true),
+            (Some("verbose=1"), true),
+            (Some("timeout=1s&verbose=true"), true),
+            (Some("verbosely"), false),
+        ] {
+            assert_eq!(is_verbose(query), verbose, "{query:?}");
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! How sure we are of a source, in words that stay the same.
+
+use fingerpost_core::source::sync::{Counts, Seen, Why};
+use fingerpost_core::source::{Fault, FaultKind};
+
+/// Why a source is not current.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
+pub(super) struct Reason {
+    /// For programs.
+    pub(super) kind: &'static str,
+    /// For people.
+    pub(super) message: String,
+}
+
+/// Why it is not current; None if it is.
+pub(super) fn reason(seen: &Seen<Counts>) -> Option<Reason> {
+    match seen {
+        Seen::Never(Why::Listing) => Some(Reason { kind: "listing", message: "the first list is being read".into() }),
+        Seen::Never(Why::Empty { at }) => Some(Reason {
+            kind: "empty",
+            message: format!(
+                "the first list (revision {}) was empty, which is not believed until a record is seen: check the prefix, \
+                 or set allow_empty",
+                at.0
+            ),
+        }),
+        Seen::Never(Why::Failed(fault)) | Seen::Lost { why: fault, .. } => {
+            let Fault { kind, message } = fault;
+            Some(Reason { kind: kind_name(*kind), message: message.clone() })
+        }
+        Seen::Current { .. } => None,
+    }
+}
+
+fn kind_name(kind: FaultKind) -> &'static str {
+    match kind {
+        FaultKind::Unreachable => "unreachable",
+        FaultKind::Denied => "denied",
+        FaultKind::Tls => "tls",
+        FaultKind::Malformed => "malformed",
+        FaultKind::Replaced => "replaced",
+        FaultKind::Stuck => "stuck",
+        FaultKind::Compacted => "compacted",
+    }
+}

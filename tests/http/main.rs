@@ -1,0 +1,9 @@
+//! What the HTTP service answers, asked over TCP of a running service with a file source and gateways of the test's own.
+
+#![expect(clippy::unwrap_used, reason = "what is not as expected fails the test")]
+
+mod client;
+mod health;
+mod peer;
+mod refused;
+mod world;
