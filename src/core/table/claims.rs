@@ -90,6 +90,8 @@ struct FamilyTable {
     slots: Slots,
     claims: Vec<Claims>,
     winners: Vec<Option<Winner>>,
+    /// How many winners there are.
+    routes: usize,
     dirty: Vec<SlotId>,
     /// Slots without any claim that views and feeds may still refer to.
     dead: Vec<SlotId>,
@@ -182,12 +184,13 @@ impl Table {
     /// that routes which share attributes leave together).
     pub fn settle(&mut self, family: Family, changed: &mut Vec<SlotId>) {
         changed.clear();
-        let FamilyTable { slots, claims, winners, dirty, dead } = &mut self.families[family];
+        let FamilyTable { slots, claims, winners, routes, dirty, dead } = &mut self.families[family];
         for slot in dirty.drain(..) {
             let of_slot = &claims[slot.index()];
             let winner = of_slot.winner(&self.priorities, &self.owners);
             let before = std::mem::replace(&mut winners[slot.index()], winner);
             if winner != before {
+                *routes = *routes + usize::from(winner.is_some()) - usize::from(before.is_some());
                 changed.push(slot);
             }
             if of_slot.first.is_none() {
@@ -243,7 +246,7 @@ impl Table {
 
     /// How many routes a family has.
     pub fn count_routes(&self, family: Family) -> usize {
-        self.families[family].winners.iter().flatten().count()
+        self.families[family].routes
     }
 
     /// All claims for the slot, with what became of each.

@@ -158,6 +158,8 @@ proptest! {
         for n in 0..3 {
             prop_assert_eq!(route(&incremental, n), route(&fresh, n));
         }
+        let routes = (0..3).filter(|&n| route(&fresh, n).is_some()).count();
+        prop_assert_eq!(incremental.count_routes(Family::Ipv4), routes);
     }
 }
 
