@@ -68,8 +68,10 @@ impl EngineHandle {
     pub async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Engine) -> T + Send + 'static) -> Option<T> {
         let (answer, answered) = oneshot::channel();
         let look = Box::new(move |engine: &Engine| {
-            // Who asked may have gone.
-            let _ = answer.send(look(engine));
+            // Who asked may have lost patience: then nobody waits behind an answer that nobody reads.
+            if !answer.is_closed() {
+                let _ = answer.send(look(engine));
+            }
         });
         self.messages.send(Message::Look(look)).ok()?;
         answered.await.ok()

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// A gateway as the speaker needs it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -119,13 +119,18 @@ impl Speaker {
         !dead.is_empty()
     }
 
-    /// Asks every gateway's task how it is.
+    /// Asks every gateway's task how it is. All are asked at once: tasks that do not answer cost one wait together.
     pub async fn report(&self) -> Vec<GatewayReport> {
-        let mut reports = Vec::with_capacity(self.running.len());
+        let mut asked = Vec::with_capacity(self.running.len());
         for running in self.running.values() {
             let (answer, answered) = oneshot::channel();
             let _ = running.commands.send(Command::Status(answer));
-            let status = timeout(PATIENCE, answered).await.ok().and_then(Result::ok);
+            asked.push((running, answered));
+        }
+        let deadline = Instant::now() + PATIENCE;
+        let mut reports = Vec::with_capacity(asked.len());
+        for (running, answered) in asked {
+            let status = timeout_at(deadline, answered).await.ok().and_then(Result::ok);
             let GatewayConfig { id, name, target, .. } = running.config.clone();
             reports.push(GatewayReport { id, name, target, status, at: self.clock.now() });
         }
