@@ -208,6 +208,7 @@ impl Neighbour {
     fn start(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if !self.running {
             self.running = true;
+            self.status.since = now;
             self.dial(now, effects);
         }
     }
