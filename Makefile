@@ -37,8 +37,9 @@ unit: ## unit, property and conformance tests
 integration: ## the scenarios with real etcd, BIRD and FRR in network namespaces (root)
 	@integration/suite.sh integration
 
-bench: ## measure the figures of the design, side by side with the bare minimum
-	@$(WITH_PROTOC) cargo bench --package bench
+bench: ## measure the figures of the design, side by side with the bare minimum (BENCH="--rows 1,3 --runs 5")
+	@$(WITH_PROTOC) cargo build --release --package fingerpost --package bench
+	@$(WITH_PROTOC) cargo run --release --quiet --package bench -- $(BENCH)
 
 clean: ## remove what was built, and what dead labs left behind
 	cargo clean

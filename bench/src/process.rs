@@ -1,0 +1,98 @@
+//! The real `fingerpost` as a process of its own.
+
+use crate::etcd;
+use crate::receiver::{GATEWAY_ASN, OWN_ASN};
+use crate::records::Routes;
+use anyhow::{Context, bail};
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Killed when dropped.
+pub(crate) struct Fingerpost {
+    /// Just before it was started.
+    pub(crate) started: Instant,
+    process: Child,
+    log: PathBuf,
+}
+
+impl Fingerpost {
+    /// Starts it with these gateways. The folder takes its configuration and its log.
+    pub(crate) fn start(
+        binary: &Path,
+        folder: &Path,
+        endpoint: &str,
+        routes: &Routes,
+        gateways: &[SocketAddr],
+    ) -> anyhow::Result<Self> {
+        let (config, log) = (folder.join("config.yaml"), folder.join("fingerpost.log"));
+        std::fs::write(&config, configuration(endpoint, routes, gateways)?)?;
+        let to_log = std::fs::File::create(&log)?;
+        let started = Instant::now();
+        let process = Command::new(binary)
+            .args(["run", "--config"])
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(to_log.try_clone()?)
+            .stderr(to_log)
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        Ok(Fingerpost { started, process, log })
+    }
+
+    /// What it wrote to its log, to explain why something did not happen.
+    pub(crate) fn log(&self) -> String {
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n")
+    }
+
+    /// Time on a processor, all threads together.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        let mut nanoseconds = 0;
+        for task in std::fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
+            // A thread may have ended meanwhile.
+            let Ok(line) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+            let first = line.split(' ').next().unwrap_or_default();
+            nanoseconds += first.parse::<u64>().context("schedstat")?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
+    }
+
+    /// The most memory it ever had resident, in octets.
+    pub(crate) fn peak_memory(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        let Some(kibibytes) = line.trim().strip_suffix(" kB") else { bail!("VmHWM is not in kB: {line}") };
+        Ok(kibibytes.parse::<u64>()? * 1024)
+    }
+}
+
+impl Drop for Fingerpost {
+    fn drop(&mut self) {
+        etcd::stop(&mut self.process);
+    }
+}
+
+fn configuration(endpoint: &str, routes: &Routes, gateways: &[SocketAddr]) -> anyhow::Result<String> {
+    let mut text = format!(
+        "router: {{ asn: {OWN_ASN}, id: 10.255.255.1 }}\n\
+         sources: {{ bench: {{ etcd: {{ endpoints: [\"{endpoint}\"] }}, schema: {} }} }}\n\
+         fence: {{ prefixes: [ {{ within: 10.0.0.0/8, lengths: {} }} ], next_hops: [ 172.16.0.0/12 ] }}\n\
+         policies: {{ all: [ {{ match: {{}}, then: accept }} ] }}\n\
+         gateways:\n",
+        routes.schema_yaml(),
+        routes.length,
+    );
+    for (n, gateway) in gateways.iter().enumerate() {
+        writeln!(
+            text,
+            "  g{n}: {{ address: {}, port: {}, asn: {GATEWAY_ASN}, policy: all, timers: {{ connect_retry: 100ms }} }}",
+            gateway.ip(),
+            gateway.port()
+        )?;
+    }
+    Ok(text)
+}
