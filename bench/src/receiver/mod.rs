@@ -53,6 +53,8 @@ pub(crate) enum What {
     Ready,
     /// Our KEEPALIVE goes out now.
     Gone,
+    /// The first routes were read.
+    First,
     /// As many routes were announced as were expected.
     Reached,
     /// End-of-RIB, and what came before it.
@@ -109,6 +111,13 @@ impl Receivers {
     pub(crate) fn gone(&mut self, who: Range<usize>, patience: Duration) -> anyhow::Result<Instant> {
         let gone = self.all(who, patience, "released", |event| matches!(event.what, What::Gone).then_some(event.at))?;
         gone.into_iter().min().context("nobody was released")
+    }
+
+    /// When the first of these had its first routes.
+    pub(crate) fn first(&mut self, who: Range<usize>, patience: Duration) -> anyhow::Result<Instant> {
+        let first =
+            self.all(who, patience, "told a route", |event| matches!(event.what, What::First).then_some(event.at))?;
+        first.into_iter().min().context("nobody was told a route")
     }
 
     /// When the last of these had all routes.

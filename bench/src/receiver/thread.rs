@@ -144,7 +144,7 @@ impl Thread {
             let tell = |what| drop(events.send(Event { receiver: number, at, what }));
             let octets = buffer.get(..kept + read).unwrap_or_default();
             let traced = *role == Role::Traced && connection.totals.ends > 0;
-            let mut done = 0;
+            let (mut done, known) = (0, connection.totals.announced);
             while let Some((message, length)) =
                 count::next(octets.get(done..).unwrap_or_default(), &mut connection.totals)?
             {
@@ -160,6 +160,9 @@ impl Thread {
             let (whole, rest) = octets.split_at(done);
             connection.rest.clear();
             connection.rest.extend_from_slice(rest);
+            if known == 0 && connection.totals.announced > 0 {
+                tell(What::First);
+            }
             if !connection.reached && connection.totals.announced >= *expected {
                 connection.reached = true;
                 tell(What::Reached);

@@ -6,8 +6,9 @@ use crate::etcd::Etcd;
 use crate::process::Fingerpost;
 use crate::receiver::{Receivers, Role};
 use crate::records::{Routes, Schema};
-use crate::report::Figure;
+use crate::report::{Figure, Summary};
 use anyhow::{Context, ensure};
+use std::time::Instant;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
@@ -29,21 +30,33 @@ fn one(setting: &Setting, runtime: &Runtime, routes: &Routes, name: &str) -> any
     read()?;
     start(setting, &etcd, routes)?;
     let mut pairs = Vec::new();
-    let mut messages = 0;
+    let (mut messages, mut firsts) = (0, Vec::new());
     for (run, ours_first) in setting.turns() {
         let bare_before = if ours_first { None } else { Some(read()?) };
-        let (ours, counted) = start(setting, &etcd, routes)?;
+        let Started { first, last: ours, updates } = start(setting, &etcd, routes)?;
         let bare = bare_before.map_or_else(read, Ok)?;
-        eprintln!("  run {run}: {ours:.1} ms, bare {bare:.1} ms");
-        messages = counted;
+        eprintln!("  run {run}: {ours:.1} ms (first route {first:.1} ms), bare {bare:.1} ms");
+        messages = updates;
+        firsts.push(first);
         pairs.push((ours, bare));
     }
     let figure = Figure::ratio(2, format!("{name} → last of {} routes", routes.count()), "ms", &pairs, MOST);
-    Ok(figure.note(format!("{} keys read in pages; {messages} UPDATEs in the last run", routes.keys())))
+    let first = Summary::of(firsts).median;
+    Ok(figure.note(format!(
+        "{} keys read in pages; the first route after {first:.1} ms (median); {messages} UPDATEs in the last run",
+        routes.keys()
+    )))
 }
 
-/// Starts Fingerpost once: milliseconds until the last route was read, and the number of UPDATEs.
-fn start(setting: &Setting, etcd: &Etcd, routes: &Routes) -> anyhow::Result<(f64, u64)> {
+struct Started {
+    /// Milliseconds until the first and the last route were read.
+    first: f64,
+    last: f64,
+    updates: u64,
+}
+
+/// Starts Fingerpost once.
+fn start(setting: &Setting, etcd: &Etcd, routes: &Routes) -> anyhow::Result<Started> {
     let folder = TempDir::with_prefix("fingerpost-bench-")?;
     let mut receivers = Receivers::listen(&[Role::Gateway], routes.count())?;
     let process = Fingerpost::start(&setting.fingerpost, folder.path(), &etcd.endpoint, routes, &receivers.addresses)?;
@@ -51,5 +64,7 @@ fn start(setting: &Setting, etcd: &Etcd, routes: &Routes) -> anyhow::Result<(f64
     let ended = receivers.ended(0..1, setting.patience).with_context(|| process.log())?;
     let totals = ended.first().copied().unwrap_or_default();
     ensure!(totals.announced == u64::from(routes.count()), "the gateway was told {} routes", totals.announced);
-    Ok((ms(reached.duration_since(process.started)), totals.messages))
+    let since = |at: Instant| ms(at.duration_since(process.started));
+    let first = receivers.first(0..1, setting.patience)?;
+    Ok(Started { first: since(first), last: since(reached), updates: totals.messages })
 }
