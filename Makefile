@@ -41,5 +41,5 @@ bench: ## measure the figures of the design, side by side with the bare minimum 
 	@$(WITH_PROTOC) cargo build --release --package fingerpost --package bench
 	@$(WITH_PROTOC) cargo run --release --quiet --package bench -- $(BENCH)
 
-clean: ## remove what was built, and what dead labs left behind
+clean: ## remove what was built
 	cargo clean

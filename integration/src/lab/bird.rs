@@ -31,6 +31,13 @@ pub(crate) fn daemon(namespace: &Namespace, name: &str, configuration: &str) -> 
     process
 }
 
+/// When the session came up, to the millisecond; `None` while it is not.
+pub(crate) fn session(namespace: &Namespace, name: &str) -> Option<String> {
+    let text = birdc(namespace, &socket(namespace, name), &["show", "protocols", "fingerpost"]);
+    let line = text.lines().find(|line| line.starts_with("fingerpost") && line.contains("Established"))?;
+    line.split_whitespace().nth(4).map(str::to_owned)
+}
+
 pub(crate) fn diagnosis(namespace: &Namespace, name: &str) -> String {
     let socket = socket(namespace, name);
     birdc(namespace, &socket, &["show", "protocols", "all"]) + &birdc(namespace, &socket, &["show", "route", "all"])

@@ -87,6 +87,14 @@ impl Etcd {
         !answer.contains("already expired")
     }
 
+    /// Asks for a password from now on: `root` with `password` may do everything. Later calls here are refused.
+    #[track_caller]
+    pub fn require_password(&self, password: &str) {
+        for words in [&["user", "add", &format!("root:{password}")][..], &["auth", "enable"]] {
+            checked(self.etcdctl().args(words));
+        }
+    }
+
     /// True while a record exists.
     #[track_caller]
     pub fn has(&self, key: &str) -> bool {

@@ -1,6 +1,5 @@
 //! Fingerpost itself: the product's binary with a configuration for the lab.
 
-use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -10,12 +9,13 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::gateway::Gateway;
 use super::http::{self, Answer};
 use super::namespace::Namespace;
 use super::process::Process;
 use super::record::{FLANNEL_PREFIX, NATIVE_PREFIX};
 use super::topology::{PODS_V4, PODS_V6};
-use super::{Lab, etcd, wait};
+use super::{Lab, etcd};
 
 const BOUND: Duration = Duration::from_secs(20);
 
@@ -28,6 +28,8 @@ pub enum Source {
     Flannel,
     /// A file.
     File(PathBuf),
+    /// etcd, the native schema, as a user with the password in a file.
+    NativeAs(&'static str, PathBuf),
 }
 
 impl Source {
@@ -35,6 +37,11 @@ impl Source {
         let etcd = format!("etcd: {{ endpoints: [\"{}\"] }}", etcd::ENDPOINT);
         match self {
             Self::Native => format!("{{ {etcd}, schema: {{ native: {{ prefix: {NATIVE_PREFIX} }} }} }}"),
+            Self::NativeAs(user, path) => {
+                let etcd =
+                    format!("endpoints: [\"{}\"], user: {user}, password_file: \"{}\"", etcd::ENDPOINT, path.display());
+                format!("{{ etcd: {{ {etcd} }}, schema: {{ native: {{ prefix: {NATIVE_PREFIX} }} }} }}")
+            }
             Self::Flannel => format!("{{ {etcd}, schema: {{ flannel: {{ prefix: {FLANNEL_PREFIX} }} }} }}"),
             Self::File(path) => format!("{{ file: {{ path: \"{}\" }} }}", path.display()),
         }
@@ -44,35 +51,40 @@ impl Source {
 /// A configuration that peers with every gateway of the lab and announces what `source` says.
 #[must_use]
 pub fn configuration(lab: &Lab, source: &Source) -> String {
+    configuration_of(lab, &[("lab", source)], lab.gateways())
+}
+
+/// A configuration with several sources, each with its name, and some of the lab's gateways.
+#[must_use]
+pub fn configuration_of(lab: &Lab, sources: &[(&str, &Source)], gateways: &[Gateway]) -> String {
+    let sources: String = sources.iter().map(|(name, source)| format!("  {name}: {}\n", source.yaml())).collect();
+    let peers = peers(lab, gateways);
     let asn = lab.peering().speaker_asn();
-    let mut gateways = String::new();
-    for gateway in lab.gateways() {
-        writeln!(
-            gateways,
-            "  {}: {{ address: \"{}\", asn: {}, platform: {}, policy: default, families: [ipv4, ipv6], multihop: {} }}",
-            gateway.name(),
-            gateway.address(),
-            gateway.asn(),
-            gateway.daemon().platform(),
-            lab.peering().is_multihop(),
-        )
-        .expect("a string can be written to");
-    }
     format!(
         "router: {{ asn: {asn}, id: 10.170.0.10 }}\n\
-         sources:\n  lab: {}\n\
+         sources:\n{sources}\
          fence:\n  prefixes: [ {{ within: {PODS_V4}, lengths: 20-28 }}, {{ within: \"{PODS_V6}\", lengths: 56-64 }} ]\n  \
          next_hops: [ 10.168.0.0/24, 10.169.0.0/24, \"fd00:10:168::/64\", \"fd00:10:169::/64\" ]\n\
-         gateways:\n{gateways}\
+         gateways:{peers}\n\
          policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}\n\
          state_dir: \"{}\"\n\
          http: {{ listen: \"{HTTP}\" }}\n",
-        source.yaml(),
         lab.folder().join("state").display(),
     )
 }
 
-const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9179);
+fn peers(lab: &Lab, gateways: &[Gateway]) -> String {
+    let hops = if lab.peering().is_multihop() { ", multihop: true" } else { "" };
+    let lines = gateways.iter().map(|gateway| {
+        let (name, address, asn) = (gateway.name(), gateway.address(), gateway.asn());
+        let session = format!("address: \"{address}\", asn: {asn}{hops}");
+        format!("\n  {name}: {{ {session}, policy: default, families: [ipv4, ipv6] }}")
+    });
+    if gateways.is_empty() { " {}".to_owned() } else { lines.collect() }
+}
+
+/// Where it serves its pages, inside its namespace.
+pub const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9179);
 
 /// Fingerpost in the lab's control namespace.
 #[derive(Debug)]
@@ -97,21 +109,22 @@ impl Fingerpost {
     #[must_use]
     #[track_caller]
     pub fn start_with(lab: &Lab, configuration: &str) -> Self {
-        let path = lab.folder().join("fingerpost.yaml");
-        std::fs::create_dir_all(lab.folder().join("state")).expect("a folder can be made in the lab's folder");
-        std::fs::write(&path, configuration).expect("a configuration can be written into the lab's folder");
+        let path = write(lab, configuration);
         let mut fingerpost = Self { namespace: Arc::clone(lab.control()), configuration: path, process: None };
         fingerpost.resume();
         fingerpost
     }
 
+    /// Starts only its process, for a start that is to fail.
+    #[must_use]
+    pub fn spawn(lab: &Lab, configuration: &str) -> Process {
+        run(lab.control(), &write(lab, configuration))
+    }
+
     /// Starts it again after its end, with the same configuration and state.
     #[track_caller]
     pub fn resume(&mut self) {
-        let path = self.configuration.to_string_lossy().into_owned();
-        let binary = binary();
-        let program = binary.to_string_lossy();
-        let mut process = self.namespace.spawn("fingerpost", &program, &["run", "--config", &path]);
+        let mut process = run(&self.namespace, &self.configuration);
         let namespace = &self.namespace;
         process.await_ready(BOUND, |_| http::get(namespace, HTTP, "/livez").is_ok_and(|answer| answer.status == 200));
         self.process = Some(process);
@@ -161,19 +174,18 @@ impl Fingerpost {
         let found = gateways.as_array().into_iter().flatten().find(|gateway| gateway["name"] == name);
         found.cloned().unwrap_or_else(|| panic!("no gateway {name} in {answer:#}"))
     }
+}
 
-    /// Waits until its session with a gateway is established.
-    ///
-    /// # Panics
-    /// When it is not within 20 s.
-    #[track_caller]
-    pub fn await_established(&self, name: &str) {
-        wait::until(&format!("the session with {name}"), BOUND, || {
-            let gateway = self.gateway(name);
-            let state = gateway["state"].as_str().unwrap_or_default();
-            if state.eq_ignore_ascii_case("established") { Ok(()) } else { Err(gateway) }
-        });
-    }
+fn write(lab: &Lab, configuration: &str) -> PathBuf {
+    let path = lab.folder().join("fingerpost.yaml");
+    std::fs::create_dir_all(lab.folder().join("state")).expect("a folder can be made in the lab's folder");
+    std::fs::write(&path, configuration).expect("a configuration can be written into the lab's folder");
+    path
+}
+
+fn run(namespace: &Namespace, configuration: &Path) -> Process {
+    let (binary, configuration) = (binary(), configuration.to_string_lossy().into_owned());
+    namespace.spawn("fingerpost", &binary.to_string_lossy(), &["run", "--config", &configuration])
 }
 
 /// The product's binary: `FINGERPOST_BIN`, or the one beside this test in the target folder.

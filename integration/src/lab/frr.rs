@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::gateway::Peer;
 use super::namespace::Namespace;
 use super::process::Process;
@@ -52,6 +54,14 @@ fn daemon(namespace: &Namespace, name: &str, program: &str, more: &[&str]) -> Pr
         process.await_ready(BOUND, |_| vtysh(namespace, name, "show bgp summary").contains("router identifier"));
     }
     process
+}
+
+/// When the session came up and how often one did; `None` while it is not.
+pub(crate) fn session(namespace: &Namespace, name: &str) -> Option<String> {
+    let text = vtysh(namespace, name, "show bgp neighbors json");
+    let parsed: Value = serde_json::from_str(&text).ok()?;
+    let neighbour = parsed.as_object()?.values().find(|value| value["bgpState"] == "Established")?;
+    Some(format!("{} {}", neighbour["connectionsEstablished"], neighbour["bgpTimerUpEstablishedEpoch"]))
 }
 
 pub(crate) fn diagnosis(namespace: &Namespace, name: &str) -> String {

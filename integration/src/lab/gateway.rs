@@ -25,17 +25,6 @@ pub enum Daemon {
     Frr,
 }
 
-impl Daemon {
-    /// The name of the `platform` in Fingerpost's configuration.
-    #[must_use]
-    pub const fn platform(self) -> &'static str {
-        match self {
-            Self::Bird => "bird",
-            Self::Frr => "frr",
-        }
-    }
-}
-
 /// What a gateway's daemon is configured with.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
@@ -138,6 +127,24 @@ impl Gateway {
     #[must_use]
     pub fn watch_routes(&self) -> RouteMonitor<'_> {
         RouteMonitor::start(&self.namespace)
+    }
+
+    /// Something that stays the same exactly as long as its session with Fingerpost does; `None` while there is none.
+    #[must_use]
+    pub fn session(&self) -> Option<String> {
+        match self.daemon {
+            Daemon::Bird => bird::session(&self.namespace, &self.name),
+            Daemon::Frr => frr::session(&self.namespace, &self.name),
+        }
+    }
+
+    /// Waits until it has a session with Fingerpost.
+    ///
+    /// # Panics
+    /// When it has none within 30 s.
+    #[track_caller]
+    pub fn await_session(&self) -> String {
+        wait::until(&format!("{} to have a session", self.name), BOUND, || self.session().ok_or("none"))
     }
 
     /// What its daemon says of its sessions and of what it learned, for a test that fails.

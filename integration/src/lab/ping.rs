@@ -58,8 +58,19 @@ impl Ping {
     /// When they do not come within 20 s.
     #[track_caller]
     pub fn await_more(&self, count: usize) {
-        let goal = self.answers() + count;
-        wait::until_true(&format!("{count} more answers, {}", self.label), BOUND, || self.answers() >= goal);
+        self.await_answers(self.answers() + count);
+    }
+
+    /// Waits until there are `count` answers in all.
+    ///
+    /// # Panics
+    /// When they do not come within 20 s.
+    #[track_caller]
+    pub fn await_answers(&self, count: usize) {
+        wait::until(&format!("{count} answers, {}", self.label), BOUND, || {
+            let seen = self.answers();
+            if seen >= count { Ok(()) } else { Err(seen) }
+        });
     }
 
     /// Waits until a router complains that it cannot deliver.

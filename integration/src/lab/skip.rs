@@ -29,7 +29,7 @@ impl Need {
         let programs: &[(&str, &str)] = match self {
             Need::Root => {
                 let root = rustix::process::geteuid().is_root();
-                return (!root).then(|| "not root; run it as root, e.g. sudo make test".to_owned());
+                return (!root).then(|| "not root; sudo -E env \"PATH=$PATH\" make test".to_owned());
             }
             Need::Bird => &[("bird", "bird2"), ("birdc", "bird2")],
             Need::Frr => &[("/usr/lib/frr/zebra", "frr"), ("/usr/lib/frr/bgpd", "frr"), ("vtysh", "frr")],
@@ -53,10 +53,14 @@ impl Need {
 /// # Panics
 /// When a need is not met and `CI` is `true`: in CI a skip is a failure.
 #[must_use]
+#[track_caller]
 pub fn unless(needs: &[Need]) -> bool {
     let Some(reason) = needs.iter().find_map(|need| need.missing()) else { return false };
     let thread = std::thread::current();
-    let line = format!("SKIP {}: {reason}\n", thread.name().unwrap_or("a test"));
+    // With one thread the harness runs tests on its main thread, which has no test's name.
+    let place = std::panic::Location::caller().to_string();
+    let name = thread.name().filter(|name| *name != "main").unwrap_or(&place);
+    let line = format!("SKIP {name}: {reason}\n");
     assert!(std::env::var("CI").as_deref() != Ok("true"), "{line}(with CI=true a skip is a failure)");
     // Not eprint!, which the harness captures. A closed standard error is no reason to fail.
     drop(std::io::stderr().write_all(line.as_bytes()));

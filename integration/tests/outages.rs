@@ -1,0 +1,144 @@
+//! Not knowing never withdraws (P2), and a restart loses no packet: etcd goes and comes back, Fingerpost goes and comes
+//! back, while pods talk at a hundred packets a second in both families.
+
+#![cfg(target_os = "linux")]
+
+use std::time::Duration;
+
+use integration::lab::gateway::Daemon;
+use integration::lab::ping::Ping;
+use integration::lab::skip::{self, Need};
+use integration::lab::stage::Stage;
+use integration::lab::topology::Subnet;
+use integration::lab::{record, routes};
+
+const NEEDS: [Need; 5] = [Need::Root, Need::Tools, Need::Bird, Need::Frr, Need::Etcd];
+const INTERVAL: Duration = Duration::from_millis(10);
+/// Answers that are awaited while something is away: more than two seconds.
+const AWAY: usize = 200;
+
+/// Traffic between the two VLANs in both families.
+fn traffic(stage: &Stage) -> [Ping; 2] {
+    let [from, to] = ["node-a1", "node-b2"].map(|name| stage.lab.host(name));
+    [to.subnet().pod_v4(), to.subnet().pod_v6()].map(|target| Ping::start(from.pod(), target, INTERVAL))
+}
+
+fn await_more(traffic: &[Ping; 2], count: usize) {
+    let goals = traffic.each_ref().map(|ping| ping.answers() + count);
+    for (ping, goal) in traffic.iter().zip(goals) {
+        ping.await_answers(goal);
+    }
+}
+
+fn assert_lossless(traffic: [Ping; 2]) {
+    for ping in traffic {
+        ping.stop().assert_lossless(AWAY as u64);
+    }
+}
+
+fn etcd_outage_withdraws_nothing_and_is_caught_up(daemon: Daemon) {
+    if skip::unless(&NEEDS) {
+        return;
+    }
+    let mut stage = Stage::native(daemon);
+    let monitor = stage.lab.gateways()[0].watch_routes();
+    let traffic = traffic(&stage);
+    stage.etcd.kill();
+    await_more(&traffic, AWAY);
+    stage.etcd.resume();
+    // What is written after the outage arrives: the watch was taken up again.
+    let host = stage.lab.host("node-b2");
+    let gained = Subnet(99);
+    stage.record(host, &[host.subnet(), gained]);
+    let mut expected = stage.lab.home_routes();
+    expected.extend(routes(host.routes_of(gained)));
+    stage.await_routes(&expected);
+    assert_lossless(traffic);
+    let changes = monitor.stop();
+    assert_eq!(changes.len(), 2, "only the subnet that was gained after the outage: {changes:#?}");
+    assert!(changes.iter().all(|change| !change.starts_with("Deleted")), "{changes:#?}");
+}
+
+#[test]
+fn p2_bird_keeps_every_route_while_etcd_is_killed_and_restarted() {
+    etcd_outage_withdraws_nothing_and_is_caught_up(Daemon::Bird);
+}
+
+#[test]
+fn p2_frr_keeps_every_route_while_etcd_is_killed_and_restarted() {
+    etcd_outage_withdraws_nothing_and_is_caught_up(Daemon::Frr);
+}
+
+fn crash_and_restart_lose_no_packet(daemon: Daemon) {
+    if skip::unless(&NEEDS) {
+        return;
+    }
+    let mut stage = Stage::native(daemon);
+    let traffic = traffic(&stage);
+    stage.fingerpost.kill();
+    await_more(&traffic, AWAY);
+    // Deleted while nobody watched: gone only once the restarted Fingerpost has said everything it knows.
+    let deleted = stage.lab.host("node-a2");
+    stage.etcd.delete(&record::native_key(deleted));
+    assert_eq!(stage.lab.gateways()[0].routes(), stage.lab.home_routes(), "the gateway keeps what it knew");
+    stage.fingerpost.resume();
+    stage.lab.gateways()[0].await_session();
+    let mut expected = stage.lab.home_routes();
+    for (prefix, _) in deleted.routes_of(deleted.subnet()) {
+        expected.remove(&prefix);
+    }
+    stage.await_routes(&expected);
+    await_more(&traffic, AWAY);
+    assert_lossless(traffic);
+    // The session is a full one: changes go through it.
+    stage.record(deleted, &[deleted.subnet()]);
+    stage.await_home_routes();
+}
+
+#[test]
+fn c10_bird_loses_no_packet_when_fingerpost_is_killed_and_restarted() {
+    crash_and_restart_lose_no_packet(Daemon::Bird);
+}
+
+#[test]
+fn c10_frr_loses_no_packet_when_fingerpost_is_killed_and_restarted() {
+    crash_and_restart_lose_no_packet(Daemon::Frr);
+}
+
+fn restart_without_etcd_withdraws_nothing(daemon: Daemon) {
+    if skip::unless(&NEEDS) {
+        return;
+    }
+    let mut stage = Stage::native(daemon);
+    let monitor = stage.lab.gateways()[0].watch_routes();
+    let traffic = traffic(&stage);
+    stage.fingerpost.kill();
+    stage.etcd.kill();
+    stage.fingerpost.resume();
+    // The session comes up and stops the gateway's restart timer; an End-of-RIB now would flush everything.
+    stage.lab.gateways()[0].await_session();
+    await_more(&traffic, AWAY);
+    assert_eq!(stage.lab.gateways()[0].routes(), stage.lab.home_routes(), "nothing is known, so nothing is withdrawn");
+    stage.etcd.resume();
+    let deleted = stage.lab.host("node-a2");
+    stage.etcd.delete(&record::native_key(deleted));
+    let mut expected = stage.lab.home_routes();
+    for (prefix, _) in deleted.routes_of(deleted.subnet()) {
+        expected.remove(&prefix);
+    }
+    stage.await_routes(&expected);
+    assert_lossless(traffic);
+    let changes = monitor.stop();
+    let removed: Vec<_> = changes.iter().filter(|change| change.starts_with("Deleted 10.")).collect();
+    assert_eq!(removed.len(), 1, "only the deleted host's IPv4 entry was removed: {changes:#?}");
+}
+
+#[test]
+fn p4_bird_keeps_every_route_when_fingerpost_restarts_while_etcd_is_away() {
+    restart_without_etcd_withdraws_nothing(Daemon::Bird);
+}
+
+#[test]
+fn p4_frr_keeps_every_route_when_fingerpost_restarts_while_etcd_is_away() {
+    restart_without_etcd_withdraws_nothing(Daemon::Frr);
+}
