@@ -41,7 +41,8 @@ for suite in "$@"; do
       fi
       FINGERPOST_BIN=$(target_folder)/debug/fingerpost
       export FINGERPOST_BIN
-      run cargo test --package integration --no-fail-fast
+      # A scenario mostly waits, so more of them than there are processors run side by side.
+      RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} run cargo test --package integration --no-fail-fast
       ;;
     *)
       echo "no suite $suite" >&2
