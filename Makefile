@@ -12,8 +12,8 @@ WITH_PROTOC := integration/with-protoc.sh
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## watch subnets reach a gateway over BGP; needs only a Rust toolchain, no root
-	@$(WITH_PROTOC) cargo run --package fingerpost -- demo
+demo: ## watch subnets reach a gateway over BGP; needs only a Rust toolchain, no root (ARGS="--stay" keeps it)
+	@$(WITH_PROTOC) cargo run --package fingerpost -- demo $(ARGS)
 
 build: ## build the product for use
 	@$(WITH_PROTOC) cargo build --release --package fingerpost
