@@ -31,12 +31,14 @@ fn host(number: u32, subnets: u32) -> Record {
 }
 
 /// Time this thread has spent on a processor: others may be busy, too.
+#[expect(clippy::disallowed_methods, reason = "a measurement looks at the system; it is no part of the core")]
 fn spent() -> Duration {
     let schedule = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     Duration::from_nanos(schedule.split(' ').next().unwrap().parse().unwrap())
 }
 
 /// Resident memory in octets.
+#[expect(clippy::disallowed_methods, reason = "a measurement looks at the system; it is no part of the core")]
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
     statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
