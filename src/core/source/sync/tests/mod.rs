@@ -10,7 +10,6 @@ mod fetched;
 mod files;
 mod flannel;
 mod listing;
-mod measure;
 mod model;
 mod records;
 mod store;
