@@ -166,3 +166,21 @@ fn equal_text_makes_equal_parts_wherever_its_lines_are() {
     let after = parse(&BASE.join("\n\n# moved\n")).unwrap();
     assert_eq!(before, after);
 }
+
+/// What looks like something that is refused or warned of, and is right.
+#[test]
+fn nothing_is_said_where_nothing_is_wrong() {
+    for (line, text) in [
+        (1, r#"router: { asn: 64512, id: 10.0.3.10, listen: ["127.0.0.1:0", "127.0.0.1:0"] }"#),
+        (5, "  prefixes: [ { within: 168.0.0.0/6, lengths: 24 } ]"),
+        (8, "  a: { address: 10.168.0.1, asn: 64500, policy: all, timers: { hold: 0s, keepalive: 0s } }"),
+        (8, "  a: { address: 10.168.0.1, asn: 64500, policy: all, attached: [10.169.0.0/24, 10.168.7.0/24] }"),
+        (10, "  all: [ { match: {}, set: { prepend: 16 }, then: accept } ]"),
+        (10, "  all: [ { match: { family: ipv4 }, then: reject }, { match: {}, then: accept } ]"),
+    ] {
+        let config = parse(&with(line, text)).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(config.warnings, [], "{text}");
+    }
+    let internal = with(10, "  all: [ { match: {}, set: { local_pref: 5 }, then: accept } ]").replace("64500", "64512");
+    assert_eq!(parse(&internal).unwrap().warnings, []);
+}

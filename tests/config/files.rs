@@ -154,6 +154,9 @@ fn tls_is_whole_or_refused() {
 fn secrets_that_everyone_can_read_or_overhear_are_warned_of() {
     let directory = directory();
     write(&directory, "open", SECRET, 0o644);
+    write(&directory, "group", SECRET, 0o640);
+    let near = r#"{ endpoints: ["http://127.0.0.1:1", "http://[::1]:1", "http://localhost:1"], user: root, password_file: group }"#;
+    assert_eq!(said(&directory, near), [""; 0]);
     assert_eq!(
         said(&directory, r#"{ endpoints: ["http://10.0.3.2:2379"], user: root, password_file: open }"#),
         [
@@ -202,4 +205,17 @@ fn a_configuration_that_cannot_be_read_is_one_fault_without_a_line() {
     let binary = config::load(&directory.path().join("c.yaml")).unwrap_err();
     assert!(binary.to_string().contains("it is not UTF-8 text"), "{binary}");
     assert!(config::load(directory.path()).is_err(), "a directory");
+}
+
+#[test]
+fn a_state_dir_is_a_directory_or_not_there_yet() {
+    let directory = directory();
+    let parse = |name: &str| {
+        let text = with(7, &format!("state_dir: {name}\ngateways:"));
+        config::parse(&text, &directory.path().join("config.yaml"))
+    };
+    assert_eq!(parse("later").unwrap().state_dir, Some(directory.path().join("later")));
+    assert_eq!(parse(".").unwrap().state_dir, Some(directory.path().join(".")));
+    let faults = parse("ca.crt").unwrap_err().to_string();
+    assert!(faults.ends_with("ca.crt is not a directory: name a directory"), "{faults}");
 }

@@ -205,4 +205,18 @@ fn a_wrong_gateway_is_refused() {
             "10:1: x-policies: unknown key: did you mean policies?",
         ],
     );
+    refuses(
+        "a source address nobody has",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, source_address: 0.0.0.0 }"#,
+        &[r#"8:70: gateways.a.source_address: 0.0.0.0 is no machine's address: give an address of this machine"#],
+    );
+    refuses(
+        "a span of time without a unit, in quotes",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, timers: { hold: "90" } }"#,
+        &[
+            r#"8:70: gateways.a.timers.hold: "90" is not a span of time: write a whole number and ms, s, m or h, such as 500ms or 30s"#,
+        ],
+    );
 }

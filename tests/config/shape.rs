@@ -134,6 +134,24 @@ policies:"#,
         r#"neighbors:"#,
         &[r#"7:1: neighbors: unknown key: did you mean gateways?"#],
     );
+    refuses(
+        "numbers that other readers take for octal, or for text",
+        8,
+        "  a: { address: 10.168.0.1, port: 0179, asn: 64500, policy: all, multihop: 1_0 }",
+        &[
+            "8:35: gateways.a.port: is text where a whole number belongs: write a whole number from 1 to 65535",
+            "8:76: gateways.a.multihop: is text where true, false or a number of hops belongs: write true, false or a number from 2 to 255",
+        ],
+    );
+    refuses(
+        "a fault in an alias is where the anchor is",
+        8,
+        "  a: { address: 10.168.0.1, asn: &as 0, policy: all }\n  b: { address: 10.168.0.2, asn: *as, policy: all }",
+        &[
+            r#"8:38: gateways.a.asn: "0" is not an AS number: write a whole number from 1 to 4294967295"#,
+            r#"8:38: gateways.b.asn: "0" is not an AS number: write a whole number from 1 to 4294967295"#,
+        ],
+    );
 }
 
 /// Text of the user's that could hide what is wrong, or command a terminal, is shown escaped wherever it is quoted.
