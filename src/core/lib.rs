@@ -22,4 +22,6 @@ pub mod model;
 pub mod policy;
 pub mod source;
 pub mod table;
+#[cfg(test)]
+mod testing;
 pub mod view;

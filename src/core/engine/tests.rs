@@ -1,1 +1,11 @@
+//! The engine between stores that fail and gateways that are slow: P2, P4 and P5 from a record to a gateway's table.
+//!
+//! ```text
+//!  Store ─ Transport ─ Report ─► Engine ─ Send ─► queue ─► Gateway: a map, fed by decoding
+//!    └──────── claims, arbitrated and exported by the tests' own words ────────┘  equal at rest
+//! ```
 
+mod histories;
+mod lab;
+mod promises;
+mod store;

@@ -111,8 +111,8 @@ impl Feed {
         view.head().0 - self.tail.0
     }
 
-    /// The gateway asked for everything again (RFC 2918, RFC 7313). Before the family's End-of-RIB it only counts as a
-    /// request for later: a BoRR may not come first.
+    /// The gateway asked for everything again (RFC 2918, RFC 7313). During a dump it counts as a request for later; before
+    /// the family's End-of-RIB it is answered without brackets if that is held back: a BoRR may not come first.
     pub fn refresh(&mut self, view: &mut View) {
         if self.dump.is_some() {
             self.again = true;
@@ -198,7 +198,13 @@ impl Feed {
             return Some(chunk); // what the dump left to the tail precedes the marker
         }
         if end == Marker::EndOfRib && !verified {
-            return None;
+            // Whoever asked for everything again need not wait for the sources, as End-of-RIB must.
+            if !std::mem::take(&mut self.again) {
+                return None;
+            }
+            let order = view.order();
+            self.begin_dump(order, end, false);
+            return self.pull_dump(view, slots, stamp, verified);
         }
         self.dump = None;
         let marker = match end {

@@ -6,7 +6,6 @@
 //! ```
 
 mod dumps;
-mod gateway;
 mod histories;
 mod memory;
 mod sharing;

@@ -1,9 +1,9 @@
 //! Dumps, their markers and what happens in the middle of them: the cases that histories once failed at, and the plain ones.
 
-use super::gateway::Heard;
 use super::world::World;
 use super::{HEAVY, prefix};
-use crate::model::Family;
+use crate::model::{Family, PerFamily};
+use crate::testing::{Gateway, Heard};
 use crate::view::Stamp;
 
 /// A view of 48 routes that fill several chunks.
@@ -25,7 +25,7 @@ fn i2_changes_in_the_middle_of_a_dump_precede_its_marker() {
         world.unclaim(1);
         world.unclaim(46);
         while world.pull_dump(0).is_some() {} // the marker is checked as it comes
-        assert!(world.peers[0].gateway.is_synchronised());
+        assert!(world.peers[0].gateway.is_synchronised(world.family));
         world.settle();
     }
 }
@@ -38,7 +38,7 @@ fn i1_a_change_that_comes_ahead_of_borr_survives_eorr() {
     world.refresh(0);
     world.set(0, 3, Some(1));
     assert!(world.pull_tail(0).is_some(), "changes go first, but the bracket goes before them");
-    assert!(world.peers[0].gateway.is_refreshing());
+    assert!(world.peers[0].gateway.is_refreshing(world.family));
     world.drain(0);
     assert!(world.peers[0].gateway.keeps(prefix(Family::Ipv4, 3)));
     world.settle();
@@ -71,7 +71,7 @@ fn a_bracket_that_is_open_when_a_gateway_moves_is_closed() {
     assert!(world.pull(0).is_some(), "BoRR");
     world.move_to(0, 0, 1);
     world.drain(0);
-    assert!(!world.peers[0].gateway.is_refreshing());
+    assert!(!world.peers[0].gateway.is_refreshing(world.family));
 }
 
 #[test]
@@ -116,6 +116,19 @@ fn a_refresh_before_end_of_rib_is_answered_in_brackets_after_it() {
 }
 
 #[test]
+fn a_gateway_that_waits_for_end_of_rib_hears_of_a_new_stamp_p7() {
+    let mut world = filled(Family::Ipv4);
+    world.verified = false;
+    world.open(0, 0, 0, true);
+    world.drain(0);
+    world.set_stamp(Stamp::Leader { term: 3 });
+    world.drain(0);
+    assert_eq!(world.peers[0].gateway.routes(), world.expected(0));
+    assert!(world.pull(0).is_none(), "once");
+    world.settle();
+}
+
+#[test]
 fn p4_end_of_rib_waits_until_the_table_is_verified_and_then_comes_by_itself() {
     let mut world = filled(Family::Ipv4);
     world.verified = false;
@@ -124,13 +137,13 @@ fn p4_end_of_rib_waits_until_the_table_is_verified_and_then_comes_by_itself() {
     for n in [0, 1] {
         world.drain(n);
         assert_eq!(world.peers[n].gateway.routes(), world.expected(n), "the routes do not wait");
-        assert!(!world.peers[n].gateway.is_synchronised());
+        assert!(!world.peers[n].gateway.is_synchronised(world.family));
     }
     world.verified = true;
     for n in [0, 1] {
         let chunk = world.pull(n).unwrap();
-        let mut gateway = super::gateway::Gateway::new(Family::Ipv4, &world.peers[n].encoding);
-        assert_eq!(gateway.hear(&chunk), [Heard::EndOfRib]);
+        let mut gateway = Gateway::new(PerFamily { ipv4: true, ipv6: false }, &world.peers[n].encoding);
+        assert_eq!(gateway.hear(&chunk), [Heard::EndOfRib(Family::Ipv4)]);
     }
     world.settle();
 }
@@ -145,7 +158,7 @@ fn a_refresh_ends_also_while_the_table_is_not_verified_any_more() {
         world.refresh(0);
         world.drain(0);
         let peer = &world.peers[0];
-        assert!(!peer.gateway.is_refreshing() && !peer.feed.as_ref().unwrap().is_dumping());
+        assert!(!peer.gateway.is_refreshing(world.family) && !peer.feed.as_ref().unwrap().is_dumping());
     }
 }
 

@@ -1,10 +1,10 @@
 //! Two views, the peers that follow them, and what must be true whenever something is handed out or freed.
 
-use super::gateway::{Gateway, Heard, Said};
 use super::{attributes, encoding, exclusion, prefix};
 use crate::bgp::wire::{Encoding, Packer, RouteAttributes};
-use crate::model::{Family, Prefix};
+use crate::model::{Family, PerFamily, Prefix};
 use crate::table::{SlotId, Slots};
+use crate::testing::{Gateway, Heard, Said};
 use crate::view::{Chunk, Exclusion, Feed, Marker, Seq, Stamp, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -117,7 +117,7 @@ impl World {
     pub(super) fn open(&mut self, view: usize, encoding_number: usize, exclusion_number: usize, enhanced: bool) {
         let encoding = encoding(encoding_number);
         self.peers.push(Peer {
-            gateway: Gateway::new(self.family, &encoding),
+            gateway: Gateway::new(PerFamily::from_fn(|family| family == self.family), &encoding),
             encoding,
             exclusion: exclusion(exclusion_number),
             enhanced,
@@ -152,14 +152,14 @@ impl World {
         let Some(peer) = self.peers.get_mut(n) else { return };
         let Some(feed) = &mut peer.feed else { return };
         feed.refresh(&mut self.views[peer.view]);
-        peer.ask(peer.enhanced);
+        peer.ask(peer.enhanced && peer.gateway.is_synchronised(self.family));
     }
 
     pub(super) fn resynchronise(&mut self, n: usize) {
         let Some(peer) = self.peers.get_mut(n) else { return };
         let Some(feed) = &mut peer.feed else { return };
         let done = feed.resynchronise(&mut self.views[peer.view]);
-        assert_eq!(done, peer.enhanced && peer.gateway.is_synchronised());
+        assert_eq!(done, peer.enhanced && peer.gateway.is_synchronised(self.family));
         if done {
             peer.ask(true);
             peer.starting_over = true;
@@ -244,12 +244,12 @@ impl World {
                 Heard::Withdrawn(prefix) => {
                     assert_eq!(self.expected_of(peer, prefix), None, "{prefix} is withdrawn but lives");
                 }
-                Heard::EndOfRib => {
+                Heard::EndOfRib(_) => {
                     assert!(self.verified, "P4: End-of-RIB says that the table is complete");
                     self.check_marker(n);
                 }
-                Heard::BeginOfRefresh => self.peers[n].brackets.push(Marker::None),
-                Heard::EndOfRefresh => {
+                Heard::BeginOfRefresh(_) => self.peers[n].brackets.push(Marker::None),
+                Heard::EndOfRefresh(_) => {
                     self.peers[n].brackets.push(Marker::EndOfRefresh);
                     self.peers[n].starting_over = false;
                     self.check_marker(n);
@@ -339,8 +339,8 @@ impl World {
             let peer = &self.peers[n];
             let feed = peer.feed.as_ref().unwrap();
             assert!(feed.is_caught_up(&self.views[peer.view]), "I1: nothing more to be had, yet not everything said");
-            assert!(peer.gateway.is_synchronised(), "P4: End-of-RIB comes once it is true");
-            assert!(!peer.gateway.is_refreshing(), "a refresh that was begun ends");
+            assert!(peer.gateway.is_synchronised(self.family), "P4: End-of-RIB comes once it is true");
+            assert!(!peer.gateway.is_refreshing(self.family), "a refresh that was begun ends");
             assert_eq!(peer.gateway.routes(), self.expected(n), "I1: a gateway at rest holds exactly its view");
             let said: Vec<_> = peer.said.keys().filter(|prefix| self.expected_of(peer, **prefix).is_some()).collect();
             assert_eq!(said.len(), self.expected(n).len(), "who asked for everything has heard everything");

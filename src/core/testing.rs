@@ -1,4 +1,5 @@
-//! A gateway as its neighbour sees it: a map from prefix to attributes, and the rules by which routes leave it.
+//! For tests: a gateway as its neighbour sees it, a map from prefix to attributes that is fed with octets, and the rules by
+//! which routes leave it.
 
 use crate::bgp::wire::{
     Encoding, Framer, MessageKind, RefreshSubtype, RouteAttributes, RouteRefresh, SessionType, Update, UpdateContext,
@@ -11,7 +12,7 @@ use std::net::IpAddr;
 
 /// What an UPDATE says of a prefix.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Said {
+pub(crate) struct Said {
     next_hop: IpAddr,
     as_path: Vec<u32>,
     med: Option<u32>,
@@ -23,7 +24,7 @@ pub(super) struct Said {
 
 impl Said {
     /// What shall be said of a route, by the RFCs and DESIGN §5 rather than by the encoder.
-    pub(super) fn expected(attributes: &RouteAttributes, encoding: &Encoding, stamp: Stamp) -> Self {
+    pub(crate) fn expected(attributes: &RouteAttributes, encoding: &Encoding, stamp: Stamp) -> Self {
         let external = encoding.session == SessionType::External;
         let (med, local_pref) = match stamp {
             Stamp::Unstamped => (attributes.med, attributes.local_pref.unwrap_or(100)),
@@ -45,19 +46,19 @@ impl Said {
     }
 
     /// Without what carries the stamp: in the middle of a change of stamp both are true.
-    pub(super) fn without_stamp(&self) -> Self {
+    pub(crate) fn without_stamp(&self) -> Self {
         Said { med: None, local_pref: None, ..self.clone() }
     }
 }
 
 /// One thing that was heard.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Heard {
+pub(crate) enum Heard {
     Announced(Prefix, Said),
     Withdrawn(Prefix),
-    EndOfRib,
-    BeginOfRefresh,
-    EndOfRefresh,
+    EndOfRib(Family),
+    BeginOfRefresh(Family),
+    EndOfRefresh(Family),
 }
 
 #[derive(Clone, Debug)]
@@ -67,60 +68,72 @@ struct Route {
     stale: bool,
 }
 
-/// One family of one gateway. Keeps its routes over a restart of the session (RFC 4724 §4.2) until End-of-RIB.
+/// One gateway. Keeps its routes over a restart of the session (RFC 4724 §4.2) until each family's End-of-RIB.
 #[derive(Debug)]
-pub(super) struct Gateway {
-    family: Family,
+pub(crate) struct Gateway {
     context: UpdateContext,
     max_len: usize,
     routes: BTreeMap<Prefix, Route>,
     /// End-of-RIB was heard on this session.
-    synchronised: bool,
+    synchronised: PerFamily<bool>,
     /// Between BoRR and EoRR.
-    refreshing: bool,
+    refreshing: PerFamily<bool>,
 }
 
 impl Gateway {
-    pub(super) fn new(family: Family, encoding: &Encoding) -> Self {
+    /// A gateway that has agreed on these families with this encoding.
+    pub(crate) fn new(families: PerFamily<bool>, encoding: &Encoding) -> Self {
         let internal = encoding.session == SessionType::Internal;
         let context = UpdateContext {
             internal,
             four_octet_as: encoding.four_octet_as,
-            families: PerFamily::from_fn(|one| one == family),
+            families,
             extended_next_hop: PerFamily { ipv4: encoding.ipv4_via_ipv6, ipv6: false },
             local_asn: if internal { encoding.local_asn } else { Asn::new(64500).unwrap() },
         };
-        let routes = BTreeMap::new();
-        Gateway { family, context, max_len: encoding.max_len, routes, synchronised: false, refreshing: false }
+        Gateway {
+            context,
+            max_len: encoding.max_len,
+            routes: BTreeMap::new(),
+            synchronised: PerFamily::default(),
+            refreshing: PerFamily::default(),
+        }
     }
 
     /// The session is over and another one begins.
-    pub(super) fn restart(&mut self) {
-        self.synchronised = false;
-        self.refreshing = false;
+    pub(crate) fn restart(&mut self) {
+        self.synchronised = PerFamily::default();
+        self.refreshing = PerFamily::default();
         self.routes.values_mut().for_each(|route| route.stale = true);
     }
 
-    pub(super) fn is_synchronised(&self) -> bool {
-        self.synchronised
+    /// The restart timer has run out: what was not said again is gone (RFC 4724 §4.2).
+    pub(crate) fn expire(&mut self) {
+        self.routes.retain(|_, route| !route.stale);
     }
 
-    pub(super) fn is_refreshing(&self) -> bool {
-        self.refreshing
+    /// Whether the family's End-of-RIB was heard on this session.
+    pub(crate) fn is_synchronised(&self, family: Family) -> bool {
+        self.synchronised[family]
+    }
+
+    /// Whether a BoRR was heard and its EoRR was not.
+    pub(crate) fn is_refreshing(&self, family: Family) -> bool {
+        self.refreshing[family]
     }
 
     /// What it holds.
-    pub(super) fn routes(&self) -> BTreeMap<Prefix, Said> {
+    pub(crate) fn routes(&self) -> BTreeMap<Prefix, Said> {
         self.routes.iter().map(|(prefix, route)| (*prefix, route.said.clone())).collect()
     }
 
     /// Whether it holds the prefix and no marker that is due would take it away.
-    pub(super) fn keeps(&self, prefix: Prefix) -> bool {
+    pub(crate) fn keeps(&self, prefix: Prefix) -> bool {
         self.routes.get(&prefix).is_some_and(|route| !route.stale)
     }
 
     /// Reads a chunk as the octets it is. Panics at anything that the RFCs or the negotiation forbid.
-    pub(super) fn hear(&mut self, chunk: &Chunk) -> Vec<Heard> {
+    pub(crate) fn hear(&mut self, chunk: &Chunk) -> Vec<Heard> {
         let mut framer = Framer::new();
         framer.set_max_len(self.max_len);
         framer.push(&chunk.bytes);
@@ -146,10 +159,9 @@ impl Gateway {
         };
         assert!(update.discarded.is_empty() && !update.looped, "{update:?}");
         if let Some(family) = update.end_of_rib {
-            assert_eq!(family, self.family);
-            assert!(!std::mem::replace(&mut self.synchronised, true), "End-of-RIB comes once in a session");
-            self.sweep();
-            heard.push(Heard::EndOfRib);
+            assert!(!std::mem::replace(&mut self.synchronised[family], true), "End-of-RIB comes once in a session");
+            self.sweep(family);
+            heard.push(Heard::EndOfRib(family));
             return;
         }
         for &prefix in &update.withdrawn {
@@ -175,24 +187,26 @@ impl Gateway {
 
     fn bracket(&mut self, body: &[u8], heard: &mut Vec<Heard>) {
         let message = RouteRefresh::decode(body).unwrap();
-        assert_eq!(message.family(), Some(self.family));
+        let family = message.family().unwrap();
         match message.subtype {
             RefreshSubtype::Begin => {
-                assert!(self.synchronised, "RFC 7313 §4: no BoRR before End-of-RIB");
-                self.refreshing = true;
-                self.routes.values_mut().for_each(|route| route.stale = true);
-                heard.push(Heard::BeginOfRefresh);
+                assert!(self.synchronised[family], "RFC 7313 §4: no BoRR before End-of-RIB");
+                self.refreshing[family] = true;
+                let of_family = self.routes.iter_mut().filter(|(prefix, _)| prefix.family() == family);
+                of_family.for_each(|(_, route)| route.stale = true);
+                heard.push(Heard::BeginOfRefresh(family));
             }
             RefreshSubtype::End => {
-                assert!(std::mem::replace(&mut self.refreshing, false), "RFC 7313 §4: no EoRR without BoRR");
-                self.sweep();
-                heard.push(Heard::EndOfRefresh);
+                let begun = std::mem::replace(&mut self.refreshing[family], false);
+                assert!(begun, "RFC 7313 §4: no EoRR without BoRR");
+                self.sweep(family);
+                heard.push(Heard::EndOfRefresh(family));
             }
             other => panic!("a view hands out no {other:?}"),
         }
     }
 
-    fn sweep(&mut self) {
-        self.routes.retain(|_, route| !route.stale);
+    fn sweep(&mut self, family: Family) {
+        self.routes.retain(|prefix, route| prefix.family() != family || !route.stale);
     }
 }

@@ -1,0 +1,203 @@
+//! The promises one by one.
+
+use super::super::Input;
+use super::lab::{Lab, addresses, prefix};
+use super::store::Host;
+use crate::model::{Family, GatewayId};
+use crate::source::FaultKind;
+use crate::testing::Heard;
+use crate::view::Stamp;
+use std::time::Duration;
+
+fn host(number: u8, subnets: &[u8]) -> Host {
+    Host { addresses: addresses(number), subnets: subnets.iter().map(|n| prefix(*n)).collect() }
+}
+
+/// Two sources with a host each, three gateways that hold their routes.
+fn at_rest() -> Lab {
+    let mut lab = Lab::new();
+    lab.put(0, 1, host(1, &[0, 1, 2]));
+    lab.put(1, 2, host(2, &[3, 4]));
+    lab.settle();
+    lab.check_at_rest();
+    assert_eq!(lab.peers[2].gateway.routes().len(), 5);
+    lab.peers.iter_mut().for_each(|peer| peer.heard.clear());
+    lab
+}
+
+/// What gateway `n` hears until there is nothing more to write.
+fn heard(lab: &mut Lab, n: usize) -> Vec<Heard> {
+    lab.peers[n].heard.clear();
+    while lab.work() || lab.write(n) {}
+    std::mem::take(&mut lab.peers[n].heard)
+}
+
+#[test]
+fn p2_a_source_that_fails_in_any_way_withdraws_nothing() {
+    for kind in [FaultKind::Unreachable, FaultKind::Denied, FaultKind::Malformed, FaultKind::Stuck] {
+        let mut lab = at_rest();
+        for _ in 0..20 {
+            assert!(lab.fail(0, kind));
+            lab.wait(Duration::from_secs(30)); // the other source falls silent too
+        }
+        assert_eq!(heard(&mut lab, 2), []);
+        lab.up(2); // a gateway that comes now is told what was known
+        while lab.work() || lab.write(2) {}
+        assert_eq!(lab.peers[2].gateway.routes(), lab.expected(2));
+        assert!(lab.peers[2].gateway.is_synchronised(Family::Ipv4), "both sources were read completely, once");
+    }
+}
+
+#[test]
+fn p2_p4_an_empty_first_list_is_not_believed_and_holds_end_of_rib_back() {
+    let mut lab = Lab::new();
+    lab.put(0, 1, host(1, &[0, 1]));
+    lab.settle();
+    lab.check_at_rest();
+    assert_eq!(lab.peers[1].gateway.routes().len(), 2, "the routes of the other source do not wait");
+    assert!(!lab.peers[1].gateway.is_synchronised(Family::Ipv4));
+    lab.put(1, 2, host(2, &[2]));
+    lab.settle();
+    lab.check_at_rest();
+    assert!(lab.peers[1].gateway.is_synchronised(Family::Ipv4));
+    assert!(lab.peers[1].gateway.is_synchronised(Family::Ipv6), "though that family has no new route");
+}
+
+#[test]
+fn p2_a_list_after_compaction_withdraws_what_it_lacks_and_nothing_else() {
+    let mut lab = at_rest();
+    lab.fail(0, FaultKind::Unreachable);
+    lab.put(0, 3, host(3, &[5]));
+    lab.put(0, 1, host(1, &[0, 2]));
+    lab.stores[0].compact();
+    lab.settle();
+    lab.check_at_rest();
+    let gone = Heard::Withdrawn(prefix(1));
+    let all = &lab.peers[2].heard;
+    assert!(all.contains(&gone) && all.len() == 2, "one withdrawn, one announced: {all:?}");
+}
+
+#[test]
+fn p4_one_unread_source_holds_every_end_of_rib_back() {
+    let mut lab = Lab::new();
+    lab.put(0, 1, host(1, &[0]));
+    lab.put(1, 2, host(2, &[2]));
+    lab.up(0);
+    for _ in 0..10 {
+        lab.serve(0, 100);
+        lab.wait(Duration::from_millis(1));
+    }
+    let markers = |all: &[Heard]| all.iter().filter(|one| matches!(one, Heard::EndOfRib(_))).count();
+    let all = heard(&mut lab, 0);
+    assert!(!lab.engine.is_verified() && markers(&all) == 0 && all.len() == 1, "{all:?}");
+    lab.settle();
+    assert_eq!(markers(&lab.peers[0].heard), 2);
+}
+
+#[test]
+fn i3_a_record_that_says_the_same_again_sends_nothing() {
+    let mut lab = at_rest();
+    lab.put(0, 1, host(1, &[0, 1, 2]));
+    lab.settle();
+    lab.check_at_rest();
+    assert!(lab.peers.iter().all(|peer| peer.heard.is_empty()));
+}
+
+#[test]
+fn p5_a_moved_subnet_is_one_announcement_and_never_withdrawn() {
+    let mut lab = at_rest();
+    lab.put(0, 3, host(3, &[0]));
+    lab.put(0, 1, host(1, &[1, 2]));
+    lab.settle();
+    lab.check_at_rest();
+    let all = &lab.peers[2].heard;
+    assert!(matches!(all[..], [Heard::Announced(moved, _)] if moved == prefix(0)), "{all:?}");
+}
+
+#[test]
+fn p5_a_record_that_changes_hands_in_one_answer_of_the_watch_is_followed() {
+    let mut lab = at_rest();
+    lab.put(0, 1, host(1, &[]));
+    lab.put(0, 1, host(3, &[0, 1, 2])); // another address, between two settlings
+    lab.settle();
+    lab.check_at_rest();
+}
+
+#[test]
+fn a_configuration_that_changes_nothing_sends_nothing() {
+    let mut lab = at_rest();
+    lab.reconfigure(0);
+    lab.settle();
+    assert!(lab.peers.iter().all(|peer| peer.heard.is_empty()));
+}
+
+#[test]
+fn another_policy_sends_the_gateway_what_it_makes_of_the_routes() {
+    for variant in [1, 2, 3, 0] {
+        let mut lab = at_rest();
+        lab.reconfigure(variant);
+        lab.settle();
+        lab.check_at_rest();
+    }
+}
+
+#[test]
+fn p7_a_new_stamp_reaches_every_gateway() {
+    let mut lab = at_rest();
+    for stamp in [Stamp::Standby { ordinal: 1 }, Stamp::Leader { term: 9 }, Stamp::Leader { term: 10 }] {
+        lab.set_stamp(stamp);
+        lab.settle();
+        lab.check_at_rest();
+    }
+}
+
+#[test]
+fn i6_what_is_gone_gives_its_slot_back_once_every_gateway_knows() {
+    let mut lab = at_rest();
+    lab.delete(0, 1);
+    for _ in 0..10 {
+        lab.serve(0, 100);
+    }
+    while lab.work() {}
+    assert_eq!(lab.engine.table.slots(Family::Ipv4).len(), 1, "all chunks are handed out");
+    lab.settle();
+    lab.check_at_rest();
+    assert_eq!(lab.engine.table.slots(Family::Ipv6).len(), 1);
+}
+
+#[test]
+fn p6_i8_a_gateway_that_takes_nothing_is_given_up_and_delays_no_other() {
+    let mut lab = at_rest();
+    let many: Vec<_> = (8..208).map(|n| format!("10.244.{n}.0/24").parse().unwrap()).collect();
+    for round in 0..450u32 {
+        let addresses = addresses(1 + (round % 3) as u8);
+        lab.put(0, 1, Host { addresses, subnets: many.clone() });
+        lab.serve(0, 100);
+        while lab.work() || lab.write(2) {}
+    }
+    assert_eq!(lab.closed_as_slow, 1, "gateway 0 knows no brackets; gateway 1 starts over");
+    assert_eq!(lab.peers[2].heard.len(), 450 * many.len() + 3, "gateway 2 hears everything, and that 0, 1, 2 are gone");
+    assert_eq!(lab.peers[2].gateway.routes(), lab.expected(2));
+    lab.settle();
+    lab.check_at_rest();
+}
+
+#[test]
+fn what_belongs_to_a_session_that_is_over_is_ignored() {
+    let mut lab = at_rest();
+    lab.up(1);
+    let mut effects = Vec::new();
+    let over = super::super::SessionNumber(1);
+    let now = crate::model::Time::since_start(Duration::from_secs(3600));
+    for input in [
+        Input::Refresh(GatewayId(1), over, Family::Ipv4),
+        Input::Written(GatewayId(1), over, usize::MAX),
+        Input::SessionDown(GatewayId(1), over),
+        Input::SessionDown(GatewayId(99), over),
+    ] {
+        lab.engine.handle(now, input, &mut effects);
+    }
+    assert!(effects.is_empty());
+    lab.settle();
+    lab.check_at_rest();
+}

@@ -1,0 +1,185 @@
+//! A store with a history, as etcd is one, and the transport that reads it.
+
+use crate::model::Prefix;
+use crate::source::{Attempt, ClusterId, Event, Fault, FaultKind, Order, Record, Report, Rev, Task};
+use bytes::Bytes;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+/// What a record says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Host {
+    pub(super) addresses: Vec<IpAddr>,
+    pub(super) subnets: Vec<Prefix>,
+}
+
+impl Host {
+    fn value(&self) -> Bytes {
+        let list = |items: Vec<String>| {
+            format!("[{}]", items.iter().map(|item| format!("{item:?}")).collect::<Vec<_>>().join(","))
+        };
+        let addresses = list(self.addresses.iter().map(IpAddr::to_string).collect());
+        let subnets = list(self.subnets.iter().map(Prefix::to_string).collect());
+        format!(r#"{{"addresses":{addresses},"subnets":{subnets}}}"#).into()
+    }
+}
+
+/// Hosts by number, each with the revisions of its creation and last change, and all that ever happened.
+#[derive(Default)]
+pub(super) struct Store {
+    pub(super) hosts: BTreeMap<u8, (Host, Rev, Rev)>,
+    events: Vec<(Rev, Event)>,
+    rev: Rev,
+    compacted: Rev,
+}
+
+/// The name of a host, which is in its key too.
+pub(super) fn name(host: u8) -> String {
+    format!("host-{host}")
+}
+
+fn key(host: u8) -> Bytes {
+    format!("/fp/hosts/{}", name(host)).into()
+}
+
+impl Store {
+    pub(super) fn put(&mut self, host: u8, what: Host) {
+        self.rev.0 += 1;
+        let created = self.hosts.get(&host).map_or(self.rev, |(_, created, _)| *created);
+        let record = Record { key: key(host), value: what.value(), modified: self.rev, created };
+        self.hosts.insert(host, (what, created, self.rev));
+        self.events.push((self.rev, Event::Put(record)));
+    }
+
+    pub(super) fn delete(&mut self, host: u8) {
+        if self.hosts.remove(&host).is_some() {
+            self.rev.0 += 1;
+            self.events.push((self.rev, Event::Delete { key: key(host), modified: self.rev }));
+        }
+    }
+
+    /// Forgets what happened up to now.
+    pub(super) fn compact(&mut self) {
+        self.compacted = self.rev;
+    }
+
+    fn since(&self, first: Rev) -> impl Iterator<Item = &(Rev, Event)> {
+        self.events.iter().filter(move |(rev, _)| *rev >= first)
+    }
+
+    fn records(&self) -> VecDeque<Record> {
+        let record = |(host, (what, created, modified)): (&u8, &(Host, Rev, Rev))| Record {
+            key: key(*host),
+            value: what.value(),
+            modified: *modified,
+            created: *created,
+        };
+        let mut records: Vec<_> = self.hosts.iter().map(record).collect();
+        records.sort_by(|a, b| a.key.cmp(&b.key));
+        records.into()
+    }
+}
+
+enum Doing {
+    Nothing,
+    /// The rest of a list, pinned to a revision.
+    Listing(Option<(Rev, VecDeque<Record>)>),
+    /// From this revision on.
+    Watching {
+        next: Rev,
+        stands: bool,
+    },
+}
+
+/// One transport, which does what it is told, a report at a time.
+pub(super) struct Transport {
+    attempt: Attempt,
+    doing: Doing,
+    beside: VecDeque<(Attempt, Task)>,
+    /// A complete list was handed over.
+    pub(super) listed: bool,
+}
+
+impl Transport {
+    pub(super) fn new() -> Self {
+        Transport { attempt: Attempt(0), doing: Doing::Nothing, beside: VecDeque::new(), listed: false }
+    }
+
+    pub(super) fn order(&mut self, order: Order) {
+        match order.task {
+            Task::List => (self.attempt, self.doing) = (order.attempt, Doing::Listing(None)),
+            Task::Watch { from } => {
+                (self.attempt, self.doing) = (order.attempt, Doing::Watching { next: from, stands: false })
+            }
+            task => return self.beside.push_back((order.attempt, task)),
+        }
+        self.beside.clear();
+    }
+
+    /// It fails at what it is doing, if it does anything.
+    pub(super) fn fail(&mut self, kind: FaultKind) -> Option<(Attempt, Report)> {
+        if matches!(self.doing, Doing::Nothing) {
+            return None;
+        }
+        self.doing = Doing::Nothing;
+        self.beside.clear();
+        Some((self.attempt, Report::Failed(Fault { kind, message: "as the test wants".into() })))
+    }
+
+    /// Whether it waits for the store.
+    pub(super) fn is_idle(&self, store: &Store) -> bool {
+        let watching =
+            matches!(self.doing, Doing::Watching { next, stands: true } if store.since(next).next().is_none());
+        self.beside.is_empty() && watching
+    }
+
+    /// The next thing it has to say, of at most `most` records or events.
+    pub(super) fn serve(&mut self, store: &Store, most: usize) -> Option<(Attempt, Report)> {
+        let cluster = ClusterId(7);
+        if let Some((attempt, task)) = self.beside.pop_front() {
+            let at = store.rev;
+            let report = match task {
+                Task::Progress => match self.doing {
+                    Doing::Watching { next, .. } => Report::Progress { at: Rev(next.0.saturating_sub(1)) },
+                    _ => return None,
+                },
+                Task::ListKeys => {
+                    let keys = store.records().into_iter().map(|record| (record.key, record.modified));
+                    Report::KeysPage { at, cluster, keys: keys.collect(), more: false }
+                }
+                Task::Fetch(keys) => {
+                    let records = store.records().into_iter().filter(|record| keys.contains(&record.key));
+                    Report::Fetched { at, records: records.collect() }
+                }
+                Task::List | Task::Watch { .. } => unreachable!("not beside another"),
+            };
+            return Some((attempt, report));
+        }
+        let report = match &mut self.doing {
+            Doing::Nothing => return None,
+            Doing::Listing(rest) => {
+                let (at, rest) = rest.get_or_insert_with(|| (store.rev, store.records()));
+                let (at, page) = (*at, rest.drain(..most.min(rest.len())).collect());
+                let more = !rest.is_empty();
+                if !more {
+                    (self.doing, self.listed) = (Doing::Nothing, true);
+                }
+                Report::Page { at, cluster, records: page, more }
+            }
+            Doing::Watching { next, .. } if *next < store.compacted => {
+                self.doing = Doing::Nothing;
+                Report::Compacted
+            }
+            Doing::Watching { stands, .. } if !*stands => {
+                *stands = true;
+                Report::Watching { cluster }
+            }
+            Doing::Watching { next, .. } => {
+                let due: Vec<_> = store.since(*next).take(most).cloned().collect();
+                *next = Rev(due.last()?.0.0 + 1);
+                Report::Events(due.into_iter().map(|(_, event)| event).collect())
+            }
+        };
+        Some((self.attempt, report))
+    }
+}
