@@ -5,6 +5,9 @@ use crate::bgp::wire::{Capability, Encoding, MAX_LEN, Notification, Open, Sessio
 use crate::model::{Asn, Family, HoldTime, PerFamily, RouterId};
 use std::time::Duration;
 
+/// RFC 4271 §4.4: KEEPALIVEs are not sent more often than once a second.
+const KEEPALIVE_AT_LEAST: Duration = Duration::from_secs(1);
+
 /// What both sides agreed on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Agreed {
@@ -35,7 +38,7 @@ impl Agreed {
     /// Compares the gateway's OPEN with the configuration.
     pub fn new(config: &NeighbourConfig, peer: Open) -> Result<Agreed, Disagreement> {
         if peer.asn != config.peer_asn {
-            let notification = Notification::new(2, 2, Vec::new());
+            let notification = Notification::BAD_PEER_AS;
             let why = format!(
                 "the gateway says it is AS {}, but it is configured as AS {}: correct its asn here, or the gateway",
                 peer.asn, config.peer_asn
@@ -46,7 +49,7 @@ impl Agreed {
         // RFC 6286 §2.2: the same identifier is an error within one AS only.
         if session == SessionType::Internal && peer.router_id == config.router_id {
             let id = peer.router_id;
-            let notification = Notification::new(2, 3, id.get().to_be_bytes().to_vec());
+            let notification = Notification::BAD_BGP_IDENTIFIER;
             let why = format!("the gateway has our own identifier {id}: give router.id another value, or the gateway");
             return Err(Disagreement { notification, why });
         }
@@ -60,7 +63,8 @@ impl Agreed {
             return Err(no_common_family(config, &offered));
         }
         let hold_time = config.timers.hold.min(peer.hold_time);
-        let keepalive = hold_time.duration().map(|hold| config.timers.keepalive.min(hold / 3));
+        let keepalive = |hold: Duration| config.timers.keepalive.min(hold / 3).max(KEEPALIVE_AT_LEAST);
+        let keepalive = hold_time.duration().map(keepalive);
         let enhanced_refresh = config.enhanced_refresh && peer.has_enhanced_refresh();
         Ok(Agreed { peer, session, hold_time, keepalive, families, enhanced_refresh })
     }

@@ -60,7 +60,7 @@ impl Neighbour {
         self.end(now, id, Some(cease), End::Collision, effects);
     }
 
-    /// It waits, no longer than a connection without OPEN would; of two that wait, the newer.
+    /// It waits; of two that wait, the newer. No longer than the hold time: what the gateway has given up expires by then.
     pub(super) fn contest(&mut self, now: Time, id: ConnectionId, agreed: Box<Agreed>, effects: &mut Vec<Effect>) {
         let contested = |phase: &Phase| matches!(phase, Phase::Contested { .. });
         let older = self.connections.iter().find(|other| contested(&other.phase)).map(|other| other.id);
@@ -70,6 +70,7 @@ impl Neighbour {
         if let Some(connection) = self.connection(id) {
             connection.phase = Phase::Contested { agreed, chosen: false };
         }
+        self.heard(now, id);
     }
 
     pub(super) fn is_contested(&self, id: ConnectionId) -> bool {

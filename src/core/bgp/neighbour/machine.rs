@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// RFC 4271 §8.2.2: a large hold time until the OPENs agree; 4 minutes are suggested.
 const OPEN_HOLD: Duration = Duration::from_secs(240);
+/// Whatever is configured, attempts to connect are no busy loop.
+const CONNECT_RETRY_AT_LEAST: Duration = Duration::from_millis(100);
 /// RFC 9687 §4: the send hold time is the larger of 8 minutes and twice the hold time.
 const SEND_HOLD_AT_LEAST: Duration = Duration::from_secs(480);
 
@@ -32,7 +34,8 @@ pub enum Input<'a> {
     Received(ConnectionId, &'a [u8]),
     /// UPDATEs or refresh markers (so many messages) went into the socket.
     Written(ConnectionId, u64),
-    /// Some octets went into the socket: the gateway still takes them.
+    /// Some octets went into the socket, be it of a KEEPALIVE: the gateway still takes them. Without this, SendHoldTimer
+    /// (RFC 9687) ends even an idle session.
     Progress(ConnectionId),
     /// The connection broke, or the gateway closed it (event 18); what the system said.
     Closed(ConnectionId, String),
@@ -58,7 +61,7 @@ pub enum Effect {
     Dial,
     /// Stop trying.
     AbortDial,
-    /// Write this message, between two others.
+    /// Write this message, between two others; [`Input::Progress`] says that it went.
     Send(ConnectionId, Bytes),
     /// Close the connection once what was sent before is written, or cannot be.
     Close(ConnectionId),
@@ -226,13 +229,14 @@ impl Neighbour {
         }
     }
 
-    /// RFC 8538 §3: where the gateway would keep the routes after a plain Cease, it takes a Hard Reset to make it drop them.
+    /// RFC 8538 §3: where the gateway would keep the routes after a plain Cease, because both sides set N, it takes a Hard
+    /// Reset to make it drop them.
     fn deconfigured(&mut self, id: ConnectionId) -> Notification {
         let cease = Notification::cease(CeaseSubcode::PeerDeconfigured);
+        let ours = self.config.graceful_restart.is_some();
         let agreed = self.connection(id).and_then(|connection| connection.agreed());
-        let keeps =
-            agreed.and_then(|agreed| agreed.peer.graceful_restart()).is_some_and(|restart| restart.notification);
-        if keeps { Notification::hard_reset(&cease) } else { cease }
+        let theirs = agreed.and_then(|agreed| agreed.peer.graceful_restart()).is_some_and(|peer| peer.notification);
+        if ours && theirs { Notification::hard_reset(&cease) } else { cease }
     }
 
     fn dial(&mut self, now: Time, effects: &mut Vec<Effect>) {
@@ -263,7 +267,8 @@ impl Neighbour {
     /// Sets ConnectRetryTimer where it does not run but should: what fails meanwhile does not put the next attempt off.
     fn retry_later(&mut self, now: Time) {
         if self.connect_retry.is_none() && self.wants_to_dial() {
-            self.connect_retry = Some(now + self.rng.jitter(self.config.timers.connect_retry));
+            let pause = self.config.timers.connect_retry.max(CONNECT_RETRY_AT_LEAST);
+            self.connect_retry = Some(now + self.rng.jitter(pause));
         }
     }
 
@@ -277,7 +282,7 @@ impl Neighbour {
             None
         };
         if let Some(subcode) = refuse {
-            effects.push(Effect::Send(id, Notification::cease(subcode).encode()));
+            self.notify(now, id, Notification::cease(subcode), effects);
             effects.push(Effect::Close(id));
             return;
         }
@@ -330,9 +335,7 @@ impl Neighbour {
     ) {
         let Some(place) = self.connections.iter().position(|connection| connection.id == id) else { return };
         if let Some(notification) = notification {
-            let message = notification.encode();
-            self.status.last_sent = Some((now, notification));
-            self.send(now, id, MessageKind::Notification, message, effects);
+            self.notify(now, id, notification, effects);
         }
         let connection = self.connections.remove(place);
         effects.push(Effect::Close(id));
@@ -355,6 +358,12 @@ impl Neighbour {
             self.status.last_end = Some((now, end.clone()));
         }
         effects.push(Effect::Failed(end));
+    }
+
+    fn notify(&mut self, now: Time, id: ConnectionId, notification: Notification, effects: &mut Vec<Effect>) {
+        let message = notification.encode();
+        self.status.last_sent = Some((now, notification));
+        self.send(now, id, MessageKind::Notification, message, effects);
     }
 
     pub(super) fn send(
@@ -395,7 +404,11 @@ impl Neighbour {
         if let Some(connection) = self.connection(id)
             && let Some(agreed) = connection.agreed()
         {
-            let hold = agreed.hold_time.duration();
+            let hold = match agreed.hold_time.duration() {
+                // Only a session may last without: a gateway that stops before it would keep us from dialling for ever.
+                None if !connection.is_established() => Some(OPEN_HOLD),
+                hold => hold,
+            };
             connection.deadlines.set(Timer::Hold, hold.map(|hold| now + hold));
         }
     }

@@ -4,11 +4,18 @@
 //! they are joined in memory on a clock of their own ([`pair::Pair`]).
 
 mod collision;
+mod established;
 mod grid;
+mod negotiate;
 mod pair;
+mod properties;
+mod restart;
+mod timers;
 
-use super::{ConnectionId, Effect, End, GracefulRestartConfig, Input, Neighbour, NeighbourConfig, State, Stop, Timers};
-use crate::model::{Asn, PerFamily, RouterId, Time};
+use super::{
+    ConnectionId, Effect, End, GracefulRestartConfig, Input, Neighbour, NeighbourConfig, State, Status, Stop, Timers,
+};
+use crate::model::{Asn, HoldTime, PerFamily, RouterId, Time};
 use std::time::Duration;
 
 /// Our identifier; gateways are `LOWER` or `HIGHER`.
@@ -42,6 +49,10 @@ fn config() -> NeighbourConfig {
     }
 }
 
+fn hold_time(seconds: u16) -> HoldTime {
+    HoldTime::new(seconds).unwrap()
+}
+
 /// A message with a header made here: marker, length, type.
 fn wrap(kind: u8, body: &[u8]) -> Vec<u8> {
     let length = u16::try_from(19 + body.len()).unwrap().to_be_bytes();
@@ -63,6 +74,16 @@ impl GatewayOpen {
     /// What a gateway of `id` that knows IPv4 says. No graceful restart.
     fn from(id: u32) -> Self {
         GatewayOpen { version: 4, asn: THEIR_AS, hold: 90, id, capabilities: vec![(1, vec![0, 1, 0, 1])] }
+    }
+
+    /// Graceful restart with time 120 s and IPv4; the N bit (RFC 8538) where `notification`.
+    fn graceful(mut self, notification: bool) -> Self {
+        self.capabilities.push((64, vec![if notification { 0x40 } else { 0 }, 120, 0, 1, 1, 0]));
+        self
+    }
+
+    fn hold(self, hold: u16) -> Self {
+        GatewayOpen { hold, ..self }
     }
 
     fn bytes(&self) -> Vec<u8> {
@@ -187,8 +208,29 @@ impl Rig {
         self.does(effects)
     }
 
+    /// How long until something is due.
+    fn until_next(&self) -> Option<Duration> {
+        self.neighbour.next_deadline().map(|at| at.since(self.now))
+    }
+
     fn state(&self) -> State {
         self.neighbour.state()
+    }
+
+    fn status(&self) -> Status {
+        self.neighbour.status()
+    }
+
+    /// The last NOTIFICATION sent: code, subcode, Data.
+    fn last_notification(&self) -> (u8, u8, Vec<u8>) {
+        let (_, message) =
+            self.sent.iter().rev().find(|(_, message)| message[18] == NOTIFICATION).expect("none was sent");
+        (message[19], message[20], message[21..].to_vec())
+    }
+
+    /// The last end, in words for people.
+    fn last_end(&self) -> String {
+        self.ends.last().expect("nothing ended").to_string()
     }
 
     /// Our own connection, 1, with our OPEN sent.
