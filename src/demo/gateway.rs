@@ -124,7 +124,10 @@ impl Session<'_> {
     async fn carry_out(&mut self, stream: &mut TcpStream, effects: Vec<Effect>) -> io::Result<bool> {
         for effect in effects {
             match effect {
-                Effect::Send(_, message) => stream.write_all(&message).await?,
+                Effect::Send(id, message) => {
+                    stream.write_all(&message).await?;
+                    self.neighbour.handle(self.clock.now(), Input::Progress(id), &mut Vec::new());
+                }
                 Effect::Close(_) => return Ok(false),
                 Effect::Up(..) => self.learned.send_modify(|learned| learned.up = true),
                 Effect::Update(_, update) => self.learned.send_modify(|learned| learned.apply(&update)),
