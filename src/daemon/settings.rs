@@ -133,25 +133,17 @@ fn fence(config: &Config) -> Fence {
     protected.extend(gateways.clone().filter_map(|gateway| gateway.source_address));
     protected.push(Ipv4Addr::from(config.router.id.get()).into());
     protected.extend(config.router.listen.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified()));
-    protected.extend(config.sources.values().flat_map(store_addresses));
+    for source in config.sources.values() {
+        if let config::Store::Etcd(etcd) = &source.store {
+            protected.extend(etcd.addresses().map(|(_, address)| address));
+        }
+    }
     Fence {
         prefixes: config.fence.prefixes.iter().map(allowed).collect(),
         next_hops: config.fence.next_hops.clone(),
         protected,
         infrastructure: gateways.flat_map(|gateway| gateway.attached.clone()).collect(),
     }
-}
-
-/// The addresses among a store's endpoints; a name is not looked up.
-fn store_addresses(source: &config::Source) -> Vec<IpAddr> {
-    let config::Store::Etcd(etcd) = &source.store else { return Vec::new() };
-    let address = |endpoint: &String| -> Option<IpAddr> {
-        let (_, authority) = endpoint.split_once("://")?;
-        let authority = authority.trim_end_matches('/');
-        let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
-        host.trim_matches(['[', ']']).parse().ok()
-    };
-    etcd.endpoints.iter().filter_map(address).collect()
 }
 
 fn policy(policy: &config::Policy, ids: &BTreeMap<&str, SourceId>) -> Policy {

@@ -73,7 +73,8 @@ async fn c35_a_revoked_permission_never_means_empty_p2() {
         ..Timing::default()
     };
     let mut follower = Follower::start_with(login(&cluster, "reader", "readerpw"), timing).await;
-    // Told by the watch: it stands.
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
+    // Not in the list, so told by the watch: it stands.
     put(&mut root, "a1", "10.168.0.42", "10.244.1.0/24").await;
     follower.until_table(&[("10.244.1.0/24", "10.168.0.42")]).await;
     let all = RoleRevokePermissionOptions::new().with_prefix();
