@@ -40,11 +40,9 @@ impl Neighbour {
         let Some(this) = self.connections.iter().find(|connection| connection.id == id) else { return Verdict::Loses };
         let local = (self.config.router_id, self.config.local_asn);
         let preferred = survivor(local, (agreed.peer_id(), agreed.peer_asn())) == this.direction;
-        if let Some(session) = self.established_agreed() {
-            // RFC 4724 §4.2: who had us keep its routes and opens anew has restarted.
-            let restarted = this.after_session && this.direction == Direction::Incoming && session.peer_keeps_routes();
-            let crossed = !this.after_session && preferred;
-            return if restarted || crossed { Verdict::Waits } else { Verdict::Loses };
+        if self.established().is_some() {
+            // RFC 4724 §4.2: who keeps routes and opens anew has restarted; from who does not, nothing is accepted.
+            return if this.after_session || preferred { Verdict::Waits } else { Verdict::Loses };
         }
         let past_open = |phase: &Phase| !matches!(phase, Phase::OpenSent);
         match self.connections.iter().find(|other| other.id != id && past_open(&other.phase)) {

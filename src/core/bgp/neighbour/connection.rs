@@ -42,7 +42,7 @@ pub(super) struct Connection {
     pub(super) framer: Framer,
     pub(super) phase: Phase,
     pub(super) deadlines: Deadlines,
-    /// Opened while a session stood: with graceful restart, the sign that the gateway has restarted.
+    /// Accepted while the session stood that stands now: the sign that the gateway has restarted.
     pub(super) after_session: bool,
 }
 

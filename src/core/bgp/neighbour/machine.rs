@@ -342,6 +342,7 @@ impl Neighbour {
         if connection.is_established() {
             self.status.since = now;
             self.status.agreed = None;
+            self.connections.iter_mut().for_each(|other| other.after_session = false);
             self.status.direction = None;
             self.status.last_end = Some((now, end.clone()));
             effects.push(Effect::Down(id, end));
@@ -421,7 +422,7 @@ impl Neighbour {
         self.connections.iter().find(|connection| connection.is_established()).map(|connection| connection.id)
     }
 
-    pub(super) fn established_agreed(&self) -> Option<&Agreed> {
+    fn established_agreed(&self) -> Option<&Agreed> {
         self.connections.iter().find(|connection| connection.is_established())?.agreed()
     }
 }

@@ -171,6 +171,19 @@ fn c4_a_crossing_connection_that_would_win_waits_for_the_gateways_choice() {
     assert_eq!(rig.state(), State::Established);
 }
 
+/// The gateway restarts while a connection that crossed its session still waits.
+#[test]
+fn c4_of_two_connections_that_wait_the_newer_stays() {
+    let mut rig = both_open_sent();
+    rig.receives(2, &graceful().bytes());
+    assert_eq!(rig.receives(2, &keepalive()), "up 2");
+    assert_eq!(rig.receives(1, &graceful().bytes()), "");
+    assert_eq!(rig.accepted(3), "open>3");
+    assert_eq!(rig.receives(3, &graceful().bytes()), "6/7>1, close 1, failed collision");
+    assert_eq!(rig.receives(3, &keepalive()), "close 2, down 2 peer_restarted, keepalive>3, up 3");
+    assert_eq!(rig.neighbour.connections.len(), 1);
+}
+
 #[test]
 fn c4_stopping_ends_a_session_and_the_connection_that_waits() {
     let (mut rig, _) = crossed(HIGHER);
@@ -206,6 +219,20 @@ fn c4_a_gateway_may_come_back_without_graceful_restart() {
     rig.accepted(2);
     assert_eq!(rig.receives(2, &GatewayOpen::from(LOWER).bytes()), "");
     assert_eq!(rig.receives(2, &keepalive()), "close 1, down 1 peer_restarted, keepalive>2, up 2");
+}
+
+/// A connection that outlived the session it came after says nothing about the next one.
+#[test]
+fn c4_a_newcomer_is_no_sign_of_a_restart_once_its_session_has_ended() {
+    let mut rig = Rig::established(config(), &graceful());
+    rig.accepted(2);
+    rig.closed(1);
+    assert_eq!(rig.next(), "dial");
+    rig.connected(3);
+    rig.receives(3, &graceful().bytes());
+    assert_eq!(rig.receives(3, &keepalive()), "up 3");
+    assert_eq!(rig.receives(2, &graceful().bytes()), "6/7>2, close 2, failed collision");
+    assert_eq!(rig.state(), State::Established);
 }
 
 #[test]
