@@ -19,6 +19,37 @@ pub struct SourceRow {
     pub complete: bool,
 }
 
+/// What is wrong with a source's records.
+#[derive(Clone, Debug, Default)]
+pub struct RecordFaults {
+    /// Records that cannot be decoded.
+    pub quarantined: Vec<QuarantinedRow>,
+    /// Stated prefixes without a next hop.
+    pub unresolved: Vec<UnresolvedRow>,
+}
+
+/// A record that cannot be decoded.
+#[derive(Clone, Debug)]
+pub struct QuarantinedRow {
+    /// Its key, as text.
+    pub key: String,
+    /// What is wrong.
+    pub why: String,
+    /// Whether what it said before stays.
+    pub kept: bool,
+}
+
+/// A stated prefix without a next hop.
+#[derive(Clone, Debug)]
+pub struct UnresolvedRow {
+    /// The key of the record that states it, as text.
+    pub key: String,
+    /// The prefix.
+    pub prefix: Prefix,
+    /// Why it has none.
+    pub why: &'static str,
+}
+
 /// A gateway as the engine sees it.
 #[derive(Clone, Debug)]
 pub struct GatewayRow {
@@ -78,6 +109,22 @@ impl Engine {
         self.sources.iter().map(row).collect()
     }
 
+    /// Up to `limit` of each sort of fault in a source's records; [`Counts`] has the numbers of all.
+    pub fn record_faults(&self, id: SourceId, limit: usize) -> RecordFaults {
+        let Some(source) = self.source(id) else { return RecordFaults::default() };
+        let quarantined = source.sync.quarantined().take(limit).map(|record| QuarantinedRow {
+            key: text(&record.key),
+            why: record.why.to_owned(),
+            kept: record.kept,
+        });
+        let unresolved = source.sync.unresolved().take(limit).map(|prefix| UnresolvedRow {
+            key: text(&prefix.key),
+            prefix: prefix.prefix,
+            why: prefix.why,
+        });
+        RecordFaults { quarantined: quarantined.collect(), unresolved: unresolved.collect() }
+    }
+
     /// All gateways.
     pub fn gateway_rows(&self) -> Vec<GatewayRow> {
         self.outlets.rows(&self.views).collect()
@@ -128,10 +175,7 @@ impl Engine {
                 host: owner.host.to_string(),
                 next_hop: owner.next_hop,
                 source: source.map(|source| source.settings.name.clone()).unwrap_or_default(),
-                key: record
-                    .as_ref()
-                    .map(|record| String::from_utf8_lossy(&record.key).into_owned())
-                    .unwrap_or_default(),
+                key: record.as_ref().map(|record| text(&record.key)).unwrap_or_default(),
                 revision: record.map_or(0, |record| record.modified.0),
                 readable: held.readable,
                 standing,
@@ -139,4 +183,9 @@ impl Engine {
         });
         RouteRow { prefix: self.table.slots(family).prefix(slot), claims: claims.collect() }
     }
+}
+
+/// Keys are octets; those that are no text show as U+FFFD.
+fn text(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).into_owned()
 }

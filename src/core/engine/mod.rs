@@ -15,7 +15,7 @@ mod settings;
 mod tests;
 mod views;
 
-pub use look::{ClaimRow, GatewayRow, RouteRow, SourceRow};
+pub use look::{ClaimRow, GatewayRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
 pub use outlets::{SessionNumber, SessionUp};
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 
