@@ -1,12 +1,14 @@
 //! What holds for every request: it reads, it takes a bounded time, and its answer is for now.
 
 use super::problem::Problem;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 /// The longest a request may take.
@@ -26,4 +28,11 @@ pub(super) async fn bound(request: Request, next: Next) -> Response {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
+}
+
+/// Middleware around what looks at the engine for long: the others wait, so that no crowd of clients holds it up.
+pub(super) async fn in_turn(State(turns): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    // The semaphore is never closed.
+    let _turn = turns.acquire().await;
+    next.run(request).await
 }

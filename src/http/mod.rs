@@ -12,15 +12,23 @@
 //! behind the others. `docs/http-api.md` and `docs/metrics.md` describe the answers, and tests compare.
 
 mod bounds;
+mod gateways;
 mod health;
 mod listener;
+mod moment;
 mod problem;
+mod query;
+mod routes;
 mod seen;
+mod sources;
 
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
-use crate::speaker::Speaker;
+use crate::speaker::{GatewayReport, Speaker};
 use axum::Router;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::get;
 use fingerpost_core::engine::Engine;
 use problem::Problem;
@@ -28,11 +36,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::timeout;
 
 /// How long the engine may take to answer before it counts as not answering.
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Requests that look at once, health aside.
+const AT_ONCE: usize = 4;
 
 /// What the pages look at.
 #[derive(Clone)]
@@ -56,6 +67,16 @@ impl Shared {
             Err(_) => Err(Problem::engine_busy(PATIENCE)),
         }
     }
+
+    /// What the gateways' tasks say, by name.
+    async fn reports(&self) -> Vec<GatewayReport> {
+        self.speaker.lock().await.report().await
+    }
+}
+
+/// The name in a path.
+fn name_of(path: Result<Path<String>, PathRejection>) -> Result<String, Problem> {
+    path.map(|Path(name)| name).map_err(|_| Problem::bad_request("the name in the path is no text", "write UTF-8"))
 }
 
 /// Serves until the listener breaks.
@@ -66,10 +87,17 @@ pub async fn serve(listener: TcpListener, shared: Shared) {
 }
 
 fn router(shared: Shared) -> Router {
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
     Router::new()
+        .route("/api/v1/gateways", get(gateways::all))
+        .route("/api/v1/gateways/{name}", get(gateways::one))
+        .route("/api/v1/sources", get(sources::all))
+        .route("/api/v1/sources/{name}", get(sources::one))
+        .route("/api/v1/routes", get(routes::page))
+        .route_layer(from_fn_with_state(turns, bounds::in_turn))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .fallback(problem::no_such_path)
-        .layer(axum::middleware::from_fn(bounds::bound))
+        .layer(from_fn(bounds::bound))
         .with_state(shared)
 }

@@ -15,11 +15,16 @@ pub(super) struct Problem {
     pub(super) hint: String,
 }
 
-const PATHS: &str = "there are /livez and /readyz";
+const PATHS: &str = "there are /livez, /readyz, /api/v1/gateways, /api/v1/sources and /api/v1/routes";
 
 impl Problem {
     fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Self {
         Problem { status, error: error.into(), hint: hint.into() }
+    }
+
+    /// 400.
+    pub(super) fn bad_request(error: impl Into<String>, hint: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, error, hint)
     }
 
     /// 404 for a thing that a path names.

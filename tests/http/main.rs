@@ -3,7 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
 mod client;
+mod gateways;
 mod health;
 mod peer;
 mod refused;
+mod routes;
+mod sources;
 mod world;

@@ -1,23 +1,86 @@
 //! A gateway of the test's own, that says what the test wants.
 
+use super::client::BOUND;
 use super::world::address;
+use bytes::Bytes;
+use fingerpost_core::bgp::wire::{Capability, Frame, Framer, MessageKind, Open, keepalive};
+use fingerpost_core::model::{Asn, HoldTime};
 use std::net::SocketAddr;
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 pub(crate) struct Peer {
-    _listener: TcpListener,
+    listener: TcpListener,
     pub(crate) address: SocketAddr,
 }
 
 impl Peer {
     pub(crate) async fn listen() -> Peer {
         let address = SocketAddr::new(address(), 1790);
-        Peer { _listener: TcpListener::bind(address).await.unwrap(), address }
+        Peer { listener: TcpListener::bind(address).await.unwrap(), address }
     }
 
     /// As a gateway in the configuration: `NAME: {…}`.
     pub(crate) fn yaml(&self, name: &str) -> String {
         let (ip, port) = (self.address.ip(), self.address.port());
-        format!("{name}: {{ address: {ip}, port: {port}, asn: 64500, policy: default }}")
+        let timers = "timers: { connect_retry: 200ms }";
+        format!("{name}: {{ address: {ip}, port: {port}, asn: 64500, policy: default, {timers} }}")
+    }
+
+    /// Takes one connection and makes it a session. Keep what is returned: dropping it ends the session.
+    pub(crate) async fn establish(&self, capabilities: Vec<Capability>) -> Session {
+        let mut session = self.accept().await;
+        session.send(open(capabilities).encode()).await;
+        session.expect(MessageKind::Keepalive).await;
+        session.send(keepalive()).await;
+        session
+    }
+
+    /// Takes one connection and reads the OPEN.
+    pub(crate) async fn accept(&self) -> Session {
+        let (stream, _) = timeout(BOUND, self.listener.accept()).await.unwrap().unwrap();
+        let mut session = Session { stream, framer: Framer::new() };
+        session.expect(MessageKind::Open).await;
+        session
+    }
+}
+
+/// AS 64500, 10.0.0.1, 30 s: what [`Peer::yaml`] configures.
+pub(crate) fn open(capabilities: Vec<Capability>) -> Open {
+    Open {
+        asn: Asn::new(64500).unwrap(),
+        hold_time: HoldTime::new(30).unwrap(),
+        router_id: "10.0.0.1".parse().unwrap(),
+        capabilities,
+    }
+}
+
+pub(crate) struct Session {
+    stream: TcpStream,
+    framer: Framer,
+}
+
+impl Session {
+    pub(crate) async fn send(&mut self, message: Bytes) {
+        self.stream.write_all(&message).await.unwrap();
+    }
+
+    /// Reads up to the next message of this kind.
+    pub(crate) async fn expect(&mut self, kind: MessageKind) -> Frame {
+        let read = async {
+            loop {
+                while let Some(frame) = self.framer.next().unwrap() {
+                    if frame.kind == kind {
+                        return frame;
+                    }
+                }
+                let mut octets = [0; 4096];
+                let length = self.stream.read(&mut octets).await.unwrap();
+                assert_ne!(length, 0, "closed instead of sending {kind:?}");
+                self.framer.push(&octets[..length]);
+            }
+        };
+        timeout(BOUND, read).await.unwrap_or_else(|_| panic!("no {kind:?}"))
     }
 }

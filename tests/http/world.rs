@@ -53,6 +53,12 @@ impl World {
         world
     }
 
+    /// Other gateways.
+    pub(crate) async fn reconfigure(&mut self, gateways: &str) {
+        let config = parse(&self.directory, self.http, gateways);
+        self.service.reconfigure(config).await;
+    }
+
     /// What the file source reads from now on; None: the file is gone.
     pub(crate) fn write_hosts(&self, hosts: Option<&str>) {
         let file = self.directory.path().join("hosts.yaml");
