@@ -189,16 +189,18 @@ impl Engine {
     fn apply(&mut self, id: SourceId, mut outcome: Outcome, effects: &mut Vec<Effect>) {
         effects.extend(outcome.orders.drain(..).map(|order| Effect::Order(id, order)));
         effects.extend(outcome.notes.drain(..).map(|note| Effect::Note(id, note)));
-        if !outcome.changes.is_empty() {
-            for change in outcome.changes.drain(..) {
-                match change {
-                    ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
-                    ClaimChange::Remove(key, proof) => self.remove(key, proof),
-                }
+        for change in outcome.changes.drain(..) {
+            match change {
+                ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
+                ClaimChange::Remove(key, proof) => self.remove(key, proof),
             }
-            self.settle();
         }
         self.outcome = outcome;
+        // Between two slices of a list a prefix that moved from one record to another may be in neither: nothing is
+        // decided before all are in. That also groups a whole first list by owner.
+        if !self.sources.iter().any(|source| source.sync.is_releasing()) {
+            self.settle();
+        }
     }
 
     /// The only way a claim dies: with the proof that its record is gone (promise P2).

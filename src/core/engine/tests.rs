@@ -7,5 +7,6 @@
 
 mod histories;
 mod lab;
+mod lists;
 mod promises;
 mod store;

@@ -182,6 +182,11 @@ impl Sync {
         self.complete
     }
 
+    /// Whether a complete list is on its way out in slices: what the table says now is a mixture of before and after.
+    pub fn is_releasing(&self) -> bool {
+        matches!(self.phase, Phase::Releasing(_))
+    }
+
     /// A record, while it exists.
     pub fn record(&self, id: RecordId) -> Option<RecordInfo> {
         let slot = self.table.find_id(id)?;

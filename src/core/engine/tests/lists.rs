@@ -1,0 +1,134 @@
+//! Lists that are let out in several slices.
+
+use super::super::{Effect, Engine, GatewaySettings, Input, SessionNumber, SessionUp, Settings, SourceSettings};
+use crate::bgp::wire::{Encoding, Framer, MAX_LEN, MessageKind, SessionType, Update, UpdateContext, UpdateOutcome};
+use crate::model::{Asn, GatewayId, PerFamily, Prefix, SourceId, Time};
+use crate::policy::Policy;
+use crate::source::schema::Schema;
+use crate::source::sync::{Follow, SyncConfig, Timing};
+use crate::source::{ClusterId, Record, Report, Rev};
+use crate::table::{Allowed, Fence};
+use crate::view::Exclusion;
+use std::collections::BTreeMap;
+
+const SOURCE: SourceId = SourceId(0);
+const GATEWAY: GatewayId = GatewayId(0);
+const SESSION: SessionNumber = SessionNumber(7);
+/// More than go out in one slice.
+const HOSTS: u32 = 40_000;
+
+fn engine(effects: &mut Vec<Effect>) -> Engine {
+    let p = |text: &str| text.parse::<Prefix>().unwrap();
+    let sync = SyncConfig {
+        source: SOURCE,
+        schema: Schema::Hosts,
+        follow: Follow::Relists,
+        allow_empty: false,
+        seed: 1,
+        timing: Timing::default(),
+    };
+    let settings = Settings {
+        sources: vec![SourceSettings { id: SOURCE, name: "file".into(), priority: 0, sync }],
+        fence: Fence {
+            prefixes: vec![Allowed { within: p("10.0.0.0/8"), lengths: 8..=32 }],
+            next_hops: vec![p("172.16.0.0/12")],
+            ..Fence::default()
+        },
+        policies: BTreeMap::from([("all".to_owned(), Policy::accept_all())]),
+        gateways: vec![GatewaySettings {
+            id: GATEWAY,
+            name: "core".into(),
+            policy: "all".into(),
+            exclusion: Exclusion::NOTHING,
+        }],
+    };
+    let mut engine = Engine::new(Time::ZERO, settings, effects);
+    let encoding = Encoding {
+        session: SessionType::External,
+        local_asn: Asn::new(64512).unwrap(),
+        four_octet_as: true,
+        ipv4_via_ipv6: false,
+        max_len: MAX_LEN,
+    };
+    let families = PerFamily { ipv4: Some(encoding), ipv6: None };
+    let up = SessionUp { number: SESSION, families, enhanced_refresh: false, address: "192.0.2.1".parse().unwrap() };
+    engine.handle(Time::ZERO, Input::SessionUp(GATEWAY, up), effects);
+    engine
+}
+
+fn subnet(n: u32) -> Prefix {
+    format!("10.{}.{}.0/26", n / 256, n % 256).parse().unwrap()
+}
+
+/// Every host owns one subnet, except that `owner` owns the first one's, too, which then owns none.
+fn list(at: u64, owner: Option<u32>) -> Report {
+    let record = |n: u32| {
+        let mut subnets: Vec<String> = vec![subnet(n).to_string()];
+        match owner {
+            Some(_) if n == 0 => subnets.clear(),
+            Some(owner) if n == owner => subnets.push(subnet(0).to_string()),
+            _ => {}
+        }
+        let address = format!("172.16.{}.{}", n / 256 % 100, n % 256);
+        let value = serde_json::json!({ "addresses": [address], "subnets": subnets }).to_string();
+        Record { key: format!("host-{n:06}").into(), value: value.into(), modified: Rev(at), created: Rev(at) }
+    };
+    Report::Page { at: Rev(at), cluster: ClusterId(0), records: (0..HOSTS).map(record).collect(), more: false }
+}
+
+/// Lets the engine do all it wants, as its thread does, and returns the UPDATEs for the gateway.
+fn run(engine: &mut Engine, mut effects: Vec<Effect>) -> Vec<Update> {
+    let context = UpdateContext {
+        internal: false,
+        four_octet_as: true,
+        families: PerFamily { ipv4: true, ipv6: false },
+        extended_next_hop: PerFamily::default(),
+        local_asn: Asn::new(64500).unwrap(),
+    };
+    let (mut framer, mut updates) = (Framer::new(), Vec::new());
+    loop {
+        let due = engine.next_deadline() == Some(Time::ZERO);
+        if due {
+            engine.on_deadline(Time::ZERO, &mut effects);
+        }
+        let more = engine.work(&mut effects) || due;
+        for effect in std::mem::take(&mut effects) {
+            if let Effect::Send(gateway, session, chunk) = effect {
+                framer.push(&chunk.bytes);
+                engine.handle(Time::ZERO, Input::Written(gateway, session, chunk.bytes.len()), &mut effects);
+            }
+        }
+        while let Some(frame) = framer.next().unwrap() {
+            assert_eq!(frame.kind, MessageKind::Update);
+            match Update::decode(&frame.body, &context) {
+                UpdateOutcome::Accept(update) => updates.push(update),
+                other => panic!("{other:?}"),
+            }
+        }
+        if !more {
+            return updates;
+        }
+    }
+}
+
+#[test]
+fn a_subnet_that_moves_between_two_slices_of_a_list_is_never_withdrawn() {
+    let mut effects = Vec::new();
+    let mut engine = engine(&mut effects);
+    let attempt = effects.iter().find_map(|effect| match effect {
+        Effect::Order(_, order) => Some(order.attempt),
+        _ => None,
+    });
+    let attempt = attempt.unwrap();
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, list(1, None)), &mut effects);
+    let first = run(&mut engine, effects);
+    assert_eq!(first.iter().map(|update| update.reachable.len()).sum::<usize>(), HOSTS as usize);
+
+    let mut effects = Vec::new();
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, list(2, Some(HOSTS - 1))), &mut effects);
+    let second = run(&mut engine, effects);
+    let told: Vec<_> = second.iter().flat_map(Update::routes).collect();
+    let owner: std::net::IpAddr = format!("172.16.{}.{}", (HOSTS - 1) / 256 % 100, (HOSTS - 1) % 256).parse().unwrap();
+    assert_eq!(told, [(subnet(0), owner)], "the move and nothing else");
+    assert!(second.iter().all(|update| update.withdrawn.is_empty()), "a withdrawal on the way is an outage");
+}
