@@ -15,6 +15,7 @@ mod bounds;
 mod gateways;
 mod health;
 mod listener;
+mod metrics;
 mod moment;
 mod problem;
 mod query;
@@ -89,6 +90,7 @@ pub async fn serve(listener: TcpListener, shared: Shared) {
 fn router(shared: Shared) -> Router {
     let turns = Arc::new(Semaphore::new(AT_ONCE));
     Router::new()
+        .route("/metrics", get(metrics::scrape))
         .route("/api/v1/gateways", get(gateways::all))
         .route("/api/v1/gateways/{name}", get(gateways::one))
         .route("/api/v1/sources", get(sources::all))

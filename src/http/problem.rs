@@ -15,7 +15,7 @@ pub(super) struct Problem {
     pub(super) hint: String,
 }
 
-const PATHS: &str = "there are /livez, /readyz, /api/v1/gateways, /api/v1/sources and /api/v1/routes";
+const PATHS: &str = "there are /livez, /readyz, /metrics, /api/v1/gateways, /api/v1/sources and /api/v1/routes";
 
 impl Problem {
     fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Self {
@@ -53,6 +53,12 @@ impl Problem {
     pub(super) fn too_long(span: Duration) -> Self {
         let error = format!("the answer took longer than {} s", span.as_secs());
         Problem::unavailable(error, "try again, or ask for less at once (limit)")
+    }
+
+    /// 500.
+    pub(super) fn defect(error: &str) -> Self {
+        let hint = "this is a defect of Fingerpost: please report it";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error, hint)
     }
 
     fn unavailable(error: impl Into<String>, hint: &str) -> Self {

@@ -6,11 +6,15 @@ use fingerpost_core::source::{Fault, FaultKind};
 /// Why a source is not current.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
 pub(super) struct Reason {
-    /// For programs.
+    /// One of [`KINDS`].
     pub(super) kind: &'static str,
     /// For people.
     pub(super) message: String,
 }
+
+/// Every kind there is.
+pub(super) const KINDS: [&str; 9] =
+    ["listing", "empty", "unreachable", "denied", "tls", "malformed", "replaced", "stuck", "compacted"];
 
 /// Why it is not current; None if it is.
 pub(super) fn reason(seen: &Seen<Counts>) -> Option<Reason> {

@@ -5,6 +5,8 @@
 mod client;
 mod gateways;
 mod health;
+mod metrics;
+mod pages;
 mod peer;
 mod refused;
 mod routes;

@@ -40,7 +40,7 @@ async fn no_answer_is_kept_or_guessed_at() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_bad_request_is_told_what_to_write_instead() {
     let world = World::ready(HOSTS, "").await;
-    let paths = "there are /livez, /readyz, /api/v1/gateways, /api/v1/sources and /api/v1/routes";
+    let paths = "there are /livez, /readyz, /metrics, /api/v1/gateways, /api/v1/sources and /api/v1/routes";
     let number = "write a whole number from 1 to 1000";
     let prefix = "write a prefix such as 10.244.1.0/24, or an address such as 10.244.1.5";
     let page = "give what stood as next in the answer to the same query, or leave it out";
@@ -108,7 +108,7 @@ async fn without_an_engine_there_is_no_answer_rather_than_an_old_one() {
     world.service.engine().stop();
     world.until_answer("/livez", |answer| answer.status == 503).await;
     let hint = "the process is about to end: see its log";
-    for path in ["/api/v1/gateways", "/api/v1/sources", "/api/v1/sources/lab", "/api/v1/routes"] {
+    for path in ["/metrics", "/api/v1/gateways", "/api/v1/sources", "/api/v1/sources/lab", "/api/v1/routes"] {
         let answer = get(world.http, path).await;
         assert_eq!(answer.status, 503, "{path}");
         assert_eq!(answer.json(), json!({ "error": "the engine has ended", "hint": hint }));

@@ -1,0 +1,66 @@
+//! Every metric: name, type, labels and meaning. `docs/metrics.md` says the same, and a test compares it with a scrape.
+
+use prometheus::proto::MetricType;
+
+/// A metric with `N` labels.
+pub(super) struct Metric<const N: usize> {
+    pub(super) name: &'static str,
+    pub(super) kind: MetricType,
+    pub(super) labels: [&'static str; N],
+    pub(super) help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($constant:ident $kind:ident $name:literal [$($label:literal)*] $help:literal;)*) => {
+        $(pub(super) const $constant: Metric<{ <[&str]>::len(&[$($label),*]) }> =
+            Metric { name: $name, kind: MetricType::$kind, labels: [$($label),*], help: $help };)*
+    };
+}
+
+metrics! {
+    BUILD_INFO GAUGE "fingerpost_build_info" ["version" "commit"]
+        "Always 1; the labels say what the program was built from.";
+    CONFIG_LAST_RELOAD_SUCCESSFUL GAUGE "fingerpost_config_last_reload_successful" []
+        "1 if the configuration on disk is the one in force, 0 if it was refused and the one before stays.";
+
+    SOURCE_UP GAUGE "fingerpost_source_up" ["source"]
+        "1 while the source is known up to now, 0 while it cannot be read; its routes stay.";
+    SOURCE_COMPLETE GAUGE "fingerpost_source_complete" ["source"]
+        "1 once the source was read completely in this process; nothing of it is announced before.";
+    SOURCE_FAULT GAUGE "fingerpost_source_fault" ["source" "kind"]
+        "1 for what keeps the source from being known now, 0 for every other kind.";
+    SOURCE_LOST_SECONDS GAUGE "fingerpost_source_lost_seconds" ["source"]
+        "For how long the source has not been known; since the start if it never was, 0 while it is.";
+    SOURCE_RECORDS GAUGE "fingerpost_source_records" ["source"]
+        "Records of the source, readable or not.";
+    SOURCE_QUARANTINED_RECORDS GAUGE "fingerpost_source_quarantined_records" ["source"]
+        "Records that cannot be decoded; what they said before stays.";
+    SOURCE_UNRESOLVED_PREFIXES GAUGE "fingerpost_source_unresolved_prefixes" ["source"]
+        "Prefixes that a record states without an address of that family for a next hop.";
+
+    ROUTES GAUGE "fingerpost_routes" ["family"]
+        "Prefixes that have an owner and may be announced, before any policy.";
+    EXPORTED_ROUTES GAUGE "fingerpost_gateway_exported_routes" ["gateway" "family"]
+        "Routes that the gateway's policy lets through.";
+    LAG_CHANGES GAUGE "fingerpost_gateway_lag_changes" ["gateway" "family"]
+        "Changes not handed to the gateway's session yet; absent without a session in that family.";
+    CAUGHT_UP GAUGE "fingerpost_gateway_caught_up" ["gateway" "family"]
+        "1 once the session was handed everything, End-of-RIB included; absent without a session in that family.";
+
+    SESSION_UP GAUGE "fingerpost_session_up" ["gateway"]
+        "1 while the session is established.";
+    SESSION_STATE GAUGE "fingerpost_session_state" ["gateway" "state"]
+        "1 for the state of RFC 4271 that the session is in, 0 for every other.";
+    SESSION_UP_SECONDS GAUGE "fingerpost_session_up_seconds" ["gateway"]
+        "For how long the session has been established; 0 while it is not.";
+    SESSION_DOWN_SECONDS GAUGE "fingerpost_session_down_seconds" ["gateway"]
+        "For how long the session has not been established; 0 while it is.";
+    SESSION_ESTABLISHED COUNTER "fingerpost_session_established_transitions_total" ["gateway"]
+        "How often the session was established.";
+    SESSION_LAST_END GAUGE "fingerpost_session_last_end_timestamp_seconds" ["gateway" "reason"]
+        "When the last session, or attempt at one, ended, in seconds since 1970; the label says why.";
+    MESSAGES_RECEIVED COUNTER "fingerpost_messages_received_total" ["gateway" "kind"]
+        "BGP messages received from the gateway.";
+    MESSAGES_SENT COUNTER "fingerpost_messages_sent_total" ["gateway" "kind"]
+        "BGP messages sent to the gateway.";
+}

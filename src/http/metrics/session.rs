@@ -1,0 +1,42 @@
+//! Sessions.
+
+use super::catalogue as metric;
+use super::sheet::Sheet;
+use super::{Now, number, truth};
+use crate::speaker::GatewayReport;
+use fingerpost_core::bgp::neighbour::State;
+
+/// Every state, for the zeros.
+const STATES: [State; 6] =
+    [State::Idle, State::Connect, State::Active, State::OpenSent, State::OpenConfirm, State::Established];
+
+pub(super) fn fill(sheet: &mut Sheet, reports: &[GatewayReport], now: &Now<'_>) {
+    for report in reports {
+        session(sheet, report, now);
+    }
+}
+
+/// A gateway whose task does not answer has no session that anybody knows of: down, and in no state.
+fn session(sheet: &mut Sheet, report: &GatewayReport, now: &Now<'_>) {
+    let name = report.name.as_str();
+    let present = report.status.as_ref().map(|status| status.state);
+    let up = present == Some(State::Established);
+    sheet.put(&metric::SESSION_UP, [name], truth(up));
+    for state in STATES {
+        sheet.put(&metric::SESSION_STATE, [name, state.name()], truth(present == Some(state)));
+    }
+    let Some(status) = &report.status else { return };
+    let span = now.at.since(status.since).as_secs_f64();
+    sheet.put(&metric::SESSION_UP_SECONDS, [name], if up { span } else { 0.0 });
+    sheet.put(&metric::SESSION_DOWN_SECONDS, [name], if up { 0.0 } else { span });
+    sheet.put(&metric::SESSION_ESTABLISHED, [name], number(status.established));
+    if let Some((at, end)) = &status.last_end {
+        sheet.put(&metric::SESSION_LAST_END, [name, end.reason()], number(now.clock.unix_seconds(*at)));
+    }
+    for (kind, count) in status.received.iter() {
+        sheet.put(&metric::MESSAGES_RECEIVED, [name, kind], number(count));
+    }
+    for (kind, count) in status.sent.iter() {
+        sheet.put(&metric::MESSAGES_SENT, [name, kind], number(count));
+    }
+}

@@ -1,0 +1,54 @@
+//! Sources, routes, and how much of them each gateway was told.
+
+use super::super::seen::{self, reason};
+use super::catalogue as metric;
+use super::sheet::Sheet;
+use super::{Now, Rows, number, size, truth};
+use fingerpost_core::engine::{GatewayRow, SourceRow};
+use fingerpost_core::model::{Family, Time};
+use fingerpost_core::source::sync::{Counts, Seen};
+
+pub(super) fn fill(sheet: &mut Sheet, rows: &Rows, now: &Now<'_>) {
+    for row in &rows.sources {
+        source(sheet, row, now);
+    }
+    for (family, routes) in rows.routes.iter() {
+        sheet.put(&metric::ROUTES, [family.name()], size(*routes));
+    }
+    for row in &rows.gateways {
+        for family in Family::ALL {
+            gateway(sheet, row, family);
+        }
+    }
+}
+
+fn source(sheet: &mut Sheet, row: &SourceRow, now: &Now<'_>) {
+    let name = row.name.as_str();
+    let (counts, lost_since) = match &row.seen {
+        Seen::Never(_) => (Counts::default(), Some(Time::ZERO)),
+        Seen::Lost { last, since, .. } => (*last, Some(*since)),
+        Seen::Current { value, .. } => (*value, None),
+    };
+    let lost = lost_since.map_or(0.0, |since| now.at.since(since).as_secs_f64());
+    sheet.put(&metric::SOURCE_UP, [name], truth(row.seen.is_current()));
+    sheet.put(&metric::SOURCE_COMPLETE, [name], truth(row.complete));
+    let present = reason(&row.seen).map(|reason| reason.kind);
+    for kind in seen::KINDS {
+        sheet.put(&metric::SOURCE_FAULT, [name, kind], truth(present == Some(kind)));
+    }
+    sheet.put(&metric::SOURCE_LOST_SECONDS, [name], lost);
+    sheet.put(&metric::SOURCE_RECORDS, [name], size(counts.records));
+    sheet.put(&metric::SOURCE_QUARANTINED_RECORDS, [name], size(counts.quarantined));
+    sheet.put(&metric::SOURCE_UNRESOLVED_PREFIXES, [name], size(counts.unresolved));
+}
+
+fn gateway(sheet: &mut Sheet, row: &GatewayRow, family: Family) {
+    let labels = [row.name.as_str(), family.name()];
+    sheet.put(&metric::EXPORTED_ROUTES, labels, size(row.exported[family]));
+    if let Some(lag) = row.lag[family] {
+        sheet.put(&metric::LAG_CHANGES, labels, number(lag));
+    }
+    if let Some(caught_up) = row.caught_up[family] {
+        sheet.put(&metric::CAUGHT_UP, labels, truth(caught_up));
+    }
+}
