@@ -89,6 +89,12 @@ pub fn main(hands: Hands) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // A reader that closed the pipe (`| head`) has seen what it wanted.
+        Err(error)
+            if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) =>
+        {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             // The last resort: stderr may be closed.
             let _ = writeln!(io::stderr(), "fingerpost: {error:#}");

@@ -2,6 +2,7 @@
 
 use super::check::{Check, Field, Table};
 use super::gateway::{Around, Gateway};
+use super::tree::Value;
 use fingerpost_core::model::{Asn, Family, HoldTime, Prefix};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -59,7 +60,9 @@ pub(super) fn external(
 ) {
     let (Some(asn), Some(own)) = (asn, around.router.asn) else { return };
     let external = asn != own;
-    if !external && table.get("multihop").is_some() {
+    // `false` says what holds anyway.
+    let multihop = table.get("multihop").is_some_and(|field| !matches!(field.node.value, Value::Bool(false)));
+    if !external && multihop {
         let message = format!("AS {asn} is our own: iBGP has no limit of hops");
         check.key_fault(&table.path("multihop"), message, "remove multihop");
     }

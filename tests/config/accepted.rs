@@ -35,7 +35,7 @@ gateways:
     timers: { keepalive: 2s, hold: 9s, connect_retry: 500ms }
     attached: [10.168.4.0/24]
     graceful_restart: { restart_time: 5m }
-  inside: { address: "fd00:2::1", asn: 64512, graceful_restart: false }
+  inside: { address: "fd00:2::1", asn: 64512, multihop: false, graceful_restart: false }
 policies:
   default:
     - match:
