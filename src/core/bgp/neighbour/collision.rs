@@ -9,7 +9,7 @@
 use super::connection::Phase;
 use super::machine::{Effect, Neighbour};
 use super::{Agreed, ConnectionId, Direction, End};
-use crate::bgp::wire::{CeaseSubcode, Notification};
+use crate::bgp::wire::{CeaseSubcode, MessageKind, Notification, keepalive};
 use crate::model::{Asn, RouterId, Time};
 
 /// What becomes of a connection whose OPEN has come.
@@ -65,10 +65,15 @@ impl Neighbour {
         if let Some(older) = older {
             self.lose(now, older, effects);
         }
-        if let Some(connection) = self.connection(id) {
-            connection.phase = Phase::Contested { agreed, chosen: false };
-        }
+        let Some(connection) = self.connection(id) else { return };
+        // One that has restarted may want to see our KEEPALIVE before it sends its own; one that has not, and chooses
+        // this connection by its identifier, must not take it for our choice.
+        let told = connection.after_session;
+        connection.phase = Phase::Contested { agreed, told, chosen: false };
         self.heard(now, id);
+        if told {
+            self.send(now, id, MessageKind::Keepalive, keepalive(), effects);
+        }
     }
 
     pub(super) fn is_contested(&self, id: ConnectionId) -> bool {
@@ -96,11 +101,11 @@ impl Neighbour {
             return;
         }
         let waiting = self.connections.iter().find_map(|connection| match &connection.phase {
-            Phase::Contested { agreed, chosen } => Some((connection.id, agreed.clone(), *chosen)),
+            Phase::Contested { agreed, told, chosen } => Some((connection.id, agreed.clone(), *told, *chosen)),
             _ => None,
         });
-        if let Some((id, agreed, chosen)) = waiting {
-            self.confirm(now, id, agreed.clone(), effects);
+        if let Some((id, agreed, told, chosen)) = waiting {
+            self.confirm(now, id, agreed.clone(), told, effects);
             if chosen {
                 self.establish(now, id, agreed, effects);
             }

@@ -28,6 +28,8 @@ pub(super) enum Phase {
     /// it reads our OPEN here: ours could be the opposite of one that it has made already, and then both would end.
     Contested {
         agreed: Box<Agreed>,
+        /// Our KEEPALIVE has gone.
+        told: bool,
         /// The gateway's KEEPALIVE has come: it has chosen this connection.
         chosen: bool,
     },

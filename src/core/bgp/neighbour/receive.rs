@@ -76,23 +76,32 @@ impl Neighbour {
             Err(Disagreement { notification, why }) => return self.refuse(now, id, notification, &why, effects),
         };
         match self.judge(id, &agreed) {
-            Verdict::Alone => self.confirm(now, id, agreed, effects),
+            Verdict::Alone => self.confirm(now, id, agreed, false, effects),
             Verdict::Wins { over } => {
                 self.lose(now, over, effects);
-                self.confirm(now, id, agreed, effects);
+                self.confirm(now, id, agreed, false, effects);
             }
             Verdict::Loses => self.lose(now, id, effects),
             Verdict::Waits => self.contest(now, id, agreed, effects),
         }
     }
 
-    /// Both OPENs agree: KEEPALIVE says so.
-    pub(super) fn confirm(&mut self, now: Time, id: ConnectionId, agreed: Box<Agreed>, effects: &mut Vec<Effect>) {
+    /// Both OPENs agree: KEEPALIVE says so, unless it was `told` before.
+    pub(super) fn confirm(
+        &mut self,
+        now: Time,
+        id: ConnectionId,
+        agreed: Box<Agreed>,
+        told: bool,
+        effects: &mut Vec<Effect>,
+    ) {
         if let Some(connection) = self.connection(id) {
             connection.phase = Phase::OpenConfirm(agreed);
         }
         self.heard(now, id);
-        self.send(now, id, MessageKind::Keepalive, keepalive(), effects);
+        if !told {
+            self.send(now, id, MessageKind::Keepalive, keepalive(), effects);
+        }
     }
 
     /// Events 27, 28. Nothing of an UPDATE is kept: this speaker only tells.

@@ -64,6 +64,18 @@ fn c2_silence_for_the_hold_time_ends_the_session_with_4_0() {
     assert!(rig.until_next().unwrap() >= Duration::from_millis(3750));
 }
 
+/// After a long pause of the process everything is due at once: nothing is sent on what has ended.
+#[test]
+fn c2_what_ends_a_session_comes_before_its_keepalive() {
+    for (pause, does) in
+        [(31, "4/0>1, close 1, down 1 hold_timer_expired"), (481, "4/0>1, close 1, down 1 hold_timer_expired")]
+    {
+        let mut rig = Rig::established(config(), &GatewayOpen::from(HIGHER));
+        rig.now = rig.now + seconds(pause);
+        assert_eq!(rig.due(), does);
+    }
+}
+
 #[test]
 fn c2_every_kind_of_message_keeps_a_session_alive() {
     for message in [
