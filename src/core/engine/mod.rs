@@ -19,14 +19,14 @@ pub use look::{ClaimRow, GatewayRow, QuarantinedRow, RecordFaults, RouteRow, Sou
 pub use outlets::{SessionNumber, SessionUp};
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 
-use crate::model::{Family, GatewayId, SourceId, Time};
+use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
 use crate::source::sync::{Note, Outcome, Sync};
 use crate::source::{Attempt, ClaimChange, Order, Report};
 use crate::table::{SlotId, Table};
 use crate::view::{Chunk, Stamp};
 use outlets::Outlets;
 use std::sync::Arc;
-use views::Views;
+use views::{Passed, ViewId, Views};
 
 /// What happens to the engine.
 #[derive(Debug)]
@@ -69,9 +69,18 @@ pub struct Engine {
     views: Views,
     outlets: Outlets,
     stamp: Stamp,
+    /// What the last tidying found.
+    tidied: PerFamily<Tidied>,
     // Buffers, kept for their memory.
     outcome: Outcome,
     changed: Vec<SlotId>,
+}
+
+/// How far the feeds had come, and how many slots were still waiting to be freed.
+#[derive(Default, PartialEq, Eq)]
+struct Tidied {
+    passed: Vec<(ViewId, Passed)>,
+    dead: usize,
 }
 
 impl Engine {
@@ -84,6 +93,7 @@ impl Engine {
             views: Views::default(),
             outlets: Outlets::default(),
             stamp: Stamp::Unstamped,
+            tidied: PerFamily::default(),
             outcome: Outcome::default(),
             changed: Vec::new(),
         };
@@ -163,7 +173,14 @@ impl Engine {
 
     /// Whether every source was read completely, so that an End-of-RIB is true (P4).
     pub fn is_verified(&self) -> bool {
-        self.sources.iter().all(|source| source.sync.is_complete())
+        // A record that cannot be read, and never could by this process, may be one that an earlier process announced:
+        // End-of-RIB would make the gateways drop what it says.
+        let known = |source: &Source| source.sync.is_complete() && !source.sync.hides_claims();
+        self.sources.iter().all(known) && !self.is_releasing()
+    }
+
+    fn is_releasing(&self) -> bool {
+        self.sources.iter().any(|source| source.sync.is_releasing())
     }
 
     fn start_source(&mut self, now: Time, settings: SourceSettings, effects: &mut Vec<Effect>) {
@@ -196,11 +213,7 @@ impl Engine {
             }
         }
         self.outcome = outcome;
-        // Between two slices of a list a prefix that moved from one record to another may be in neither: nothing is
-        // decided before all are in. That also groups a whole first list by owner.
-        if !self.sources.iter().any(|source| source.sync.is_releasing()) {
-            self.settle();
-        }
+        self.settle();
     }
 
     /// The only way a claim dies: with the proof that its record is gone (promise P2).
@@ -208,7 +221,12 @@ impl Engine {
         self.table.remove(key);
     }
 
+    /// Decides what was touched. Between two slices of a list a prefix that moved from one record to another may be in
+    /// neither, so nothing is decided before all are in; that also groups a whole first list by owner.
     fn settle(&mut self) {
+        if self.is_releasing() {
+            return;
+        }
         for family in Family::ALL {
             let mut changed = std::mem::take(&mut self.changed);
             self.table.settle(family, &mut changed);
@@ -223,6 +241,12 @@ impl Engine {
         for family in Family::ALL {
             let passed = self.outlets.passed(family, &self.views);
             self.views.trim(&passed);
+            // As long as a stuck gateway holds all of them back, there is nothing to look at again.
+            let tidied = Tidied { passed, dead: self.table.count_dead(family) };
+            if tidied == self.tidied[family] {
+                continue;
+            }
+            let Tidied { passed, .. } = tidied;
             let mut dead = self.table.take_dead(family);
             dead.sort_unstable();
             dead.dedup();
@@ -236,7 +260,9 @@ impl Engine {
                 }
                 unclaimed
             });
+            let waiting = if blocked { usize::MAX } else { dead.len() };
             self.table.keep_dead(family, dead);
+            self.tidied[family] = Tidied { passed, dead: waiting };
         }
     }
 }

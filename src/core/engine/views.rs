@@ -17,7 +17,7 @@ struct Named {
 }
 
 /// How far the feeds of one view have come.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Passed {
     pub(super) tail: Seq,
     pub(super) dumping: bool,

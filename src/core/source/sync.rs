@@ -187,6 +187,11 @@ impl Sync {
         matches!(self.phase, Phase::Releasing(_))
     }
 
+    /// Whether some record cannot be read and has no earlier claims: what it says is not known at all.
+    pub fn hides_claims(&self) -> bool {
+        self.quarantined().any(|record| !record.kept)
+    }
+
     /// A record, while it exists.
     pub fn record(&self, id: RecordId) -> Option<RecordInfo> {
         let slot = self.table.find_id(id)?;

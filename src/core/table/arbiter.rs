@@ -50,13 +50,14 @@ pub fn arbitrate<'a>(
         let priority = priorities.of(a.source).cmp(&priorities.of(b.source));
         a.readable.cmp(&b.readable).then(priority).then_with(|| by_host(a, b)).then(b.source.cmp(&a.source))
     };
-    let better = |a: &Held, b: &Held| if a.source == b.source { within_source(a, b) } else { across_sources(a, b) };
-    let candidates = || claims.iter().enumerate().filter(|(_, claim)| !claim.fenced);
-    if let (Some((place, _)), 1) = (candidates().next(), candidates().count()) {
-        return Some(place);
+    // One pass: thousands of records may claim one prefix by mistake.
+    let mut champions: Vec<(usize, &Held)> = Vec::new();
+    for (place, claim) in claims.iter().enumerate().filter(|(_, claim)| !claim.fenced) {
+        match champions.iter_mut().find(|(_, champion)| champion.source == claim.source) {
+            Some(champion) if within_source(claim, champion.1).is_gt() => *champion = (place, claim),
+            Some(_) => {}
+            None => champions.push((place, claim)),
+        }
     }
-    let champions = candidates().filter(|(_, claim)| {
-        !candidates().any(|(_, other)| other.source == claim.source && within_source(other, claim).is_gt())
-    });
-    champions.max_by(|(_, a), (_, b)| better(a, b)).map(|(place, _)| place)
+    champions.into_iter().max_by(|(_, a), (_, b)| across_sources(a, b)).map(|(place, _)| place)
 }

@@ -185,6 +185,9 @@ impl Table {
     pub fn settle(&mut self, family: Family, changed: &mut Vec<SlotId>) {
         changed.clear();
         let FamilyTable { slots, claims, winners, routes, dirty, dead } = &mut self.families[family];
+        // Many records may claim one prefix: it is decided once.
+        dirty.sort_unstable();
+        dirty.dedup();
         for slot in dirty.drain(..) {
             let of_slot = &claims[slot.index()];
             let winner = of_slot.winner(&self.priorities, &self.owners);
@@ -204,6 +207,11 @@ impl Table {
         if self.families.iter().all(|(_, family)| family.dirty.is_empty()) {
             self.owners.sweep();
         }
+    }
+
+    /// How many slots wait to be freed.
+    pub fn count_dead(&self, family: Family) -> usize {
+        self.families[family].dead.len()
     }
 
     /// Slots that nobody claims, taken; give back with [`Table::keep_dead`] those that somebody still refers to.

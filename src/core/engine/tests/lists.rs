@@ -132,3 +132,65 @@ fn a_subnet_that_moves_between_two_slices_of_a_list_is_never_withdrawn() {
     assert_eq!(told, [(subnet(0), owner)], "the move and nothing else");
     assert!(second.iter().all(|update| update.withdrawn.is_empty()), "a withdrawal on the way is an outage");
 }
+
+/// Whether the updates end IPv4's table.
+fn ends(updates: &[Update]) -> bool {
+    updates.iter().any(|update| update.end_of_rib == Some(crate::model::Family::Ipv4))
+}
+
+#[test]
+fn a_record_that_never_could_be_read_holds_end_of_rib_back_p2_p4() {
+    let mut effects = Vec::new();
+    let mut engine = engine(&mut effects);
+    let attempt = effects.iter().find_map(|effect| match effect {
+        Effect::Order(_, order) => Some(order.attempt),
+        _ => None,
+    });
+    let attempt = attempt.unwrap();
+    let record = |key: &'static str, value: &'static str, at: u64| Record {
+        key: key.into(),
+        value: value.into(),
+        modified: Rev(at),
+        created: Rev(at),
+    };
+    let good = record("a", r#"{"addresses": ["172.16.0.1"], "subnets": ["10.0.1.0/24"]}"#, 1);
+    let page = |at, other| Report::Page {
+        at: Rev(at),
+        cluster: ClusterId(0),
+        records: vec![good.clone(), other],
+        more: false,
+    };
+    let first = page(1, record("b", "garbage", 1));
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, first), &mut effects);
+    let updates = run(&mut engine, std::mem::take(&mut effects));
+    assert_eq!(updates.iter().flat_map(Update::routes).count(), 1, "the rest flows");
+    // An earlier process may have announced what stands in b: the gateway must go on keeping it.
+    assert!(!ends(&updates));
+    let second = page(2, record("b", r#"{"addresses": ["172.16.0.2"], "subnets": ["10.0.2.0/24"]}"#, 2));
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, second), &mut effects);
+    let updates = run(&mut engine, effects);
+    assert_eq!(updates.iter().flat_map(Update::routes).count(), 1);
+    assert!(ends(&updates));
+}
+
+#[test]
+fn ten_thousand_records_for_one_prefix_are_decided_once() {
+    let mut effects = Vec::new();
+    let mut engine = engine(&mut effects);
+    let attempt = effects.iter().find_map(|effect| match effect {
+        Effect::Order(_, order) => Some(order.attempt),
+        _ => None,
+    });
+    let record = |n: u64| Record {
+        key: format!("host-{n:05}").into(),
+        value: format!(r#"{{"addresses": ["172.16.{}.{}"], "subnets": ["10.0.1.0/24"]}}"#, n / 250, n % 250 + 1).into(),
+        modified: Rev(20_000 - n),
+        created: Rev(20_000 - n),
+    };
+    let records = (0..10_000).map(record).collect();
+    let page = Report::Page { at: Rev(20_000), cluster: ClusterId(0), records, more: false };
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt.unwrap(), page), &mut effects);
+    let updates = run(&mut engine, effects);
+    let told: Vec<_> = updates.iter().flat_map(Update::routes).map(|(_, via)| via.to_string()).collect();
+    assert_eq!(told, ["172.16.39.250"], "the oldest record's host");
+}
