@@ -69,15 +69,17 @@ const LIMIT: u64 = 16 << 20;
 
 /// Reads and checks a file and the files it names.
 pub fn load(file: &Path) -> Result<Config, Faults> {
-    match read_file(file) {
-        Ok(text) => parse(&text, file),
-        Err(why) => {
-            let message = format!("cannot read the configuration: {why}");
-            let hint = Some("name a file that this user may read".into());
-            let fault = Fault { path: String::new(), line: 0, column: 0, message, hint };
-            Err(Faults { file: file.into(), faults: vec![fault] })
-        }
-    }
+    parse(&read(file)?, file)
+}
+
+/// Reads a file, for [`parse`].
+pub fn read(file: &Path) -> Result<String, Faults> {
+    read_file(file).map_err(|why| {
+        let message = format!("cannot read the configuration: {why}");
+        let hint = Some("name a file that this user may read".into());
+        let fault = Fault { path: String::new(), line: 0, column: 0, message, hint };
+        Faults { file: file.into(), faults: vec![fault] }
+    })
 }
 
 fn read_file(file: &Path) -> Result<String, String> {
@@ -99,7 +101,7 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, Faults> {
     };
     let root = tree::read(text).map_err(|fault| faults(vec![fault]))?;
     let mut check = Check::new(&root, file.parent().unwrap_or(Path::new("")));
-    let config = read(&Field::root(&root), &mut check);
+    let config = read_tables(&Field::root(&root), &mut check);
     match config {
         Some(mut config) if check.faults.is_empty() => {
             check.warnings.sort_by_key(|fault| (fault.line, fault.column));
@@ -110,7 +112,7 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, Faults> {
     }
 }
 
-fn read(root: &Field<'_>, check: &mut Check) -> Option<Config> {
+fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
     let table = root.table(&keys::ROOT, check)?;
     let router = table
         .need("router", "say who we are: {asn: …, id: …}", check, |field, check| Some(router::read(field, check)));

@@ -13,7 +13,7 @@ mod transport;
 
 pub use service::Service;
 
-use crate::config;
+use crate::config::Config;
 use crate::telemetry::{self, Telemetry};
 use anyhow::Context;
 use reload::{ConfigFile, Reload};
@@ -27,28 +27,25 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Runs the service until SIGTERM or SIGINT.
 pub fn run(path: &Path) -> anyhow::Result<()> {
-    let config = config::load(path)?;
+    let (file, config) = ConfigFile::load(path)?;
     let telemetry = telemetry::init(config.log)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    runtime.block_on(serve(path, config, &telemetry))
+    runtime.block_on(serve(file, config, &telemetry))
 }
 
-async fn serve(path: &Path, config: config::Config, telemetry: &Telemetry) -> anyhow::Result<()> {
+async fn serve(mut file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    for warning in &config.warnings {
-        tracing::warn!("{}: {warning}", path.display());
-    }
-    let mut file = ConfigFile::loaded(path);
+    file.say_warnings(&config);
     let mut service = Service::start(config, std::sync::Arc::new(crate::speaker::Tcp)).await?;
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let asked = tokio::select! {
             // Its owner notices: an engine that ended takes the process with it.
-            () = service.engine_ended() => anyhow::bail!("the engine has ended: this is a defect of Fingerpost, please report it with the log"),
+            () = service.engine_ended() => anyhow::bail!("a part that must not end has ended: please report the log before this line"),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
             _ = hang_up.recv() => true,
@@ -71,11 +68,11 @@ async fn serve(path: &Path, config: config::Config, telemetry: &Telemetry) -> an
                 );
             }
             Reload::New(config) => {
-                for warning in &config.warnings {
-                    tracing::warn!("{}: {warning}", path.display());
+                file.say_warnings(&config);
+                let level = config.log.level;
+                if service.reconfigure(*config).await {
+                    telemetry.set_level(level);
                 }
-                telemetry.set_level(config.log.level);
-                service.reconfigure(*config).await;
             }
         }
     }

@@ -17,37 +17,46 @@ pub(super) enum Reload {
 pub(super) struct ConfigFile {
     path: PathBuf,
     /// What is in force, or was refused.
-    settled: Option<Vec<u8>>,
+    settled: Option<String>,
     /// What the look before found.
-    found: Option<Vec<u8>>,
+    found: Option<String>,
 }
 
 impl ConfigFile {
-    /// A file that was just loaded.
-    pub(super) fn loaded(path: &Path) -> Self {
-        let contents = std::fs::read(path).ok();
-        ConfigFile { path: path.into(), settled: contents.clone(), found: contents }
+    /// Reads it for the first time. What is parsed is what counts as read, should it change meanwhile.
+    pub(super) fn load(path: &Path) -> Result<(Self, Config), Faults> {
+        let text = config::read(path)?;
+        let config = config::parse(&text, path)?;
+        let file = ConfigFile { path: path.into(), settled: Some(text.clone()), found: Some(text) };
+        Ok((file, config))
+    }
+
+    /// Logs what is allowed and probably not meant.
+    pub(super) fn say_warnings(&self, config: &Config) {
+        for warning in &config.warnings {
+            tracing::warn!("{}: {warning}", self.path.display());
+        }
     }
 
     /// Looks again. Contents count once two looks found the same, or at once if somebody asked: half-written YAML is often
     /// valid YAML. A file that cannot be read now is no reason to change anything.
     pub(super) fn poll(&mut self, asked: bool) -> Reload {
-        let contents = std::fs::read(&self.path).ok();
-        let stable = contents.is_some() && contents == self.found;
-        self.found.clone_from(&contents);
-        if contents.is_none() && asked {
-            // Asked for and not possible: say so.
-            return match config::load(&self.path) {
-                Ok(config) => Reload::New(Box::new(config)),
-                Err(faults) => Reload::Faulty(faults),
-            };
-        }
-        let differs = contents != self.settled;
-        if contents.is_none() || !(asked || (stable && differs)) {
+        let text = match config::read(&self.path) {
+            Ok(text) => text,
+            Err(faults) => {
+                self.found = None;
+                return if asked { Reload::Faulty(faults) } else { Reload::Unchanged };
+            }
+        };
+        let stable = self.found.as_ref() == Some(&text);
+        let differs = self.settled.as_ref() != Some(&text);
+        self.found = Some(text.clone());
+        if !(asked || (stable && differs)) {
             return Reload::Unchanged;
         }
-        self.settled = contents;
-        match config::load(&self.path) {
+        let parsed = config::parse(&text, &self.path);
+        self.settled = Some(text);
+        match parsed {
             Ok(config) => Reload::New(Box::new(config)),
             Err(faults) => Reload::Faulty(faults),
         }

@@ -119,8 +119,8 @@ impl Service {
     }
 
     /// Takes gateways, policies and the fence of another configuration; only the difference is felt. Whatever else differs
-    /// needs a restart, and then nothing of it is taken.
-    pub async fn reconfigure(&mut self, config: Config) {
+    /// needs a restart, and then nothing of it is taken: false.
+    pub async fn reconfigure(&mut self, config: Config) -> bool {
         let fixed = fixed_parts(&self.config, &config);
         if !fixed.is_empty() {
             self.reloaded(false);
@@ -129,13 +129,14 @@ impl Service {
                  the one before stays in force",
                 fixed.join(", ")
             );
-            return;
+            return false;
         }
         self.engine.reconfigure(settings::engine(&config, &mut self.numbers, self.seed));
         self.speaker.lock().await.reconfigure(settings::speaker(&config, &mut self.numbers)).await;
         self.config = config;
         self.reloaded(true);
         tracing::info!(gateways = self.config.gateways.len(), "the new configuration is in force");
+        true
     }
 
     /// Ends the sessions so that the gateways keep the routes, then everything else.
