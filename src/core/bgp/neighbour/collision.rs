@@ -40,7 +40,10 @@ impl Neighbour {
         let Some(this) = self.connections.iter().find(|connection| connection.id == id) else { return Verdict::Loses };
         let local = (self.config.router_id, self.config.local_asn);
         let preferred = survivor(local, (agreed.peer_id(), agreed.peer_asn())) == this.direction;
-        if self.established().is_some() {
+        if let Some(session) = self.established_agreed() {
+            if session.peer_id() != agreed.peer_id() {
+                return Verdict::Loses; // another speaker at the same address
+            }
             // RFC 4724 §4.2: who keeps routes and opens anew has restarted; from who does not, nothing is accepted.
             return if this.after_session || preferred { Verdict::Waits } else { Verdict::Loses };
         }

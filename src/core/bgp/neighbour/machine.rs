@@ -422,7 +422,7 @@ impl Neighbour {
         self.connections.iter().find(|connection| connection.is_established()).map(|connection| connection.id)
     }
 
-    fn established_agreed(&self) -> Option<&Agreed> {
+    pub(super) fn established_agreed(&self) -> Option<&Agreed> {
         self.connections.iter().find(|connection| connection.is_established())?.agreed()
     }
 }
