@@ -81,6 +81,9 @@ struct Follower {
 impl Follower {
     async fn run(mut self, nudge: Arc<Notify>, mut orders: mpsc::UnboundedReceiver<Order>) {
         let mut due = Instant::now();
+        // However often it is asked, two looks are this far apart: two at the same half-written file prove nothing.
+        let settle = SETTLE.min(self.config.poll);
+        let mut earliest = due;
         loop {
             tokio::select! {
                 order = orders.recv() => match order {
@@ -88,15 +91,16 @@ impl Follower {
                     Some(Order { attempt, task: Task::List, .. }) => {
                         self.attempt = Some(attempt);
                         self.reported = None;
-                        due = Instant::now();
+                        due = Instant::now().max(earliest);
                     }
                     // A file has nothing to watch or to fetch.
                     Some(_) => {}
                 },
-                () = nudge.notified() => due = Instant::now(),
+                () = nudge.notified() => due = Instant::now().max(earliest),
                 () = sleep_until(due), if self.attempt.is_some() => {
                     let Ok(settled) = self.poll().await else { return };
-                    due = Instant::now() + if settled { self.config.poll } else { SETTLE.min(self.config.poll) };
+                    earliest = Instant::now() + settle;
+                    due = if settled { Instant::now() + self.config.poll } else { earliest };
                 }
             }
         }
