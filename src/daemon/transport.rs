@@ -15,17 +15,18 @@ use tokio_util::task::AbortOnDropHandle;
 /// Reports of a source that wait for the engine: a page is taken in while the next one is read.
 const PAGES: usize = 2;
 
-/// Starts the transport and passes its reports on.
+/// Starts the transport and passes its reports on; if it ends by itself, so does the process.
 pub(super) fn start(
     config: &Config,
     id: SourceId,
     orders: mpsc::UnboundedReceiver<Order>,
     engine: &EngineHandle,
     nudge: &Arc<Notify>,
-) -> Vec<AbortOnDropHandle<()>> {
+) -> Option<AbortOnDropHandle<()>> {
     let ids = settings::source_ids(config);
     let is_wanted = |(name, _): &(&String, &config::Source)| ids.get(name.as_str()) == Some(&id);
-    let Some((_, source)) = config.sources.iter().find(is_wanted) else { return Vec::new() };
+    let (name, source) = config.sources.iter().find(is_wanted)?;
+    let name = name.clone();
     let (reports, mut reported) = mpsc::channel(1);
     let transport = match &source.store {
         config::Store::Etcd(etcd) => start_etcd(etcd, orders, reports),
@@ -34,6 +35,7 @@ pub(super) fn start(
             source::file::spawn(file, Arc::clone(nudge), orders, reports)
         }
     };
+    let transport = AbortOnDropHandle::new(transport);
     let engine = engine.clone();
     let waiting = Arc::new(Semaphore::new(PAGES));
     let pass_on = tokio::spawn(async move {
@@ -41,8 +43,12 @@ pub(super) fn start(
             let permit = Arc::clone(&waiting).acquire_owned().await.ok();
             engine.send(Input::Report(id, attempt, report), permit);
         }
+        // Its owner notices: a source that nobody follows any more would look current for ever.
+        tracing::error!(source = name, "the source's transport has ended, which is a defect: ending");
+        drop(transport);
+        engine.stop();
     });
-    vec![AbortOnDropHandle::new(transport), AbortOnDropHandle::new(pass_on)]
+    Some(AbortOnDropHandle::new(pass_on))
 }
 
 #[cfg(feature = "etcd")]
