@@ -100,6 +100,9 @@ pub fn spawn(
     Ok((EngineHandle { messages: sender, sessions: Arc::default() }, ended))
 }
 
+/// Messages that are taken in before the engine works again.
+const INPUTS: u32 = 256;
+
 struct Shell {
     clock: Clock,
     engine: Engine,
@@ -113,8 +116,12 @@ impl Shell {
     fn run(&mut self, messages: &Receiver<Message>) {
         self.carry_out();
         let mut more = true;
+        // A gateway that floods us must not put off everybody's changes.
+        let mut taken = 0;
         loop {
-            let message = if more {
+            let message = if taken >= INPUTS {
+                None
+            } else if more {
                 match messages.try_recv() {
                     Ok(message) => Some(message),
                     Err(TryRecvError::Empty) => None,
@@ -132,9 +139,11 @@ impl Shell {
                 Some(Message::Stop) => return,
                 Some(message) => {
                     self.take(message);
+                    taken += 1;
                     more = true;
                 }
                 None => {
+                    taken = 0;
                     let due = self.engine.next_deadline().is_some_and(|at| at <= now);
                     if due {
                         self.engine.on_deadline(now, &mut self.effects);
