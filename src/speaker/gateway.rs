@@ -37,7 +37,7 @@ pub(super) enum Command {
 }
 
 /// At most so much is read at once; the next read waits until this was looked at.
-const READ: usize = 64 * 1024;
+const READ: usize = 4096;
 /// Events that may wait for the task.
 const EVENTS: usize = 16;
 
@@ -64,7 +64,7 @@ pub(super) struct Gateway {
 struct Connection {
     control: mpsc::UnboundedSender<Control>,
     to_writer: mpsc::UnboundedSender<ToSession>,
-    _reader: AbortOnDropHandle<()>,
+    reader: AbortOnDropHandle<()>,
 }
 
 pub(super) struct Parts {
@@ -183,7 +183,7 @@ impl Gateway {
                 }
                 Effect::Close(id) => {
                     if let Some(connection) = self.connections.remove(&id) {
-                        let _ = connection.control.send(Control::Close);
+                        let _ = connection.control.send(Control::Close(connection.reader));
                     }
                 }
                 Effect::Up(id, agreed) => self.up(id, &agreed),
@@ -193,7 +193,7 @@ impl Gateway {
                     if let Some((connection, number)) = self.session
                         && connection == id
                     {
-                        tracing::info!(gateway = self.name, family = family.name(), "route refresh requested");
+                        tracing::debug!(gateway = self.name, family = family.name(), "route refresh requested");
                         self.engine.send(EngineInput::Refresh(self.id, number, family), None);
                     }
                 }
@@ -214,7 +214,7 @@ impl Gateway {
         let writer = Writer { id, stream: write, control: control_items, chunks, events: events.clone() };
         tokio::spawn(writer.run());
         let reader = AbortOnDropHandle::new(tokio::spawn(read_all(id, read, events)));
-        self.connections.insert(id, Connection { control, to_writer, _reader: reader });
+        self.connections.insert(id, Connection { control, to_writer, reader });
         id
     }
 
@@ -269,9 +269,9 @@ fn dial(net: Arc<dyn Net>, target: Target) -> Later<'static, io::Result<Box<dyn 
 
 /// Reads until the end. A task that is busy makes it wait, so a flood fills the gateway's own window and nothing else.
 async fn read_all(id: ConnectionId, mut stream: ReadHalf<Box<dyn Stream>>, events: mpsc::Sender<Event>) {
-    let mut buffer = BytesMut::with_capacity(4096);
+    let mut buffer = BytesMut::with_capacity(READ);
     let why = loop {
-        buffer.reserve(READ.min(4096));
+        buffer.reserve(READ);
         match stream.read_buf(&mut buffer).await {
             Ok(0) => break "closed by the gateway".to_owned(),
             Ok(_) => {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// A gateway as the speaker needs it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -84,25 +84,29 @@ impl Speaker {
                 Some(_) => None,
             })
             .collect();
-        for (id, stop) in gone {
-            if let Some(running) = self.running.remove(&id) {
-                end(running, stop).await;
-            }
-        }
+        let gone = gone.into_iter().filter_map(|(id, stop)| Some((self.running.remove(&id)?, stop))).collect();
+        end_all(gone).await;
         for (id, config) in wanted {
             if !self.running.contains_key(&id) {
                 let running = self.start(config);
                 self.running.insert(id, running);
             }
         }
-        let expect = |running: &Running| {
+        self.expect();
+        // What comes later, a gateway added or a session whose parameters changed, follows no restart (RFC 4724 §4.1).
+        self.restarting = false;
+    }
+
+    /// Tells the listeners who may connect. Of several gateways that share an address, what comes in is for the passive one:
+    /// the others are dialled. Among equals it is the one with the lowest number.
+    fn expect(&self) {
+        let mut running: Vec<&Running> = self.running.values().collect();
+        running.sort_by_key(|running| (running.config.neighbour.passive, std::cmp::Reverse(running.config.id)));
+        let by_address = running.into_iter().map(|running| {
             let target = running.config.target.clone();
             (target.address.ip(), (target, running.commands.clone()))
-        };
-        // Of several gateways that share an address, the one with the lowest number takes what comes in.
-        let mut by_number: Vec<&Running> = self.running.values().collect();
-        by_number.sort_by_key(|running| std::cmp::Reverse(running.config.id));
-        self.expected.replace(by_number.into_iter().map(expect).collect());
+        });
+        self.expected.replace(by_address.collect());
     }
 
     /// Starts again every gateway whose task has ended by itself (a panic): the others never noticed. True if there was one.
@@ -115,6 +119,9 @@ impl Speaker {
                 let again = self.start(running.config);
                 self.running.insert(*id, again);
             }
+        }
+        if !dead.is_empty() {
+            self.expect();
         }
         !dead.is_empty()
     }
@@ -140,9 +147,7 @@ impl Speaker {
 
     /// Ends every session so that the gateways keep the routes.
     pub async fn hand_over(&mut self) {
-        for (_, running) in self.running.drain() {
-            end(running, Stop::Handover).await;
-        }
+        end_all(self.running.drain().map(|(_, running)| (running, Stop::Handover)).collect()).await;
     }
 
     fn start(&self, config: GatewayConfig) -> Running {
@@ -163,9 +168,16 @@ impl Speaker {
     }
 }
 
-async fn end(running: Running, stop: Stop) {
-    let _ = running.commands.send(Command::Stop(stop));
-    if timeout(PATIENCE, running.task).await.is_err() {
-        tracing::error!(gateway = running.config.name, "the gateway's task does not end");
+/// Stops them all at once: tasks that do not end cost one wait together, and are ended.
+async fn end_all(running: Vec<(Running, Stop)>) {
+    for (running, stop) in &running {
+        let _ = running.commands.send(Command::Stop(*stop));
+    }
+    let deadline = Instant::now() + PATIENCE;
+    for (mut running, _) in running {
+        if timeout_at(deadline, &mut running.task).await.is_err() {
+            tracing::error!(gateway = running.config.name, "the gateway's task does not end by itself");
+            running.task.abort();
+        }
     }
 }

@@ -13,14 +13,16 @@ use std::time::Duration;
 use tokio::io::{AsyncWriteExt, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
+use tokio_util::task::AbortOnDropHandle;
 
 /// What a writer is given by its gateway's task.
 #[derive(Debug)]
 pub(super) enum Control {
     /// One message, to go out between two others.
     Send(Bytes),
-    /// Nothing more: finish the message that is under way and what came before this, then close.
-    Close,
+    /// Nothing more: finish the message that is under way and what came before this, then close. The reader goes on until
+    /// then: octets that nobody has read would make the system send a reset, which destroys a NOTIFICATION on its way.
+    Close(AbortOnDropHandle<()>),
 }
 
 /// About how many octets go into one write; a control message waits for no more than this.
@@ -53,13 +55,18 @@ struct Queue {
     control: VecDeque<Bytes>,
     chunks: VecDeque<Current>,
     closing: bool,
+    reader: Option<AbortOnDropHandle<()>>,
 }
 
 impl Queue {
     fn control(&mut self, control: Option<Control>) {
         match control {
             Some(Control::Send(message)) => self.control.push_back(message),
-            Some(Control::Close) | None => self.closing = true,
+            Some(Control::Close(reader)) => {
+                self.closing = true;
+                self.reader = Some(reader);
+            }
+            None => self.closing = true,
         }
     }
 
@@ -91,13 +98,14 @@ impl Queue {
 }
 
 impl Writer {
-    /// Writes until told to close or until the connection breaks; then says so.
+    /// Writes until told to close or until the connection breaks. That it broke the reader says, once it has passed on what
+    /// the gateway had sent before: often the NOTIFICATION that explains it.
     pub(super) async fn run(mut self) {
         let mut queue = Queue::default();
-        let end = self.write_all(&mut queue).await;
-        if let Err(error) = end {
-            // The task may be gone already.
-            let _ = self.events.send(Event::Broken(self.id, error.to_string())).await;
+        if let Err(error) = self.write_all(&mut queue).await {
+            tracing::debug!("a connection takes nothing more: {error}");
+        } else if let Some(reader) = queue.reader {
+            let _ = timeout(LINGER, reader).await;
         }
     }
 
