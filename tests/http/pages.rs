@@ -1,5 +1,6 @@
 //! `docs/http-api.md`: each example's path answers, and its JSON has the fields of the answer, no more and no fewer.
 
+use super::client::Answer;
 use super::peer::Peer;
 use super::world::World;
 use bytes::Bytes;
@@ -70,7 +71,9 @@ async fn every_example_answers_as_the_page_shows() {
     let mut first = peer.establish(capabilities.clone()).await;
     first.send(Notification::administrative_shutdown("upgrade").encode()).await;
     let _second = peer.establish(capabilities).await;
-    world.until_answer("/api/v1/gateways/core-a", |answer| answer.body.contains("\"caught_up\":true")).await;
+    // Not caught up: a record of HOSTS cannot be read, so End-of-RIB is held back.
+    let told = |answer: &Answer| answer.json()["established_count"] == 2 && answer.json()["routes"]["ipv4"]["lag"] == 0;
+    world.until_answer("/api/v1/gateways/core-a", told).await;
 
     let examples = examples();
     for path in ["/livez", "/readyz", "/metrics", "/api/v1/gateways", "/api/v1/sources", "/api/v1/routes"] {

@@ -24,7 +24,7 @@ use crate::source::sync::{Note, Outcome, Sync};
 use crate::source::{Attempt, ClaimChange, Order, Report};
 use crate::table::{SlotId, Table};
 use crate::view::{Chunk, Stamp};
-use outlets::Outlets;
+use outlets::{Outlets, Verified};
 use std::sync::Arc;
 use views::{Passed, ViewId, Views};
 
@@ -152,7 +152,7 @@ impl Engine {
     /// Hands out one round of changes to every gateway that has credit, or else one slice of one dump. True if there may
     /// be more to do; false until the next input.
     pub fn work(&mut self, effects: &mut Vec<Effect>) -> bool {
-        let verified = self.is_verified();
+        let verified = self.verified();
         let Engine { table, views, outlets, stamp, .. } = self;
         if outlets.hand_out_changes(views, table, *stamp, effects)
             || outlets.hand_out_slice(views, table, *stamp, verified, effects)
@@ -171,12 +171,18 @@ impl Engine {
         }
     }
 
-    /// Whether every source was read completely, so that an End-of-RIB is true (P4).
+    /// Whether an End-of-RIB would be true for a gateway that this process has never told everything (P4).
     pub fn is_verified(&self) -> bool {
-        // A record that cannot be read, and never could by this process, may be one that an earlier process announced:
-        // End-of-RIB would make the gateways drop what it says.
-        let known = |source: &Source| source.sync.is_complete() && !source.sync.hides_claims();
-        self.sources.iter().all(known) && !self.is_releasing()
+        let Verified { complete, hides_claims } = self.verified();
+        complete && !hides_claims
+    }
+
+    fn verified(&self) -> Verified {
+        let mut syncs = self.sources.iter().map(|source| &source.sync);
+        Verified {
+            complete: syncs.clone().all(Sync::is_complete) && !self.is_releasing(),
+            hides_claims: syncs.any(Sync::hides_claims),
+        }
     }
 
     fn is_releasing(&self) -> bool {

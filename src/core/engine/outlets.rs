@@ -26,6 +26,16 @@ pub struct SessionUp {
     pub address: IpAddr,
 }
 
+/// Whether an End-of-RIB would be true (P4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Verified {
+    /// Every source was read completely.
+    pub(super) complete: bool,
+    /// A record cannot be read, and never could by this process: it may be one that an earlier process announced, and
+    /// End-of-RIB would make the gateways drop what it says.
+    pub(super) hides_claims: bool,
+}
+
 /// Below this many octets in flight, a gateway is given more: two chunks are under way at the most.
 const CREDIT: usize = CHUNK_BYTES;
 
@@ -41,6 +51,8 @@ struct Outlet {
     /// The views of its policy.
     views: PerFamily<Option<ViewId>>,
     session: Option<Session>,
+    /// Families whose End-of-RIB an earlier session of this process brought: what the gateway keeps since is ours.
+    completed: PerFamily<bool>,
 }
 
 impl Outlet {
@@ -71,7 +83,8 @@ impl Outlets {
             let place = before.iter().position(|outlet| outlet.settings.id == settings.id);
             let ids = PerFamily::from_fn(|family| views.find(&settings.policy, family));
             let Some(mut outlet) = place.map(|place| before.swap_remove(place)) else {
-                self.outlets.push(Outlet { settings, views: ids, session: None });
+                let completed = PerFamily::default();
+                self.outlets.push(Outlet { settings, views: ids, session: None, completed });
                 continue;
             };
             let moved = outlet.views != ids || outlet.settings.exclusion != settings.exclusion;
@@ -96,9 +109,11 @@ impl Outlets {
 
     pub(super) fn session_down(&mut self, gateway: GatewayId, number: SessionNumber) {
         if let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.settings.id == gateway)
-            && outlet.session.as_ref().is_some_and(|session| session.up.number == number)
+            && let Some(session) = outlet.session.take_if(|session| session.up.number == number)
         {
-            outlet.session = None;
+            for (family, feed) in session.feeds.iter() {
+                outlet.completed[family] |= feed.as_ref().is_some_and(Feed::is_complete);
+            }
         }
     }
 
@@ -157,7 +172,7 @@ impl Outlets {
         views: &mut Views,
         table: &Table,
         stamp: Stamp,
-        verified: bool,
+        verified: Verified,
         effects: &mut Vec<Effect>,
     ) -> bool {
         let before = effects.len();
@@ -165,10 +180,12 @@ impl Outlets {
         for step in 0..count {
             let place = (self.turn + step) % count;
             let Some(outlet) = self.outlets.get_mut(place) else { break };
+            let completed = outlet.completed;
             outlet.hand_out(views, effects, |feed, view, family| {
                 if !feed.is_dumping() {
                     return None;
                 }
+                let verified = verified.complete && (!verified.hides_claims || completed[family]);
                 feed.pull_dump(view, table.slots(family), stamp, verified)
             });
             if effects.len() > before {

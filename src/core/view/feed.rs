@@ -91,6 +91,11 @@ impl Feed {
         self.tail
     }
 
+    /// Whether the family's End-of-RIB went out on this session.
+    pub fn is_complete(&self) -> bool {
+        self.initial_done
+    }
+
     /// Whether a dump is in progress.
     pub fn is_dumping(&self) -> bool {
         self.dump.is_some()

@@ -43,6 +43,11 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
         }],
     };
     let mut engine = Engine::new(Time::ZERO, settings, effects);
+    engine.handle(Time::ZERO, Input::SessionUp(GATEWAY, up(SESSION)), effects);
+    engine
+}
+
+fn up(number: SessionNumber) -> SessionUp {
     let encoding = Encoding {
         session: SessionType::External,
         local_asn: Asn::new(64512).unwrap(),
@@ -51,9 +56,7 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
         max_len: MAX_LEN,
     };
     let families = PerFamily { ipv4: Some(encoding), ipv6: None };
-    let up = SessionUp { number: SESSION, families, enhanced_refresh: false, address: "192.0.2.1".parse().unwrap() };
-    engine.handle(Time::ZERO, Input::SessionUp(GATEWAY, up), effects);
-    engine
+    SessionUp { number, families, enhanced_refresh: false, address: "192.0.2.1".parse().unwrap() }
 }
 
 fn subnet(n: u32) -> Prefix {
@@ -133,6 +136,8 @@ fn a_subnet_that_moves_between_two_slices_of_a_list_is_never_withdrawn() {
     assert!(second.iter().all(|update| update.withdrawn.is_empty()), "a withdrawal on the way is an outage");
 }
 
+const HOST_B: &str = r#"{"addresses": ["172.16.0.2"], "subnets": ["10.0.2.0/24"]}"#;
+
 /// Whether the updates end IPv4's table.
 fn ends(updates: &[Update]) -> bool {
     updates.iter().any(|update| update.end_of_rib == Some(crate::model::Family::Ipv4))
@@ -166,11 +171,26 @@ fn a_record_that_never_could_be_read_holds_end_of_rib_back_p2_p4() {
     assert_eq!(updates.iter().flat_map(Update::routes).count(), 1, "the rest flows");
     // An earlier process may have announced what stands in b: the gateway must go on keeping it.
     assert!(!ends(&updates));
-    let second = page(2, record("b", r#"{"addresses": ["172.16.0.2"], "subnets": ["10.0.2.0/24"]}"#, 2));
+    let second = page(2, record("b", HOST_B, 2));
     engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, second), &mut effects);
-    let updates = run(&mut engine, effects);
+    let updates = run(&mut engine, std::mem::take(&mut effects));
     assert_eq!(updates.iter().flat_map(Update::routes).count(), 1);
     assert!(ends(&updates));
+    // From here on the gateway keeps nothing but what this process told it: a garbled newcomer hides nothing of that.
+    let third = Report::Page {
+        at: Rev(3),
+        cluster: ClusterId(0),
+        records: vec![good.clone(), record("b", HOST_B, 2), record("c", "garbage", 3)],
+        more: false,
+    };
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, third), &mut effects);
+    run(&mut engine, std::mem::take(&mut effects));
+    let next = SessionNumber(SESSION.0 + 1);
+    engine.handle(Time::ZERO, Input::SessionDown(GATEWAY, SESSION), &mut effects);
+    engine.handle(Time::ZERO, Input::SessionUp(GATEWAY, up(next)), &mut effects);
+    let updates = run(&mut engine, effects);
+    assert!(!engine.is_verified() && ends(&updates));
+    assert_eq!(updates.iter().flat_map(Update::routes).count(), 2);
 }
 
 #[test]
