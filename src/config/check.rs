@@ -155,7 +155,8 @@ impl<'a> Field<'a> {
             let path = below(&self.path, &entry.key);
             let key = entry.key.as_str();
             if keys.not_yet.contains(&key) {
-                check.key_fault(&path, "is not yet supported", "remove it");
+                let (message, hint) = refusal(key);
+                check.key_fault(&path, message, hint);
             } else if !keys.built.contains(&key) {
                 check.key_fault(&path, "unknown key", advice(key, keys));
             }
@@ -262,6 +263,14 @@ fn repeated(path: &str, entries: &[Entry], check: &mut Check) {
         } else {
             first.insert(&entry.key, entry.at);
         }
+    }
+}
+
+/// Why a key that is known is not read, and what to do.
+fn refusal(key: &str) -> (&'static str, &'static str) {
+    match key {
+        "tcp_ao" => ("TCP-AO (RFC 5925), which few kernels are built with, is not yet supported", "remove it"),
+        _ => ("is not yet supported", "remove it"),
     }
 }
 

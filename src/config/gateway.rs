@@ -5,6 +5,7 @@ use super::fence::Fence;
 use super::gateway_checks as checks;
 use super::keys;
 use super::policy::{FAMILIES, Policy, named};
+use super::transport;
 use super::tree::Value;
 use fingerpost_core::model::{Asn, Family, HoldTime, Prefix};
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,10 @@ pub struct Gateway {
     pub passive: bool,
     /// Where our connections come from.
     pub source_address: Option<IpAddr>,
+    /// The only network interface that its connections use.
+    pub interface: Option<String>,
+    /// How many hops its packets may have made (RFC 5082), 1 on the same link; none: unprotected.
+    pub ttl_security: Option<u8>,
     /// The session's times.
     pub timers: Timers,
     /// Subnets it is attached to; a next hop outside them is not sent to it. Empty: any next hop.
@@ -109,6 +114,8 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
     };
     let passive = table.or("passive", false, check, Field::boolean);
     let source_address = table.maybe("source_address", check, checks::own_address);
+    let interface = table.maybe("interface", check, transport::interface);
+    let ttl_security = transport::ttl_security(&table, multihop, asn, around, check);
     let timers = match table.get("timers") {
         Some(field) => read_timers(&field, check),
         None => timers(&[], check),
@@ -135,6 +142,8 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
         families: families?,
         passive: passive?,
         source_address: source_address?,
+        interface: interface?,
+        ttl_security: ttl_security?,
         timers: timers?,
         attached: attached?,
         graceful_restart: graceful_restart?,

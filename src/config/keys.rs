@@ -36,8 +36,8 @@ tables! {
     FENCE_PREFIX "fence.prefixes[]" ["within" "lengths"] not_yet [];
     GATEWAY "gateways.*" [
         "address" "port" "asn" "platform" "policy" "multihop" "families" "passive" "source_address" "timers" "attached"
-        "graceful_restart"
-    ] not_yet ["password_file" "ttl_security" "listen_range" "max_prefix"];
+        "graceful_restart" "interface" "ttl_security"
+    ] not_yet ["password_file" "tcp_ao" "listen_range" "max_prefix"];
     TIMERS "gateways.*.timers" ["keepalive" "hold" "connect_retry"] not_yet [];
     GRACEFUL_RESTART "gateways.*.graceful_restart" ["restart_time"] not_yet [];
     RULE "policies.*[]" ["match" "set" "then"] not_yet [];

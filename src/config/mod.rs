@@ -25,6 +25,7 @@ mod secret;
 mod service;
 mod source;
 mod suggest;
+mod transport;
 mod tree;
 
 pub use community::{Community, LargeCommunity};

@@ -2,9 +2,9 @@
 
 use crate::config::{self, Config};
 use crate::speaker::{GatewayConfig, Target};
-use fingerpost_core::bgp::neighbour::{GracefulRestartConfig, NeighbourConfig, Timers};
+use fingerpost_core::bgp::neighbour::{GracefulRestartConfig, NeighbourConfig, SEND_HOLD_AT_LEAST, Timers};
 use fingerpost_core::engine::{GatewaySettings, Settings, SourceSettings};
-use fingerpost_core::model::{GatewayId, PerFamily, SourceId};
+use fingerpost_core::model::{GatewayId, HoldTime, PerFamily, SourceId};
 use fingerpost_core::policy::{Match, Policy, Rule, Set};
 use fingerpost_core::source::schema::Schema;
 use fingerpost_core::source::sync::{Follow, SyncConfig, Timing};
@@ -83,11 +83,27 @@ const FAR: u8 = 64;
 
 fn target(config: &Config, gateway: &config::Gateway) -> Target {
     let ttl = match gateway.multihop {
+        _ if gateway.ttl_security.is_some() => u8::MAX, // RFC 5082 §3
         Some(hops) => hops,
         None if gateway.is_external(config.router.asn) => 1,
         None => FAR,
     };
-    Target { address: SocketAddr::new(gateway.address, gateway.port), source: gateway.source_address, ttl }
+    Target {
+        address: SocketAddr::new(gateway.address, gateway.port),
+        source: gateway.source_address,
+        interface: gateway.interface.clone(),
+        ttl,
+        least_ttl: gateway.ttl_security.map(|hops| u8::MAX - hops + 1),
+        user_timeout: user_timeout(gateway.timers.hold),
+    }
+}
+
+/// When the kernel gives up on octets that are not acknowledged: a hold time after the send hold timer (RFC 9687) would, which
+/// says why. The kernel counts a closed window too, so less would end the session with a gateway that is only slow.
+/// Without a hold time the kernel's own limit stands.
+fn user_timeout(hold: HoldTime) -> Option<Duration> {
+    let hold = hold.duration()?;
+    Some(SEND_HOLD_AT_LEAST.max(hold * 2) + hold)
 }
 
 fn neighbour(config: &Config, gateway: &config::Gateway) -> NeighbourConfig {

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
@@ -23,8 +24,15 @@ pub struct Target {
     pub address: SocketAddr,
     /// The local address, if it matters.
     pub source: Option<IpAddr>,
-    /// Time to live (hop limit) of what we send: 1 for eBGP over one hop (RFC 4271 has no rule; it is the custom).
+    /// The only network interface to use.
+    pub interface: Option<String>,
+    /// Time to live (hop limit) of what we send: 1 for eBGP over one hop (RFC 4271 has no rule; it is the custom), 255 with
+    /// GTSM.
     pub ttl: u8,
+    /// The least time to live that is taken (GTSM, RFC 5082): the kernel drops what has less.
+    pub least_ttl: Option<u8>,
+    /// How long the kernel waits for what we sent to be acknowledged before it gives a connection up; None: its own limit.
+    pub user_timeout: Option<Duration>,
 }
 
 /// Makes connections.

@@ -1,4 +1,9 @@
-//! Socket options, all safe ones.
+//! Sockets and their options.
+
+mod gtsm;
+mod raw;
+#[cfg(test)]
+mod tests;
 
 use super::Target;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -8,7 +13,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// DSCP CS6, "network control" (RFC 4594 §3.2), in the upper six bits of the traffic class.
 const CS6: u32 = 48 << 2;
-const BACKLOG: u32 = 128;
+/// As many may connect at once, as hosts do after a power cut; the kernel may allow fewer.
+const BACKLOG: i32 = 1024;
+/// The most octets that wait in the kernel without having been sent: what is in there cannot be taken back or overtaken.
+const NOT_SENT: u32 = 64 * 1024;
 
 pub(super) async fn connect(target: &Target) -> io::Result<TcpStream> {
     let socket = if target.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
@@ -21,12 +29,30 @@ pub(super) async fn connect(target: &Target) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
+/// Makes an accepted connection the gateway's.
 pub(super) fn fit(stream: &TcpStream, target: &Target) -> io::Result<()> {
+    let socket = SockRef::from(stream);
     stream.set_nodelay(true)?;
-    set_options(&SockRef::from(stream), target)
+    set_options(&socket, target)?;
+    if let (Some(least), Some(ttl)) = (target.least_ttl, gtsm::syn_ttl(&socket)?)
+        && ttl < least
+    {
+        let text = format!("it came with a TTL of {ttl}, and ttl_security takes {least} or more");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
+    }
+    Ok(())
 }
 
 fn set_options(socket: &SockRef<'_>, target: &Target) -> io::Result<()> {
+    if let Some(least) = target.least_ttl {
+        gtsm::protect(socket, target.address.ip(), least)?;
+    }
+    if let Some(interface) = &target.interface {
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("interface {interface}: {error}"));
+        socket.bind_device(Some(interface.as_bytes())).map_err(named)?;
+    }
+    socket.set_tcp_user_timeout(target.user_timeout)?;
+    socket.set_tcp_notsent_lowat(NOT_SENT)?;
     if target.address.is_ipv4() {
         socket.set_ttl_v4(target.ttl.into())?;
         socket.set_tos_v4(CS6)
@@ -44,7 +70,8 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     }
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    gtsm::keep_syns(&socket)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG as i32)?;
+    socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
 }

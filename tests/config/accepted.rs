@@ -29,6 +29,8 @@ gateways:
     platform: generic
     policy: default
     multihop: 3
+    interface: eth1
+    ttl_security: true
     families: [ipv6, ipv4]
     passive: true
     source_address: 10.0.3.10
@@ -100,6 +102,7 @@ fn gateways_arrive() {
         (Asn::new(64500).unwrap(), Platform::Generic, Some("default"))
     );
     assert_eq!((b.multihop, b.passive, b.source_address), (Some(3), true, Some("10.0.3.10".parse().unwrap())));
+    assert_eq!((b.interface.as_deref(), b.ttl_security), (Some("eth1"), Some(3)));
     assert_eq!(b.families, BTreeSet::from(Family::ALL));
     let hold = HoldTime::new(9).unwrap();
     assert_eq!(b.timers, Timers { keepalive: 2, hold, connect_retry: Duration::from_millis(500) });
@@ -157,6 +160,24 @@ fn gateways_may_share_an_address_and_text_through_anchors() {
   b: { <<: *a, port: 1790 }"#;
     let config = parse(&with(8, text)).unwrap_or_else(|faults| panic!("{faults}"));
     assert_eq!(config.gateways["b"], config::Gateway { port: 1790, ..config.gateways["a"].clone() });
+}
+
+#[test]
+fn hops_of_gtsm_follow_multihop_or_say_how_far() {
+    let cases = [
+        (64500, "ttl_security: true", Some(1)),
+        (64500, "ttl_security: false", None),
+        (64500, "ttl_security: 3", Some(3)),
+        (64500, "multihop: 3, ttl_security: true", Some(3)),
+        (64500, "multihop: true, ttl_security: 3", Some(3)),
+        (64500, "multihop: false, ttl_security: 1", Some(1)),
+        (64512, "multihop: false, ttl_security: 254", Some(254)),
+    ];
+    for (asn, keys, hops) in cases {
+        let text = format!("  a: {{ address: 10.168.0.1, asn: {asn}, policy: all, {keys} }}");
+        let config = parse(&with(8, &text)).unwrap_or_else(|faults| panic!("{faults}"));
+        assert_eq!(config.gateways["a"].ttl_security, hops, "{keys}");
+    }
 }
 
 /// A reload compares parts: text that says the same is the same.

@@ -106,6 +106,32 @@ fn a_wrong_gateway_is_refused() {
         ],
     );
     refuses(
+        "hops of GTSM that contradict multihop",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, multihop: true, ttl_security: true }
+  b: { address: 10.168.0.2, asn: 64500, policy: all, multihop: 3, ttl_security: 2 }
+  c: { address: 10.168.0.3, asn: 64500, policy: all, multihop: false, ttl_security: 2 }
+  d: { address: 10.168.0.4, asn: 64500, policy: all, ttl_security: 255 }
+  e: { address: 10.168.0.5, asn: 64500, policy: all, ttl_security: on }"#,
+        &[
+            r#"8:84: gateways.a.ttl_security: multihop: true lets packets come from anywhere, which leaves nothing to protect: write the number of hops in both"#,
+            r#"9:81: gateways.b.ttl_security: 2 contradicts multihop: 3: write 3, or true"#,
+            r#"10:85: gateways.c.ttl_security: 2 contradicts multihop: false: write true, or remove multihop"#,
+            r#"11:68: gateways.d.ttl_security: 255 is out of range: write a whole number from 1 to 254"#,
+            r#"12:68: gateways.e.ttl_security: is text where true, false or a number of hops belongs: write true, false or a number from 1 to 254"#,
+        ],
+    );
+    refuses(
+        "what cannot be an interface",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, interface: an-interface-name }
+  b: { address: 10.168.0.2, asn: 64500, policy: all, interface: eth/0 }"#,
+        &[
+            r#"8:65: gateways.a.interface: "an-interface-name" is no interface's name: write one that ip link shows"#,
+            r#"9:65: gateways.b.interface: "eth/0" is no interface's name: write one that ip link shows"#,
+        ],
+    );
+    refuses(
         "families",
         8,
         r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, families: [ip4, ipv4, ipv4] }
@@ -177,11 +203,11 @@ fn a_wrong_gateway_is_refused() {
     refuses(
         "what is not yet built",
         8,
-        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, password_file: a.key, ttl_security: true, platform: frr }"#,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, password_file: a.key, tcp_ao: a.keys, platform: frr }"#,
         &[
             r#"8:54: gateways.a.password_file: is not yet supported: remove it"#,
-            r#"8:76: gateways.a.ttl_security: is not yet supported: remove it"#,
-            r#"8:106: gateways.a.platform: is not yet supported: write generic, which works with it, or remove platform"#,
+            r#"8:76: gateways.a.tcp_ao: TCP-AO (RFC 5925), which few kernels are built with, is not yet supported: remove it"#,
+            r#"8:102: gateways.a.platform: is not yet supported: write generic, which works with it, or remove platform"#,
         ],
     );
     refuses(

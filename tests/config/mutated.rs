@@ -67,7 +67,7 @@ sources:
   lab: { file: { path: hosts.yaml, poll: 1s }, priority: 7, allow_empty: true }
 fence: { prefixes: [ { within: 10.244.0.0/16, lengths: 20-28 } ], next_hops: [ 10.168.0.0/16 ] }
 gateways:
-  a: { address: 10.168.0.1, port: 179, asn: 64500, policy: all, multihop: 3, families: [ipv4], passive: true,
+  a: { address: 10.168.0.1, port: 179, asn: 64500, policy: all, multihop: 3, ttl_security: 3, interface: eth0, families: [ipv4], passive: true,
        timers: { keepalive: 10s, hold: 30s }, attached: [10.168.0.0/24], graceful_restart: { restart_time: 5m } }
 policies:
   all:

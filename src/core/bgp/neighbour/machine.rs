@@ -15,7 +15,7 @@ const OPEN_HOLD: Duration = Duration::from_secs(240);
 /// Whatever is configured, attempts to connect are no busy loop.
 const CONNECT_RETRY_AT_LEAST: Duration = Duration::from_millis(100);
 /// RFC 9687 §4: the send hold time is the larger of 8 minutes and twice the hold time.
-const SEND_HOLD_AT_LEAST: Duration = Duration::from_secs(480);
+pub const SEND_HOLD_AT_LEAST: Duration = Duration::from_secs(480);
 
 /// What happens to a neighbour.
 #[derive(Debug)]
