@@ -3,6 +3,7 @@
 //! What is *decided* stands in the crate `fingerpost_core`, which does no IO; here is everything that touches the world:
 //!
 //! - [`config`] reads the YAML file, all or nothing, every fault with its place; [`cli`] is the command line.
+//! - [`gateway_config`] writes the gateways' side of the sessions, in their languages.
 //! - [`daemon`] makes a running [`daemon::Service`] from a configuration and keeps it equal to its file.
 //! - [`source`] has the transports (etcd, file): they do as the core's state machine orders, and report.
 //! - [`engine`] is the thread on which the core's engine lives.
@@ -17,6 +18,7 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod engine;
+pub mod gateway_config;
 pub mod http;
 pub mod source;
 pub mod speaker;

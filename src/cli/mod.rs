@@ -1,4 +1,4 @@
-//! The command line: `fingerpost run | check | demo | version`.
+//! The command line: `fingerpost run | check | gateway-config | demo | version`.
 //!
 //! Parsing is clap's; what a command does stands in its own file. Exit codes, for all commands:
 //!
@@ -9,11 +9,13 @@
 //! | 2 | the command line was wrong |
 
 mod check;
+mod gateway_config;
 mod version;
 
 pub use check::check;
 pub use version::{Build, Output, build};
 
+use crate::gateway_config::{Language, Speaker};
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -41,6 +43,8 @@ pub enum Command {
     Run(ConfigFile),
     /// Check a configuration and the files it names, and report every fault
     Check(ConfigFile),
+    /// Print the gateway's side of a session, as configuration for its routing software
+    GatewayConfig(GatewayOptions),
     /// Show one process tell an embedded gateway, over real BGP on loopback
     Demo(DemoOptions),
     /// Show version, commit and features
@@ -57,6 +61,23 @@ pub struct ConfigFile {
     /// The configuration file
     #[arg(short, long, value_name = "FILE", env = "FINGERPOST_CONFIG")]
     pub config: PathBuf,
+}
+
+/// Which gateway, and what the configuration does not say.
+#[derive(Args, Clone, PartialEq, Eq, Debug)]
+pub struct GatewayOptions {
+    /// The gateway's name in the configuration
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Which configuration.
+    #[command(flatten)]
+    pub file: ConfigFile,
+    /// What the gateway runs, where its platform does not say
+    #[arg(long, value_enum, value_name = "PLATFORM")]
+    pub platform: Option<Language>,
+    /// The address that the gateway sees us at, for each replica; a subnet for the gateway's dynamic neighbours
+    #[arg(long = "speaker", value_name = "ADDRESS")]
+    pub speakers: Vec<Speaker>,
 }
 
 /// How to show it.
@@ -85,6 +106,7 @@ pub fn main(hands: Hands) -> ExitCode {
         Command::Run(ConfigFile { config }) => (hands.run)(&config),
         Command::Demo(options) => (hands.demo)(&options),
         Command::Check(ConfigFile { config }) => return report(check(&config, &mut io::stdout().lock(), colours())),
+        Command::GatewayConfig(options) => gateway_config::print(&options, &mut io::stdout().lock()),
         Command::Version { output } => version::print(output, &mut io::stdout().lock()),
     };
     match done {
@@ -115,7 +137,7 @@ pub(crate) fn colours() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, CommandLine, ConfigFile, DemoOptions, Output};
+    use super::{Command, CommandLine, ConfigFile, DemoOptions, GatewayOptions, Language, Output};
     use clap::{CommandFactory, Parser};
 
     fn parse(line: &str) -> Result<Command, i32> {
@@ -133,6 +155,11 @@ mod tests {
         assert_eq!(parse("fingerpost run --config a.yaml"), Ok(Command::Run(file.clone())));
         assert_eq!(parse("fingerpost check -c a.yaml"), Ok(Command::Check(file)));
         assert_eq!(parse("fingerpost demo"), Ok(Command::Demo(DemoOptions::default())));
+        let line = "fingerpost gateway-config core-a -c a.yaml --platform frr --speaker 10.0.3.10 --speaker fd00::/64";
+        let speakers = vec!["10.0.3.10".parse().unwrap(), "fd00::/64".parse().unwrap()];
+        let file = ConfigFile { config: "a.yaml".into() };
+        let options = GatewayOptions { name: "core-a".into(), file, platform: Some(Language::Frr), speakers };
+        assert_eq!(parse(line), Ok(Command::GatewayConfig(options)));
         let options = DemoOptions { stay: true, etcd: Some("http://127.0.0.1:2379".into()) };
         assert_eq!(parse("fingerpost demo --stay --etcd http://127.0.0.1:2379"), Ok(Command::Demo(options)));
         assert_eq!(parse("fingerpost version -o json"), Ok(Command::Version { output: Output::Json }));
@@ -140,9 +167,13 @@ mod tests {
 
     #[test]
     fn a_wrong_command_line_exits_with_2() {
-        for wrong in
-            ["fingerpost frobnicate", "fingerpost check", "fingerpost run --config", "fingerpost version -o xml"]
-        {
+        for wrong in [
+            "fingerpost frobnicate",
+            "fingerpost check",
+            "fingerpost run --config",
+            "fingerpost version -o xml",
+            "fingerpost gateway-config x -c f --speaker y",
+        ] {
             assert_eq!(parse(wrong), Err(2), "{wrong}");
         }
     }

@@ -1,25 +1,12 @@
 //! BIRD 2 as a gateway.
 
-use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::gateway::Peer;
 use super::namespace::Namespace;
 use super::process::Process;
 
-const TEMPLATE: &str = include_str!("../../gateways/bird.conf");
-
-pub(crate) fn start(namespace: &Namespace, name: &str, router_id: Ipv4Addr, peer: &Peer) -> Vec<Process> {
-    let configuration = TEMPLATE
-        .replace("@ROUTER_ID@", &router_id.to_string())
-        .replace("@SPEAKER@", &peer.address.to_string())
-        .replace("@SPEAKER_ASN@", &peer.asn.to_string())
-        .replace("@HOPS@", if peer.multihop { "multihop 4" } else { "direct" });
-    vec![daemon(namespace, name, &configuration)]
-}
-
 /// Starts `bird` in the foreground and waits until it answers on its control socket.
-pub(crate) fn daemon(namespace: &Namespace, name: &str, configuration: &str) -> Process {
+pub(crate) fn start(namespace: &Namespace, name: &str, configuration: &str) -> Vec<Process> {
     let folder = namespace.context().folder();
     let file = folder.join(format!("{name}-bird.conf"));
     std::fs::write(&file, configuration).expect("a configuration can be written into the lab's folder");
@@ -28,7 +15,7 @@ pub(crate) fn daemon(namespace: &Namespace, name: &str, configuration: &str) -> 
     process.await_ready(Duration::from_secs(10), |_| {
         birdc(namespace, &socket, &["show", "status"]).contains("up and running")
     });
-    process
+    vec![process]
 }
 
 /// When the session came up, to the millisecond; `None` while it is not.

@@ -9,9 +9,9 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::gateway::Gateway;
+use super::gateway::{Gateway, Peer};
 use super::http::{self, Answer};
-use super::namespace::Namespace;
+use super::namespace::{Namespace, checked};
 use super::process::Process;
 use super::record::{FLANNEL_PREFIX, NATIVE_PREFIX};
 use super::topology::{PODS_V4, PODS_V6};
@@ -63,24 +63,52 @@ pub fn configuration_of(lab: &Lab, sources: &[(&str, &Source)], gateways: &[Gate
     format!(
         "router: {{ asn: {asn}, id: 10.170.0.10 }}\n\
          sources:\n{sources}\
-         fence:\n  prefixes: [ {{ within: {PODS_V4}, lengths: 20-28 }}, {{ within: \"{PODS_V6}\", lengths: 56-64 }} ]\n  \
-         next_hops: [ 10.168.0.0/24, 10.169.0.0/24, \"fd00:10:168::/64\", \"fd00:10:169::/64\" ]\n\
+         {}\
          gateways:{peers}\n\
          policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}\n\
          state_dir: \"{}\"\n\
          http: {{ listen: \"{HTTP}\" }}\n",
+        fence(),
         lab.folder().join("state").display(),
     )
 }
 
+fn fence() -> String {
+    format!(
+        "fence:\n  prefixes: [ {{ within: {PODS_V4}, lengths: 20-28 }}, {{ within: \"{PODS_V6}\", lengths: 56-64 }} ]\n  \
+         next_hops: [ 10.168.0.0/24, 10.169.0.0/24, \"fd00:10:168::/64\", \"fd00:10:169::/64\" ]\n"
+    )
+}
+
 fn peers(lab: &Lab, gateways: &[Gateway]) -> String {
-    let hops = if lab.peering().is_multihop() { ", multihop: true" } else { "" };
-    let lines = gateways.iter().map(|gateway| {
-        let (name, address, asn) = (gateway.name(), gateway.address(), gateway.asn());
-        let session = format!("address: \"{address}\", asn: {asn}{hops}");
-        format!("\n  {name}: {{ {session}, policy: default, families: [ipv4, ipv6] }}")
-    });
+    let lines = gateways.iter().map(|gateway| entry(gateway, lab.peering().is_multihop()));
     if gateways.is_empty() { " {}".to_owned() } else { lines.collect() }
+}
+
+/// A gateway's line below `gateways`.
+pub(crate) fn entry(gateway: &Gateway, multihop: bool) -> String {
+    let (name, address, asn) = (gateway.name(), gateway.address(), gateway.asn());
+    let hops = if multihop { ", multihop: true" } else { "" };
+    format!("\n  {name}: {{ address: \"{address}\", asn: {asn}{hops}, policy: default, families: [ipv4, ipv6] }}")
+}
+
+/// What `fingerpost gateway-config` prints for the gateway of this entry, which expects `peer`.
+#[track_caller]
+pub(crate) fn gateway_config(namespace: &Namespace, name: &str, entry: &str, platform: &str, peer: &Peer) -> String {
+    let configuration = format!(
+        "router: {{ asn: {}, id: 10.170.0.10 }}\n\
+         sources: {{ lab: {{ file: {{ path: hosts.yaml }} }} }}\n\
+         {}\
+         gateways:{entry}\n\
+         policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}\n",
+        peer.asn,
+        fence(),
+    );
+    let path = namespace.context().folder().join(format!("{name}.yaml"));
+    std::fs::write(&path, configuration).expect("a configuration can be written into the lab's folder");
+    let mut command = std::process::Command::new(binary());
+    command.args(["gateway-config", name, "--platform", platform, "--config"]).arg(path);
+    checked(command.args(["--speaker", &peer.address.to_string()]))
 }
 
 /// Where it serves its pages, inside its namespace.

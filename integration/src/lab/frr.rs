@@ -1,35 +1,30 @@
-//! FRR as a gateway: zebra and bgpd with sockets and files of their own, so that several FRRs run side by side.
+//! FRR as a gateway: zebra, staticd and bgpd with sockets and files of their own, so that several FRRs run side by side.
 
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::gateway::Peer;
 use super::namespace::Namespace;
 use super::process::Process;
 
-const TEMPLATE: &str = include_str!("../../gateways/frr.conf");
 /// The group whose members may use FRR's control sockets; FRR refuses to run as a user outside it.
 const GROUP: &str = "frrvty";
 const BOUND: Duration = Duration::from_secs(20);
 
-pub(crate) fn start(namespace: &Namespace, name: &str, router_id: Ipv4Addr, peer: &Peer) -> Vec<Process> {
+pub(crate) fn start(namespace: &Namespace, name: &str, configuration: &str) -> Vec<Process> {
     let folder = folder(namespace, name);
     std::fs::create_dir_all(&folder).expect("a folder can be made in the lab's folder");
-    let hops = format!(" neighbor {} ebgp-multihop 4", peer.address);
-    let configuration = TEMPLATE
-        .replace("@ROUTER_ID@", &router_id.to_string())
-        .replace("@SPEAKER@", &peer.address.to_string())
-        .replace("@SPEAKER_ASN@", &peer.asn.to_string())
-        .replace("! @HOPS@", if peer.multihop { &hops } else { "!" });
-    std::fs::write(folder.join("bgpd.conf"), configuration).expect("a configuration can be written");
-    std::fs::write(folder.join("zebra.conf"), format!("hostname {name}\n")).expect("a configuration can be written");
-    // bgpd asks zebra for interfaces and next hops, so zebra comes first.
+    // The others ask zebra for interfaces and next hops, so zebra comes first.
     let zebra = daemon(namespace, name, "zebra", &[]);
+    let staticd = daemon(namespace, name, "staticd", &[]);
     let bgpd = daemon(namespace, name, "bgpd", &["-p", "179"]);
-    vec![bgpd, zebra]
+    let file = folder.join("frr.conf");
+    std::fs::write(&file, configuration).expect("a configuration can be written");
+    let (sockets, file) = (folder.to_string_lossy(), file.to_string_lossy());
+    let said = namespace.run("vtysh", &["--vty_socket", &sockets, "-f", &file]);
+    assert!(!said.contains('%'), "FRR refuses a line of its configuration: {said}\n{configuration}");
+    vec![bgpd, staticd, zebra]
 }
 
 fn daemon(namespace: &Namespace, name: &str, program: &str, more: &[&str]) -> Process {
@@ -37,6 +32,8 @@ fn daemon(namespace: &Namespace, name: &str, program: &str, more: &[&str]) -> Pr
     let path = |file: &str| folder.join(file).to_string_lossy().into_owned();
     let (configuration, pid, zserv) =
         (path(&format!("{program}.conf")), path(&format!("{program}.pid")), path("zserv.api"));
+    // What it is to do comes by vtysh, once all of them run.
+    std::fs::write(&configuration, format!("hostname {name}\n")).expect("a configuration can be written");
     let sockets = folder.to_string_lossy();
     let mut arguments = vec!["-f", &configuration, "-i", &pid, "-z", &zserv, "--vty_socket", &sockets];
     arguments.extend(["-P", "0", "-u", "root", "-g", GROUP, "--log", "stdout"]);
@@ -50,9 +47,6 @@ fn daemon(namespace: &Namespace, name: &str, program: &str, more: &[&str]) -> Pr
     let vty = folder.join(format!("{program}.vty"));
     let is_zebra = program == "zebra";
     process.await_ready(BOUND, |_| vty.exists() && (!is_zebra || folder.join("zserv.api").exists()));
-    if !is_zebra {
-        process.await_ready(BOUND, |_| vtysh(namespace, name, "show bgp summary").contains("router identifier"));
-    }
     process
 }
 

@@ -1,6 +1,6 @@
 //! A gateway: a router in every VLAN, run by a real BIRD or FRR, whose kernel forwards the pods' packets.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::namespace::Namespace;
 use super::process::Process;
 use super::route::{self, PodRoutes};
 use super::topology::{GATEWAY_ASN, Vlan};
-use super::{bird, frr, wait};
+use super::{bird, fingerpost, frr, wait};
 
 /// How long a change may take from the source to a gateway's kernel, with a session that has to come up first.
 const BOUND: Duration = Duration::from_secs(30);
@@ -21,7 +21,7 @@ const BOUND: Duration = Duration::from_secs(30);
 pub enum Daemon {
     /// BIRD 2.
     Bird,
-    /// FRR: zebra and bgpd.
+    /// FRR: zebra, staticd and bgpd.
     Frr,
 }
 
@@ -65,9 +65,10 @@ impl Gateway {
     #[track_caller]
     pub fn start(&mut self) {
         assert!(self.processes.is_empty(), "{} runs already", self.name);
+        let configuration = self.configuration();
         self.processes = match self.daemon {
-            Daemon::Bird => bird::start(&self.namespace, &self.name, self.router_id(), &self.peer),
-            Daemon::Frr => frr::start(&self.namespace, &self.name, self.router_id(), &self.peer),
+            Daemon::Bird => bird::start(&self.namespace, &self.name, &configuration),
+            Daemon::Frr => frr::start(&self.namespace, &self.name, &configuration),
         };
     }
 
@@ -156,7 +157,14 @@ impl Gateway {
         }
     }
 
-    fn router_id(&self) -> Ipv4Addr {
-        Vlan::Hosts168.v4(self.station)
+    /// What the product tells its daemon to be: the text of `fingerpost gateway-config`.
+    #[must_use]
+    pub fn configuration(&self) -> String {
+        let entry = fingerpost::entry(self, self.peer.multihop);
+        let platform = match self.daemon {
+            Daemon::Bird => "bird",
+            Daemon::Frr => "frr",
+        };
+        fingerpost::gateway_config(&self.namespace, &self.name, &entry, platform, &self.peer)
     }
 }

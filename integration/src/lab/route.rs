@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use super::namespace::Namespace;
+use super::topology::{PODS_V4, PODS_V6};
 
 /// The pod subnets of a routing table and their next hops. More than one next hop is a multipath route, none is a route
 /// that goes nowhere (`unreachable`, `blackhole`).
@@ -30,9 +31,13 @@ pub fn pod_routes(namespace: &Namespace) -> PodRoutes {
     routes
 }
 
-/// True for a prefix out of the range of the pods, as `ip` writes it (a single address has no length).
+/// True for a prefix out of the range of the pods, as `ip` writes it (a single address has no length). The ranges
+/// themselves are the gateway's own discard routes.
 #[must_use]
 pub fn is_pod_subnet(prefix: &str) -> bool {
+    if [PODS_V4, PODS_V6].contains(&prefix) {
+        return false;
+    }
     prefix.starts_with("10.244.") || prefix.starts_with("fd00:10:244:")
 }
 

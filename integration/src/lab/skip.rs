@@ -14,7 +14,7 @@ pub enum Need {
     Root,
     /// BIRD 2.
     Bird,
-    /// FRR's zebra and bgpd.
+    /// FRR's zebra, staticd and bgpd.
     Frr,
     /// etcd and etcdctl.
     Etcd,
@@ -32,7 +32,12 @@ impl Need {
                 return (!root).then(|| "not root; sudo -E env \"PATH=$PATH\" make test".to_owned());
             }
             Need::Bird => &[("bird", "bird2"), ("birdc", "bird2")],
-            Need::Frr => &[("/usr/lib/frr/zebra", "frr"), ("/usr/lib/frr/bgpd", "frr"), ("vtysh", "frr")],
+            Need::Frr => &[
+                ("/usr/lib/frr/zebra", "frr"),
+                ("/usr/lib/frr/staticd", "frr"),
+                ("/usr/lib/frr/bgpd", "frr"),
+                ("vtysh", "frr"),
+            ],
             Need::Etcd => &[("etcd", "etcd-server"), ("etcdctl", "etcd-client")],
             Need::Tools => &[
                 ("ip", "iproute2"),

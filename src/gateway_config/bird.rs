@@ -1,0 +1,108 @@
+//! BIRD 2. Tried in the labs.
+//!
+//! Next hops are matched one range at a time: `bgp_next_hop ~ [ set ]` silently rejects everything on 2.0.12.
+
+use super::opening;
+use super::sheet::{Filter, Sheet, Speaker};
+use fingerpost_core::model::Family;
+use std::fmt::{self, Write};
+
+pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
+    opening(sheet, "#", "BIRD 2 (tried with 2.0.12)", out)?;
+    writeln!(out, "# Leave out the first blocks that bird.conf has already; kernel must export both kinds of routes.")?;
+    writeln!(
+        out,
+        "# Redirects off: sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0"
+    )?;
+    writeln!(out, "# (IPv6 has no such switch: nft add rule inet filter output icmpv6 type nd-redirect drop)\n")?;
+    writeln!(out, "protocol device {{ }}")?;
+    writeln!(
+        out,
+        "# Next hops of iBGP and multihop sessions are resolved in this table: without it they are unreachable."
+    )?;
+    writeln!(out, "protocol direct {{ ipv4; ipv6; }}")?;
+    for filter in &sheet.filters {
+        let family = filter.family;
+        writeln!(
+            out,
+            "protocol kernel {{ {family} {{ import none; export where source ~ [ RTS_BGP, RTS_STATIC ]; }}; }}"
+        )?;
+    }
+    for filter in &sheet.filters {
+        discards(filter, out)?;
+    }
+    for filter in &sheet.filters {
+        filter_of(filter, out)?;
+    }
+    for (n, speaker) in sheet.speakers.iter().enumerate() {
+        // One session has a plain name, several are numbered.
+        let number = if sheet.speakers.len() == 1 { String::new() } else { (n + 1).to_string() };
+        session(sheet, *speaker, &number, out)?;
+    }
+    Ok(())
+}
+
+fn discards(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
+    writeln!(out, "\n# Pod addresses that no host owns go nowhere, instead of round in circles.")?;
+    writeln!(out, "protocol static fingerpost_discard{} {{", filter.digit())?;
+    // The lowest preference: a range that is itself announced must win.
+    writeln!(out, "  {} {{ preference 1; }};", filter.family)?;
+    for range in &filter.prefixes {
+        writeln!(out, "  route {} blackhole;", range.within)?;
+    }
+    writeln!(out, "}}")
+}
+
+fn filter_of(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
+    writeln!(out, "\nfilter fingerpost{} {{", filter.digit())?;
+    let prefixes = filter.prefixes.iter().map(|range| {
+        let (low, high) = (range.lengths.start(), range.lengths.end());
+        format!("{}{{{low},{high}}}", range.within)
+    });
+    let prefixes: Vec<String> = prefixes.collect();
+    let next_hops: Vec<String> = filter.next_hops.iter().map(|range| format!("bgp_next_hop ~ {range}")).collect();
+    if prefixes.is_empty() || next_hops.is_empty() {
+        writeln!(out, "  # Nothing of this family can pass the fence.")?;
+    } else {
+        writeln!(out, "  if net ~ [ {} ]", prefixes.join(", "))?;
+        writeln!(out, "    && ( {} ) then accept;", next_hops.join(" || "))?;
+    }
+    writeln!(out, "  reject;\n}}")
+}
+
+fn session(sheet: &Sheet<'_>, speaker: Speaker, number: &str, out: &mut String) -> fmt::Result {
+    let (gateway, timers) = (sheet.gateway, sheet.gateway.timers);
+    writeln!(out, "\nprotocol bgp fingerpost{number} {{")?;
+    match gateway.port {
+        179 => writeln!(out, "  local as {};", gateway.asn)?,
+        port => writeln!(out, "  local port {port} as {};", gateway.asn)?,
+    }
+    let port = sheet.connect_to.filter(|port| *port != 179).map(|port| format!(" port {port}")).unwrap_or_default();
+    match speaker {
+        Speaker::Address(address) => writeln!(out, "  neighbor {address}{port} as {};", sheet.asn)?,
+        Speaker::Range(range) => {
+            writeln!(out, "  neighbor range {range} as {};", sheet.asn)?;
+            writeln!(out, "  dynamic name \"fingerpost{number}_\";")?;
+        }
+    }
+    match (sheet.is_external(), gateway.multihop) {
+        (true, None) => writeln!(out, "  direct;")?,
+        (true, Some(hops)) => writeln!(out, "  multihop {hops};")?,
+        (false, _) => writeln!(out, "  multihop;")?,
+    }
+    if sheet.connect_to.is_none() && matches!(speaker, Speaker::Address(_)) {
+        writeln!(out, "  passive;  # Fingerpost has no listener: it connects")?;
+    }
+    writeln!(out, "  hold time {}; keepalive time {};", timers.hold.seconds(), timers.keepalive.max(1))?;
+    writeln!(out, "  error wait time 1, 2;  # the default of 60, 300 locks a returning speaker out after an error")?;
+    writeln!(out, "  graceful restart aware;")?;
+    writeln!(out, "  long lived graceful restart aware;")?;
+    for family in Family::ALL {
+        let Some(filter) = sheet.filters.iter().find(|filter| filter.family == family) else { continue };
+        writeln!(out, "  {family} {{")?;
+        writeln!(out, "    import filter fingerpost{};", filter.digit())?;
+        writeln!(out, "    import limit {} action block;", filter.limit)?;
+        writeln!(out, "    export none;\n  }};")?;
+    }
+    writeln!(out, "}}")
+}
