@@ -4,6 +4,8 @@ use super::check::{Check, Field, Table};
 use super::fence::Fence;
 use super::gateway_checks as checks;
 use super::keys;
+use super::open::{self, OpenOptions};
+use super::platform::Platform;
 use super::policy::{FAMILIES, Policy, named};
 use super::transport;
 use super::tree::Value;
@@ -48,15 +50,8 @@ pub struct Gateway {
     pub timers: Timers,
     /// Subnets it is attached to; a next hop outside them is not sent to it. Empty: any next hop.
     pub attached: Vec<Prefix>,
-    /// None: graceful restart is not offered.
-    pub graceful_restart: Option<GracefulRestart>,
-}
-
-/// What a gateway's software is known to handle.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Platform {
-    /// Any BGP speaker.
-    Generic,
+    /// What our OPEN offers.
+    pub open: OpenOptions,
 }
 
 /// A session's times.
@@ -68,13 +63,6 @@ pub struct Timers {
     pub hold: HoldTime,
     /// Between attempts to connect, before jitter.
     pub connect_retry: Duration,
-}
-
-/// Graceful restart (RFC 4724).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct GracefulRestart {
-    /// Seconds the gateway keeps our routes while we restart: 1 to 4095.
-    pub restart_time: u16,
 }
 
 impl Gateway {
@@ -122,7 +110,7 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
     };
     let attached =
         table.or("attached", Vec::new(), check, |field, check| field.list("ADDRESS/LENGTH", check, Field::parsed));
-    let graceful_restart = graceful_restart(&table, around, check);
+    let open = open::read(&table, platform, families.as_ref(), around, check);
 
     checks::external(&table, asn, policy.as_ref(), around, check);
     checks::addresses(&table, address, source_address.flatten(), attached.as_deref(), around, check);
@@ -146,19 +134,12 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
         ttl_security: ttl_security?,
         timers: timers?,
         attached: attached?,
-        graceful_restart: graceful_restart?,
+        open: open?,
     })
 }
 
 fn platform(field: &Field<'_>, check: &mut Check) -> Option<Platform> {
-    let later = ["bird", "frr", "gobgp", "openbgpd", "junos", "eos", "nxos", "sonic"];
-    let words: Vec<(&str, Option<Platform>)> =
-        [("generic", Some(Platform::Generic))].into_iter().chain(later.map(|word| (word, None))).collect();
-    let platform = field.choice(&words, check)?;
-    if platform.is_none() {
-        check.fault(&field.path, "is not yet supported", "write generic, which works with it, or remove platform");
-    }
-    platform
+    field.choice(&Platform::ALL.map(|platform| (platform.name(), platform)), check)
 }
 
 fn multihop(field: &Field<'_>, check: &mut Check) -> Option<Option<u8>> {
@@ -215,20 +196,4 @@ fn timers(table: &[Table<'_>], check: &mut Check) -> Option<Timers> {
         Some(field) => field.duration(range, check),
     };
     Some(Timers { keepalive: keepalive?, hold: hold?, connect_retry: connect_retry? })
-}
-
-fn graceful_restart(table: &Table<'_>, around: &Around<'_>, check: &mut Check) -> Option<Option<GracefulRestart>> {
-    let default = around.router.restart_time;
-    let Some(field) = table.get("graceful_restart") else {
-        return default.map(|restart_time| Some(GracefulRestart { restart_time }));
-    };
-    if let Value::Bool(on) = field.node.value {
-        return if on { default.map(|restart_time| Some(GracefulRestart { restart_time })) } else { Some(None) };
-    }
-    let table = field.table(&keys::GRACEFUL_RESTART, check)?;
-    let restart_time = match table.get("restart_time") {
-        Some(field) => field.seconds(1..=4095, check),
-        None => default,
-    };
-    Some(Some(GracefulRestart { restart_time: restart_time? }))
 }

@@ -36,10 +36,10 @@ tables! {
     FENCE_PREFIX "fence.prefixes[]" ["within" "lengths"] not_yet [];
     GATEWAY "gateways.*" [
         "address" "port" "asn" "platform" "policy" "multihop" "families" "passive" "source_address" "timers" "attached"
-        "graceful_restart" "interface" "ttl_security"
+        "graceful_restart" "enhanced_refresh" "extended_messages" "extended_next_hop" "interface" "ttl_security"
     ] not_yet ["password_file" "tcp_ao" "listen_range" "max_prefix"];
     TIMERS "gateways.*.timers" ["keepalive" "hold" "connect_retry"] not_yet [];
-    GRACEFUL_RESTART "gateways.*.graceful_restart" ["restart_time"] not_yet [];
+    GRACEFUL_RESTART "gateways.*.graceful_restart" ["restart_time" "notification" "long_lived"] not_yet [];
     RULE "policies.*[]" ["match" "set" "then"] not_yet [];
     MATCH "policies.*[].match" ["prefixes" "family" "hosts" "labels" "sources"] not_yet [];
     MATCH_PREFIX "policies.*[].match.prefixes[]" ["within" "lengths"] not_yet [];

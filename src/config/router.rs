@@ -19,6 +19,8 @@ pub struct Router {
     pub listen: Vec<SocketAddr>,
     /// Seconds (1 to 4095) a gateway keeps our routes while we restart, unless the gateway's entry says otherwise.
     pub restart_time: u16,
+    /// How many processes announce the same; part of what OPENs say, which cannot change within a session.
+    pub replicas: u8,
 }
 
 /// What could be read of it, for the checks that need only a part.
@@ -28,11 +30,18 @@ pub(super) struct Partial {
     pub(super) id: Option<RouterId>,
     pub(super) listen: Option<Vec<SocketAddr>>,
     pub(super) restart_time: Option<u16>,
+    pub(super) replicas: Option<u8>,
 }
 
 impl Partial {
     pub(super) fn whole(self) -> Option<Router> {
-        Some(Router { asn: self.asn?, id: self.id?, listen: self.listen?, restart_time: self.restart_time? })
+        Some(Router {
+            asn: self.asn?,
+            id: self.id?,
+            listen: self.listen?,
+            restart_time: self.restart_time?,
+            replicas: self.replicas?,
+        })
     }
 }
 
@@ -40,19 +49,19 @@ pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Partial {
     let Some(table) = field.table(&keys::ROUTER, check) else { return Partial::default() };
     let asn_hint = "give the number of our AS, such as 64512";
     let id_hint = "give an identifier, usually an IPv4 address of this machine";
-    table.maybe("replicas", check, |field, check| {
-        let replicas = field.integer(1..=16, check)?;
-        if replicas > 1 {
-            check.fault(&field.path, "more than one replica is not yet supported", "remove it or write 1");
-        }
-        Some(())
-    });
     Partial {
         asn: table.need("asn", asn_hint, check, Field::parsed),
         id: table.need("id", id_hint, check, Field::parsed),
         listen: table.or("listen", Vec::new(), check, listen),
         restart_time: table
             .or("restart_time", DEFAULT_RESTART_TIME, check, |field, check| field.seconds(1..=4095, check)),
+        replicas: table.or("replicas", 1, check, |field, check| {
+            let replicas = field.integer(1..=16, check)?;
+            if replicas > 1 {
+                check.fault(&field.path, "more than one replica is not yet supported", "remove it or write 1");
+            }
+            u8::try_from(replicas).ok()
+        }),
     }
 }
 

@@ -118,10 +118,14 @@ fn neighbour(config: &Config, gateway: &config::Gateway) -> NeighbourConfig {
             keepalive: Duration::from_secs(gateway.timers.keepalive.into()),
             connect_retry: gateway.timers.connect_retry,
         },
-        graceful_restart: gateway
-            .graceful_restart
-            .map(|restart| GracefulRestartConfig { restart_time: restart.restart_time, long_lived_stale_time: None }),
-        enhanced_refresh: false,
+        graceful_restart: gateway.open.graceful_restart.map(|restart| GracefulRestartConfig {
+            restart_time: restart.restart_time,
+            notification: restart.notification,
+            long_lived_stale_time: restart.long_lived,
+        }),
+        enhanced_refresh: gateway.open.enhanced_refresh,
+        extended_messages: gateway.open.extended_messages,
+        extended_next_hop: gateway.open.extended_next_hop,
     }
 }
 

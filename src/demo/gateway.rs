@@ -50,6 +50,8 @@ impl Gateway {
             timers: Timers::default(),
             graceful_restart: None,
             enhanced_refresh: false,
+            extended_messages: false,
+            extended_next_hop: false,
         };
         let task = AbortOnDropHandle::new(tokio::spawn(serve(listener, config, learned)));
         Ok(Gateway { address, learned: watching, _task: task })

@@ -34,7 +34,15 @@ impl Language {
     /// The language of a platform, if it has one.
     fn of(platform: Platform) -> Option<Self> {
         match platform {
-            Platform::Generic => None,
+            Platform::Bird => Some(Language::Bird),
+            Platform::Frr => Some(Language::Frr),
+            Platform::Generic
+            | Platform::Gobgp
+            | Platform::Openbgpd
+            | Platform::Junos
+            | Platform::Eos
+            | Platform::Nxos
+            | Platform::Sonic => None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::{BASE, parse, with};
 use fingerpost::config::{
     self, Action, Community, Config, FencePrefix, FileStore, GracefulRestart, LargeCommunity, Log, LogFormat, LogLevel,
-    Platform, PrefixRange, Schema, Source, Store, Timers,
+    OpenOptions, Platform, PrefixRange, Schema, Source, Store, Timers,
 };
 use fingerpost_core::model::{Asn, Family, HoldTime, HostName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,10 @@ gateways:
     source_address: 10.0.3.10
     timers: { keepalive: 2s, hold: 9s, connect_retry: 500ms }
     attached: [10.168.4.0/24]
-    graceful_restart: { restart_time: 5m }
+    graceful_restart: { restart_time: 0s, notification: false, long_lived: 4h }
+    enhanced_refresh: true
+    extended_messages: true
+    extended_next_hop: true
   inside: { address: "fd00:2::1", asn: 64512, multihop: false, graceful_restart: false }
 policies:
   default:
@@ -107,10 +110,17 @@ fn gateways_arrive() {
     let hold = HoldTime::new(9).unwrap();
     assert_eq!(b.timers, Timers { keepalive: 2, hold, connect_retry: Duration::from_millis(500) });
     assert_eq!(b.attached, ["10.168.4.0/24".parse().unwrap()]);
-    assert_eq!(b.graceful_restart, Some(GracefulRestart { restart_time: 300 }));
+    let restart = GracefulRestart { restart_time: 0, notification: false, long_lived: Some(14_400) };
+    let offered = OpenOptions {
+        graceful_restart: Some(restart),
+        enhanced_refresh: true,
+        extended_messages: true,
+        extended_next_hop: true,
+    };
+    assert_eq!(b.open, offered);
     assert!(b.is_external(config.router.asn));
     assert!(!config.gateways["inside"].is_external(config.router.asn));
-    assert_eq!(config.gateways["inside"].graceful_restart, None);
+    assert_eq!(config.gateways["inside"].open.graceful_restart, None);
 }
 
 #[test]
@@ -142,8 +152,43 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(a.families, [Family::Ipv4].into());
     let hold = HoldTime::new(30).unwrap();
     assert_eq!(a.timers, Timers { keepalive: 10, hold, connect_retry: Duration::from_secs(5) });
-    assert_eq!(a.graceful_restart, Some(GracefulRestart { restart_time: 120 }));
+    let restart = GracefulRestart { restart_time: 120, notification: true, long_lived: None };
+    let conservative = OpenOptions {
+        graceful_restart: Some(restart),
+        enhanced_refresh: false,
+        extended_messages: false,
+        extended_next_hop: false,
+    };
+    assert_eq!((a.platform, a.open), (Platform::Generic, conservative));
     assert_eq!((&config.state_dir, &config.http, config.log), (&None, &None, Log::default()));
+}
+
+#[test]
+fn a_key_overrides_the_platform_and_the_platform_the_router() {
+    let gateway = |keys: &str| {
+        let text = format!("  a: {{ address: 10.168.0.1, asn: 64500, policy: all, {keys} }}");
+        parse(&with(8, &text)).unwrap_or_else(|faults| panic!("{faults}")).gateways["a"].open
+    };
+    let bird = gateway("platform: bird");
+    assert_eq!(bird, Platform::Bird.preset(1, 120));
+    assert!(bird.enhanced_refresh);
+    assert_eq!(gateway("platform: bird, graceful_restart: true"), bird);
+    assert_eq!(gateway("platform: bird, enhanced_refresh: false"), OpenOptions { enhanced_refresh: false, ..bird });
+    let restart =
+        |restart_time, notification, long_lived| Some(GracefulRestart { restart_time, notification, long_lived });
+    for (keys, expected) in [
+        ("graceful_restart: {}", restart(120, true, None)),
+        ("graceful_restart: { restart_time: 5m }", restart(300, true, None)),
+        ("graceful_restart: { notification: false }", restart(120, false, None)),
+        ("graceful_restart: { long_lived: 1s }", restart(120, true, Some(1))),
+        ("graceful_restart: { long_lived: 16777215s, restart_time: 0s }", restart(0, true, Some(16_777_215))),
+        ("graceful_restart: { long_lived: false }", restart(120, true, None)),
+        ("graceful_restart: false", None),
+    ] {
+        assert_eq!(gateway(keys).graceful_restart, expected, "{keys}");
+    }
+    let router = r#"router: { asn: 64512, id: 10.0.3.10, restart_time: 90s }"#;
+    assert_eq!(parse(&with(1, router)).unwrap().gateways["a"].open.graceful_restart, restart(90, true, None));
 }
 
 #[test]

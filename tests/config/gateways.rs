@@ -194,20 +194,30 @@ fn a_wrong_gateway_is_refused() {
         "restart times",
         8,
         r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, graceful_restart: { restart_time: 0s } }
-  b: { address: 10.168.0.2, asn: 64500, policy: all, graceful_restart: 5 }"#,
+  b: { address: 10.168.0.2, asn: 64500, policy: all, graceful_restart: 5 }
+  c: { address: 10.168.0.3, asn: 64500, policy: all, graceful_restart: { restart_time: 2h } }
+  d: { address: 10.168.0.4, asn: 64500, policy: all, graceful_restart: { restart_time: 0s, long_lived: false } }
+  e: { address: 10.168.0.5, asn: 64500, policy: all, graceful_restart: { long_lived: 0s } }
+  f: { address: 10.168.0.6, asn: 64500, policy: all, graceful_restart: { long_lived: 16777216s } }
+  g: { address: 10.168.0.7, asn: 64500, policy: all, graceful_restart: { long_lived: true, notification: 1 } }"#,
         &[
-            r#"8:88: gateways.a.graceful_restart.restart_time: "0s" is out of range: write 1s to 4095s"#,
+            r#"8:88: gateways.a.graceful_restart.restart_time: with a restart time of 0 s and no long_lived our routes would go at once: write 1s to 4095s, or a span for long_lived"#,
             r#"9:72: gateways.b.graceful_restart: is a number where a map of keys belongs: write its keys indented below it, or {} for none"#,
+            r#"10:88: gateways.c.graceful_restart.restart_time: "2h" is out of range: write 0s to 4095s"#,
+            r#"11:88: gateways.d.graceful_restart.restart_time: with a restart time of 0 s and no long_lived our routes would go at once: write 1s to 4095s, or a span for long_lived"#,
+            r#"12:86: gateways.e.graceful_restart.long_lived: "0s" is out of range: write 1s to 16777215s"#,
+            r#"13:86: gateways.f.graceful_restart.long_lived: "16777216s" is out of range: write 1s to 16777215s"#,
+            r#"14:86: gateways.g.graceful_restart.long_lived: is true or false where a span of time belongs: write a number and its unit, 1s to 16777215s"#,
+            r#"14:106: gateways.g.graceful_restart.notification: is a number where true or false belongs: write true or false"#,
         ],
     );
     refuses(
         "what is not yet built",
         8,
-        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, password_file: a.key, tcp_ao: a.keys, platform: frr }"#,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, password_file: a.key, tcp_ao: a.keys }"#,
         &[
             r#"8:54: gateways.a.password_file: is not yet supported: remove it"#,
             r#"8:76: gateways.a.tcp_ao: TCP-AO (RFC 5925), which few kernels are built with, is not yet supported: remove it"#,
-            r#"8:102: gateways.a.platform: is not yet supported: write generic, which works with it, or remove platform"#,
         ],
     );
     refuses(

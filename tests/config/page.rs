@@ -1,6 +1,6 @@
 //! `docs/configuration.md` and the code say the same.
 
-use fingerpost::config::{self, keys};
+use fingerpost::config::{self, DEFAULT_RESTART_TIME, OpenOptions, Platform, keys};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -36,6 +36,61 @@ fn every_key_has_a_row_and_every_row_is_a_key() {
             panic!("no section for {}", table.table);
         };
         assert_eq!(rows(section), table.built.iter().copied().collect(), "{}", table.table);
+    }
+}
+
+/// A preset's row under "Platforms", as the code has it.
+fn row(platform: Platform) -> String {
+    let yes = |on: bool| if on { "yes" } else { "no" };
+    let restart = |options: OpenOptions| match options.graceful_restart {
+        None => "not offered".to_owned(),
+        Some(restart) => match restart.long_lived {
+            None => format!("{}s", restart.restart_time),
+            Some(seconds) => format!("{}s, then long-lived {seconds}s", restart.restart_time),
+        },
+    };
+    let [one, two] = [1, 2].map(|replicas| platform.preset(replicas, DEFAULT_RESTART_TIME));
+    assert_eq!(
+        OpenOptions { graceful_restart: one.graceful_restart, ..two },
+        one,
+        "the other columns need no replicas"
+    );
+    assert_eq!(platform.preset(16, DEFAULT_RESTART_TIME), two);
+    let notification = [one, two].map(|options| options.graceful_restart.is_some_and(|restart| restart.notification));
+    assert_eq!(notification[0], notification[1]);
+    let tried = match (platform, platform.is_tried()) {
+        (Platform::Generic, _) => "|",
+        (_, true) => "yes |",
+        (_, false) => "untested |",
+    };
+    let columns = [
+        format!("`{}`", platform.name()),
+        restart(one),
+        restart(two),
+        yes(notification[0]).to_owned(),
+        yes(one.enhanced_refresh).to_owned(),
+        yes(one.extended_messages).to_owned(),
+        yes(one.extended_next_hop).to_owned(),
+        tried.to_owned(),
+    ];
+    format!("| {}", columns.join(" | "))
+}
+
+#[test]
+fn the_presets_are_as_the_page_shows_them() {
+    let page = page();
+    let section = section(&page, "Platforms").unwrap();
+    let shown: Vec<&str> = section.lines().filter(|line| line.starts_with("| `")).collect();
+    assert_eq!(shown, Platform::ALL.map(row));
+}
+
+/// Where a preset was never tried it offers no more than the generic one.
+#[test]
+fn untested_platforms_stay_conservative() {
+    for platform in Platform::ALL.into_iter().filter(|platform| !platform.is_tried()) {
+        for replicas in [1, 2] {
+            assert_eq!(platform.preset(replicas, 120), Platform::Generic.preset(replicas, 120), "{}", platform.name());
+        }
     }
 }
 

@@ -31,6 +31,15 @@ fn what_is_probably_not_meant_is_warned_of() {
         ],
     );
     warns(
+        "an IPv6 next hop for routes of a family that is not spoken",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, families: [ipv6], extended_next_hop: true }"#,
+        &[
+            r#"8:64: gateways.a.families: fence.prefixes has no ipv6 range: no ipv6 route will be sent: remove the family, or add a range to the fence"#,
+            r#"8:91: gateways.a.extended_next_hop: concerns IPv4 routes (RFC 8950), and families has no ipv4: add ipv4 to families, or remove it"#,
+        ],
+    );
+    warns(
         "attached where no next hop is",
         8,
         r#"  a: { address: 10.169.0.1, asn: 64500, policy: all, attached: [10.169.0.0/24] }"#,

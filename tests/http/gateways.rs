@@ -78,6 +78,8 @@ async fn a_session_shows_what_was_agreed_on_and_how_far_it_is() {
             "keepalive_seconds": 10.0,
             "families": ["ipv4"],
             "enhanced_refresh": false,
+            "extended_messages": false,
+            "extended_next_hop": false,
             "graceful_restart": restart,
             "peer_capabilities": [
                 { "code": 1, "name": "multi-protocol", "afi": 1, "safi": 1, "family": "ipv4" },

@@ -63,6 +63,8 @@ struct Negotiated {
     keepalive_seconds: Option<f64>,
     families: Vec<&'static str>,
     enhanced_refresh: bool,
+    extended_messages: bool,
+    extended_next_hop: bool,
     graceful_restart: Option<Value>,
     peer_capabilities: Vec<Value>,
 }
@@ -172,6 +174,8 @@ impl Negotiated {
             keepalive_seconds: agreed.keepalive.map(|span| span.as_secs_f64()),
             families: families.map(|(family, _)| family.name()).collect(),
             enhanced_refresh: agreed.enhanced_refresh,
+            extended_messages: agreed.extended_messages,
+            extended_next_hop: agreed.families.ipv4.is_some_and(|encoding| encoding.ipv4_via_ipv6),
             graceful_restart: agreed.peer.graceful_restart().map(capability::graceful_restart),
             peer_capabilities: agreed.peer.capabilities.iter().map(capability::shown).collect(),
         }

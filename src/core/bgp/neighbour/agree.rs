@@ -1,7 +1,7 @@
 //! Negotiation: two OPENs in, one agreement or one refusal out.
 
 use super::NeighbourConfig;
-use crate::bgp::wire::{Capability, Encoding, MAX_LEN, Notification, Open, SessionType};
+use crate::bgp::wire::{Capability, Encoding, MAX_EXTENDED_LEN, MAX_LEN, Notification, Open, SessionType};
 use crate::model::{Asn, Family, HoldTime, PerFamily, RouterId};
 use std::time::Duration;
 
@@ -23,6 +23,10 @@ pub struct Agreed {
     pub families: PerFamily<Option<Encoding>>,
     /// Both know BoRR and EoRR.
     pub enhanced_refresh: bool,
+    /// Both take messages of more than 4,096 octets (RFC 8654).
+    pub extended_messages: bool,
+    /// Both set the N bit: a NOTIFICATION leaves the routes where they are, unless it is a Hard Reset (RFC 8538 §2).
+    pub notification_keeps_routes: bool,
 }
 
 /// Why a gateway's OPEN is refused: what to tell it, and what to tell people.
@@ -58,7 +62,10 @@ impl Agreed {
         let encoding =
             Encoding { session, local_asn: config.local_asn, four_octet_as, ipv4_via_ipv6: false, max_len: MAX_LEN };
         let both = |family| config.families[family] && offered.contains(&family);
-        let families = PerFamily::from_fn(|family| both(family).then_some(encoding));
+        // RFC 8950 §4: such a next hop is sent only where the gateway advertised the capability for this very family.
+        let via_ipv6 = |family| config.extended_next_hop && family == Family::Ipv4 && peer.extended_next_hop(family);
+        let encoding_of = |family| Encoding { ipv4_via_ipv6: via_ipv6(family), ..encoding };
+        let families = PerFamily::from_fn(|family| both(family).then(|| encoding_of(family)));
         if families.iter().all(|(_, agreed)| agreed.is_none()) {
             return Err(no_common_family(config, &offered));
         }
@@ -66,7 +73,24 @@ impl Agreed {
         let keepalive = |hold: Duration| config.timers.keepalive.min(hold / 3).max(KEEPALIVE_AT_LEAST);
         let keepalive = hold_time.duration().map(keepalive);
         let enhanced_refresh = config.enhanced_refresh && peer.has_enhanced_refresh();
-        Ok(Agreed { peer, session, hold_time, keepalive, families, enhanced_refresh })
+        let extended_messages = config.extended_messages && peer.has_extended_message();
+        let ours = config.graceful_restart.is_some_and(|restart| restart.notification);
+        let notification_keeps_routes = ours && peer.graceful_restart().is_some_and(|peer| peer.notification);
+        Ok(Agreed {
+            peer,
+            session,
+            hold_time,
+            keepalive,
+            families,
+            enhanced_refresh,
+            extended_messages,
+            notification_keeps_routes,
+        })
+    }
+
+    /// The longest message that the gateway may send, but for OPEN and KEEPALIVE.
+    pub fn max_received(&self) -> usize {
+        if self.extended_messages { MAX_EXTENDED_LEN } else { MAX_LEN }
     }
 
     /// The gateway's AS.

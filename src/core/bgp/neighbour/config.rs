@@ -27,6 +27,8 @@ impl Default for Timers {
 pub struct GracefulRestartConfig {
     /// How long the gateway keeps our routes while we are away; 0 to 4,095 s.
     pub restart_time: u16,
+    /// N: a NOTIFICATION or an expired hold timer, too, leaves the routes where they are (RFC 8538 §2).
+    pub notification: bool,
     /// How long it keeps them after that, least preferred (RFC 9494); not advertised where `None`. Up to 2^24 − 1 s.
     pub long_lived_stale_time: Option<u32>,
 }
@@ -50,6 +52,10 @@ pub struct NeighbourConfig {
     pub graceful_restart: Option<GracefulRestartConfig>,
     /// Whether enhanced route refresh (RFC 7313) is offered.
     pub enhanced_refresh: bool,
+    /// Whether we take messages of more than 4,096 octets (RFC 8654). We never send any.
+    pub extended_messages: bool,
+    /// Whether IPv4 routes with an IPv6 next hop are offered (RFC 8950).
+    pub extended_next_hop: bool,
 }
 
 impl NeighbourConfig {
@@ -66,6 +72,13 @@ impl NeighbourConfig {
         let mut capabilities: Vec<Capability> = multi_protocol.collect();
         capabilities.push(Capability::RouteRefresh);
         capabilities.push(Capability::FourOctetAs(self.local_asn.get()));
+        if self.extended_next_hop && self.families[Family::Ipv4] {
+            let (ipv4, ipv6) = (Family::Ipv4, Family::Ipv6);
+            capabilities.push(Capability::ExtendedNextHop(vec![(ipv4.afi(), ipv4.safi().into(), ipv6.afi())]));
+        }
+        if self.extended_messages {
+            capabilities.push(Capability::ExtendedMessage);
+        }
         if self.enhanced_refresh {
             capabilities.push(Capability::EnhancedRouteRefresh);
         }
@@ -75,7 +88,7 @@ impl NeighbourConfig {
             let restart_family = |(afi, safi)| RestartFamily { afi, safi, forwarding: true };
             capabilities.push(Capability::GracefulRestart(GracefulRestart {
                 restarting,
-                notification: true,
+                notification: restart.notification,
                 restart_time: restart.restart_time,
                 families: families_restart.clone().map(restart_family).collect(),
             }));

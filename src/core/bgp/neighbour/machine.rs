@@ -233,10 +233,12 @@ impl Neighbour {
     /// Reset to make it drop them.
     fn deconfigured(&mut self, id: ConnectionId) -> Notification {
         let cease = Notification::cease(CeaseSubcode::PeerDeconfigured);
-        let ours = self.config.graceful_restart.is_some();
         let agreed = self.connection(id).and_then(|connection| connection.agreed());
-        let theirs = agreed.and_then(|agreed| agreed.peer.graceful_restart()).is_some_and(|peer| peer.notification);
-        if ours && theirs { Notification::hard_reset(&cease) } else { cease }
+        if agreed.is_some_and(|agreed| agreed.notification_keeps_routes) {
+            Notification::hard_reset(&cease)
+        } else {
+            cease
+        }
     }
 
     fn dial(&mut self, now: Time, effects: &mut Vec<Effect>) {

@@ -75,6 +75,9 @@ impl Neighbour {
             Ok(agreed) => Box::new(agreed),
             Err(Disagreement { notification, why }) => return self.refuse(now, id, notification, &why, effects),
         };
+        if let Some(connection) = self.connection(id) {
+            connection.framer.set_max_len(agreed.max_received());
+        }
         match self.judge(id, &agreed) {
             Verdict::Alone => self.confirm(now, id, agreed, false, effects),
             Verdict::Wins { over } => {
@@ -170,7 +173,9 @@ fn context(agreed: &Agreed, local_asn: crate::model::Asn) -> UpdateContext {
         internal: agreed.session == SessionType::Internal,
         four_octet_as: agreed.peer.has_four_octet_as(),
         families: PerFamily::from_fn(|family| agreed.families[family].is_some()),
-        extended_next_hop: PerFamily::default(),
+        extended_next_hop: PerFamily::from_fn(|family| {
+            agreed.families[family].is_some_and(|encoding| encoding.ipv4_via_ipv6)
+        }),
         local_asn,
     }
 }

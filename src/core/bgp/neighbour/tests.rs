@@ -7,6 +7,7 @@ mod collision;
 mod established;
 mod grid;
 mod negotiate;
+mod options;
 mod pair;
 mod properties;
 mod restart;
@@ -44,8 +45,14 @@ fn config() -> NeighbourConfig {
         families: PerFamily { ipv4: true, ipv6: false },
         passive: false,
         timers: Timers::default(),
-        graceful_restart: Some(GracefulRestartConfig { restart_time: 120, long_lived_stale_time: None }),
+        graceful_restart: Some(GracefulRestartConfig {
+            restart_time: 120,
+            notification: true,
+            long_lived_stale_time: None,
+        }),
         enhanced_refresh: false,
+        extended_messages: false,
+        extended_next_hop: false,
     }
 }
 
@@ -60,7 +67,7 @@ fn wrap(kind: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// A gateway's OPEN, written by hand.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct GatewayOpen {
     version: u8,
     asn: u32,

@@ -13,13 +13,13 @@ fn asn(asn: u32) -> Asn {
 }
 
 /// What our OPEN says, without its header.
-fn our_open(rig: &Rig) -> Vec<u8> {
+pub(super) fn our_open(rig: &Rig) -> Vec<u8> {
     let (_, message) = rig.sent.iter().find(|(_, message)| message[18] == OPEN).unwrap();
     message[19..].to_vec()
 }
 
 /// The value of one of our capabilities. All stand in one parameter.
-fn our_capability(open: &[u8], wanted: u8) -> Option<Vec<u8>> {
+pub(super) fn our_capability(open: &[u8], wanted: u8) -> Option<Vec<u8>> {
     assert_eq!(usize::from(open[9]), open.len() - 10);
     assert_eq!(open[10], 2);
     let mut rest = &open[12..];

@@ -53,7 +53,9 @@ fn c10_a_first_start_is_no_restart() {
 #[test]
 fn c10_forwarding_is_preserved_for_every_family_and_notifications_are_graceful() {
     let families = PerFamily { ipv4: true, ipv6: true };
-    let restart = |long_lived_stale_time| Some(GracefulRestartConfig { restart_time: 0x0123, long_lived_stale_time });
+    let restart = |long_lived_stale_time| {
+        Some(GracefulRestartConfig { restart_time: 0x0123, notification: true, long_lived_stale_time })
+    };
     let rig = Rig::open_sent(NeighbourConfig { families, graceful_restart: restart(None), ..config() });
     assert_eq!(last_restart_capability(&rig), [0x41, 0x23, 0, 1, 1, 0x80, 0, 2, 1, 0x80]);
     let (_, open) = rig.sent.last().unwrap();
