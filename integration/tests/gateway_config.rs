@@ -10,13 +10,14 @@ use integration::lab::fingerpost::binary;
 use integration::lab::skip::{self, Need};
 
 /// Each gateway of the fixtures' configuration, with what must be given beside it.
-const GATEWAYS: [(&str, &[&str]); 6] = [
+const GATEWAYS: [(&str, &[&str]); 7] = [
     ("ebgp", &[]),
     ("multihop", &["--speaker", "10.0.3.10", "--speaker", "10.0.3.11"]),
     ("ibgp", &["--speaker", "10.0.3.0/24"]),
     ("ibgp", &["--speaker", "10.0.3.10"]),
     ("six", &[]),
     ("attached", &[]),
+    ("gtsm", &[]),
 ];
 
 /// Writes the text for each gateway into a file and has `check` judge it.

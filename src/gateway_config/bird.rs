@@ -61,7 +61,7 @@ fn filter_of(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
     });
     let prefixes: Vec<String> = prefixes.collect();
     let next_hops: Vec<String> = filter.next_hops.iter().map(|range| format!("bgp_next_hop ~ {range}")).collect();
-    if prefixes.is_empty() || next_hops.is_empty() {
+    if filter.is_shut() {
         writeln!(out, "  # Nothing of this family can pass the fence.")?;
     } else {
         writeln!(out, "  if net ~ [ {} ]", prefixes.join(", "))?;
@@ -90,7 +90,10 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, number: &str, out: &mut String) 
         (true, Some(hops)) => writeln!(out, "  multihop {hops};")?,
         (false, _) => writeln!(out, "  multihop;")?,
     }
-    if sheet.connect_to.is_none() && matches!(speaker, Speaker::Address(_)) {
+    if gateway.ttl_security.is_some() {
+        writeln!(out, "  ttl security on;")?;
+    }
+    if sheet.waits_for(speaker) {
         writeln!(out, "  passive;  # Fingerpost has no listener: it connects")?;
     }
     writeln!(out, "  hold time {}; keepalive time {};", timers.hold.seconds(), timers.keepalive.max(1))?;
@@ -98,7 +101,7 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, number: &str, out: &mut String) 
     writeln!(out, "  graceful restart aware;")?;
     writeln!(out, "  long lived graceful restart aware;")?;
     for family in Family::ALL {
-        let Some(filter) = sheet.filters.iter().find(|filter| filter.family == family) else { continue };
+        let Some(filter) = sheet.filter(family) else { continue };
         writeln!(out, "  {family} {{")?;
         writeln!(out, "    import filter fingerpost{};", filter.digit())?;
         writeln!(out, "    import limit {} action block;", filter.limit)?;

@@ -1,13 +1,17 @@
 //! FRR: lines for vtysh's integrated configuration. Tried in the labs.
 
 use super::opening;
-use super::sheet::{Filter, LLGR_SECONDS, Sheet, Speaker};
-use crate::config::FencePrefix;
-use fingerpost_core::model::{Family, Prefix};
+use super::sheet::{Filter, LLGR_SECONDS, Sheet, Speaker, addresses, ip, subnets};
+use fingerpost_core::model::Family;
 use std::fmt::{self, Write};
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "!", "FRR (tried with 8.4.4)", out)?;
+    lines(sheet, out)
+}
+
+/// All but the opening, for whatever runs FRR.
+pub(super) fn lines(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     writeln!(out, "! Load it with: vtysh -f FILE. The daemons zebra, bgpd and staticd must run.")?;
     writeln!(
         out,
@@ -38,7 +42,7 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     }
     for family in Family::ALL {
         writeln!(out, " address-family {family} unicast")?;
-        let filter = sheet.filters.iter().find(|filter| filter.family == family);
+        let filter = sheet.filter(family);
         for peer in &peers {
             match filter {
                 None => writeln!(out, "  no neighbor {peer} activate")?,
@@ -55,14 +59,6 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, " exit-address-family")?;
     }
     writeln!(out, "exit")
-}
-
-/// The word before `route` and `prefix-list`.
-fn ip(family: Family) -> &'static str {
-    match family {
-        Family::Ipv4 => "ip",
-        Family::Ipv6 => "ipv6",
-    }
 }
 
 /// How the sessions of a speaker are named: by its address, or by the group of its range.
@@ -82,32 +78,13 @@ fn lists(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, "{ip} prefix-list FINGERPOST-HOSTS{digit} seq {} permit {}", n * 5, addresses(*range))?;
     }
     // A list without lines would match everything.
-    if filter.prefixes.is_empty() || filter.next_hops.is_empty() {
+    if filter.is_shut() {
         writeln!(out, "! Nothing of this family can pass the fence.")?;
         return writeln!(out, "route-map FINGERPOST{digit} deny 10\nexit");
     }
     writeln!(out, "route-map FINGERPOST{digit} permit 10")?;
     writeln!(out, " match {ip} address prefix-list FINGERPOST-PODS{digit}")?;
     writeln!(out, " match {ip} next-hop prefix-list FINGERPOST-HOSTS{digit}\nexit")
-}
-
-/// A range with its lengths: `ge` must be above the range's own length.
-fn subnets(range: &FencePrefix) -> String {
-    let (own, low, high) = (range.within.length(), *range.lengths.start(), *range.lengths.end());
-    match (low == own, high == own) {
-        (true, true) => range.within.to_string(),
-        (true, false) => format!("{} le {high}", range.within),
-        (false, _) => format!("{} ge {low} le {high}", range.within),
-    }
-}
-
-/// Single addresses of a range.
-fn addresses(range: Prefix) -> String {
-    let bits = match range.family() {
-        Family::Ipv4 => 32,
-        Family::Ipv6 => 128,
-    };
-    if range.length() == bits { range.to_string() } else { format!("{range} ge {bits}") }
 }
 
 fn session(sheet: &Sheet<'_>, speaker: Speaker, peer: &str, out: &mut String) -> fmt::Result {
@@ -119,8 +96,11 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, peer: &str, out: &mut String) ->
     } else {
         writeln!(out, " neighbor {peer} remote-as {}", sheet.asn)?;
     }
-    if let Some(hops) = gateway.multihop.filter(|_| sheet.is_external()) {
-        writeln!(out, " neighbor {peer} ebgp-multihop {hops}")?;
+    match (gateway.ttl_security, sheet.hops()) {
+        // FRR takes one of the two.
+        (Some(hops), _) => writeln!(out, " neighbor {peer} ttl-security hops {hops}")?,
+        (None, Some(hops)) => writeln!(out, " neighbor {peer} ebgp-multihop {hops}")?,
+        (None, None) => {}
     }
     match (sheet.connect_to, speaker) {
         (_, Speaker::Range(_)) | (Some(179), _) => {}

@@ -11,8 +11,14 @@
 //! to Fingerpost. Secrets are never printed.
 
 mod bird;
+mod eos;
 mod frr;
+mod gobgp;
+mod junos;
+mod nxos;
+mod openbgpd;
 mod sheet;
+mod sonic;
 
 pub use sheet::{Speaker, Unprintable};
 
@@ -28,6 +34,18 @@ pub enum Language {
     Bird,
     /// FRR: vtysh's integrated configuration
     Frr,
+    /// GoBGP: TOML
+    Gobgp,
+    /// OpenBGPD
+    Openbgpd,
+    /// Juniper's Junos: set commands (untested)
+    Junos,
+    /// Arista's EOS (untested)
+    Eos,
+    /// Cisco's NX-OS (untested)
+    Nxos,
+    /// SONiC: its FRR (untested)
+    Sonic,
 }
 
 impl Language {
@@ -61,6 +79,12 @@ pub fn print(
     let wrote = match language {
         Language::Bird => bird::write(&sheet, &mut text),
         Language::Frr => frr::write(&sheet, &mut text),
+        Language::Gobgp => gobgp::write(&sheet, &mut text),
+        Language::Openbgpd => openbgpd::write(&sheet, &mut text),
+        Language::Junos => junos::write(&sheet, &mut text),
+        Language::Eos => eos::write(&sheet, &mut text),
+        Language::Nxos => nxos::write(&sheet, &mut text),
+        Language::Sonic => sonic::write(&sheet, &mut text),
     };
     // Writing into a String cannot fail, and no Display of ours does.
     wrote.map(|()| text).map_err(|fmt::Error| Unprintable::NoPlatform)
@@ -72,4 +96,9 @@ fn opening(sheet: &Sheet<'_>, sign: &str, software: &str, out: &mut String) -> f
     writeln!(out, "{sign} Gateway {name}: its session with Fingerpost, for {software}.")?;
     writeln!(out, "{sign} Written by: fingerpost gateway-config {name}")?;
     writeln!(out, "{sign} Do not dampen routes on this session: ten takeovers would suppress them for most of an hour.")
+}
+
+/// What the text of a platform that nobody here could try says of itself.
+fn untested(sign: &str, out: &mut String) -> fmt::Result {
+    writeln!(out, "{sign} UNTESTED: written from the platform's documentation. Read it before you commit it.")
 }

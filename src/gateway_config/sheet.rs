@@ -108,6 +108,26 @@ impl<'a> Sheet<'a> {
         self.gateway.is_external(self.asn)
     }
 
+    /// Whether the gateway must wait for us at this speaker.
+    pub(super) fn waits_for(&self, speaker: Speaker) -> bool {
+        self.connect_to.is_none() && matches!(speaker, Speaker::Address(_))
+    }
+
+    /// The hops of an eBGP session that has more than one.
+    pub(super) fn hops(&self) -> Option<u8> {
+        self.gateway.multihop.filter(|_| self.is_external())
+    }
+
+    /// What it lets in of the family, if the session has it.
+    pub(super) fn filter(&self, family: Family) -> Option<&Filter<'a>> {
+        self.filters.iter().find(|filter| filter.family == family)
+    }
+
+    /// Prefixes of all families, for platforms that count them together.
+    pub(super) fn total(&self) -> u32 {
+        self.filters.iter().fold(0, |sum, filter| sum.saturating_add(filter.limit))
+    }
+
     /// The ranges of pods, each once.
     pub(super) fn pods(&self) -> BTreeSet<Prefix> {
         self.filters.iter().flat_map(|filter| filter.prefixes.iter().map(|range| range.within)).collect()
@@ -132,6 +152,11 @@ impl<'a> Filter<'a> {
         Filter { family, prefixes, next_hops: next_hops.into_iter().collect(), limit }
     }
 
+    /// Whether nothing of this family can pass the fence.
+    pub(super) fn is_shut(&self) -> bool {
+        self.prefixes.is_empty() || self.next_hops.is_empty()
+    }
+
     /// The digit in names of filters.
     pub(super) fn digit(&self) -> char {
         match self.family {
@@ -147,6 +172,33 @@ fn limit(prefixes: &[&FencePrefix]) -> u32 {
     let all = prefixes.iter().flat_map(|range| range.lengths.clone().map(|length| of(length, range.within.length())));
     let sum = all.fold(0u64, u64::saturating_add).min(MOST);
     u32::try_from(sum).unwrap_or(u32::MAX)
+}
+
+/// The word before `route` and `prefix-list` in the languages that descend from Cisco's.
+pub(super) fn ip(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "ip",
+        Family::Ipv6 => "ipv6",
+    }
+}
+
+/// A range with its lengths, in those languages: `ge` must be above the range's own length.
+pub(super) fn subnets(range: &FencePrefix) -> String {
+    let (own, low, high) = (range.within.length(), *range.lengths.start(), *range.lengths.end());
+    match (low == own, high == own) {
+        (true, true) => range.within.to_string(),
+        (true, false) => format!("{} le {high}", range.within),
+        (false, _) => format!("{} ge {low} le {high}", range.within),
+    }
+}
+
+/// Single addresses of a range, in those languages.
+pub(super) fn addresses(range: Prefix) -> String {
+    let bits = match range.family() {
+        Family::Ipv4 => 32,
+        Family::Ipv6 => 128,
+    };
+    if range.length() == bits { range.to_string() } else { format!("{range} ge {bits}") }
 }
 
 impl Speaker {

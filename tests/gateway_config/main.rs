@@ -40,6 +40,7 @@ fn the_texts_are_as_reviewed() {
         ("ibgp", speakers(&["10.0.3.0/24"])),
         ("six", vec![]),
         ("attached", vec![]),
+        ("gtsm", vec![]),
     ];
     let mut wrong = Vec::new();
     for language in Language::value_variants() {
@@ -65,7 +66,7 @@ fn what_is_missing_is_named_with_its_remedy() {
     let unknown = print(&config, "core", bird, &[]).unwrap_err().to_string();
     assert_eq!(
         unknown,
-        "there is no gateway \"core\" in the configuration; there are attached, ebgp, ibgp, multihop, six"
+        "there is no gateway \"core\" in the configuration; there are attached, ebgp, gtsm, ibgp, multihop, six"
     );
     assert_eq!(print(&config, "ebgp", None, &[]), Err(Unprintable::NoPlatform));
     let deaf = changed("listen: [\"10.0.3.10:1179\", ", "listen: [");

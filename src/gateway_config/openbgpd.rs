@@ -1,0 +1,64 @@
+//! OpenBGPD. Tried in the labs with the portable version, which keeps no kernel's table on Linux.
+//!
+//! Its filters compare a next hop with one address only, not with a range, so the next hops are not filtered here.
+
+use super::opening;
+use super::sheet::{Sheet, Speaker};
+use fingerpost_core::model::Family;
+use std::fmt::{self, Write};
+
+pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
+    let (gateway, timers) = (sheet.gateway, sheet.gateway.timers);
+    opening(sheet, "#", "OpenBGPD (tried with 7.7)", out)?;
+    writeln!(out, "# It cannot filter next hops by range. On OpenBSD, where it has a kernel's table, also:")?;
+    for range in sheet.pods() {
+        let flag = if range.family() == Family::Ipv4 { "-inet" } else { "-inet6" };
+        let via = if range.family() == Family::Ipv4 { "127.0.0.1" } else { "::1" };
+        writeln!(out, "#   route add {flag} -blackhole -priority 60 {range} {via}")?;
+    }
+    writeln!(out, "#   sysctl net.inet.ip.redirect=0 net.inet6.ip6.redirect=0\n")?;
+    writeln!(out, "AS {}", gateway.asn)?;
+    if gateway.port != 179 {
+        writeln!(out, "listen on {} port {}", gateway.address, gateway.port)?;
+    }
+    writeln!(out, "\ngroup \"fingerpost\" {{\n\tremote-as {}", sheet.asn)?;
+    for family in Family::ALL {
+        let (name, what) = match family {
+            Family::Ipv4 => ("IPv4", "unicast"),
+            Family::Ipv6 => ("IPv6", "unicast"),
+        };
+        let what = if sheet.filter(family).is_some() { what } else { "none" };
+        writeln!(out, "\tannounce {name} {what}")?;
+    }
+    writeln!(out, "\texport none\n\tholdtime {}", timers.hold.seconds())?;
+    writeln!(out, "\tmax-prefix {} restart 1  # of all families together", sheet.total())?;
+    if let Some(hops) = sheet.hops() {
+        writeln!(out, "\tmultihop {hops}")?;
+    }
+    if gateway.ttl_security.is_some() {
+        writeln!(out, "\tttl-security yes")?;
+    }
+    for speaker in &sheet.speakers {
+        match speaker {
+            Speaker::Range(range) => writeln!(out, "\tneighbor {range}")?,
+            Speaker::Address(address) => {
+                writeln!(out, "\tneighbor {address} {{")?;
+                match sheet.connect_to {
+                    None => writeln!(out, "\t\tpassive  # Fingerpost has no listener: it connects")?,
+                    Some(179) => {}
+                    Some(port) => writeln!(out, "\t\tport {port}")?,
+                }
+                writeln!(out, "\t}}")?;
+            }
+        }
+    }
+    writeln!(out, "}}\n\ndeny from group \"fingerpost\"")?;
+    for filter in sheet.filters.iter().filter(|filter| !filter.is_shut()) {
+        for range in &filter.prefixes {
+            let (low, high) = (range.lengths.start(), range.lengths.end());
+            let lengths = if low == high { format!("= {low}") } else { format!("{low} - {high}") };
+            writeln!(out, "allow from group \"fingerpost\" prefix {} prefixlen {lengths}", range.within)?;
+        }
+    }
+    Ok(())
+}
