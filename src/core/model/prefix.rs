@@ -41,6 +41,11 @@ impl Prefix {
         Prefix(net.trunc())
     }
 
+    /// A block of this program's own tables, which are written without host bits.
+    pub(crate) const fn block(net: IpNet) -> Self {
+        Prefix(net)
+    }
+
     /// As a network.
     pub fn net(self) -> IpNet {
         self.0
@@ -63,12 +68,20 @@ impl Prefix {
 
     /// Whether the address lies in it.
     pub fn contains(self, address: IpAddr) -> bool {
-        self.0.contains(&address)
+        match (self.0, address) {
+            (IpNet::V4(net), IpAddr::V4(address)) => {
+                u32::from(address) & u32::from(net.netmask()) == u32::from(net.addr())
+            }
+            (IpNet::V6(net), IpAddr::V6(address)) => {
+                u128::from(address) & u128::from(net.netmask()) == u128::from(net.addr())
+            }
+            _ => false,
+        }
     }
 
     /// Whether all of `other` lies in it.
     pub fn covers(self, other: Prefix) -> bool {
-        self.0.contains(&other.0)
+        self.length() <= other.length() && self.contains(other.0.addr())
     }
 
     /// Whether they have an address in common.
@@ -88,5 +101,36 @@ impl FromStr for Prefix {
     fn from_str(text: &str) -> Result<Self, InvalidPrefix> {
         let net: IpNet = text.parse().map_err(|_| InvalidPrefix::Syntax(text.into()))?;
         Ok(Prefix::new(net)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipnet::{Ipv4Net, Ipv6Net};
+    use proptest::prelude::*;
+
+    /// Few enough values that prefixes often touch, in both families.
+    fn prefix() -> impl Strategy<Value = Prefix> {
+        let net = (any::<bool>(), 0..4_u32, any::<u32>(), 0..=128_u8).prop_map(|(v4, high, low, length)| {
+            let bits = high << 30 | low % 4 << 8;
+            if v4 {
+                IpNet::V4(Ipv4Net::new(bits.into(), length % 33).unwrap())
+            } else {
+                IpNet::V6(Ipv6Net::new((u128::from(bits) << 96 | u128::from(low % 3)).into(), length).unwrap())
+            }
+        });
+        net.prop_map(Prefix::truncated)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #[test]
+        fn covers_and_contains_are_those_of_ipnet(one in prefix(), other in prefix()) {
+            prop_assert_eq!(one.covers(other), one.net().contains(&other.net()));
+            prop_assert_eq!(one.contains(other.net().addr()), one.net().contains(&other.net().addr()));
+            let last = other.net().broadcast();
+            prop_assert_eq!(one.contains(last), one.net().contains(&last));
+        }
     }
 }

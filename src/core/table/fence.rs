@@ -4,7 +4,7 @@
 //! contain any host's address, its own owner's least of all.
 
 use crate::model::Prefix;
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
@@ -119,24 +119,30 @@ fn usable(next_hop: IpAddr) -> bool {
     }
 }
 
-/// The special-purpose block that the prefix touches, if any (RFC 6890; documentation and private space are not meant).
+/// Special-purpose blocks (RFC 6890); documentation and private space are not meant.
+const MARTIANS: [Prefix; 9] = [
+    v4(Ipv4Addr::new(0, 0, 0, 0), 8),
+    v4(Ipv4Addr::new(127, 0, 0, 0), 8),
+    v4(Ipv4Addr::new(169, 254, 0, 0), 16),
+    v4(Ipv4Addr::new(224, 0, 0, 0), 4),
+    v4(Ipv4Addr::new(240, 0, 0, 0), 4),
+    v6(Ipv6Addr::UNSPECIFIED, 96), // ::/96 holds ::, ::1 and the IPv4-compatible addresses
+    v6(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96), // IPv4-mapped
+    v6(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
+    v6(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8),
+];
+
+const fn v4(address: Ipv4Addr, length: u8) -> Prefix {
+    Prefix::block(IpNet::V4(Ipv4Net::new_assert(address, length)))
+}
+
+const fn v6(address: Ipv6Addr, length: u8) -> Prefix {
+    Prefix::block(IpNet::V6(Ipv6Net::new_assert(address, length)))
+}
+
+/// The special-purpose block that the prefix touches, if any.
 fn martian(prefix: Prefix) -> Option<Prefix> {
-    const V4: [(Ipv4Addr, u8); 5] = [
-        (Ipv4Addr::new(0, 0, 0, 0), 8),
-        (Ipv4Addr::new(127, 0, 0, 0), 8),
-        (Ipv4Addr::new(169, 254, 0, 0), 16),
-        (Ipv4Addr::new(224, 0, 0, 0), 4),
-        (Ipv4Addr::new(240, 0, 0, 0), 4),
-    ];
-    const V6: [(Ipv6Addr, u8); 4] = [
-        (Ipv6Addr::UNSPECIFIED, 96), // ::/96 holds ::, ::1 and the IPv4-compatible addresses
-        (Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0), 96), // IPv4-mapped
-        (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10),
-        (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8),
-    ];
-    let v4 = V4.into_iter().filter_map(|(address, length)| Ipv4Net::new(address, length).ok().map(Into::into));
-    let v6 = V6.into_iter().filter_map(|(address, length)| Ipv6Net::new(address, length).ok().map(Into::into));
-    v4.chain(v6).map(Prefix::truncated).find(|&block| block.overlaps(prefix))
+    MARTIANS.into_iter().find(|block| block.overlaps(prefix))
 }
 
 #[cfg(test)]
