@@ -43,7 +43,7 @@ fn check_passes_a_right_configuration() {
 √ sources: prod (native in etcd, 1 endpoint)
 √ fence: 10.244.0.0/16 /20 to /28, next hops in 10.168.0.0/16
 √ gateways: core-a (10.168.0.1 AS 64500)
-√ policies: default
+√ policies: default (1 rule); what no rule matches is rejected
 √ state_dir: none
 √ http: off
 √ log: info

@@ -100,7 +100,15 @@ fn summary(config: &Config, part: &str) -> Option<String> {
                 "none",
             ))
         }
-        "policies" => Some(some(config.policies.keys().cloned(), "none")),
+        "policies" => {
+            let policies = config.policies.iter();
+            let policies = policies.map(|(name, policy)| format!("{name} ({})", count(policy.rules.len(), "rule")));
+            // The default is stated, as nobody should have to look it up.
+            Some(match config.policies.len() {
+                0 => "none".into(),
+                _ => format!("{}; what no rule matches is rejected", some(policies, "none")),
+            })
+        }
         "state_dir" => Some(config.state_dir.as_ref().map_or("none".into(), |path| path.display().to_string())),
         "http" => Some(config.http.as_ref().map_or("off".into(), |http| http.listen.to_string())),
         "log" => Some(config.log.level.name().into()),

@@ -14,15 +14,27 @@ pub struct Community(pub u32);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LargeCommunity(pub u32, pub u32, pub u32);
 
-/// IANA's "BGP Well-known Communities", those that make sense on a route of ours.
-const WELL_KNOWN: [(&str, u32); 7] = [
-    ("graceful-shutdown", 0xFFFF_0000),   // RFC 8326
-    ("accept-own", 0xFFFF_0001),          // RFC 7611
-    ("blackhole", 0xFFFF_029A),           // RFC 7999
-    ("no-export", 0xFFFF_FF01),           // RFC 1997
-    ("no-advertise", 0xFFFF_FF02),        // RFC 1997
-    ("no-export-subconfed", 0xFFFF_FF03), // RFC 1997
-    ("no-peer", 0xFFFF_FF04),             // RFC 3765
+/// An extended community (RFC 4360), as it stands on the wire: type, sub-type and six octets of value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ExtendedCommunity(pub [u8; 8]);
+
+/// IANA's "BGP Well-known Communities".
+const WELL_KNOWN: [(&str, u32); 15] = [
+    ("graceful-shutdown", 0xFFFF_0000),          // RFC 8326
+    ("accept-own", 0xFFFF_0001),                 // RFC 7611
+    ("route-filter-translated-v4", 0xFFFF_0002), // draft-l3vpn-legacy-rtc
+    ("route-filter-v4", 0xFFFF_0003),            // draft-l3vpn-legacy-rtc
+    ("route-filter-translated-v6", 0xFFFF_0004), // draft-l3vpn-legacy-rtc
+    ("route-filter-v6", 0xFFFF_0005),            // draft-l3vpn-legacy-rtc
+    ("llgr-stale", 0xFFFF_0006),                 // RFC 9494
+    ("no-llgr", 0xFFFF_0007),                    // RFC 9494
+    ("accept-own-nexthop", 0xFFFF_0008),         // draft-agrewal-idr-accept-own-nexthop
+    ("standby-pe", 0xFFFF_0009),                 // RFC 9026
+    ("blackhole", 0xFFFF_029A),                  // RFC 7999
+    ("no-export", 0xFFFF_FF01),                  // RFC 1997
+    ("no-advertise", 0xFFFF_FF02),               // RFC 1997
+    ("no-export-subconfed", 0xFFFF_FF03),        // RFC 1997
+    ("no-peer", 0xFFFF_FF04),                    // RFC 3765
 ];
 
 impl fmt::Display for Community {
@@ -53,6 +65,52 @@ pub(super) fn standard(field: &Field<'_>, check: &mut Check) -> Option<Community
     };
     check.fault(&field.path, format!("{} is not a community", quoted(text)), hint);
     None
+}
+
+/// `rt:64512:1`, `ro:10.0.0.1:1`, or the eight octets as `0x…`.
+pub(super) fn extended(field: &Field<'_>, check: &mut Check) -> Option<ExtendedCommunity> {
+    let text = text(field, "\"rt:64512:1\"", check)?;
+    if let Some(octets) = text.strip_prefix("0x").filter(|digits| digits.len() == 16).and_then(octets) {
+        return Some(ExtendedCommunity(octets));
+    }
+    let mut parts = text.splitn(3, ':');
+    let parts = (parts.next(), parts.next(), parts.next());
+    if let (Some(kind), Some(administrator), Some(local)) = parts
+        && let Some(sub_type) = SUB_TYPES.iter().find(|(name, _)| *name == kind).map(|(_, sub_type)| *sub_type)
+        && let Some((encoding, value)) = value(administrator, local)
+    {
+        let [a, b, c, d, e, f] = value;
+        return Some(ExtendedCommunity([encoding, sub_type, a, b, c, d, e, f]));
+    }
+    let message = format!("{} is not an extended community", quoted(text));
+    let hint = "write rt:AS:NUMBER or ro:AS:NUMBER (the number to 4294967295 with an AS to 65535, else to 65535), the same with \
+                an IPv4 address, or 0x and 16 hexadecimal digits";
+    check.fault(&field.path, message, hint);
+    None
+}
+
+/// Route target and route origin (RFC 4360 §4, §5).
+const SUB_TYPES: [(&str, u8); 3] = [("rt", 2), ("ro", 3), ("soo", 3)];
+
+/// The high octet of the type, and the value: an AS of two octets (RFC 4360 §3.1), an IPv4 address (§3.2), or an AS of four
+/// octets (RFC 5668 §2; `L` behind the number asks for it where two would do).
+fn value(administrator: &str, local: &str) -> Option<(u8, [u8; 6])> {
+    if let Some(asn) = number::<u16>(administrator) {
+        let ([a, b], [c, d, e, f]) = (asn.to_be_bytes(), number::<u32>(local)?.to_be_bytes());
+        return Some((0, [a, b, c, d, e, f]));
+    }
+    let [e, f] = number::<u16>(local)?.to_be_bytes();
+    if let Ok(address) = administrator.parse::<std::net::Ipv4Addr>() {
+        let [a, b, c, d] = address.octets();
+        return Some((1, [a, b, c, d, e, f]));
+    }
+    let [a, b, c, d] = number::<u32>(administrator.strip_suffix('L').unwrap_or(administrator))?.to_be_bytes();
+    Some((2, [a, b, c, d, e, f]))
+}
+
+fn octets(digits: &str) -> Option<[u8; 8]> {
+    let plain = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    plain.then(|| u64::from_str_radix(digits, 16).ok()).flatten().map(u64::to_be_bytes)
 }
 
 pub(super) fn large(field: &Field<'_>, check: &mut Check) -> Option<LargeCommunity> {

@@ -43,8 +43,9 @@ tables! {
     RULE "policies.*[]" ["match" "set" "then"] not_yet [];
     MATCH "policies.*[].match" ["prefixes" "family" "hosts" "labels" "sources"] not_yet [];
     MATCH_PREFIX "policies.*[].match.prefixes[]" ["within" "lengths"] not_yet [];
-    SET "policies.*[].set" ["med" "local_pref" "communities" "large_communities" "prepend"]
-        not_yet ["next_hop" "extended_communities"];
+    SET "policies.*[].set" [
+        "next_hop" "med" "local_pref" "communities" "extended_communities" "large_communities" "prepend"
+    ] not_yet [];
     HTTP "http" ["listen"] not_yet [];
     LOG "log" ["format" "level"] not_yet [];
 }

@@ -30,7 +30,7 @@ mod suggest;
 mod transport;
 mod tree;
 
-pub use community::{Community, LargeCommunity};
+pub use community::{Community, ExtendedCommunity, LargeCommunity};
 pub use fault::{Fault, Faults};
 pub use fence::{Fence, FencePrefix};
 pub use gateway::{DEFAULT_CONNECT_RETRY, DEFAULT_HOLD, DEFAULT_PORT, Gateway, Timers};

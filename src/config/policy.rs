@@ -1,12 +1,14 @@
 //! `policies`: what a gateway is told, and with which attributes.
 
 use super::check::{Check, Field};
-use super::community::{self, Community, LargeCommunity};
+use super::community::{self, Community, ExtendedCommunity, LargeCommunity};
 use super::fence::{self, Fence};
 use super::keys;
 use super::suggest::nearest;
-use fingerpost_core::model::{Family, HostName, Prefix};
+use fingerpost_core::bgp::wire::{Encoding, MAX_LEN, Packer, RouteAttributes, SessionType};
+use fingerpost_core::model::{Asn, Family, HostName, Prefix};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 /// Rules in order: the first that matches decides; where none does, the route is not sent.
@@ -63,12 +65,17 @@ pub struct PrefixRange {
 /// Attributes to set; what is `None` or empty stays as it is.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Set {
+    /// Instead of the host; lies in the fence. For routes of its own family; one of IPv6 also for IPv4 routes where the rule
+    /// matches that family alone.
+    pub next_hop: Option<IpAddr>,
     /// MULTI_EXIT_DISC.
     pub med: Option<u32>,
     /// LOCAL_PREF, on iBGP sessions only.
     pub local_pref: Option<u32>,
     /// Communities (RFC 1997), sorted.
     pub communities: BTreeSet<Community>,
+    /// Extended communities (RFC 4360), sorted.
+    pub extended_communities: BTreeSet<ExtendedCommunity>,
     /// Large communities (RFC 8092), sorted.
     pub large_communities: BTreeSet<LargeCommunity>,
     /// How often our AS is prepended beyond what the session requires: 0 to 16.
@@ -102,13 +109,42 @@ fn rule(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<Pol
     let table = field.table(&keys::RULE, check)?;
     let matcher =
         table.need("match", "say which routes, or {} for all", check, |field, check| matcher(field, around, check));
-    let set = table.or("set", Set::default(), check, set);
+    let set = table.or("set", Set::default(), check, |field, check| set(field, around, check));
     let actions = [("accept", Action::Accept), ("reject", Action::Reject)];
     let then = table.need("then", "write accept or reject", check, |field, check| field.choice(&actions, check));
     if then == Some(Action::Reject) && set.as_ref().is_some_and(|set| *set != Set::default()) {
         check.key_fault(&table.path("set"), "a rejected route has no attributes", "remove set, or write then: accept");
     }
+    if let (Some(matcher), Some(set)) = (&matcher, &set)
+        && let (Some(Family::Ipv6), Some(next_hop @ IpAddr::V4(_))) = (matcher.family, set.next_hop)
+    {
+        let message = format!("{next_hop} cannot be the next hop of IPv6 routes, which are all that match");
+        check.fault(&table.path("set.next_hop"), message, "give an IPv6 address, or remove it");
+    }
     Some(PolicyRule { matcher: matcher?, set: set?, then: then? })
+}
+
+/// Whether a message without any extension has room for these attributes and a prefix, in every encoding.
+fn fits(set: &Set) -> bool {
+    let attributes = RouteAttributes {
+        next_hop: Ipv6Addr::UNSPECIFIED.into(),
+        med: set.med,
+        local_pref: set.local_pref,
+        communities: set.communities.iter().map(|community| community.0).collect(),
+        extended_communities: set.extended_communities.iter().map(|community| community.0).collect(),
+        large_communities: set.large_communities.iter().map(|c| [c.0, c.1, c.2]).collect(),
+        prepend: set.prepend,
+    };
+    // Which AS does not matter to the length.
+    let Ok(local_asn) = Asn::new(Asn::TRANS.into()) else { return true };
+    let encoding = Encoding {
+        session: SessionType::External,
+        local_asn,
+        four_octet_as: false,
+        ipv4_via_ipv6: true,
+        max_len: MAX_LEN,
+    };
+    Packer::new(encoding, Family::Ipv6).can_announce(&attributes)
 }
 
 fn matcher(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<Match> {
@@ -207,13 +243,26 @@ fn range(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<Pr
     Some(PrefixRange { within: within?, lengths: lengths? })
 }
 
-fn set(field: &Field<'_>, check: &mut Check) -> Option<Set> {
+fn set(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<Set> {
     let table = field.table(&keys::SET, check)?;
     let any = 0..=u32::MAX;
+    let next_hop = table.maybe("next_hop", check, |field, check| {
+        let address = field.address(check)?;
+        if let Some(fence) = around.fence.filter(|fence| !fence.next_hops.iter().any(|range| range.contains(address))) {
+            let ranges: Vec<String> = fence.next_hops.iter().take(4).map(ToString::to_string).collect();
+            let message = format!("{address} is outside fence.next_hops ({})", ranges.join(", "));
+            check.fault(&field.path, message, "give an address inside, or widen the fence");
+            return None;
+        }
+        Some(address)
+    });
     let med = table.maybe("med", check, |field, check| field.integer(any.clone(), check));
     let local_pref = table.maybe("local_pref", check, |field, check| field.integer(any, check));
     let communities = table.or("communities", BTreeSet::new(), check, |field, check| {
         Some(field.list("\"64512:1\"", check, community::standard)?.into_iter().collect())
+    });
+    let extended_communities = table.or("extended_communities", BTreeSet::new(), check, |field, check| {
+        Some(field.list("\"rt:64512:1\"", check, community::extended)?.into_iter().collect())
     });
     let large_communities = table.or("large_communities", BTreeSet::new(), check, |field, check| {
         Some(field.list("\"64512:1:2\"", check, community::large)?.into_iter().collect())
@@ -221,11 +270,21 @@ fn set(field: &Field<'_>, check: &mut Check) -> Option<Set> {
     let prepend = table.or("prepend", 0, check, |field, check| {
         field.integer(0..=16, check).and_then(|times| u8::try_from(times).ok())
     });
-    Some(Set {
+    let set = Set {
+        next_hop: next_hop?,
         med: med?,
         local_pref: local_pref?,
         communities: communities?,
+        extended_communities: extended_communities?,
         large_communities: large_communities?,
         prepend: prepend?,
-    })
+    };
+    if !fits(&set) {
+        let (standard, extended) = (set.communities.len() * 4, set.extended_communities.len() * 8);
+        let octets = standard + extended + set.large_communities.len() * 12;
+        let message = format!("{octets} octets of communities leave no room for a prefix in a message of {MAX_LEN}");
+        check.fault(&field.path, message, "set fewer communities: about 3,900 octets fit (4, 8 or 12 each)");
+        return None;
+    }
+    Some(set)
 }

@@ -180,9 +180,11 @@ fn policy(policy: &config::Policy, ids: &BTreeMap<&str, SourceId>) -> Policy {
                 sources: sources.iter().filter_map(|name| ids.get(name.as_str()).copied()).collect(),
             },
             set: Set {
+                next_hop: set.next_hop,
                 med: set.med,
                 local_pref: set.local_pref,
                 communities: set.communities.iter().map(|community| community.0).collect(),
+                extended_communities: set.extended_communities.iter().map(|community| community.0).collect(),
                 large_communities: set.large_communities.iter().map(|c| [c.0, c.1, c.2]).collect(),
                 prepend: set.prepend,
             },

@@ -2,8 +2,8 @@
 
 use crate::{BASE, parse, with};
 use fingerpost::config::{
-    self, Action, Community, Config, FencePrefix, FileStore, GracefulRestart, LargeCommunity, Log, LogFormat, LogLevel,
-    OpenOptions, Platform, PrefixRange, Schema, Source, Store, Timers,
+    self, Action, Community, Config, ExtendedCommunity, FencePrefix, FileStore, GracefulRestart, LargeCommunity, Log,
+    LogFormat, LogLevel, OpenOptions, Platform, PrefixRange, Schema, Source, Store, Timers,
 };
 use fingerpost_core::model::{Asn, Family, HoldTime, HostName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,7 +52,9 @@ policies:
         med: 5
         local_pref: 200
         communities: ["64512:1", no-export, graceful-shutdown]
+        extended_communities: ["rt:64512:1"]
         large_communities: ["4200000000:1:2"]
+        next_hop: 10.168.0.9
         prepend: 2
       then: accept
     - { match: { family: ipv6 }, then: reject }
@@ -135,6 +137,8 @@ fn policies_arrive() {
     assert_eq!(first.matcher.sources, BTreeSet::from(["lab".to_owned()]));
     assert_eq!((first.set.med, first.set.local_pref, first.set.prepend), (Some(5), Some(200), 2));
     assert_eq!(first.set.communities, [0xFC00_0001, 0xFFFF_0000, 0xFFFF_FF01].map(Community).into());
+    assert_eq!(first.set.next_hop, Some("10.168.0.9".parse().unwrap()));
+    assert_eq!(first.set.extended_communities, [ExtendedCommunity([0, 2, 0xFC, 0, 0, 0, 0, 1])].into());
     assert_eq!(first.set.large_communities, [LargeCommunity(4_200_000_000, 1, 2)].into());
     assert_eq!((first.then, second.then), (Action::Accept, Action::Reject));
     assert_eq!(second.matcher.family, Some(Family::Ipv6));

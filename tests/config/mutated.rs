@@ -72,7 +72,8 @@ gateways:
 policies:
   all:
     - match: { prefixes: [ { within: 10.244.0.0/16, lengths: 24 } ], hosts: [a], labels: { zone: a }, sources: [lab] }
-      set: { med: 5, communities: ["64512:1", no-export], large_communities: ["1:2:3"], prepend: 2 }
+      set: { med: 5, communities: ["64512:1", no-export], extended_communities: ["rt:1:2", "0x0002000100000002"],
+             large_communities: ["1:2:3"], prepend: 2, next_hop: 10.168.0.9 }
       then: accept
 http: { listen: "127.0.0.1:9179" }
 log: { format: json, level: debug }

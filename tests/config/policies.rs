@@ -1,6 +1,6 @@
 //! `policies`.
 
-use crate::refuses;
+use crate::{parse, refuses, with};
 
 #[test]
 fn a_wrong_policy_is_refused() {
@@ -133,12 +133,104 @@ fn a_wrong_policy_is_refused() {
         ],
     );
     refuses(
-        "attributes that are not yet built",
+        "next hops that are none",
         10,
-        r#"  all: [ { match: {}, set: { next_hop: 10.0.0.1, extended_communities: [] }, then: accept } ]"#,
+        r#"  all: [ { match: { family: ipv6 }, set: { next_hop: 10.168.0.1 }, then: accept }, { match: {}, set: { next_hop: 10.9.0.1 }, then: accept } ]"#,
         &[
-            r#"10:30: policies.all[0].set.next_hop: is not yet supported: remove it"#,
-            r#"10:50: policies.all[0].set.extended_communities: is not yet supported: remove it"#,
+            r#"10:54: policies.all[0].set.next_hop: 10.168.0.1 cannot be the next hop of IPv6 routes, which are all that match: give an IPv6 address, or remove it"#,
+            r#"10:114: policies.all[1].set.next_hop: 10.9.0.1 is outside fence.next_hops (10.168.0.0/16): give an address inside, or widen the fence"#,
         ],
     );
+    let hint = "write rt:AS:NUMBER or ro:AS:NUMBER (the number to 4294967295 with an AS to 65535, else to 65535), the same with an \
+                IPv4 address, or 0x and 16 hexadecimal digits";
+    let wrong = [
+        "rt:1",
+        "xx:1:2",
+        "rt:65536:65536",
+        "rt:10.0.0.1:65536",
+        "0x00020001",
+        "0x+002000100020003",
+        "rt:64512L:65536",
+    ];
+    for text in wrong {
+        let line =
+            format!(r#"  all: [ {{ match: {{}}, set: {{ extended_communities: ["{text}"] }}, then: accept }} ]"#);
+        let path = "policies.all[0].set.extended_communities[0]";
+        refuses(text, 10, &line, &[&format!(r#"10:53: {path}: "{text}" is not an extended community: {hint}"#)]);
+    }
+}
+
+/// A rule that sets so many of them.
+fn setting(standard: u32, extended: u32, large: u32) -> String {
+    let list = |form: &dyn Fn(u32) -> String, count: u32| (0..count).map(form).collect::<Vec<_>>().join(", ");
+    let standard = list(&|n| format!("\"64512:{n}\""), standard);
+    let extended = list(&|n| format!("\"rt:64512:{n}\""), extended);
+    let large = list(&|n| format!("\"64512:1:{n}\""), large);
+    let set = format!(
+        "communities: [{standard}], extended_communities: [{extended}], large_communities: [{large}], prepend: 16"
+    );
+    format!("  all: [ {{ match: {{}}, set: {{ {set} }}, then: accept }} ]")
+}
+
+#[test]
+fn attributes_that_leave_no_room_for_a_prefix_are_refused() {
+    let hint = "leave no room for a prefix in a message of 4096: set fewer communities: about 3,900 octets fit (4, 8 or 12 each)";
+    refuses(
+        "standard",
+        10,
+        &setting(980, 0, 0),
+        &[&format!("10:28: policies.all[0].set: 3920 octets of communities {hint}")],
+    );
+    refuses(
+        "mixed",
+        10,
+        &setting(200, 200, 160),
+        &[&format!("10:28: policies.all[0].set: 4320 octets of communities {hint}")],
+    );
+    // Well within what the message says.
+    parse(&with(10, &setting(900, 0, 0))).unwrap();
+    parse(&with(10, &setting(300, 150, 100))).unwrap();
+}
+
+#[test]
+fn extended_communities_have_the_octets_of_their_rfcs() {
+    let line = r#"  all: [ { match: {}, set: { extended_communities: ["rt:64512:1", "ro:64512:4294967295", "rt:4200000000:7", "rt:64512L:7", "soo:10.0.0.1:9", "0x4302000000000001"] }, then: accept } ]"#;
+    let config = parse(&with(10, line)).unwrap();
+    let found: Vec<[u8; 8]> = config.policies["all"].rules[0].set.extended_communities.iter().map(|c| c.0).collect();
+    let expected = [
+        [0x00, 2, 0xFC, 0x00, 0, 0, 0, 1],             // RFC 4360 §4, two-octet AS
+        [0x00, 3, 0xFC, 0x00, 0xFF, 0xFF, 0xFF, 0xFF], // RFC 4360 §5
+        [0x01, 3, 10, 0, 0, 1, 0, 9],                  // RFC 4360 §3.2
+        [0x02, 2, 0x00, 0x00, 0xFC, 0x00, 0, 7],       // RFC 5668 §2
+        [0x02, 2, 0xFA, 0x56, 0xEA, 0x00, 0, 7],       // RFC 5668 §2
+        [0x43, 2, 0, 0, 0, 0, 0, 1],
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn every_well_known_community_has_its_registered_number() {
+    let names = [
+        ("graceful-shutdown", 0xFFFF_0000_u32),
+        ("accept-own", 0xFFFF_0001),
+        ("route-filter-translated-v4", 0xFFFF_0002),
+        ("route-filter-v4", 0xFFFF_0003),
+        ("route-filter-translated-v6", 0xFFFF_0004),
+        ("route-filter-v6", 0xFFFF_0005),
+        ("llgr-stale", 0xFFFF_0006),
+        ("no-llgr", 0xFFFF_0007),
+        ("accept-own-nexthop", 0xFFFF_0008),
+        ("standby-pe", 0xFFFF_0009),
+        ("blackhole", 0xFFFF_029A),
+        ("no-export", 0xFFFF_FF01),
+        ("no-advertise", 0xFFFF_FF02),
+        ("no-export-subconfed", 0xFFFF_FF03),
+        ("no-peer", 0xFFFF_FF04),
+    ];
+    for (name, number) in names {
+        let line = format!("  all: [ {{ match: {{}}, set: {{ communities: [{name}] }}, then: accept }} ]");
+        let config = parse(&with(10, &line)).unwrap();
+        let set = &config.policies["all"].rules[0].set;
+        assert_eq!(set.communities.iter().map(|c| c.0).collect::<Vec<_>>(), [number], "{name}");
+    }
 }
