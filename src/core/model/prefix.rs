@@ -113,11 +113,11 @@ mod tests {
     /// Few enough values that prefixes often touch, in both families.
     fn prefix() -> impl Strategy<Value = Prefix> {
         let net = (any::<bool>(), 0..4_u32, any::<u32>(), 0..=128_u8).prop_map(|(v4, high, low, length)| {
-            let bits = high << 30 | low % 4 << 8;
+            let bits = (high << 30) | ((low % 4) << 8);
             if v4 {
                 IpNet::V4(Ipv4Net::new(bits.into(), length % 33).unwrap())
             } else {
-                IpNet::V6(Ipv6Net::new((u128::from(bits) << 96 | u128::from(low % 3)).into(), length).unwrap())
+                IpNet::V6(Ipv6Net::new(((u128::from(bits) << 96) | u128::from(low % 3)).into(), length).unwrap())
             }
         });
         net.prop_map(Prefix::truncated)
