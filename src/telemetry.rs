@@ -2,11 +2,16 @@
 //!
 //! The configured level holds for Fingerpost; its libraries speak from `warn` on. The environment variable
 //! `FINGERPOST_LOG` replaces both by tracing-subscriber's directives, such as `debug` or `warn,fingerpost=trace,h2=info`.
+//!
+//! Lines wait for stderr in a queue of their own: a pipe that nobody reads must not hold up the engine. What does not fit
+//! is dropped and counted.
 
 use crate::config::{Log, LogFormat, LogLevel};
 use fingerpost_core::source::sync::Note;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tracing::Subscriber;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -28,10 +33,18 @@ pub enum TelemetryError {
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Changes the level while the process runs.
+/// Lines that wait for stderr at the most.
+const WAITING: usize = 10_000;
+
+/// Changes the level while the process runs. Dropping it ends the log: what waits is written, if that takes no longer than
+/// a second.
 pub struct Telemetry {
     filter: reload::Handle<EnvFilter, Registry>,
     pinned: bool,
+    dropped: ErrorCounter,
+    /// How many of the dropped lines were told.
+    told: AtomicUsize,
+    _queue: WorkerGuard,
 }
 
 impl Telemetry {
@@ -42,6 +55,20 @@ impl Telemetry {
             let _ = self.filter.reload(configured(level));
         }
     }
+
+    /// Says how many lines were lost since it was said last.
+    pub fn say_dropped(&self) {
+        let dropped = self.dropped.dropped_lines();
+        let told = self.told.swap(dropped, Ordering::Relaxed);
+        if dropped > told {
+            tracing::warn!("{} lines of this log were dropped: nobody read them in time", dropped - told);
+        }
+    }
+}
+
+/// A writer that never waits.
+fn queue(to: impl io::Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default().lossy(true).buffered_lines_limit(WAITING).thread_name("log").finish(to)
 }
 
 /// Begins to log.
@@ -50,10 +77,12 @@ pub fn init(log: Log) -> Result<Telemetry, TelemetryError> {
     let pinned = directives.is_some();
     let filter = directives.map_or_else(|| Ok(configured(log.level)), |text| asked(&text))?;
     let (filter, handle) = reload::Layer::new(filter);
-    let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let lines = lines(log.format, ansi, std::io::stderr);
+    let ansi = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let (writer, queue) = queue(io::stderr());
+    let dropped = writer.error_counter();
+    let lines = lines(log.format, ansi, writer);
     tracing_subscriber::registry().with(filter).with(lines).try_init()?;
-    Ok(Telemetry { filter: handle, pinned })
+    Ok(Telemetry { filter: handle, pinned, dropped, told: AtomicUsize::new(0), _queue: queue })
 }
 
 /// Says what happened to a source.
@@ -95,7 +124,7 @@ fn configured(level: LogLevel) -> EnvFilter {
 
 #[cfg(test)]
 mod tests {
-    use super::{asked, configured, lines};
+    use super::{WAITING, asked, configured, lines, queue};
     use crate::config::{LogFormat, LogLevel};
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
@@ -126,6 +155,32 @@ mod tests {
         });
         let bytes = written.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn c59_a_reader_that_stalls_costs_lines_and_nothing_else() {
+        /// A pipe that nobody reads until it is let go.
+        struct Stalled(Arc<Mutex<()>>);
+        impl Write for Stalled {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let _let_go = self.0.lock().unwrap();
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let stall = Arc::new(Mutex::new(()));
+        let stalled = stall.lock().unwrap();
+        let (mut writer, _queue) = queue(Stalled(Arc::clone(&stall)));
+        let lines = 2 * WAITING;
+        for _ in 0..lines {
+            writer.write_all(b"a line\n").unwrap();
+        }
+        let lost = writer.error_counter().dropped_lines();
+        // One may be in the writer's hands already.
+        assert!((lines - WAITING - 1..=lines - WAITING).contains(&lost), "{lost}");
+        drop(stalled);
     }
 
     #[test]
