@@ -87,6 +87,9 @@ impl Outlets {
                 self.outlets.push(Outlet { settings, views: ids, session: None, completed });
                 continue;
             };
+            if outlet.settings.exclusion.own != settings.exclusion.own {
+                outlet.completed = PerFamily::default(); // another machine
+            }
             let moved = outlet.views != ids || outlet.settings.exclusion != settings.exclusion;
             outlet.settings = settings;
             outlet.views = ids;
