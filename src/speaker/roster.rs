@@ -79,9 +79,9 @@ impl Speaker {
             .running
             .iter()
             .filter_map(|(id, running)| match wanted.get(id) {
-                None => Some((*id, Stop::Deconfigured)),
-                Some(config) if *config != running.config => Some((*id, Stop::Handover)),
-                Some(_) => None,
+                Some(config) if *config == running.config => None,
+                _ if stays(*id, &running.config.target, &wanted) => Some((*id, Stop::Handover)),
+                _ => Some((*id, Stop::Deconfigured)),
             })
             .collect();
         let gone = gone.into_iter().filter_map(|(id, stop)| Some((self.running.remove(&id)?, stop))).collect();
@@ -166,6 +166,15 @@ impl Speaker {
         let task = tokio::spawn(gateway::run(parts, received));
         Running { config, commands, task }
     }
+}
+
+/// Whether the machine behind a session is still wanted, be it under another name: then it keeps the routes meanwhile.
+/// One that is nobody's any more must not keep them.
+fn stays(id: GatewayId, target: &Target, wanted: &HashMap<GatewayId, GatewayConfig>) -> bool {
+    wanted.values().any(|config| {
+        config.target.address == target.address
+            || (config.id == id && config.target.address.ip() == target.address.ip())
+    })
 }
 
 /// Stops them all at once: tasks that do not end cost one wait together, and are ended.

@@ -9,6 +9,7 @@ mod metrics;
 mod pages;
 mod peer;
 mod refused;
+mod reload;
 mod routes;
 mod sources;
 mod world;

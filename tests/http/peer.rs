@@ -83,4 +83,24 @@ impl Session {
         };
         timeout(BOUND, read).await.unwrap_or_else(|_| panic!("no {kind:?}"))
     }
+
+    /// Reads until the other side closes: its NOTIFICATION, if it sent one.
+    pub(crate) async fn closed(mut self) -> Option<Frame> {
+        let read = async {
+            let mut last = None;
+            loop {
+                while let Some(frame) = self.framer.next().unwrap() {
+                    if frame.kind == MessageKind::Notification {
+                        last = Some(frame);
+                    }
+                }
+                let mut octets = [0; 4096];
+                match self.stream.read(&mut octets).await.unwrap() {
+                    0 => return last,
+                    length => self.framer.push(&octets[..length]),
+                }
+            }
+        };
+        timeout(BOUND, read).await.expect("it is closed")
+    }
 }
