@@ -16,14 +16,16 @@ pub use service::Service;
 use crate::config::Config;
 use crate::telemetry::{self, Telemetry};
 use anyhow::Context;
-use reload::{ConfigFile, Reload};
+use reload::{ConfigFile, Follower, Reload};
 use std::path::Path;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
-/// How often the configuration file's contents are compared, and tasks are looked after.
+/// How often tasks are looked after.
 const TICK: Duration = Duration::from_secs(1);
+/// What is still being read when the process ends is waited for no longer than this.
+const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// Runs the service until SIGTERM or SIGINT.
 pub fn run(path: &Path) -> anyhow::Result<()> {
@@ -31,52 +33,65 @@ pub fn run(path: &Path) -> anyhow::Result<()> {
     let telemetry = telemetry::init(config.log)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    runtime.block_on(serve(file, config, &telemetry))
+    let done = runtime.block_on(serve(file, config, &telemetry));
+    runtime.shutdown_timeout(LAST_WAIT);
+    done
 }
 
-async fn serve(mut file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
+async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyhow::Result<()> {
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    file.say_warnings(&config);
+    let path = file.path().to_owned();
+    say_warnings(&path, &config);
     let mut service = Service::start(config, std::sync::Arc::new(crate::speaker::Tcp)).await?;
+    let mut follower = Follower::start(file);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let asked = tokio::select! {
-            // Its owner notices: an engine that ended takes the process with it.
-            () = service.engine_ended() => anyhow::bail!("a part that must not end has ended: please report the log before this line"),
+        tokio::select! {
+            // Their owner notices: a part that ended takes the process with it.
+            () = service.ended() => anyhow::bail!("a part that must not end has ended: please report the log before this line"),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hang_up.recv() => true,
-            _ = tick.tick() => false,
-        };
-        service.look_after().await;
-        if asked {
-            service.nudge_sources();
-        }
-        match file.poll(asked) {
-            Reload::Unchanged => {}
-            Reload::Faulty(faults) => {
-                service.reloaded(false);
-                for fault in &faults.faults {
-                    tracing::error!("{}: {fault}", faults.file.display());
-                }
-                tracing::error!(
-                    "the configuration has {} fault(s): the one before stays in force",
-                    faults.faults.len()
-                );
+            _ = hang_up.recv() => {
+                service.nudge_sources();
+                follower.ask();
             }
-            Reload::New(config) => {
-                file.say_warnings(&config);
-                let level = config.log.level;
-                if service.reconfigure(*config).await {
-                    telemetry.set_level(level);
+            reload = follower.next() => match reload {
+                Some(Reload::New(config)) => {
+                    say_warnings(&path, &config);
+                    let level = config.log.level;
+                    if service.reconfigure(*config).await {
+                        telemetry.set_level(level);
+                    }
                 }
+                Some(Reload::Faulty(faults)) => {
+                    service.reloaded(false);
+                    for fault in &faults.faults {
+                        tracing::error!("{}", fault.located(&faults.file));
+                    }
+                    tracing::error!(
+                        "the configuration has {} fault(s): the one before stays in force",
+                        faults.faults.len()
+                    );
+                }
+                None => anyhow::bail!("the configuration file is not followed any more, which is a defect"),
+            },
+            _ = tick.tick() => {
+                service.look_after().await;
+                telemetry.say_dropped();
             }
         }
     }
     tracing::info!("ending: the gateways keep the routes for their restart time");
     service.hand_over().await;
     Ok(())
+}
+
+/// Logs what is allowed and probably not meant.
+fn say_warnings(path: &Path, config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{}", warning.located(path));
+    }
 }

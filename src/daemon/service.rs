@@ -29,9 +29,9 @@ pub struct Service {
     speaker: Arc<Mutex<Speaker>>,
     nudge: Arc<Notify>,
     config_loaded: Arc<AtomicBool>,
-    _listeners: AbortOnDropHandle<()>,
-    _http: Option<AbortOnDropHandle<()>>,
-    _transports: Vec<AbortOnDropHandle<()>>,
+    listeners: AbortOnDropHandle<()>,
+    http: AbortOnDropHandle<()>,
+    transports: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Service {
@@ -69,7 +69,7 @@ impl Service {
             config_loaded: Arc::clone(&config_loaded),
         };
         let http =
-            config.http.as_ref().map(|http| AbortOnDropHandle::new(tokio::spawn(serve_http(http.listen, shared))));
+            AbortOnDropHandle::new(tokio::spawn(serve_http(config.http.as_ref().map(|http| http.listen), shared)));
         tracing::info!(
             sources = config.sources.len(),
             gateways = config.gateways.len(),
@@ -86,9 +86,9 @@ impl Service {
             speaker,
             nudge,
             config_loaded,
-            _listeners: listen,
-            _http: http,
-            _transports: transports,
+            listeners: listen,
+            http,
+            transports,
         })
     }
 
@@ -97,10 +97,14 @@ impl Service {
         &self.engine
     }
 
-    /// Completes when the engine has ended.
-    pub(super) async fn engine_ended(&mut self) {
-        // The thread only ever drops its end.
-        let _ = (&mut self.ended).await;
+    /// Completes when a part has ended that must not: the engine, the listeners or the HTTP service.
+    pub(super) async fn ended(&mut self) {
+        tokio::select! {
+            // The thread only ever drops its end.
+            _ = &mut self.ended => {}
+            _ = &mut self.listeners => {}
+            _ = &mut self.http => {}
+        }
     }
 
     /// Starts again what has failed on its own.
@@ -142,6 +146,8 @@ impl Service {
     /// Ends the sessions so that the gateways keep the routes, then everything else.
     pub async fn hand_over(self) {
         self.speaker.lock().await.hand_over().await;
+        // Before the engine: a transport whose orders end would take that for a defect.
+        drop(self.transports);
         self.engine.stop();
     }
 }
@@ -182,7 +188,9 @@ async fn listen(speaker: Arc<Mutex<Speaker>>, addresses: Vec<std::net::SocketAdd
     std::future::pending::<()>().await;
 }
 
-async fn serve_http(address: std::net::SocketAddr, shared: Shared) {
+/// Serves HTTP, if that is configured.
+async fn serve_http(address: Option<std::net::SocketAddr>, shared: Shared) {
+    let Some(address) = address else { return std::future::pending().await };
     loop {
         match tokio::net::TcpListener::bind(address).await {
             Ok(listener) => {
