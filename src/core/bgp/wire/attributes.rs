@@ -99,6 +99,7 @@ pub(super) struct Rule {
     pub(super) name: &'static str,
     /// Optional (0x80) and Transitive (0x40) as they must be.
     pub(super) flags: u8,
+    /// Wrong flags always withdraw.
     pub(super) on_fault: Consequence,
 }
 
@@ -161,8 +162,9 @@ impl Attributes {
             _ => {}
         }
         check_flags(flags, rule).and_then(|()| self.store(attribute, value, context)).map_err(|fault| match fault {
-            // RFC 9774 §3: such a route is not used, even where only AS4_PATH says so.
-            Fault::AsSet => (fault, Consequence::Withdraw),
+            // RFC 9774 §3: such a route is not used, even where only AS4_PATH says so. RFC 7606 §3 c: wrong flags withdraw, also
+            // of a type whose other faults only cost the attribute.
+            Fault::AsSet | Fault::Flags(_) => (fault, Consequence::Withdraw),
             _ => (fault, rule.on_fault),
         })
     }

@@ -33,7 +33,7 @@ mod reader;
 mod refresh;
 mod restart;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod update;
 
 pub use attributes::{Aggregator, Attributes, Origin};

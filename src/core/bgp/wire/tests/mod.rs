@@ -7,14 +7,14 @@ mod open;
 mod packer;
 mod properties;
 mod refresh;
-mod rfc7606;
+pub(in crate::bgp) mod rfc7606;
 mod update;
 
 use super::{Frame, Framer, Notification};
 use crate::model::Prefix;
 
 /// Octets from hexadecimal; white space does not matter.
-fn hex(text: &str) -> Vec<u8> {
+pub(in crate::bgp) fn hex(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();
     assert_eq!(digits.len() % 2, 0, "half an octet in {text:?}");
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
@@ -32,7 +32,7 @@ fn prefix(text: &str) -> Prefix {
     text.parse().unwrap()
 }
 
-fn prefixes(text: &str) -> Vec<Prefix> {
+pub(in crate::bgp) fn prefixes(text: &str) -> Vec<Prefix> {
     text.split_whitespace().map(prefix).collect()
 }
 
