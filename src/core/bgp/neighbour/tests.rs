@@ -6,11 +6,13 @@
 mod collision;
 mod established;
 mod grid;
+mod malformed;
 mod negotiate;
 mod options;
 mod pair;
 mod properties;
 mod restart;
+mod rfc7606;
 mod timers;
 
 use super::{
