@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit integration bench clean
+.PHONY: help demo build test setup lint unit fuzz integration bench clean
 
 MACHETE := cargo-machete 0.9.2
 DENY := cargo-deny 0.20.2
@@ -19,7 +19,7 @@ build: ## build the product for use
 	@$(WITH_PROTOC) cargo build --release --package fingerpost
 
 test: setup lint ## install what is missing, then lint and run every test (the labs need root)
-	@integration/suite.sh unit integration
+	@integration/suite.sh unit fuzz integration
 
 setup: ## install the packages that the tests need (as root, on Debian or Ubuntu)
 	@integration/setup.sh
@@ -33,6 +33,10 @@ lint: ## formatting, clippy, rustdoc, unused and forbidden dependencies
 
 unit: ## unit, property and conformance tests
 	@integration/suite.sh unit
+
+fuzz: SECONDS ?= 60
+fuzz: ## run every fuzz target, one after the other, for a time (SECONDS=60 each)
+	@fuzz/run.sh $(SECONDS)
 
 integration: ## the scenarios with real etcd, BIRD and FRR in network namespaces (root)
 	@integration/suite.sh integration

@@ -8,6 +8,7 @@ packages=(
   bird2 frr                              # the gateways
   iproute2 iputils-ping tcpdump          # the lab
   util-linux                             # nsenter, setpriv
+  g++                                    # libFuzzer
   protobuf-compiler libprotobuf-dev      # etcd-client's build script
 )
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs test suites, counts, and ends with one line: N passed, N failed, N skipped.
-# Usage: integration/suite.sh [unit] [integration]
+# Usage: integration/suite.sh [unit] [fuzz] [integration]
 #   unit          unit, property and conformance tests of every crate but the lab
+#   fuzz          every fuzz target for five seconds, each counted as a test
 #   integration   the scenarios in network namespaces, with the product's binary built just before
 # With CI=true a skip is a failure.
 set -euo pipefail
@@ -30,6 +31,13 @@ for suite in "$@"; do
     unit)
       run integration/with-protoc.sh cargo test --workspace --exclude integration --no-fail-fast
       ;;
+    fuzz)
+      if ! command -v c++ >/dev/null; then
+        skip "fuzz: libFuzzer needs a C++ compiler; install g++"
+        continue
+      fi
+      run fuzz/run.sh 5
+      ;;
     integration)
       if [ "$(uname -s)" != Linux ]; then
         skip "integration: network namespaces need Linux; run it in a Linux virtual machine"
@@ -57,7 +65,7 @@ sum() {
 }
 skipped=$(wc -l <"$FINGERPOST_SKIPS")
 # A scenario that skips itself counts as passed for the harness; one that is ignored is a skip.
-quiet=$(grep -c -v '^SKIP integration:' "$FINGERPOST_SKIPS" || true)
+quiet=$(grep -c -v '^SKIP \(integration\|fuzz\):' "$FINGERPOST_SKIPS" || true)
 passed=$(($(sum passed) - quiet))
 failed=$(sum failed)
 skipped=$((skipped + $(sum ignored)))

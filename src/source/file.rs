@@ -197,8 +197,8 @@ struct Host {
     labels: Labels,
 }
 
-/// The hosts' records, by name.
-fn parse(path: &Path, contents: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+/// The hosts' records, by name; `path` is only named in faults.
+pub fn parse(path: &Path, contents: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Fault> {
     let fault = |why: String| Fault {
         kind: FaultKind::Malformed,
         message: format!("{}: {why}: what it said before stays", path.display()),

@@ -1,0 +1,3 @@
+//! See `fuzz::TARGETS`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|octets: &[u8]| fuzz::run("schema_flannel", octets));
