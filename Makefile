@@ -43,7 +43,7 @@ integration: ## the scenarios with real etcd, BIRD and FRR in network namespaces
 
 bench: ## measure the figures of the design, side by side with the bare minimum (BENCH="--rows 1,3 --runs 5")
 	@$(WITH_PROTOC) cargo build --release --package fingerpost --package bench
-	@$(WITH_PROTOC) cargo run --release --quiet --package bench -- $(BENCH)
+	@$(WITH_PROTOC) cargo run --release --quiet --package bench -- --page docs/benchmarks.md $(BENCH)
 
 clean: ## remove what was built
 	cargo clean

@@ -8,6 +8,7 @@
 
 mod bare;
 mod etcd;
+mod page;
 mod process;
 mod receiver;
 mod records;
@@ -37,6 +38,9 @@ struct Options {
     /// Where the figures go as JSON
     #[arg(long, value_name = "FILE", default_value = "target/bench/results.json")]
     json: PathBuf,
+    /// A Markdown page to put the figures into, between its marks
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
     /// The binary that is measured; unless given, the one beside this program
     #[arg(long, value_name = "FILE")]
     fingerpost: Option<PathBuf>,
@@ -69,6 +73,9 @@ fn main() -> anyhow::Result<()> {
     let report = Report { machine, quick: options.quick, optimised, figures };
     report.write(&options.json)?;
     print!("{}", report.table());
+    if let Some(page) = &options.page {
+        page::write(&report, page)?;
+    }
     eprintln!("written to {}", options.json.display());
     Ok(())
 }

@@ -146,7 +146,7 @@ impl Report {
 }
 
 /// Three digits are enough for people.
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     match value.abs() {
         0.0..0.1 => format!("{value:.4}"),
         0.1..10.0 => format!("{value:.2}"),
