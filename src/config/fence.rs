@@ -59,7 +59,8 @@ pub(super) fn bits(family: Family) -> u8 {
     }
 }
 
-pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Option<Fence> {
+/// `ipv4_via_ipv6`: IPv4 routes may have IPv6 next hops.
+pub(super) fn read(field: &Field<'_>, ipv4_via_ipv6: bool, check: &mut Check) -> Option<Fence> {
     let table = field.table(&keys::FENCE, check)?;
     let prefixes = table.need(
         "prefixes",
@@ -75,7 +76,7 @@ pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Option<Fence> {
         not_empty(field, ranges, "nothing could be announced", check)
     });
     let fence = Fence { prefixes: prefixes?, next_hops: next_hops? };
-    agree(&fence, check);
+    agree(&fence, ipv4_via_ipv6, check);
     Some(fence)
 }
 
@@ -88,7 +89,11 @@ fn not_empty<T>(field: &Field<'_>, list: Vec<T>, so: &str, check: &mut Check) ->
 }
 
 /// Prefixes and next hops belong to different parts of the network.
-fn agree(fence: &Fence, check: &mut Check) {
+fn agree(fence: &Fence, ipv4_via_ipv6: bool, check: &mut Check) {
+    // Whether next hops of the family are of use, and whether routes of it have any.
+    let borrows = |family| ipv4_via_ipv6 && family == Family::Ipv6 && fence.has(Family::Ipv4);
+    let ranges = |family| fence.next_hops.iter().any(|range| range.family() == family);
+    let lends = |family| ipv4_via_ipv6 && family == Family::Ipv4 && ranges(Family::Ipv6);
     for (n, range) in fence.next_hops.iter().enumerate() {
         let path = format!("fence.next_hops[{n}]");
         if let Some((_, within)) = fence.overlapping(*range) {
@@ -98,7 +103,7 @@ fn agree(fence: &Fence, check: &mut Check) {
                 message,
                 "narrow one of the two: a host is never reached by a route it is the next hop of",
             );
-        } else if !fence.has(range.family()) {
+        } else if !fence.has(range.family()) && !borrows(range.family()) {
             check.warn(
                 &path,
                 format!("no {} prefix is in fence.prefixes", range.family()),
@@ -108,7 +113,7 @@ fn agree(fence: &Fence, check: &mut Check) {
     }
     for family in Family::ALL {
         let first = fence.prefixes.iter().position(|range| range.within.family() == family);
-        if let Some(n) = first.filter(|_| fence.next_hops.iter().all(|range| range.family() != family)) {
+        if let Some(n) = first.filter(|_| !ranges(family) && !lends(family)) {
             let path = format!("fence.prefixes[{n}]");
             let message = format!("no {family} range is in fence.next_hops, so no {family} route could pass");
             check.fault(&path, message, format!("add the range of the hosts' {family} addresses"));

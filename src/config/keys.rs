@@ -25,7 +25,7 @@ tables! {
     ROOT "" ["router" "sources" "fence" "gateways" "policies" "state_dir" "http" "log"]
         not_yet ["election" "admin" "guard" "startup" "hosts" "canary"];
     ROUTER "router" ["asn" "id" "listen" "restart_time" "replicas"] not_yet [];
-    SOURCE "sources.*" ["etcd" "file" "schema" "priority" "allow_empty"] not_yet ["kubernetes"];
+    SOURCE "sources.*" ["etcd" "file" "schema" "priority" "allow_empty" "ipv4_via_ipv6"] not_yet ["kubernetes"];
     ETCD "sources.*.etcd" ["endpoints" "tls" "user" "password_file"] not_yet [];
     TLS "sources.*.etcd.tls" ["ca" "cert" "key" "server_name"] not_yet [];
     FILE "sources.*.file" ["path" "poll"] not_yet [];

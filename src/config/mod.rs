@@ -129,7 +129,13 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
         }
         sources
     });
-    let fence = table.need("fence", "say what may be announced: {prefixes: […], next_hops: […]}", check, fence::read);
+    let fence =
+        table.need("fence", "say what may be announced: {prefixes: […], next_hops: […]}", check, |field, check| {
+            // Where it cannot be told, the fence is given the benefit of the doubt.
+            let via_ipv6 =
+                sources.as_ref().is_none_or(|(sources, _)| sources.values().any(|source| source.ipv4_via_ipv6));
+            fence::read(field, via_ipv6, check)
+        });
     let around = policy::Around { fence: fence.as_ref(), sources: sources.as_ref().map(|(_, names)| names) };
     let policies = table.or("policies", Default::default(), check, |field, check| {
         named(field, check, |field, check| policy::read(field, &around, check))
@@ -150,6 +156,7 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
     }
     let policies = policies.map(|(policies, _)| policies);
     remarks(&table, &gateways, policies.as_ref(), check);
+    via_ipv6(sources.as_ref().map(|(sources, _)| sources), &gateways, check);
     Some(Config {
         router: router.whole()?,
         sources: sources?.0,
@@ -197,6 +204,17 @@ fn keep_out(fence: &Fence, router: &router::Partial, sources: Option<&BTreeMap<S
                 fence.keep_out(address, &format!("sources.{name}.etcd.endpoints[{n}]"), check);
             }
         }
+    }
+}
+
+/// IPv4 routes by an IPv6 next hop go only to gateways that are offered them (RFC 8950).
+fn via_ipv6(sources: Option<&BTreeMap<String, Source>>, gateways: &BTreeMap<String, Gateway>, check: &mut Check) {
+    if gateways.values().any(|gateway| gateway.open.extended_next_hop) {
+        return;
+    }
+    for (name, _) in sources.into_iter().flatten().filter(|(_, source)| source.ipv4_via_ipv6) {
+        let message = "no gateway has extended_next_hop: nobody is told of such a route";
+        check.warn(&format!("sources.{name}.ipv4_via_ipv6"), message, "set extended_next_hop on gateways that know it");
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Source {
     pub priority: u16,
     /// Whether an empty list is believed at the first start.
     pub allow_empty: bool,
+    /// Whether IPv4 subnets of a host that has only an IPv6 address have that for a next hop (RFC 8950).
+    pub ipv4_via_ipv6: bool,
 }
 
 /// The stores that can be read.
@@ -142,7 +144,8 @@ pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Option<Source> {
         field.integer(0..=u16::MAX.into(), check).and_then(|number| u16::try_from(number).ok())
     });
     let allow_empty = table.or("allow_empty", false, check, Field::boolean);
-    Some(Source { store: store?, priority: priority?, allow_empty: allow_empty? })
+    let ipv4_via_ipv6 = table.or("ipv4_via_ipv6", false, check, Field::boolean);
+    Some(Source { store: store?, priority: priority?, allow_empty: allow_empty?, ipv4_via_ipv6: ipv4_via_ipv6? })
 }
 
 fn etcd(field: &Field<'_>, schema: Option<Schema>, check: &mut Check) -> Option<Etcd> {

@@ -134,8 +134,8 @@ fn sync(id: SourceId, source: &config::Source, seed: u64) -> SyncConfig {
         config::Store::Etcd(etcd) => (schema(&etcd.schema), Follow::Watch),
         config::Store::File(_) => (Schema::Hosts, Follow::Relists),
     };
-    let (allow_empty, timing) = (source.allow_empty, Timing::default());
-    SyncConfig { source: id, schema, follow, allow_empty, seed, timing }
+    let (allow_empty, ipv4_via_ipv6, timing) = (source.allow_empty, source.ipv4_via_ipv6, Timing::default());
+    SyncConfig { source: id, schema, follow, ipv4_via_ipv6, allow_empty, seed, timing }
 }
 
 pub(super) fn schema(schema: &config::Schema) -> Schema {

@@ -16,7 +16,7 @@ sources:
   prod:
     etcd: { endpoints: ["http://10.0.3.2:2379", "http://[fd00::2]:2379/"] }
     schema: { flannel: { prefix: /coreos.com/network/ } }
-  lab: { file: { path: hosts.yaml, poll: 500ms }, priority: 7, allow_empty: true }
+  lab: { file: { path: hosts.yaml, poll: 500ms }, priority: 7, allow_empty: true, ipv4_via_ipv6: true }
 fence:
   prefixes: [ { within: 10.244.0.0/16, lengths: 20-28 }, { within: "fd00:10::/32", lengths: 64 } ]
   next_hops: [ 10.168.0.0/16, "fd00:1::/32" ]
@@ -86,7 +86,9 @@ fn sources_arrive() {
     assert_eq!(etcd.schema, Schema::Flannel { prefix: "/coreos.com/network".into() });
     assert_eq!((&etcd.tls, &etcd.login), (&None, &None));
     let file = FileStore { path: "/etc/fingerpost/hosts.yaml".into(), poll: Duration::from_millis(500) };
-    assert_eq!(config.sources["lab"], Source { store: Store::File(file), priority: 7, allow_empty: true });
+    let lab = Source { store: Store::File(file), priority: 7, allow_empty: true, ipv4_via_ipv6: true };
+    assert_eq!(config.sources["lab"], lab);
+    assert!(!config.sources["prod"].ipv4_via_ipv6);
 }
 
 #[test]
@@ -235,6 +237,16 @@ fn equal_text_makes_equal_parts_wherever_its_lines_are() {
     let before = parse(&BASE.join("\n")).unwrap();
     let after = parse(&BASE.join("\n\n# moved\n")).unwrap();
     assert_eq!(before, after);
+}
+
+/// RFC 8950: IPv6 addresses alone do for IPv4 subnets where that is asked for.
+#[test]
+fn ipv6_next_hops_do_for_ipv4_prefixes_where_a_source_says_so() {
+    let source = "schema: { native: {} }, ipv4_via_ipv6: true }";
+    let text = BASE.join("\n").replace("schema: { native: {} } }", source).replace("10.168.0.0/16", "\"fd00:1::/32\"");
+    let text = text.replace("policy: all }", "policy: all, extended_next_hop: true }");
+    let config = parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(config.warnings, []);
 }
 
 /// What looks like something that is refused or warned of, and is right.

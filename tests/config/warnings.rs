@@ -40,6 +40,14 @@ fn what_is_probably_not_meant_is_warned_of() {
         ],
     );
     warns(
+        "IPv6 next hops that nobody is told",
+        3,
+        r#"  prod: { etcd: { endpoints: ["http://127.0.0.1:2379"] }, schema: { native: {} }, ipv4_via_ipv6: true }"#,
+        &[
+            r#"3:98: sources.prod.ipv4_via_ipv6: no gateway has extended_next_hop: nobody is told of such a route: set extended_next_hop on gateways that know it"#,
+        ],
+    );
+    warns(
         "attached where no next hop is",
         8,
         r#"  a: { address: 10.169.0.1, asn: 64500, policy: all, attached: [10.169.0.0/24] }"#,

@@ -37,6 +37,7 @@ impl Follower {
             source: SourceId(0),
             schema,
             follow: Follow::Watch,
+            ipv4_via_ipv6: false,
             allow_empty: true,
             seed: 1,
             timing,

@@ -141,7 +141,7 @@ impl Sync {
     pub fn new(config: SyncConfig) -> Self {
         let range = config.schema.range();
         Sync {
-            table: Table::new(config.source, range.start.clone()),
+            table: Table::new(config.source, range.start.clone(), config.ipv4_via_ipv6),
             rng: Rng::new(config.seed),
             range,
             config,

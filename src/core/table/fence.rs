@@ -3,7 +3,7 @@
 //! Static on purpose: no record can widen it. A next hop inside the pod prefixes is refused, so no admitted prefix can
 //! contain any host's address, its own owner's least of all.
 
-use crate::model::Prefix;
+use crate::model::{Family, Prefix};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
@@ -54,8 +54,8 @@ pub enum Refusal {
     /// The next hop is no host's address.
     #[error("the next hop {0} is not a usable unicast address")]
     NextHopUnusable(IpAddr),
-    /// The next hop is of the other family.
-    #[error("the next hop {0} is of the other address family")]
+    /// An IPv6 prefix by an IPv4 next hop.
+    #[error("the next hop {0} is no IPv6 address")]
     NextHopFamily(IpAddr),
     /// It would draw a router's, gateway's or store's own traffic to a host.
     #[error("the prefix contains {0}, an address of a gateway, of the store or of Fingerpost itself")]
@@ -94,7 +94,8 @@ impl Fence {
     }
 
     fn admits_next_hop(&self, prefix: Prefix, next_hop: IpAddr) -> Result<(), Refusal> {
-        if next_hop.is_ipv4() != prefix.net().addr().is_ipv4() {
+        // The other way round is possible (RFC 8950), and reaches only gateways with which it was agreed.
+        if next_hop.is_ipv4() && prefix.family() == Family::Ipv6 {
             return Err(Refusal::NextHopFamily(next_hop));
         }
         if !usable(next_hop) {
@@ -219,11 +220,14 @@ mod tests {
             ("10.170.0.1", Refusal::NextHop(a("10.170.0.1"))),
             ("224.0.0.1", Refusal::NextHopUnusable(a("224.0.0.1"))),
             ("0.0.0.0", Refusal::NextHopUnusable(a("0.0.0.0"))),
-            ("fd00:10:168::11", Refusal::NextHopFamily(a("fd00:10:168::11"))),
+            ("fd00:10:169::11", Refusal::NextHop(a("fd00:10:169::11"))),
+            ("::ffff:10.168.0.11", Refusal::NextHopUnusable(a("::ffff:10.168.0.11"))),
         ] {
             assert_eq!(fence().admits(prefix, a(hop)), Err(refusal), "{hop}");
         }
         let v6 = p("fd00:10:244:1::/64");
+        assert_eq!(fence().admits(prefix, a("fd00:10:168::11")), Ok(()), "RFC 8950");
+        assert_eq!(fence().admits(v6, a("10.168.0.11")), Err(Refusal::NextHopFamily(a("10.168.0.11"))));
         assert_eq!(fence().admits(v6, a("fe80::1")), Err(Refusal::NextHopUnusable(a("fe80::1"))));
     }
 }

@@ -160,7 +160,7 @@ impl View {
                     if self.changed_at(slot) >= order.at {
                         continue; // the tail carries it, or has done so
                     }
-                    match self.get(slot).filter(|&id| !writer.excludes(id)) {
+                    match self.get(slot).filter(|&id| !writer.excludes(id) && writer.can_say(id)) {
                         Some(attr) => writer.add(slot, Some(attr)),
                         None if *withdraw_absent => writer.add(slot, None),
                         None => {}
@@ -183,6 +183,8 @@ struct Writer<'a> {
     attrs: Vec<AttrId>,
     /// The last answer of `excludes`: runs ask the same again and again.
     excluded: Option<(AttrId, bool)>,
+    /// … and of `can_say`.
+    sayable: Option<(AttrId, bool)>,
     out: Vec<u8>,
     ends: Vec<u32>,
 }
@@ -198,6 +200,7 @@ impl<'a> Writer<'a> {
             run_attr: None,
             attrs: Vec::new(),
             excluded: None,
+            sayable: None,
             out: Vec::new(),
             ends: Vec::new(),
         }
@@ -214,6 +217,19 @@ impl<'a> Writer<'a> {
         }
         let answer = self.ask.exclusion.excludes(self.view.attributes(id).next_hop);
         self.excluded = Some((id, answer));
+        answer
+    }
+
+    /// Whether the attributes can be said in this encoding at all: an IPv6 next hop of an IPv4 route needs RFC 8950. What
+    /// cannot be is left out of a dump; a change to it is a withdrawal.
+    fn can_say(&mut self, id: AttrId) -> bool {
+        if let Some((last, answer)) = self.sayable
+            && last == id
+        {
+            return answer;
+        }
+        let answer = self.packer.can_announce(self.view.attributes(id));
+        self.sayable = Some((id, answer));
         answer
     }
 

@@ -81,6 +81,7 @@ pub(super) fn settings(variant: u8) -> Settings {
             source: SourceId(n),
             schema: Schema::Native { prefix: "/fp".into() },
             follow: Follow::Watch,
+            ipv4_via_ipv6: false,
             allow_empty: false,
             seed: n.into(),
             timing: Timing::default(),

@@ -23,6 +23,7 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
         source: SOURCE,
         schema: Schema::Hosts,
         follow: Follow::Relists,
+        ipv4_via_ipv6: false,
         allow_empty: false,
         seed: 1,
         timing: Timing::default(),

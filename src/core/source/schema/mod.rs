@@ -85,6 +85,13 @@ pub struct Addresses {
 }
 
 impl Addresses {
+    /// The next hop of subnets of this family. `ipv4_via_ipv6`: an IPv4 subnet whose host has no IPv4 address takes the IPv6
+    /// one (RFC 8950); never the other way round.
+    pub fn next_hop(&self, family: Family, ipv4_via_ipv6: bool) -> Option<IpAddr> {
+        let borrowed = || self.of(Family::Ipv6).filter(|_| ipv4_via_ipv6 && family == Family::Ipv4);
+        self.of(family).or_else(borrowed)
+    }
+
     /// The address of this family.
     pub fn of(&self, family: Family) -> Option<IpAddr> {
         match family {

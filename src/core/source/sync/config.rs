@@ -13,6 +13,8 @@ pub struct SyncConfig {
     pub schema: Schema,
     /// How changes come.
     pub follow: Follow,
+    /// Whether IPv4 subnets of a host that has only an IPv6 address have that for a next hop (RFC 8950).
+    pub ipv4_via_ipv6: bool,
     /// Whether an empty first list is believed.
     pub allow_empty: bool,
     /// For jitter.

@@ -43,7 +43,7 @@ pub(super) struct Entry {
 
 impl Entry {
     /// What it states and where that is reached.
-    pub(super) fn claims(&self) -> impl Iterator<Item = (Prefix, Claim)> {
+    pub(super) fn claims(&self, ipv4_via_ipv6: bool) -> impl Iterator<Item = (Prefix, Claim)> {
         let addresses = self.body.addresses();
         self.owner.iter().flat_map(move |owner| {
             self.body.subnets().filter_map(move |prefix| {
@@ -51,7 +51,7 @@ impl Entry {
                     prefix,
                     Claim {
                         host: owner.host.clone(),
-                        next_hop: addresses.of(prefix.family())?,
+                        next_hop: addresses.next_hop(prefix.family(), ipv4_via_ipv6)?,
                         labels: Arc::clone(&owner.labels),
                         created: self.created.0,
                         readable: self.readable,
@@ -62,9 +62,9 @@ impl Entry {
     }
 
     /// Subnets that have no next hop.
-    pub(super) fn without_next_hop(&self) -> impl Iterator<Item = Prefix> {
+    pub(super) fn without_next_hop(&self, ipv4_via_ipv6: bool) -> impl Iterator<Item = Prefix> {
         let addresses = self.body.addresses();
-        self.body.subnets().filter(move |prefix| addresses.of(prefix.family()).is_none())
+        self.body.subnets().filter(move |prefix| addresses.next_hop(prefix.family(), ipv4_via_ipv6).is_none())
     }
 }
 

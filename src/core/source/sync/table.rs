@@ -15,6 +15,7 @@ use std::hash::BuildHasher;
 
 pub(super) struct Table {
     source: SourceId,
+    ipv4_via_ipv6: bool,
     /// What all keys begin with.
     start: Bytes,
     slots: Vec<Option<Entry>>,
@@ -35,9 +36,10 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(source: SourceId, start: Bytes) -> Self {
+    pub(super) fn new(source: SourceId, start: Bytes, ipv4_via_ipv6: bool) -> Self {
         Table {
             source,
+            ipv4_via_ipv6,
             start,
             slots: Vec::new(),
             free: Vec::new(),
@@ -212,7 +214,7 @@ impl Table {
             Err(why) => (None, Some(why)),
         };
         let entry = Entry { body, id, readable: owner.is_some(), modified, created, owner };
-        for (prefix, claim) in entry.claims() {
+        for (prefix, claim) in entry.claims(self.ipv4_via_ipv6) {
             out.changes.push(ClaimChange::Upsert(ClaimKey { source: self.source, record: id, prefix }, claim));
         }
         if let Some(place) = self.slots.get_mut(slot.index()) {
@@ -234,6 +236,7 @@ impl Table {
     /// The record was written: says what that changes, additions first, so that no prefix is without a claim in between.
     fn rewrite(&mut self, slot: Slot, fact: Fact, out: &mut Outcome) {
         let before = self.claims(slot);
+        let ipv4_via_ipv6 = self.ipv4_via_ipv6;
         let Some(entry) = self.entry_mut(slot) else { return };
         let id = entry.id;
         entry.modified = fact.modified;
@@ -250,7 +253,7 @@ impl Table {
                 entry.body = fact.body;
                 entry.owner = Some(owner);
                 let dangling: Vec<_> = entry
-                    .without_next_hop()
+                    .without_next_hop(ipv4_via_ipv6)
                     .filter_map(|prefix| find(&before, prefix))
                     .map(|(prefix, claim)| (*prefix, Claim { readable: false, ..claim.clone() }))
                     .collect();
@@ -282,7 +285,7 @@ impl Table {
 
     /// All claims of a record, in the order of their prefixes.
     fn claims(&self, slot: Slot) -> Vec<(Prefix, Claim)> {
-        let stated = self.entry(slot).into_iter().flat_map(Entry::claims);
+        let stated = self.entry(slot).into_iter().flat_map(|entry| entry.claims(self.ipv4_via_ipv6));
         let kept = self.kept.get(&slot).into_iter().flat_map(|kept| kept.iter().cloned());
         let mut claims: Vec<_> = stated.chain(kept).collect();
         claims.sort_unstable_by_key(|(prefix, _)| *prefix);
@@ -300,7 +303,7 @@ impl Table {
 
     fn note_unresolved(&mut self, slot: Slot, out: &mut Outcome) {
         let Some(entry) = self.entry(slot) else { return };
-        let without: Box<[Prefix]> = entry.without_next_hop().collect();
+        let without: Box<[Prefix]> = entry.without_next_hop(self.ipv4_via_ipv6).collect();
         let known = self.unresolved.get(&slot).map_or(&[][..], |prefixes| prefixes);
         for prefix in without.iter().filter(|prefix| !known.contains(prefix)) {
             let (record, key) = (entry.id, self.whole(entry.body.name()));

@@ -53,6 +53,20 @@ fn i4_other_encodings_are_not_handed_these_chunks() {
     world.settle();
 }
 
+/// RFC 8654 §4, RFC 8950 §4: what cannot be said to a gateway is not announced; it is withdrawn only where it changes.
+#[test]
+fn c14_a_dump_says_nothing_of_what_cannot_be_said_in_the_encoding() {
+    let mut world = World::new(Family::Ipv4);
+    (0..48).for_each(|n| world.set(0, n, Some(HEAVY + n as u8)));
+    world.open(0, 4, 0, true);
+    assert_eq!(chunks(&mut world, 0).len(), 1, "End-of-RIB alone");
+    world.set(0, 7, Some(0));
+    world.set(0, 8, Some(0));
+    chunks(&mut world, 0);
+    world.set(0, 7, Some(HEAVY));
+    world.settle();
+}
+
 #[test]
 fn i4_an_exclusion_that_touches_nothing_shares_everything() {
     let mut world = filled();

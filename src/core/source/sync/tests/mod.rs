@@ -39,6 +39,7 @@ fn config() -> SyncConfig {
         source: SourceId(0),
         schema: Schema::Native { prefix: "/fp".into() },
         follow: Follow::Watch,
+        ipv4_via_ipv6: false,
         allow_empty: false,
         seed: 1,
         timing: Timing::default(),

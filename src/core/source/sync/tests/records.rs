@@ -132,6 +132,32 @@ fn a_subnet_that_never_had_a_next_hop_is_reported_and_not_claimed() {
     assert_eq!(client.sync.unresolved().count(), 0);
 }
 
+const ONLY_IPV6: &str = r#"{"addresses": ["fd00::11"], "subnets": ["10.244.1.0/24", "fd00:244:1::/64"]}"#;
+
+/// RFC 8950, where it is asked for; an IPv4 address goes first, and an IPv6 subnet never borrows one.
+#[test]
+fn c14_an_ipv4_subnet_borrows_its_hosts_ipv6_address_only_where_that_is_configured() {
+    let via = |ipv4_via_ipv6| {
+        let mut client = Client::new(SyncConfig { ipv4_via_ipv6, allow_empty: true, ..config() });
+        client.list(10, vec![]);
+        client
+    };
+    let mut client = via(true);
+    client.events(vec![value(11, "a1", BOTH)]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("fd00:244:1::/64", "fd00::11")]);
+    client.events(vec![value(12, "a1", ONLY_IPV6)]);
+    client.assert_table(&[("10.244.1.0/24", "fd00::11"), ("fd00:244:1::/64", "fd00::11")]);
+    assert_eq!(client.sync.unresolved().count(), 0);
+    client.events(vec![value(13, "a1", ONLY_IPV4)]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("fd00:244:1::/64", "fd00::11?")]);
+    assert!(client.removed.is_empty());
+
+    let mut client = via(false);
+    client.events(vec![value(11, "a1", ONLY_IPV6)]);
+    client.assert_table(&[("fd00:244:1::/64", "fd00::11")]);
+    assert_eq!(client.sync.unresolved().count(), 1);
+}
+
 #[test]
 fn numbers_of_records_are_not_used_again() {
     let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
