@@ -277,7 +277,6 @@ fn refusal(key: &str) -> (&'static str, &'static str) {
 fn advice(key: &str, keys: &Keys) -> String {
     match key {
         "password" if keys.built.contains(&"password_file") => "secrets are read from files: use password_file".into(),
-        "password" if keys.not_yet.contains(&"password_file") => "passwords are not yet supported: remove it".into(),
         "neighbors" | "neighbours" | "peers" if keys.built.contains(&"gateways") => "did you mean gateways?".into(),
         _ => match nearest(key, keys.built.iter().chain(keys.not_yet).copied()) {
             Some(near) => format!("did you mean {near}?"),

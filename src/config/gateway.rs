@@ -12,6 +12,7 @@ use super::tree::Value;
 use fingerpost_core::model::{Asn, Family, HoldTime, Prefix};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// BGP's port.
@@ -46,6 +47,8 @@ pub struct Gateway {
     pub interface: Option<String>,
     /// How many hops its packets may have made (RFC 5082), 1 on the same link; none: unprotected.
     pub ttl_security: Option<u8>,
+    /// The file with the key that its connections are signed with (TCP MD5, RFC 2385); none: unsigned.
+    pub password_file: Option<PathBuf>,
     /// The session's times.
     pub timers: Timers,
     /// Subnets it is attached to; a next hop outside them is not sent to it. Empty: any next hop.
@@ -104,6 +107,7 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
     let source_address = table.maybe("source_address", check, checks::own_address);
     let interface = table.maybe("interface", check, transport::interface);
     let ttl_security = transport::ttl_security(&table, multihop, asn, around, check);
+    let password_file = table.maybe("password_file", check, Field::password_file);
     let timers = match table.get("timers") {
         Some(field) => read_timers(&field, check),
         None => timers(&[], check),
@@ -132,6 +136,7 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
         source_address: source_address?,
         interface: interface?,
         ttl_security: ttl_security?,
+        password_file: password_file?,
         timers: timers?,
         attached: attached?,
         open: open?,

@@ -37,7 +37,8 @@ tables! {
     GATEWAY "gateways.*" [
         "address" "port" "asn" "platform" "policy" "multihop" "families" "passive" "source_address" "timers" "attached"
         "graceful_restart" "enhanced_refresh" "extended_messages" "extended_next_hop" "interface" "ttl_security"
-    ] not_yet ["password_file" "tcp_ao" "listen_range" "max_prefix"];
+        "password_file"
+    ] not_yet ["tcp_ao" "listen_range" "max_prefix"];
     TIMERS "gateways.*.timers" ["keepalive" "hold" "connect_retry"] not_yet [];
     GRACEFUL_RESTART "gateways.*.graceful_restart" ["restart_time" "notification" "long_lived"] not_yet [];
     RULE "policies.*[]" ["match" "set" "then"] not_yet [];

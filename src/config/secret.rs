@@ -5,16 +5,27 @@ use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The most that is read of a key, password or certificate file.
 const LIMIT: u64 = 1 << 20;
 
-/// The content of a secret file; printing it gives `***`.
+/// The content of a secret file, one line; printing it gives `***`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
+    /// The line that the file holds, without its end. The error names the file and repeats nothing of it.
+    pub fn read(file: &Path) -> Result<Secret, String> {
+        let (text, _) = read(file).map_err(|why| format!("cannot use {}: {why}", file.display()))?;
+        Secret::of(&text).ok_or_else(|| no_line(file))
+    }
+
+    fn of(text: &str) -> Option<Secret> {
+        let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
+        (!line.is_empty() && !line.contains(['\n', '\r', '\0'])).then(|| Secret(line.into()))
+    }
+
     /// The content, for those who must send it. Not for messages.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -31,13 +42,31 @@ impl Field<'_> {
     /// The password in the file named here, without the line's end.
     pub(super) fn password(&self, check: &mut Check) -> Option<Secret> {
         let (file, text) = self.content(true, check)?;
-        let password = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-        if password.is_empty() || password.contains(['\n', '\r', '\0']) {
-            let message = format!("{} does not hold one line with a password", file.display());
-            check.fault(&self.path, message, "write the password alone into the file");
-            return None;
+        let password = Secret::of(&text);
+        if password.is_none() {
+            check.fault(&self.path, no_line(&file), "write the password alone into the file");
         }
-        Some(Secret(password.into()))
+        password
+    }
+
+    /// The name of a password's file that is read again while the program runs: what is wrong with it now need not stay so,
+    /// and is only remarked on.
+    pub(super) fn password_file(&self, check: &mut Check) -> Option<PathBuf> {
+        let file = self.file(check)?;
+        match read(&file) {
+            Ok((text, mode)) => {
+                self.remark_on_mode(&file, mode, check);
+                if Secret::of(&text).is_none() {
+                    check.warn(&self.path, no_line(&file), "write the password alone into the file");
+                }
+            }
+            Err(why) => {
+                let message =
+                    format!("cannot use {}: {why}: this gateway stays down until that is mended", file.display());
+                check.warn(&self.path, message, "name a file that this user may read");
+            }
+        }
+        Some(file)
     }
 
     /// The PEM file named here, which holds a private key. It is read again for each connection, so that it can be renewed.
@@ -52,7 +81,7 @@ impl Field<'_> {
         self.holds("-----BEGIN CERTIFICATE-----", &text, &file, check).then_some(file)
     }
 
-    fn holds(&self, mark: &str, text: &str, file: &std::path::Path, check: &mut Check) -> bool {
+    fn holds(&self, mark: &str, text: &str, file: &Path, check: &mut Check) -> bool {
         let found = text.contains(mark);
         if !found {
             let message = format!("{} has no line with {mark}", file.display());
@@ -61,13 +90,19 @@ impl Field<'_> {
         found
     }
 
+    fn remark_on_mode(&self, file: &Path, mode: u32, check: &mut Check) {
+        if mode & 0o007 != 0 {
+            let message = format!("{} can be read or written by everyone (mode {mode:03o})", file.display());
+            check.warn(&self.path, message, "chmod o-rwx");
+        }
+    }
+
     fn content(&self, secret: bool, check: &mut Check) -> Option<(PathBuf, String)> {
         let file = self.file(check)?;
         match read(&file) {
             Ok((text, mode)) => {
-                if secret && mode & 0o007 != 0 {
-                    let message = format!("{} can be read or written by everyone (mode {mode:03o})", file.display());
-                    check.warn(&self.path, message, "chmod o-rwx");
+                if secret {
+                    self.remark_on_mode(&file, mode, check);
                 }
                 Some((file, text))
             }
@@ -83,7 +118,11 @@ impl Field<'_> {
     }
 }
 
-fn read(file: &std::path::Path) -> Result<(String, u32), String> {
+fn no_line(file: &Path) -> String {
+    format!("{} does not hold one line with a password", file.display())
+}
+
+fn read(file: &Path) -> Result<(String, u32), String> {
     // Asked before it is opened: opening a pipe would wait for a writer.
     let metadata = std::fs::metadata(file).map_err(|error| error.to_string())?;
     if !metadata.is_file() {

@@ -107,9 +107,11 @@ impl Service {
         }
     }
 
-    /// Starts again what has failed on its own.
-    pub(super) async fn look_after(&mut self) {
-        self.speaker.lock().await.revive();
+    /// Starts again what has failed on its own, and reads the gateways' password files again. To be called every second or so.
+    pub async fn look_after(&mut self) {
+        let mut speaker = self.speaker.lock().await;
+        speaker.revive();
+        speaker.read_passwords().await;
     }
 
     /// Makes file sources look at once.

@@ -73,6 +73,7 @@ pub(super) fn speaker(config: &Config, numbers: &mut GatewayNumbers) -> Vec<Gate
             id: numbers.of(name),
             name: name.clone(),
             target: target(config, gateway),
+            password_file: gateway.password_file.clone(),
             neighbour: neighbour(config, gateway),
         })
         .collect()

@@ -1,11 +1,14 @@
 //! The task of one gateway: drives its [`Neighbour`], owns its connections.
 
 use super::net::{Later, Net, Stream, Target};
+use super::password::Password;
+use super::socket::md5::Md5Drops;
 use super::writer::{Control, Writer};
 use crate::clock::Clock;
+use crate::config::Secret;
 use crate::engine::{EngineHandle, ToSession};
 use bytes::{Bytes, BytesMut};
-use fingerpost_core::bgp::neighbour::{Agreed, ConnectionId, Effect, End, Input, Neighbour, Status, Stop};
+use fingerpost_core::bgp::neighbour::{Agreed, ConnectionId, Effect, End, Input, Neighbour, State, Status, Stop};
 use fingerpost_core::engine::{Input as EngineInput, SessionNumber, SessionUp};
 use fingerpost_core::model::{GatewayId, Time};
 use fingerpost_core::view::Chunk;
@@ -31,9 +34,17 @@ pub(super) enum Command {
     /// The gateway connected.
     Accepted(Box<dyn Stream>),
     /// How is it?
-    Status(oneshot::Sender<Status>),
+    Status(oneshot::Sender<Told>),
+    /// What its connections are signed with from now on.
+    Password(Password),
     /// Ends the task.
     Stop(Stop),
+}
+
+/// How a gateway is.
+pub(super) struct Told {
+    pub(super) status: Status,
+    pub(super) hint: Option<String>,
 }
 
 /// At most so much is read at once; the next read waits until this was looked at.
@@ -45,6 +56,9 @@ pub(super) struct Gateway {
     id: GatewayId,
     name: String,
     target: Target,
+    password: Password,
+    /// What the kernel had dropped for the sake of TCP MD5 when the session went down.
+    md5_drops: Md5Drops,
     clock: Clock,
     net: Arc<dyn Net>,
     engine: EngineHandle,
@@ -71,6 +85,7 @@ pub(super) struct Parts {
     pub(super) id: GatewayId,
     pub(super) name: String,
     pub(super) target: Target,
+    pub(super) password: Password,
     pub(super) neighbour: Neighbour,
     pub(super) clock: Clock,
     pub(super) net: Arc<dyn Net>,
@@ -81,11 +96,13 @@ pub(super) struct Parts {
 /// Runs until told to stop.
 pub(super) async fn run(parts: Parts, commands: mpsc::UnboundedReceiver<Command>) {
     let (events, received) = mpsc::channel(EVENTS);
-    let Parts { id, name, target, neighbour, clock, net, engine, on_up } = parts;
+    let Parts { id, name, target, password, neighbour, clock, net, engine, on_up } = parts;
     let gateway = Gateway {
         id,
         name,
         target,
+        password,
+        md5_drops: Md5Drops::now(),
         clock,
         net,
         engine,
@@ -104,6 +121,7 @@ pub(super) async fn run(parts: Parts, commands: mpsc::UnboundedReceiver<Command>
 impl Gateway {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>, mut events: mpsc::Receiver<Event>) {
         self.input(Input::Start);
+        self.say_what_is_missing();
         loop {
             let deadline = self.neighbour.next_deadline().map(|at| self.clock.instant(at));
             tokio::select! {
@@ -113,7 +131,11 @@ impl Gateway {
                         self.input(Input::Accepted(id));
                     }
                     Some(Command::Status(answer)) => {
-                        let _ = answer.send(self.neighbour.status());
+                        let _ = answer.send(Told { status: self.neighbour.status(), hint: self.hint() });
+                    }
+                    Some(Command::Password(password)) => {
+                        self.password = password;
+                        self.say_what_is_missing();
                     }
                     Some(Command::Stop(stop)) => {
                         self.input(Input::Stop(stop));
@@ -174,7 +196,10 @@ impl Gateway {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Dial => self.dial = Some(dial(Arc::clone(&self.net), self.target.clone())),
+                Effect::Dial => match self.password.key() {
+                    Ok(key) => self.dial = Some(dial(Arc::clone(&self.net), self.target.clone(), key.cloned())),
+                    Err(why) => self.input(Input::NoPassword(why.to_owned())),
+                },
                 Effect::AbortDial => self.dial = None,
                 Effect::Send(id, message) => {
                     if let Some(connection) = self.connections.get(&id) {
@@ -250,6 +275,7 @@ impl Gateway {
         if let Some((_, number)) = self.session.take_if(|(connection, _)| *connection == id) {
             self.engine.send(EngineInput::SessionDown(self.id, number), None);
         }
+        self.md5_drops = Md5Drops::now();
     }
 
     /// Says why no session comes up, once for each reason in a row.
@@ -258,13 +284,38 @@ impl Gateway {
             tracing::debug!(gateway = self.name, reason = end.reason(), "{end}");
             return;
         }
-        tracing::warn!(gateway = self.name, reason = end.reason(), "no session: {end}");
+        let hint = self.hint().map(|hint| format!(", {hint}")).unwrap_or_default();
+        tracing::warn!(gateway = self.name, reason = end.reason(), "no session: {end}{hint}");
         self.last_failure = Some(end);
+    }
+
+    /// A passive gateway has nothing else that would say it: it never dials.
+    fn say_what_is_missing(&mut self) {
+        if let Err(why) = self.password.key() {
+            let why = why.to_owned();
+            self.input(Input::NoPassword(why));
+        }
+    }
+
+    /// TCP MD5 gives no errors: what is signed with another key, or not at all, is dropped and looks like silence.
+    fn hint(&self) -> Option<String> {
+        let status = self.neighbour.status();
+        if !matches!(self.password, Password::Usable(_)) || status.state == State::Established {
+            return None;
+        }
+        let silent = matches!(status.last_end, Some((_, End::TimedOut)));
+        match Md5Drops::now().since(&self.md5_drops) {
+            Some(drops) => Some(format!(
+                "possibly MD5: the gateway may have another key, or none (dropped on this machine since the session is down: \
+                 {drops})"
+            )),
+            None => silent.then(|| "possibly MD5: the gateway may have another key, or none".to_owned()),
+        }
     }
 }
 
-fn dial(net: Arc<dyn Net>, target: Target) -> Later<'static, io::Result<Box<dyn Stream>>> {
-    Box::pin(async move { net.dial(target).await })
+fn dial(net: Arc<dyn Net>, target: Target, key: Option<Secret>) -> Later<'static, io::Result<Box<dyn Stream>>> {
+    Box::pin(async move { net.dial(target, key).await })
 }
 
 /// Reads until the end. A task that is busy makes it wait, so a flood fills the gateway's own window and nothing else.
@@ -296,6 +347,8 @@ pub struct GatewayReport {
     pub target: Target,
     /// Its session; None if its task does not answer.
     pub status: Option<Status>,
+    /// What may be wrong where the status cannot say it.
+    pub hint: Option<String>,
     /// When this was.
     pub at: Time,
 }

@@ -1,28 +1,60 @@
 //! Connections that gateways open.
 
 use super::gateway::Command;
-use super::net::{Accept, Net, Target};
-use std::collections::HashMap;
+use super::net::{Accept, Incoming, Net, Target};
+use super::password::Password;
+use crate::config::Secret;
+use fingerpost_core::model::Prefix;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
-use tokio::sync::mpsc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-/// By address: how the connection is fitted, and whose task takes it.
-pub(super) type ByAddress = HashMap<IpAddr, (Target, mpsc::UnboundedSender<Command>)>;
+/// How a gateway's connection is fitted, and whose task takes it.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) target: Target,
+    pub(super) password: Password,
+    pub(super) commands: mpsc::UnboundedSender<Command>,
+}
 
 /// Who may connect.
-#[derive(Clone, Default)]
-pub(super) struct Expected(Arc<RwLock<ByAddress>>);
+#[derive(Default)]
+pub(super) struct Roll {
+    pub(super) by_address: HashMap<IpAddr, Entry>,
+}
 
-impl Expected {
-    pub(super) fn replace(&self, with: ByAddress) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = with;
+impl Roll {
+    fn find(&self, address: IpAddr) -> Option<&Entry> {
+        self.by_address.get(&address)
     }
 
-    fn find(&self, address: IpAddr) -> Option<(Target, mpsc::UnboundedSender<Command>)> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&address).cloned()
+    /// Whose connections are signed with what.
+    fn keys(&self) -> BTreeMap<Prefix, Secret> {
+        let of_addresses = self.by_address.iter().filter_map(|(address, entry)| match &entry.password {
+            Password::Usable(key) => Some((Prefix::truncated((*address).into()), key.clone())),
+            _ => None,
+        });
+        of_addresses.collect()
+    }
+}
+
+/// The roll for all listeners; they follow its changes.
+#[derive(Clone)]
+pub(super) struct Expected(Arc<watch::Sender<Roll>>);
+
+impl Default for Expected {
+    fn default() -> Self {
+        Expected(Arc::new(watch::Sender::new(Roll::default())))
+    }
+}
+
+impl Expected {
+    pub(super) fn replace(&self, with: Roll) {
+        self.0.send_replace(with);
     }
 }
 
@@ -38,7 +70,8 @@ impl Listeners {
     ) -> Result<Self, (SocketAddr, io::Error)> {
         let open = |&address: &SocketAddr| {
             let listener = net.listen(address).map_err(|error| (address, error))?;
-            Ok(AbortOnDropHandle::new(tokio::spawn(accept_all(listener, expected.clone()))))
+            let listening = Listening { address, listener, roll: expected.0.subscribe() };
+            Ok(AbortOnDropHandle::new(tokio::spawn(listening.run())))
         };
         addresses.iter().map(open).collect::<Result<_, _>>().map(Listeners)
     }
@@ -54,29 +87,61 @@ impl Listeners {
     }
 }
 
-async fn accept_all(mut listener: Box<dyn Accept>, expected: Expected) {
-    loop {
-        match listener.accept().await {
-            Ok((peer, incoming)) => {
-                // Closed before any OPEN: a stranger learns nothing and costs nothing.
-                let Some((target, task)) = expected.find(peer.ip().to_canonical()) else {
-                    tracing::debug!(peer = %peer, "connection from an address that is no gateway's: closed");
-                    continue;
-                };
-                match incoming.fit(&target) {
-                    Ok(stream) => {
-                        let _ = task.send(Command::Accepted(stream));
-                    }
+struct Listening {
+    address: SocketAddr,
+    listener: Box<dyn Accept>,
+    roll: watch::Receiver<Roll>,
+}
+
+impl Listening {
+    /// Until the speaker is gone.
+    async fn run(mut self) {
+        self.protect();
+        loop {
+            tokio::select! {
+                changed = self.roll.changed() => match changed {
+                    Ok(()) => self.protect(),
+                    Err(_) => return,
+                },
+                accepted = self.listener.accept() => match accepted {
+                    Ok((peer, incoming)) => self.take(peer, incoming),
+                    // File descriptors ran out, or the like: nothing is lost by waiting, and a tight loop helps nobody.
                     Err(error) => {
-                        tracing::warn!(peer = %peer, "connection from a gateway could not be set up: {error}")
+                        tracing::warn!("cannot accept connections for now: {error}");
+                        tokio::time::sleep(Duration::from_millis(200)).await;
                     }
                 }
             }
-            // File descriptors ran out, or the like: nothing is lost by waiting, and a tight loop helps nobody.
-            Err(error) => {
-                tracing::warn!("cannot accept connections for now: {error}");
-                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            }
+        }
+    }
+
+    /// A key that cannot be set leaves its gateway without incoming connections: what it signs the kernel drops, and what it
+    /// does not sign is dropped once it is fitted.
+    fn protect(&mut self) {
+        let keys = self.roll.borrow_and_update().keys();
+        for (peers, error) in self.listener.protect(&keys) {
+            tracing::error!(
+                "no connection from {peers} is taken on {}: the kernel takes no TCP MD5 key for it: {error}; where there are \
+                 many keys, raise the sysctl net.core.optmem_max",
+                self.address
+            );
+        }
+    }
+
+    fn take(&self, peer: SocketAddr, incoming: Box<dyn Incoming>) {
+        // Closed before any OPEN: a stranger learns nothing and costs nothing.
+        let Some(Entry { target, password, commands }) = self.roll.borrow().find(peer.ip().to_canonical()).cloned()
+        else {
+            tracing::debug!(peer = %peer, "connection from an address that is no gateway's: closed");
+            return;
+        };
+        let Ok(key) = password.key() else {
+            tracing::debug!(peer = %peer, "connection from a gateway whose password cannot be used: closed");
+            return;
+        };
+        match incoming.fit(&target, key) {
+            Ok(stream) => _ = commands.send(Command::Accepted(stream)),
+            Err(error) => tracing::warn!(peer = %peer, "connection from a gateway refused: {error}"),
         }
     }
 }

@@ -15,6 +15,7 @@
 mod gateway;
 mod listener;
 mod net;
+mod password;
 mod roster;
 mod socket;
 mod writer;
@@ -23,3 +24,4 @@ pub use gateway::GatewayReport;
 pub use listener::Listeners;
 pub use net::{Accept, Incoming, Later, Net, Stream, Target, Tcp};
 pub use roster::{GatewayConfig, Speaker};
+pub use socket::md5::Md5Drops;

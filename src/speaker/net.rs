@@ -1,6 +1,9 @@
 //! The network as the speaker sees it: the only trait for simulation.
 
 use super::socket;
+use crate::config::Secret;
+use fingerpost_core::model::Prefix;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -37,22 +40,25 @@ pub struct Target {
 
 /// Makes connections.
 pub trait Net: Send + Sync + 'static {
-    /// Connects.
-    fn dial(&self, target: Target) -> Later<'_, io::Result<Box<dyn Stream>>>;
+    /// Connects; with a key, signed by TCP MD5 (RFC 2385).
+    fn dial(&self, target: Target, key: Option<Secret>) -> Later<'_, io::Result<Box<dyn Stream>>>;
     /// Listens; an address in use is an error here.
     fn listen(&self, address: SocketAddr) -> io::Result<Box<dyn Accept>>;
 }
 
 /// Takes connections in.
 pub trait Accept: Send {
-    /// The next connection: who, and how to go on once it is clear which gateway that is.
+    /// The next connection: who, and how to go on once it is clear which gateway that is. May be dropped and called again.
     fn accept(&mut self) -> Later<'_, io::Result<(SocketAddr, Box<dyn Incoming>)>>;
+    /// Takes, from now on, only signed connections from these addresses and only unsigned ones from all others (TCP MD5). The
+    /// key of the longest prefix counts. Whose key cannot be set, and why, is in the answer.
+    fn protect(&mut self, keys: &BTreeMap<Prefix, Secret>) -> Vec<(Prefix, io::Error)>;
 }
 
 /// A connection that came in, before it is known whose it is.
 pub trait Incoming: Send {
-    /// Fits it to the gateway.
-    fn fit(self: Box<Self>, target: &Target) -> io::Result<Box<dyn Stream>>;
+    /// Fits it to the gateway. With a key, whatever goes on is signed.
+    fn fit(self: Box<Self>, target: &Target, key: Option<&Secret>) -> io::Result<Box<dyn Stream>>;
 }
 
 /// The system's TCP.
@@ -60,30 +66,60 @@ pub trait Incoming: Send {
 pub struct Tcp;
 
 impl Net for Tcp {
-    fn dial(&self, target: Target) -> Later<'_, io::Result<Box<dyn Stream>>> {
+    fn dial(&self, target: Target, key: Option<Secret>) -> Later<'_, io::Result<Box<dyn Stream>>> {
         Box::pin(async move {
-            let stream = socket::connect(&target).await?;
+            let stream = socket::connect(&target, key.as_ref()).await?;
             Ok(Box::new(stream) as Box<dyn Stream>)
         })
     }
 
     fn listen(&self, address: SocketAddr) -> io::Result<Box<dyn Accept>> {
-        Ok(Box::new(socket::listen(address)?))
+        let listener = socket::listen(address)?;
+        Ok(Box::new(Listener { listener, is_ipv4: address.is_ipv4(), keys: BTreeMap::new() }))
     }
 }
 
-impl Accept for TcpListener {
+/// A listening socket and the keys that it has.
+struct Listener {
+    listener: TcpListener,
+    is_ipv4: bool,
+    keys: BTreeMap<Prefix, Secret>,
+}
+
+impl Accept for Listener {
     fn accept(&mut self) -> Later<'_, io::Result<(SocketAddr, Box<dyn Incoming>)>> {
         Box::pin(async move {
-            let (stream, peer) = TcpListener::accept(self).await?;
+            let (stream, peer) = self.listener.accept().await?;
             Ok((peer, Box::new(stream) as Box<dyn Incoming>))
         })
+    }
+
+    fn protect(&mut self, keys: &BTreeMap<Prefix, Secret>) -> Vec<(Prefix, io::Error)> {
+        let Listener { listener, is_ipv4, keys: set } = self;
+        let mut failed = Vec::new();
+        set.retain(|peers, _| {
+            let keep = keys.contains_key(peers);
+            if !keep && let Err(error) = socket::md5::set(listener, *peers, None) {
+                failed.push((*peers, error));
+            }
+            keep
+        });
+        for (peers, key) in keys.iter().filter(|(peers, _)| peers.net().addr().is_ipv4() == *is_ipv4) {
+            if set.get(peers) == Some(key) {
+                continue;
+            }
+            match socket::md5::set(listener, *peers, Some(key)) {
+                Ok(()) => _ = set.insert(*peers, key.clone()),
+                Err(error) => failed.push((*peers, error)),
+            }
+        }
+        failed
     }
 }
 
 impl Incoming for tokio::net::TcpStream {
-    fn fit(self: Box<Self>, target: &Target) -> io::Result<Box<dyn Stream>> {
-        socket::fit(&self, target)?;
+    fn fit(self: Box<Self>, target: &Target, key: Option<&Secret>) -> io::Result<Box<dyn Stream>> {
+        socket::fit(&self, target, key)?;
         Ok(self)
     }
 }

@@ -1,8 +1,10 @@
 //! All gateways' tasks: started, asked, stopped.
 
 use super::gateway::{self, Command, GatewayReport, Parts};
-use super::listener::{Expected, Listeners};
+use super::listener::{Entry, Expected, Listeners, Roll};
 use super::net::{Net, Target};
+use super::password::Password;
+use super::socket::md5::Md5Drops;
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use fingerpost_core::bgp::neighbour::{Neighbour, NeighbourConfig, Stop};
@@ -10,11 +12,12 @@ use fingerpost_core::model::GatewayId;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// A gateway as the speaker needs it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,12 +28,15 @@ pub struct GatewayConfig {
     pub name: String,
     /// Where it is.
     pub target: Target,
+    /// The file with the key that its connections are signed with; None: they are not.
+    pub password_file: Option<PathBuf>,
     /// The session.
     pub neighbour: NeighbourConfig,
 }
 
 struct Running {
     config: GatewayConfig,
+    password: Password,
     commands: mpsc::UnboundedSender<Command>,
     task: JoinHandle<()>,
 }
@@ -45,10 +51,21 @@ pub struct Speaker {
     seed: u64,
     on_up: Arc<dyn Fn() + Send + Sync>,
     running: HashMap<GatewayId, Running>,
+    /// The password files as they are being read.
+    reading: Option<JoinHandle<Passwords>>,
+    /// What the kernel had dropped for the sake of TCP MD5 when that was last said, and when that was.
+    md5_drops: (Md5Drops, Instant),
 }
+
+/// What the files say whose names the gateways have.
+type Passwords = HashMap<PathBuf, Password>;
 
 /// How long a task may take to answer, or to say goodbye.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long it is waited for files that are read while everything runs; they are taken the next time.
+const GLANCE: Duration = Duration::from_millis(100);
+/// How often it is said at the most that the kernel drops segments.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 impl Speaker {
     /// A speaker without gateways. `restarting`: an earlier process had sessions (RFC 4724 §3); `on_up` is called at every
@@ -62,7 +79,8 @@ impl Speaker {
         on_up: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
         let (expected, running) = (Expected::default(), HashMap::new());
-        Speaker { clock, net, engine, expected, restarting, seed, on_up, running }
+        let md5_drops = (Md5Drops::now(), Instant::now());
+        Speaker { clock, net, engine, expected, restarting, seed, on_up, running, reading: None, md5_drops }
     }
 
     /// Listens for gateways. The error names the address that cannot be had.
@@ -86,11 +104,16 @@ impl Speaker {
             .collect();
         let gone = gone.into_iter().filter_map(|(id, stop)| Some((self.running.remove(&id)?, stop))).collect();
         end_all(gone).await;
-        for (id, config) in wanted {
-            if !self.running.contains_key(&id) {
-                let running = self.start(config);
-                self.running.insert(id, running);
-            }
+        let new: Vec<GatewayConfig> =
+            wanted.into_values().filter(|config| !self.running.contains_key(&config.id)).collect();
+        let files = new.iter().filter_map(|config| config.password_file.clone()).collect();
+        let passwords = timeout(PATIENCE, read_all(files)).await.ok().and_then(Result::ok).unwrap_or_default();
+        for config in new {
+            let password = match &config.password_file {
+                None => Password::Unwanted,
+                Some(file) => passwords.get(file).cloned().unwrap_or_else(|| unread(file)),
+            };
+            self.running.insert(config.id, self.start(config, password));
         }
         self.expect();
         // What comes later, a gateway added or a session whose parameters changed, follows no restart (RFC 4724 §4.1).
@@ -103,10 +126,70 @@ impl Speaker {
         let mut running: Vec<&Running> = self.running.values().collect();
         running.sort_by_key(|running| (running.config.neighbour.passive, std::cmp::Reverse(running.config.id)));
         let by_address = running.into_iter().map(|running| {
-            let target = running.config.target.clone();
-            (target.address.ip(), (target, running.commands.clone()))
+            let (target, password) = (running.config.target.clone(), running.password.clone());
+            (target.address.ip(), Entry { target, password, commands: running.commands.clone() })
         });
-        self.expected.replace(by_address.collect());
+        self.expected.replace(Roll { by_address: by_address.collect() });
+    }
+
+    /// Reads the password files again: gateways whose key cannot be used, can be used now or is another are told.
+    pub async fn read_passwords(&mut self) {
+        let mut reading = match self.reading.take() {
+            Some(reading) => reading,
+            None => {
+                let files: Vec<_> =
+                    self.running.values().filter_map(|running| running.config.password_file.clone()).collect();
+                if files.is_empty() {
+                    return;
+                }
+                self.say_what_was_dropped();
+                read_all(files)
+            }
+        };
+        // A file system that hangs holds up nothing but this.
+        let passwords = match timeout(GLANCE, &mut reading).await {
+            Ok(read) => read.unwrap_or_default(),
+            Err(_) => return self.reading = Some(reading),
+        };
+        let mut changed = false;
+        for running in self.running.values_mut() {
+            let Some(password) = running.config.password_file.as_ref().and_then(|file| passwords.get(file)) else {
+                continue;
+            };
+            if running.password == *password {
+                continue;
+            }
+            changed = true;
+            match password {
+                Password::Missing(why) => tracing::warn!(
+                    gateway = running.config.name,
+                    "{why}: a session that stands goes on, and no other is begun until that is mended"
+                ),
+                _ => tracing::info!(
+                    gateway = running.config.name,
+                    "the password has changed: it counts from the next connection on"
+                ),
+            }
+            running.password = password.clone();
+            let _ = running.commands.send(Command::Password(password.clone()));
+        }
+        if changed {
+            self.expect();
+        }
+    }
+
+    /// Who sends what the kernel drops cannot be told; that it does happen would otherwise be seen nowhere.
+    fn say_what_was_dropped(&mut self) {
+        let (before, at) = &self.md5_drops;
+        let now = Md5Drops::now();
+        if at.elapsed() >= SAY_AGAIN
+            && let Some(drops) = now.since(before)
+        {
+            tracing::warn!(
+                "the kernel dropped segments for their TCP MD5 signature ({drops}): somebody has another key, or none"
+            );
+            self.md5_drops = (now, Instant::now());
+        }
     }
 
     /// Starts again every gateway whose task has ended by itself (a panic): the others never noticed. True if there was one.
@@ -116,7 +199,7 @@ impl Speaker {
         for id in &dead {
             if let Some(running) = self.running.remove(id) {
                 tracing::error!(gateway = running.config.name, "the gateway's task has failed: starting it again");
-                let again = self.start(running.config);
+                let again = self.start(running.config, running.password);
                 self.running.insert(*id, again);
             }
         }
@@ -137,9 +220,10 @@ impl Speaker {
         let deadline = Instant::now() + PATIENCE;
         let mut reports = Vec::with_capacity(asked.len());
         for (running, answered) in asked {
-            let status = timeout_at(deadline, answered).await.ok().and_then(Result::ok);
+            let told = timeout_at(deadline, answered).await.ok().and_then(Result::ok);
+            let (status, hint) = told.map_or((None, None), |told| (Some(told.status), told.hint));
             let GatewayConfig { id, name, target, .. } = running.config.clone();
-            reports.push(GatewayReport { id, name, target, status, at: self.clock.now() });
+            reports.push(GatewayReport { id, name, target, status, hint, at: self.clock.now() });
         }
         reports.sort_by(|a, b| a.name.cmp(&b.name));
         reports
@@ -150,12 +234,13 @@ impl Speaker {
         end_all(self.running.drain().map(|(_, running)| (running, Stop::Handover)).collect()).await;
     }
 
-    fn start(&self, config: GatewayConfig) -> Running {
+    fn start(&self, config: GatewayConfig, password: Password) -> Running {
         let seed = self.seed ^ (u64::from(config.id.0) << 32);
         let parts = Parts {
             id: config.id,
             name: config.name.clone(),
             target: config.target.clone(),
+            password: password.clone(),
             neighbour: Neighbour::new(config.neighbour.clone(), self.restarting, seed),
             clock: self.clock,
             net: Arc::clone(&self.net),
@@ -164,7 +249,7 @@ impl Speaker {
         };
         let (commands, received) = mpsc::unbounded_channel();
         let task = tokio::spawn(gateway::run(parts, received));
-        Running { config, commands, task }
+        Running { config, password, commands, task }
     }
 }
 
@@ -175,6 +260,22 @@ fn stays(id: GatewayId, target: &Target, wanted: &HashMap<GatewayId, GatewayConf
         config.target.address == target.address
             || (config.id == id && config.target.address.ip() == target.address.ip())
     })
+}
+
+/// Reads them, away from the tasks that must not wait for a disk.
+fn read_all(files: Vec<PathBuf>) -> JoinHandle<Passwords> {
+    tokio::task::spawn_blocking(move || {
+        let read = |file: PathBuf| {
+            let password = Password::read(&file);
+            (file, password)
+        };
+        files.into_iter().map(read).collect()
+    })
+}
+
+/// What is known of a file that could not be read in time.
+fn unread(file: &Path) -> Password {
+    Password::Missing(format!("{} cannot be read: it takes too long", file.display()))
 }
 
 /// Stops them all at once: tasks that do not end cost one wait together, and are ended.

@@ -1,14 +1,18 @@
 //! Sockets and their options.
 
 mod gtsm;
+pub(super) mod md5;
 mod raw;
 #[cfg(test)]
 mod tests;
 
 use super::Target;
+use crate::config::Secret;
+use fingerpost_core::model::Prefix;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// DSCP CS6, "network control" (RFC 4594 §3.2), in the upper six bits of the traffic class.
@@ -18,9 +22,10 @@ const BACKLOG: i32 = 1024;
 /// The most octets that wait in the kernel without having been sent: what is in there cannot be taken back or overtaken.
 const NOT_SENT: u32 = 64 * 1024;
 
-pub(super) async fn connect(target: &Target) -> io::Result<TcpStream> {
+pub(super) async fn connect(target: &Target, key: Option<&Secret>) -> io::Result<TcpStream> {
     let socket = if target.address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     set_options(&SockRef::from(&socket), target)?;
+    sign(&socket, target, key)?;
     if let Some(source) = target.source {
         socket.bind(SocketAddr::new(source, 0))?;
     }
@@ -30,7 +35,9 @@ pub(super) async fn connect(target: &Target) -> io::Result<TcpStream> {
 }
 
 /// Makes an accepted connection the gateway's.
-pub(super) fn fit(stream: &TcpStream, target: &Target) -> io::Result<()> {
+pub(super) fn fit(stream: &TcpStream, target: &Target, key: Option<&Secret>) -> io::Result<()> {
+    // The listener gave it the key. Where it had none yet, or another, nothing more is taken from here on.
+    sign(stream, target, key)?;
     let socket = SockRef::from(stream);
     stream.set_nodelay(true)?;
     set_options(&socket, target)?;
@@ -41,6 +48,12 @@ pub(super) fn fit(stream: &TcpStream, target: &Target) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
     }
     Ok(())
+}
+
+fn sign(socket: &impl AsFd, target: &Target, key: Option<&Secret>) -> io::Result<()> {
+    let Some(key) = key else { return Ok(()) };
+    let said = |error: io::Error| io::Error::new(error.kind(), format!("the kernel takes no TCP MD5 key: {error}"));
+    md5::set(socket, Prefix::truncated(target.address.ip().into()), Some(key)).map_err(said)
 }
 
 fn set_options(socket: &SockRef<'_>, target: &Target) -> io::Result<()> {

@@ -219,3 +219,24 @@ fn a_state_dir_is_a_directory_or_not_there_yet() {
     let faults = parse("ca.crt").unwrap_err().to_string();
     assert!(faults.ends_with("ca.crt is not a directory: name a directory"), "{faults}");
 }
+
+/// Unlike a store's, which must be there at once.
+#[test]
+fn a_gateways_password_file_may_be_wrong_for_now() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text, mode) in [("open", "k\n", 0o644), ("empty", "\n", 0o600), ("two", "k\nk\n", 0o600)] {
+        write(&directory, name, text, mode);
+    }
+    for (name, warning) in [
+        ("open", "can be read or written by everyone (mode 644): chmod o-rwx"),
+        ("empty", "does not hold one line with a password: write the password alone into the file"),
+        ("two", "does not hold one line with a password: write the password alone into the file"),
+    ] {
+        let line = format!("  a: {{ address: 10.168.0.1, asn: 64500, policy: all, password_file: {name} }}");
+        let config = fingerpost::config::parse(&crate::with(8, &line), &directory.path().join("config.yaml")).unwrap();
+        let file = directory.path().join(name);
+        assert_eq!(config.gateways["a"].password_file.as_deref(), Some(file.as_path()));
+        let expected = format!("gateways.a.password_file: {} {warning}", file.display());
+        assert_eq!(config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+    }
+}

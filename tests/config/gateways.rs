@@ -214,10 +214,9 @@ fn a_wrong_gateway_is_refused() {
     refuses(
         "what is not yet built",
         8,
-        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, password_file: a.key, tcp_ao: a.keys }"#,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, tcp_ao: a.keys }"#,
         &[
-            r#"8:54: gateways.a.password_file: is not yet supported: remove it"#,
-            r#"8:76: gateways.a.tcp_ao: TCP-AO (RFC 5925), which few kernels are built with, is not yet supported: remove it"#,
+            r#"8:54: gateways.a.tcp_ao: TCP-AO (RFC 5925), which few kernels are built with, is not yet supported: remove it"#,
         ],
     );
     refuses(
@@ -230,7 +229,7 @@ fn a_wrong_gateway_is_refused() {
         "a password",
         8,
         r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, password: hunter2 }"#,
-        &[r#"8:54: gateways.a.password: unknown key: passwords are not yet supported: remove it"#],
+        &[r#"8:54: gateways.a.password: unknown key: secrets are read from files: use password_file"#],
     );
     refuses(
         "policies that cannot be read give no second fault here",

@@ -116,8 +116,8 @@ fn every_example_is_right() {
     let directory = tempfile::tempdir().unwrap();
     fs::create_dir(directory.path().join("etcd")).unwrap();
     let pem = "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n";
-    for file in ["hosts.yaml", "etcd/ca.crt", "etcd/client.crt", "etcd/client.key", "etcd/password"] {
-        let content = if file.ends_with("password") { "password" } else { pem };
+    for file in ["hosts.yaml", "etcd/ca.crt", "etcd/client.crt", "etcd/client.key", "etcd/password", "core-b.key"] {
+        let content = if file.ends_with("password") || file == "core-b.key" { "password" } else { pem };
         fs::write(directory.path().join(file), content).unwrap();
     }
     for example in &examples {

@@ -14,6 +14,14 @@ fn what_is_probably_not_meant_is_warned_of() {
         ],
     );
     warns(
+        "a password file that is not there, which it may be later",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, password_file: no-such.key }"#,
+        &[
+            r#"8:69: gateways.a.password_file: cannot use no-such.key: No such file or directory (os error 2): this gateway stays down until that is mended: name a file that this user may read"#,
+        ],
+    );
+    warns(
         "nobody is told",
         8,
         r#"  {}"#,

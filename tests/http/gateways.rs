@@ -94,7 +94,7 @@ async fn a_session_shows_what_was_agreed_on_and_how_far_it_is() {
             "sent": gateway["messages"]["sent"],
         },
         "last_notification": { "received": null, "sent": null },
-        "last_end": null,
+        "last_end": null, "hint": null,
         "routes": {
             "ipv4": { "exported": 2, "lag": 0, "caught_up": true },
             "ipv6": { "exported": 0, "lag": null, "caught_up": null },

@@ -43,6 +43,7 @@ pub(super) struct Gateway {
     messages: BothWays<BTreeMap<&'static str, u64>>,
     last_notification: BothWays<Option<Said>>,
     last_end: Option<LastEnd>,
+    hint: Option<String>,
     routes: BTreeMap<&'static str, Routes>,
 }
 
@@ -131,7 +132,7 @@ async fn ask(shared: &Shared) -> Result<(HashMap<GatewayId, GatewayRow>, Vec<Gat
 
 impl Gateway {
     fn new(clock: &Clock, row: Option<GatewayRow>, report: GatewayReport) -> Self {
-        let GatewayReport { name, target, status, .. } = report;
+        let GatewayReport { name, target, status, hint, .. } = report;
         let status = status.as_ref();
         let of = |counters: Option<Counters>| counters.unwrap_or_default().iter().collect();
         Gateway {
@@ -153,6 +154,7 @@ impl Gateway {
                 sent: status.and_then(|status| Said::new(clock, status.last_sent.as_ref())),
             },
             last_end: status.and_then(|status| LastEnd::new(clock, status.last_end.as_ref())),
+            hint,
             routes: row
                 .map(|row| Family::ALL.map(|family| (family.name(), Routes::new(&row, family))).into())
                 .unwrap_or_default(),

@@ -63,4 +63,6 @@ metrics! {
         "BGP messages received from the gateway.";
     MESSAGES_SENT COUNTER "fingerpost_messages_sent_total" ["gateway" "kind"]
         "BGP messages sent to the gateway.";
+    TCP_MD5_DROPPED COUNTER "fingerpost_tcp_md5_dropped_segments_total" ["kind"]
+        "Segments that the kernel dropped for their TCP MD5 signature, of every socket of the machine (or network namespace).";
 }

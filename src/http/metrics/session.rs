@@ -3,7 +3,7 @@
 use super::catalogue as metric;
 use super::sheet::Sheet;
 use super::{Now, number, truth};
-use crate::speaker::GatewayReport;
+use crate::speaker::{GatewayReport, Md5Drops};
 use fingerpost_core::bgp::neighbour::State;
 
 /// Every state, for the zeros.
@@ -13,6 +13,9 @@ const STATES: [State; 6] =
 pub(super) fn fill(sheet: &mut Sheet, reports: &[GatewayReport], now: &Now<'_>) {
     for report in reports {
         session(sheet, report, now);
+    }
+    for (kind, count) in Md5Drops::now().iter() {
+        sheet.put(&metric::TCP_MD5_DROPPED, [kind], number(count));
     }
 }
 

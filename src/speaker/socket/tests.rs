@@ -64,9 +64,9 @@ async fn options_are_set_on_both_kinds_of_connections() {
     for ip in LOOPBACKS {
         let (listener, address) = listener(ip.parse().unwrap());
         let target = Target { interface: Some("lo".into()), ..target(address) };
-        let (ours, accepted) = tokio::join!(connect(&target), listener.accept());
+        let (ours, accepted) = tokio::join!(connect(&target, None), listener.accept());
         let (ours, accepted) = (ours.unwrap(), accepted.unwrap().0);
-        fit(&accepted, &Target { address: SocketAddr::new(address.ip(), 0), ..target.clone() }).unwrap();
+        fit(&accepted, &Target { address: SocketAddr::new(address.ip(), 0), ..target.clone() }, None).unwrap();
         for stream in [&ours, &accepted] {
             let socket = SockRef::from(stream);
             assert!(socket.tcp_nodelay().unwrap());
@@ -85,7 +85,7 @@ async fn options_are_set_on_both_kinds_of_connections() {
 #[tokio::test]
 async fn an_interface_that_is_not_there_is_named() {
     let (_listener, address) = listener("127.0.0.1".parse().unwrap());
-    let error = connect(&Target { interface: Some("no-such-one".into()), ..target(address) }).await.unwrap_err();
+    let error = connect(&Target { interface: Some("no-such-one".into()), ..target(address) }, None).await.unwrap_err();
     assert!(error.to_string().starts_with("interface no-such-one: "), "{error}");
 }
 
@@ -94,11 +94,11 @@ async fn c64_gtsm_refuses_a_connection_whose_syn_came_too_far() {
     for ip in LOOPBACKS {
         let (listener, address) = listener(ip.parse().unwrap());
         let (_theirs, ours) = connect_with(&listener, address, 254).await;
-        let error = fit(&ours, &protected(address)).unwrap_err();
+        let error = fit(&ours, &protected(address), None).unwrap_err();
         assert_eq!(error.to_string(), "it came with a TTL of 254, and ttl_security takes 255 or more");
         // A gateway two hops away that may be two hops away, and one that is not protected at all.
-        fit(&ours, &Target { least_ttl: Some(254), ..protected(address) }).unwrap();
-        fit(&ours, &target(address)).unwrap();
+        fit(&ours, &Target { least_ttl: Some(254), ..protected(address) }, None).unwrap();
+        fit(&ours, &target(address), None).unwrap();
     }
 }
 
@@ -107,7 +107,7 @@ async fn c64_gtsm_drops_what_came_too_far_on_an_accepted_connection() {
     for ip in LOOPBACKS {
         let (listener, address) = listener(ip.parse().unwrap());
         let (mut theirs, mut ours) = connect_with(&listener, address, 255).await;
-        fit(&ours, &protected(address)).unwrap();
+        fit(&ours, &protected(address), None).unwrap();
         let before = counter("TCPMinTTLDrop");
         set_ttl(&SockRef::from(&theirs), address.ip(), 254);
         theirs.write_all(b"far").await.unwrap();
@@ -128,10 +128,108 @@ async fn c64_gtsm_takes_no_answer_from_too_far_to_a_connection_of_ours() {
         let (listener, address) = listener(ip.parse().unwrap());
         set_ttl(&SockRef::from(&listener), address.ip(), 254);
         let before = counter("TCPMinTTLDrop");
-        let dial = tokio::spawn(async move { connect(&protected(address)).await });
+        let dial = tokio::spawn(async move { connect(&protected(address), None).await });
         until("a dropped SYN+ACK", || counter("TCPMinTTLDrop") > before).await;
         assert!(!dial.is_finished(), "a SYN+ACK with TTL 254 was taken");
         set_ttl(&SockRef::from(&listener), address.ip(), 255);
         timeout(BOUND, dial).await.unwrap().unwrap().unwrap();
     }
+}
+
+/// A key, as it comes from a file.
+fn key(text: &str) -> Secret {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    Secret::read(file.path()).unwrap()
+}
+
+/// All addresses that begin like this one: the first octet of IPv4, all of ::1's first half.
+fn around(ip: IpAddr) -> Prefix {
+    let length = if ip.is_ipv4() { 8 } else { 64 };
+    Prefix::truncated(ipnet::IpNet::new(ip, length).unwrap())
+}
+
+fn alone(ip: IpAddr) -> Prefix {
+    Prefix::truncated(ip.into())
+}
+
+async fn exchange(one: &mut TcpStream, other: &mut TcpStream) {
+    let mut octets = [0; 4];
+    one.write_all(b"ping").await.unwrap();
+    timeout(BOUND, other.read_exact(&mut octets)).await.unwrap().unwrap();
+    assert_eq!(&octets, b"ping");
+}
+
+#[tokio::test]
+async fn c64_both_sides_with_the_same_md5_key_connect() {
+    for ip in LOOPBACKS {
+        let (listener, address) = listener(ip.parse().unwrap());
+        for peers in [alone(address.ip()), around(address.ip())] {
+            md5::set(&listener, peers, Some(&key("same"))).unwrap();
+            let (target, secret) = (target(address), key("same\n"));
+            let connected = async { tokio::join!(connect(&target, Some(&secret)), listener.accept()) };
+            let (ours, theirs) = timeout(BOUND, connected).await.expect("both have the same key");
+            let (mut ours, mut theirs) = (ours.unwrap(), theirs.unwrap().0);
+            fit(&theirs, &target, Some(&secret)).unwrap();
+            exchange(&mut ours, &mut theirs).await;
+            exchange(&mut theirs, &mut ours).await;
+            md5::set(&listener, peers, None).unwrap();
+        }
+    }
+}
+
+/// Tries to connect until the kernel has counted a dropped segment; the connection must not stand then.
+async fn never_connects(address: SocketAddr, secret: Option<Secret>, counted: &str) {
+    let before = counter(counted);
+    let dial = tokio::spawn(async move { connect(&target(address), secret.as_ref()).await });
+    until(counted, || counter(counted) > before).await;
+    assert!(!dial.is_finished(), "connected in spite of {counted}");
+    dial.abort();
+}
+
+#[tokio::test]
+async fn c64_a_wrong_or_missing_md5_key_makes_no_connection() {
+    for ip in LOOPBACKS {
+        let (listener, address) = listener(ip.parse().unwrap());
+        md5::set(&listener, alone(address.ip()), Some(&key("right"))).unwrap();
+        never_connects(address, Some(key("wrong")), "TCPMD5Failure").await;
+        never_connects(address, None, "TCPMD5NotFound").await;
+        md5::set(&listener, alone(address.ip()), None).unwrap();
+        never_connects(address, Some(key("right")), "TCPMD5Unexpected").await;
+    }
+}
+
+/// A connection that was made before its listener had the key.
+#[tokio::test]
+async fn c64_what_is_not_signed_is_dropped_once_the_connection_is_fitted() {
+    for ip in LOOPBACKS {
+        let (listener, address) = listener(ip.parse().unwrap());
+        let (mut theirs, ours) = connect_with(&listener, address, 64).await;
+        fit(&ours, &target(address), Some(&key("late"))).unwrap();
+        let before = counter("TCPMD5NotFound");
+        theirs.write_all(b"unsigned").await.unwrap();
+        until("a dropped segment", || counter("TCPMD5NotFound") > before).await;
+        let nothing = ours.try_read(&mut [0; 8]).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock, "an unsigned segment was taken");
+    }
+}
+
+#[tokio::test]
+async fn the_key_of_the_longer_prefix_counts_and_deleting_what_is_not_there_is_no_error() {
+    let (listener, address) = listener("127.0.0.1".parse().unwrap());
+    md5::set(&listener, around(address.ip()), Some(&key("range"))).unwrap();
+    md5::set(&listener, alone(address.ip()), Some(&key("own"))).unwrap();
+    never_connects(address, Some(key("range")), "TCPMD5Failure").await;
+    for _ in 0..2 {
+        md5::set(&listener, alone(address.ip()), None).unwrap();
+    }
+    timeout(BOUND, connect(&target(address), Some(&key("range")))).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn an_md5_key_has_80_octets_at_the_most() {
+    let (listener, address) = listener("127.0.0.1".parse().unwrap());
+    md5::set(&listener, alone(address.ip()), Some(&key(&"k".repeat(80)))).unwrap();
+    let error = md5::set(&listener, alone(address.ip()), Some(&key(&"k".repeat(81)))).unwrap_err();
+    assert_eq!(error.to_string(), "a TCP MD5 key has 80 octets at the most");
 }

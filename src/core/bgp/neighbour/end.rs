@@ -8,6 +8,10 @@ use crate::bgp::wire::Notification;
 pub enum End {
     /// The gateway cannot be reached; what the system said.
     ConnectFailed(String),
+    /// The gateway did not answer.
+    TimedOut,
+    /// The secret that the connection needs cannot be used; why.
+    NoPassword(String),
     /// The TCP connection broke or was closed by the gateway.
     Closed(String),
     /// We refused something it sent.
@@ -38,6 +42,8 @@ impl End {
     pub fn reason(&self) -> &'static str {
         match self {
             End::ConnectFailed(_) => "connect_failed",
+            End::TimedOut => "timed_out",
+            End::NoPassword(_) => "no_password",
             End::Closed(_) => "closed",
             End::Refused { .. } => "notification_sent",
             End::NotificationReceived(_) => "notification_received",
@@ -55,6 +61,8 @@ impl std::fmt::Display for End {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             End::ConnectFailed(why) => write!(f, "cannot connect: {why}"),
+            End::TimedOut => write!(f, "cannot connect: no answer (time-out)"),
+            End::NoPassword(why) => write!(f, "no password, so no connection: {why}"),
             End::Closed(why) => write!(f, "the connection ended: {why}"),
             End::Refused { notification, why } => write!(f, "{why} (NOTIFICATION {notification} sent)"),
             End::NotificationReceived(notification) => write!(f, "the gateway sent NOTIFICATION {notification}"),

@@ -28,6 +28,8 @@ pub enum Input<'a> {
     Connected(ConnectionId),
     /// It could not be made (event 18); what the system said.
     ConnectFailed(String),
+    /// It may not be made, nor taken, for want of the secret that it needs (event 18); why.
+    NoPassword(String),
     /// The gateway connected (event 17).
     Accepted(ConnectionId),
     /// Octets came in.
@@ -170,6 +172,12 @@ impl Neighbour {
                     self.failed(now, End::ConnectFailed(why), effects);
                 }
             }
+            Input::NoPassword(why) => {
+                self.dialling = false;
+                if self.running && self.connections.is_empty() {
+                    self.failed(now, End::NoPassword(why), effects);
+                }
+            }
             Input::Accepted(id) => self.accept(now, id, effects),
             Input::Received(id, octets) => self.receive(now, id, octets, effects),
             Input::Written(id, messages) => {
@@ -248,7 +256,7 @@ impl Neighbour {
         if std::mem::take(&mut self.dialling) {
             // It takes longer than ConnectRetryTime: begin again (event 9).
             effects.push(Effect::AbortDial);
-            self.failed(now, End::ConnectFailed("no answer (timed out)".into()), effects);
+            self.failed(now, End::TimedOut, effects);
         }
         // A connection of the gateway's that has come past its OPEN is about to be the session: ours would only collide with
         // it. One that has not may stay silent for minutes.

@@ -80,7 +80,7 @@ const GRID: &[Row] = &[
 
     (Connect, ManualStop, Idle, "abort", Stopped),
     (Connect, HandOver, Idle, "abort", Stopped),
-    (Connect, ConnectRetryTimerExpires, Connect, "abort, failed connect_failed, dial", Runs),
+    (Connect, ConnectRetryTimerExpires, Connect, "abort, failed timed_out, dial", Runs),
     (Connect, TcpConfirmed, OpenSent, "open>1", Stopped),
     (Connect, TcpAccepted, OpenSent, "open>2", Runs),
     (Connect, TcpConnectFails, Active, "failed connect_failed", Runs),

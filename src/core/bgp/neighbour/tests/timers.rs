@@ -177,7 +177,7 @@ fn c5_an_attempt_without_answer_is_given_up_and_made_again() {
     rig.start();
     for _ in 0..10 {
         let (pause, does) = next_after(&mut rig);
-        assert_eq!(does, "abort, failed connect_failed, dial");
+        assert_eq!(does, "abort, failed timed_out, dial");
         assert!((3750..=5000).contains(&pause.as_millis()));
     }
     assert_eq!(rig.connected(1), "open>1", "and in the end it is there");
@@ -256,4 +256,16 @@ fn c6_a_gateway_that_keeps_alive_but_never_reads_is_dropped() {
         assert_eq!(rig.now, took + seconds(expected), "hold time {hold}");
         assert_eq!(rig.state(), State::Active);
     }
+}
+
+/// What keeps a connection from being made is said, and it is tried again; where there is a connection, nothing is wrong.
+#[test]
+fn c64_without_its_password_nothing_is_dialled_and_it_is_tried_again() {
+    let missing = || Input::NoPassword("key: No such file".into());
+    let mut rig = Rig::new(config());
+    assert_eq!(rig.start(), "dial");
+    assert_eq!(rig.input(missing()), "failed no_password");
+    assert_eq!((rig.state(), rig.next().as_str()), (State::Active, "dial"));
+    let mut rig = Rig::established(config(), &GatewayOpen::from(HIGHER));
+    assert_eq!((rig.input(missing()).as_str(), rig.state()), ("", State::Established));
 }

@@ -1,0 +1,11 @@
+//! A running service and gateways of the test's own that connect to it, or that it connects to, on loopback addresses that
+//! no other test has.
+
+#![expect(clippy::unwrap_used, reason = "what is not as expected fails the test")]
+
+#[path = "../http/client.rs"]
+#[expect(dead_code, reason = "not all of it is needed here")]
+mod client;
+mod passwords;
+mod peer;
+mod world;

@@ -1,0 +1,121 @@
+//! A gateway of the test's own, on the product's own sockets: with a TCP MD5 key where one is wanted.
+
+use super::client::BOUND;
+use bytes::Bytes;
+use fingerpost::config::Secret;
+use fingerpost::speaker::{Accept, Net, Stream, Target, Tcp};
+use fingerpost_core::bgp::wire::{Capability, Frame, Framer, MessageKind, Open, keepalive};
+use fingerpost_core::model::{Asn, HoldTime, Prefix};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+pub(crate) const PORT: u16 = 1790;
+
+/// A key, as it comes from a file.
+pub(crate) fn key(text: &str) -> Secret {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    Secret::read(file.path()).unwrap()
+}
+
+/// As a gateway in the configuration: `NAME: {…}`.
+pub(crate) fn yaml(name: &str, address: IpAddr, more: &str) -> String {
+    let timers = "timers: { connect_retry: 200ms }";
+    format!("{name}: {{ address: {address}, port: {PORT}, asn: 64500, policy: default, {timers}, {more} }}")
+}
+
+/// One that listens.
+pub(crate) struct Peer(Box<dyn Accept>);
+
+impl Peer {
+    pub(crate) fn listen(address: IpAddr) -> Peer {
+        Peer(Tcp.listen(SocketAddr::new(address, PORT)).unwrap())
+    }
+
+    /// Takes only what is signed with this, from the whole machine.
+    pub(crate) fn sign(&mut self, secret: &Secret) {
+        let everybody: Prefix = "127.0.0.0/8".parse().unwrap();
+        assert!(self.0.protect(&[(everybody, secret.clone())].into()).is_empty());
+    }
+
+    pub(crate) async fn accept(&mut self, secret: Option<&Secret>) -> Session {
+        let (from, incoming) = timeout(BOUND, self.0.accept()).await.expect("nobody connects").unwrap();
+        Session { stream: incoming.fit(&target(from, None), secret).unwrap(), framer: Framer::new() }
+    }
+
+    /// Whether nobody has connected yet.
+    pub(crate) async fn is_alone(&mut self) -> bool {
+        tokio::select! {
+            biased;
+            _ = self.0.accept() => false,
+            () = std::future::ready(()) => true,
+        }
+    }
+}
+
+fn target(address: SocketAddr, source: Option<IpAddr>) -> Target {
+    Target { address, source, interface: None, ttl: 64, least_ttl: None, user_timeout: None }
+}
+
+/// One that connects.
+pub(crate) async fn dial(to: SocketAddr, from: IpAddr, secret: Option<Secret>) -> io::Result<Session> {
+    let stream = timeout(BOUND, Tcp.dial(target(to, Some(from)), secret)).await??;
+    Ok(Session { stream, framer: Framer::new() })
+}
+
+pub(crate) struct Session {
+    stream: Box<dyn Stream>,
+    framer: Framer,
+}
+
+impl Session {
+    /// Makes it a session of AS 64500. Dropping it ends that.
+    pub(crate) async fn establish(mut self) -> Session {
+        self.expect(MessageKind::Open).await;
+        let capabilities = vec![Capability::MultiProtocol { afi: 1, safi: 1 }, Capability::FourOctetAs(64500)];
+        let open = Open {
+            asn: Asn::new(64500).unwrap(),
+            hold_time: HoldTime::new(30).unwrap(),
+            router_id: "10.0.0.1".parse().unwrap(),
+            capabilities,
+        };
+        self.send(open.encode()).await;
+        self.expect(MessageKind::Keepalive).await;
+        self.send(keepalive()).await;
+        self
+    }
+
+    pub(crate) async fn send(&mut self, message: Bytes) {
+        self.stream.write_all(&message).await.unwrap();
+    }
+
+    /// Reads up to the next message of this kind.
+    pub(crate) async fn expect(&mut self, kind: MessageKind) -> Frame {
+        loop {
+            match self.next().await {
+                Some(frame) if frame.kind == kind => return frame,
+                Some(_) => {}
+                None => panic!("closed instead of sending {kind:?}"),
+            }
+        }
+    }
+
+    /// The next message; None at the end.
+    pub(crate) async fn next(&mut self) -> Option<Frame> {
+        let read = async {
+            loop {
+                if let Some(frame) = self.framer.next().unwrap() {
+                    return Some(frame);
+                }
+                let mut octets = [0; 4096];
+                match self.stream.read(&mut octets).await {
+                    Ok(0) | Err(_) => return None,
+                    Ok(length) => self.framer.push(&octets[..length]),
+                }
+            }
+        };
+        timeout(BOUND, read).await.expect("neither a message nor an end")
+    }
+}
