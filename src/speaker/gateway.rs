@@ -1,5 +1,6 @@
 //! The task of one gateway: drives its [`Neighbour`], owns its connections.
 
+use super::chatter::{Chatter, Line};
 use super::net::{Later, Net, Stream, Target};
 use super::password::Password;
 use super::socket::md5::Md5Drops;
@@ -10,13 +11,13 @@ use crate::engine::{EngineHandle, ToSession};
 use bytes::{Bytes, BytesMut};
 use fingerpost_core::bgp::neighbour::{Agreed, ConnectionId, Effect, End, Input, Neighbour, State, Status, Stop};
 use fingerpost_core::engine::{Input as EngineInput, SessionNumber, SessionUp};
-use fingerpost_core::model::{GatewayId, Time};
+use fingerpost_core::model::{Family, GatewayId, PerFamily, Time};
 use fingerpost_core::view::Chunk;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, ReadHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 /// What a gateway's connections tell its task.
@@ -72,6 +73,9 @@ pub(super) struct Gateway {
     /// Called when a session comes up.
     on_up: Arc<dyn Fn() + Send + Sync>,
     last_failure: Option<End>,
+    chatter: Chatter,
+    /// One request for everything at a time is on its way to the engine: the next one would get the same answer.
+    refreshes: PerFamily<Arc<Semaphore>>,
 }
 
 /// Dropping it stops both tasks, except that a closing writer may finish what it owes.
@@ -114,6 +118,8 @@ pub(super) async fn run(parts: Parts, commands: mpsc::UnboundedReceiver<Command>
         events,
         on_up,
         last_failure: None,
+        chatter: Chatter::new(),
+        refreshes: PerFamily::from_fn(|_| Arc::new(Semaphore::new(1))),
     };
     gateway.run(commands, received).await;
 }
@@ -214,14 +220,7 @@ impl Gateway {
                 Effect::Up(id, agreed) => self.up(id, &agreed),
                 Effect::Down(id, end) => self.down(id, &end),
                 Effect::Failed(end) => self.failed(end),
-                Effect::Refresh(id, family) => {
-                    if let Some((connection, number)) = self.session
-                        && connection == id
-                    {
-                        tracing::debug!(gateway = self.name, family = family.name(), "route refresh requested");
-                        self.engine.send(EngineInput::Refresh(self.id, number, family), None);
-                    }
-                }
+                Effect::Refresh(id, family) => self.refresh(id, family),
                 // Nothing that a gateway announces is kept.
                 Effect::Update(..) => {}
             }
@@ -243,6 +242,30 @@ impl Gateway {
         id
     }
 
+    fn refresh(&self, id: ConnectionId, family: Family) {
+        let Some((_, number)) = self.session.filter(|(connection, _)| *connection == id) else { return };
+        if let Ok(permit) = Arc::clone(&self.refreshes[family]).try_acquire_owned() {
+            tracing::debug!(gateway = self.name, family = family.name(), "route refresh requested");
+            self.engine.send(EngineInput::Refresh(self.id, number, family), Some(permit));
+        }
+    }
+
+    /// Whether one more line of this gateway goes into the log.
+    fn may_say(&mut self) -> bool {
+        match self.chatter.line() {
+            Line::Said { left_out: 0 } => true,
+            Line::Said { left_out } => {
+                tracing::warn!(gateway = self.name, left_out, "this many lines about the gateway were left out");
+                true
+            }
+            Line::Last => {
+                tracing::warn!(gateway = self.name, "too many lines about this gateway: for a while no more of them");
+                false
+            }
+            Line::LeftOut => false,
+        }
+    }
+
     fn up(&mut self, id: ConnectionId, agreed: &Agreed) {
         let Some(connection) = self.connections.get(&id) else { return };
         let number = self.engine.attach(self.id, connection.to_writer.clone());
@@ -250,13 +273,15 @@ impl Gateway {
         self.last_failure = None;
         let names: Vec<_> =
             agreed.families.iter().filter(|(_, on)| on.is_some()).map(|(family, _)| family.name()).collect();
-        tracing::info!(
-            gateway = self.name,
-            peer_id = %agreed.peer_id(),
-            hold_time_s = agreed.hold_time.seconds(),
-            families = names.join(","),
-            "session established"
-        );
+        if self.may_say() {
+            tracing::info!(
+                gateway = self.name,
+                peer_id = %agreed.peer_id(),
+                hold_time_s = agreed.hold_time.seconds(),
+                families = names.join(","),
+                "session established"
+            );
+        }
         (self.on_up)();
         let up = SessionUp {
             number,
@@ -269,6 +294,7 @@ impl Gateway {
 
     fn down(&mut self, id: ConnectionId, end: &End) {
         match end {
+            _ if !self.may_say() => {}
             End::Stopped(_) => tracing::info!(gateway = self.name, reason = end.reason(), "session ended: {end}"),
             _ => tracing::warn!(gateway = self.name, reason = end.reason(), "session ended: {end}"),
         }
@@ -284,8 +310,10 @@ impl Gateway {
             tracing::debug!(gateway = self.name, reason = end.reason(), "{end}");
             return;
         }
-        let hint = self.hint().map(|hint| format!(", {hint}")).unwrap_or_default();
-        tracing::warn!(gateway = self.name, reason = end.reason(), "no session: {end}{hint}");
+        if self.may_say() {
+            let hint = self.hint().map(|hint| format!(", {hint}")).unwrap_or_default();
+            tracing::warn!(gateway = self.name, reason = end.reason(), "no session: {end}{hint}");
+        }
         self.last_failure = Some(end);
     }
 

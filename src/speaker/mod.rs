@@ -12,6 +12,7 @@
 //! A gateway that is slow, silent, hostile or makes its task panic concerns nobody else (promise P6): its reader waits
 //! while its task is busy, its writer holds two chunks at the most, and the [`Speaker`] notices a task that ends.
 
+mod chatter;
 mod gateway;
 mod listener;
 mod net;
