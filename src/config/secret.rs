@@ -39,14 +39,14 @@ impl fmt::Debug for Secret {
 }
 
 impl Field<'_> {
-    /// The password in the file named here, without the line's end.
-    pub(super) fn password(&self, check: &mut Check) -> Option<Secret> {
+    /// The file named here, which holds a password; read again for each connection, so that it can be changed.
+    pub(super) fn password(&self, check: &mut Check) -> Option<PathBuf> {
         let (file, text) = self.content(true, check)?;
-        let password = Secret::of(&text);
-        if password.is_none() {
+        let holds = Secret::of(&text).is_some();
+        if !holds {
             check.fault(&self.path, no_line(&file), "write the password alone into the file");
         }
-        password
+        holds.then_some(file)
     }
 
     /// The name of a password's file that is read again while the program runs: what is wrong with it now need not stay so,

@@ -3,7 +3,6 @@
 use super::check::{Check, Field, Table};
 use super::endpoint;
 use super::keys::{self, Keys};
-use super::secret::Secret;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,8 +75,8 @@ pub struct Identity {
 pub struct Login {
     /// The user.
     pub user: String,
-    /// The password.
-    pub password: Secret,
+    /// The file with the password, read at each connection.
+    pub password_file: PathBuf,
 }
 
 /// How an etcd's keys and values are to be understood.
@@ -196,7 +195,7 @@ fn login(table: &Table<'_>, check: &mut Check) -> Option<Option<Login>> {
     let password = table.maybe("password_file", check, Field::password);
     match (user?, password?) {
         (None, None) => Some(None),
-        (Some(user), Some(password)) => Some(Some(Login { user, password })),
+        (Some(user), Some(password_file)) => Some(Some(Login { user, password_file })),
         (Some(_), None) => {
             let hint = "name the file with the user's password";
             check.key_fault(&table.path("password_file"), "missing: user is given", hint);

@@ -61,7 +61,7 @@ fn start_etcd(etcd: &config::Etcd, orders: mpsc::UnboundedReceiver<Order>, repor
     });
     let auth = |login: &config::Login| source::etcd::Auth {
         user: login.user.clone(),
-        password: login.password.reveal().to_owned(),
+        password_file: login.password_file.clone(),
     };
     let auth = etcd.login.as_ref().map(auth);
     let config = source::etcd::EtcdConfig { endpoints: etcd.endpoints.clone(), tls, auth };

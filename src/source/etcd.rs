@@ -12,7 +12,6 @@
 use super::Reports;
 use fingerpost_core::source::{Attempt, KeyRange, Order, Report, Task};
 use line::Line;
-use std::fmt;
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
@@ -48,18 +47,12 @@ pub struct Tls {
 }
 
 /// A user of etcd.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Auth {
     /// The user's name.
     pub user: String,
-    /// The user's password.
-    pub password: String,
-}
-
-impl fmt::Debug for Auth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Auth").field("user", &self.user).finish_non_exhaustive()
-    }
+    /// The file with the user's password, read at each connection.
+    pub password_file: PathBuf,
 }
 
 /// Follows the keys of `range` as it is ordered to. The task ends when no more orders can come.

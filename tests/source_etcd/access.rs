@@ -34,7 +34,9 @@ fn permission() -> Permission {
 }
 
 fn login(cluster: &Cluster, user: &str, password: &str) -> EtcdConfig {
-    let auth = Some(Auth { user: user.into(), password: password.into() });
+    let password_file = cluster.members[0].folder().join(format!("password-of-{user}"));
+    std::fs::write(&password_file, password).unwrap();
+    let auth = Some(Auth { user: user.into(), password_file });
     EtcdConfig { auth, ..plain(cluster.endpoints()) }
 }
 
@@ -93,6 +95,30 @@ async fn c35_a_revoked_permission_never_means_empty_p2() {
     root.role_grant_permission("reader", permission()).await.unwrap();
     follower.until("current", |follower| follower.sync.seen().is_current()).await;
     assert!(follower.proofs.is_empty());
+}
+
+#[tokio::test]
+async fn c35_a_changed_password_is_taken_from_its_file() {
+    if !available("c35_a_changed_password_is_taken_from_its_file") {
+        return;
+    }
+    let (mut cluster, mut root) = with_users().await;
+    let config = login(&cluster, "reader", "readerpw");
+    let mut follower = Follower::start(config.clone()).await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
+    root.user_change_password("reader", "another").await.unwrap();
+    cluster.members[0].kill();
+    cluster.run(0);
+    follower.until("denied", failed_as(FaultKind::Denied, "check user and password")).await;
+    login(&cluster, "reader", "another");
+    follower.until("current", |follower| follower.sync.seen().is_current()).await;
+    assert!(follower.proofs.is_empty() && follower.table().len() == 1);
+    // A file that is gone is said, and is no reason to forget anything.
+    std::fs::remove_file(config.auth.unwrap().password_file).unwrap();
+    cluster.members[0].kill();
+    cluster.run(0);
+    follower.until("no password", failed_as(FaultKind::Denied, "password-of-reader")).await;
+    assert_eq!(follower.table().len(), 1);
 }
 
 #[tokio::test]

@@ -95,6 +95,11 @@ impl Member {
         }
     }
 
+    /// A folder that goes with it.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     pub(crate) fn endpoint(&self) -> String {
         format!("{}://127.0.0.1:{}", self.scheme, self.client_port)
     }

@@ -71,6 +71,11 @@ pub(super) fn unreadable_file(endpoint: &str, file: &std::path::Path, error: &st
     failure(FaultKind::Tls, endpoint, &format!("cannot read {}: {error}", file.display()), "check its path and mode")
 }
 
+/// The file with the password cannot be used.
+pub(super) fn no_password(endpoint: &str, why: &str) -> Failure {
+    failure(FaultKind::Denied, endpoint, why, "mend the file that password_file names")
+}
+
 /// What the client says.
 pub(super) fn of_client(endpoint: &str, error: &etcd_client::Error) -> Failure {
     match error {

@@ -2,6 +2,7 @@
 
 use super::fault::{self, Failure};
 use super::{EtcdConfig, Tls};
+use crate::config::Secret;
 use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
 use std::path::Path;
 use std::sync::Arc;
@@ -133,7 +134,11 @@ async fn connect(config: &EtcdConfig, endpoint: &str) -> Result<Client, Failure>
         .with_require_leader(true)
         .with_auto_token_refresh(true);
     if let Some(auth) = &config.auth {
-        options = options.with_user(&auth.user, &auth.password);
+        let file = auth.password_file.clone();
+        let read = tokio::task::spawn_blocking(move || Secret::read(&file)).await;
+        let password =
+            read.unwrap_or_else(|error| Err(error.to_string())).map_err(|why| fault::no_password(endpoint, &why))?;
+        options = options.with_user(&auth.user, password.reveal());
     }
     if let Some(tls) = config.tls.as_ref().filter(|_| !endpoint.starts_with("http://")) {
         options = options.with_tls(tls_options(tls, endpoint).await?);
