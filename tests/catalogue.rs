@@ -1,5 +1,7 @@
 //! docs/rfc.md and docs/test-catalogue.md speak of code and tests that exist, and leave out nothing that must be shown.
 
+#![expect(clippy::unwrap_used, reason = "what is not as expected fails the test")]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
