@@ -99,7 +99,7 @@ pub(super) struct Rule {
     pub(super) name: &'static str,
     /// Optional (0x80) and Transitive (0x40) as they must be.
     pub(super) flags: u8,
-    /// Wrong flags always withdraw.
+    /// Wrong flags always withdraw; those of MP attributes reset.
     pub(super) on_fault: Consequence,
 }
 

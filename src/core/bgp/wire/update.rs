@@ -182,10 +182,11 @@ impl Decoder<'_> {
                 MP_REACH | MP_UNREACH if repeated => return Err(Notification::MALFORMED_ATTRIBUTE_LIST),
                 _ if repeated => self.update.discarded.push(error(Fault::Repeated)),
                 MP_REACH | MP_UNREACH => {
+                    // RFC 7606 §5.3: with the wrong flags it is as incorrect as one whose prefixes cannot be read.
                     if let Some(fault) =
                         attributes::rule(attribute).and_then(|rule| attributes::check_flags(flags, rule).err())
                     {
-                        self.withdraw_for(error(fault));
+                        return Err(error(fault).notification());
                     }
                     let read = if attribute == MP_REACH { self.mp_reach(value) } else { self.mp_unreach(value) };
                     match read {
