@@ -9,6 +9,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is tests")]
 
+mod accepted;
 mod any;
 mod messages;
 mod netgauze;

@@ -4,6 +4,17 @@ use super::{Said, Session};
 use fingerpost_core::bgp::wire::{Framer, MessageKind, Origin, Update, UpdateContext, UpdateOutcome};
 use fingerpost_core::model::{Asn, PerFamily};
 
+/// As a gateway that has agreed on both families, and on IPv6 next hops of IPv4.
+pub(super) fn context(session: Session) -> UpdateContext {
+    UpdateContext {
+        internal: session.internal,
+        four_octet_as: session.four_octet_as,
+        families: PerFamily { ipv4: true, ipv6: true },
+        extended_next_hop: PerFamily { ipv4: true, ipv6: false },
+        local_asn: Asn::new(4_294_967_295).unwrap(),
+    }
+}
+
 /// Reads one message that must be an UPDATE without faults.
 pub(super) fn read(message: &[u8], session: Session) -> Said {
     let mut framer = Framer::new();
@@ -11,14 +22,7 @@ pub(super) fn read(message: &[u8], session: Session) -> Said {
     framer.push(message);
     let frame = framer.next().unwrap().unwrap();
     assert_eq!((frame.kind, framer.buffered()), (MessageKind::Update, 0));
-    let context = UpdateContext {
-        internal: session.internal,
-        four_octet_as: session.four_octet_as,
-        families: PerFamily { ipv4: true, ipv6: true },
-        extended_next_hop: PerFamily { ipv4: true, ipv6: false },
-        local_asn: Asn::new(4_294_967_295).unwrap(),
-    };
-    let update = match Update::decode(&frame.body, &context) {
+    let update = match Update::decode(&frame.body, &context(session)) {
         UpdateOutcome::Accept(update) => update,
         other => panic!("{other:?}"),
     };

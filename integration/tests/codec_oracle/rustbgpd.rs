@@ -94,11 +94,11 @@ pub(super) fn rewritten(bytes: &[u8], session: Session) -> Vec<u8> {
     out.to_vec()
 }
 
-fn classic(entry: &Ipv4NlriEntry) -> IpNet {
+pub(super) fn classic(entry: &Ipv4NlriEntry) -> IpNet {
     Ipv4Net::new(entry.prefix.addr, entry.prefix.len).unwrap().into()
 }
 
-fn generic(entry: &NlriEntry) -> IpNet {
+pub(super) fn generic(entry: &NlriEntry) -> IpNet {
     match entry.prefix {
         Prefix::V4(prefix) => Ipv4Net::new(prefix.addr, prefix.len).unwrap().into(),
         Prefix::V6(prefix) => Ipv6Net::new(prefix.addr, prefix.len).unwrap().into(),
