@@ -53,6 +53,8 @@ pub struct Gateway {
     pub timers: Timers,
     /// Subnets it is attached to; a next hop outside them is not sent to it. Empty: any next hop.
     pub attached: Vec<Prefix>,
+    /// Whether its routes carry GRACEFUL_SHUTDOWN (RFC 8326).
+    pub drain: bool,
     /// What our OPEN offers.
     pub open: OpenOptions,
 }
@@ -114,6 +116,7 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
     };
     let attached =
         table.or("attached", Vec::new(), check, |field, check| field.list("ADDRESS/LENGTH", check, Field::parsed));
+    let drain = table.or("drain", false, check, Field::boolean);
     let open = open::read(&table, platform, families.as_ref(), around, check);
 
     checks::external(&table, asn, policy.as_ref(), around, check);
@@ -139,6 +142,7 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
         password_file: password_file?,
         timers: timers?,
         attached: attached?,
+        drain: drain?,
         open: open?,
     })
 }

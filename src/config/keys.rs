@@ -24,7 +24,7 @@ macro_rules! tables {
 tables! {
     ROOT "" ["router" "sources" "fence" "gateways" "policies" "state_dir" "http" "log"]
         not_yet ["election" "admin" "guard" "startup" "hosts" "canary"];
-    ROUTER "router" ["asn" "id" "listen" "restart_time" "replicas"] not_yet [];
+    ROUTER "router" ["asn" "id" "listen" "restart_time" "replicas" "drain_time"] not_yet [];
     SOURCE "sources.*" ["etcd" "file" "schema" "priority" "allow_empty" "ipv4_via_ipv6"] not_yet ["kubernetes"];
     ETCD "sources.*.etcd" ["endpoints" "tls" "user" "password_file"] not_yet [];
     TLS "sources.*.etcd.tls" ["ca" "cert" "key" "server_name"] not_yet [];
@@ -36,7 +36,7 @@ tables! {
     FENCE_PREFIX "fence.prefixes[]" ["within" "lengths"] not_yet [];
     GATEWAY "gateways.*" [
         "address" "port" "asn" "platform" "policy" "multihop" "families" "passive" "source_address" "timers" "attached"
-        "graceful_restart" "enhanced_refresh" "extended_messages" "extended_next_hop" "interface" "ttl_security"
+        "graceful_restart" "enhanced_refresh" "extended_messages" "extended_next_hop" "drain" "interface" "ttl_security"
         "password_file"
     ] not_yet ["tcp_ao" "listen_range" "max_prefix"];
     TIMERS "gateways.*.timers" ["keepalive" "hold" "connect_retry"] not_yet [];

@@ -4,9 +4,13 @@ use super::check::{Check, Field};
 use super::keys;
 use fingerpost_core::model::{Asn, RouterId};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// Seconds a gateway keeps our routes while we restart, unless set (RFC 4724 §3: 12 bits).
 pub const DEFAULT_RESTART_TIME: u16 = 120;
+
+/// Long enough for a gateway to choose other paths and pass that on.
+pub(super) const DEFAULT_DRAIN_TIME: Duration = Duration::from_secs(30);
 
 /// Who we are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,6 +25,8 @@ pub struct Router {
     pub restart_time: u16,
     /// How many processes announce the same; part of what OPENs say, which cannot change within a session.
     pub replicas: u8,
+    /// How long a decommissioning waits after GRACEFUL_SHUTDOWN (RFC 8326).
+    pub drain_time: Duration,
 }
 
 /// What could be read of it, for the checks that need only a part.
@@ -31,6 +37,7 @@ pub(super) struct Partial {
     pub(super) listen: Option<Vec<SocketAddr>>,
     pub(super) restart_time: Option<u16>,
     pub(super) replicas: Option<u8>,
+    pub(super) drain_time: Option<Duration>,
 }
 
 impl Partial {
@@ -41,6 +48,7 @@ impl Partial {
             listen: self.listen?,
             restart_time: self.restart_time?,
             replicas: self.replicas?,
+            drain_time: self.drain_time?,
         })
     }
 }
@@ -55,6 +63,9 @@ pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Partial {
         listen: table.or("listen", Vec::new(), check, listen),
         restart_time: table
             .or("restart_time", DEFAULT_RESTART_TIME, check, |field, check| field.seconds(1..=4095, check)),
+        drain_time: table.or("drain_time", DEFAULT_DRAIN_TIME, check, |field, check| {
+            field.duration(Duration::ZERO..=Duration::from_secs(3600), check)
+        }),
         replicas: table.or("replicas", 1, check, |field, check| {
             let replicas = field.integer(1..=16, check)?;
             if replicas > 1 {

@@ -27,7 +27,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// What is still being read when the process ends is waited for no longer than this.
 const LAST_WAIT: Duration = Duration::from_millis(100);
 
-/// Runs the service until SIGTERM or SIGINT.
+/// Runs the service until SIGTERM or SIGINT, after which the gateways keep the routes, or SIGUSR2, after which they drop them.
 pub fn run(path: &Path) -> anyhow::Result<()> {
     let (file, config) = ConfigFile::load(path)?;
     let telemetry = telemetry::init(config.log)?;
@@ -42,6 +42,7 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
     let mut hang_up = signal(SignalKind::hangup())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut decommission = signal(SignalKind::user_defined2())?;
     let path = file.path().to_owned();
     say_warnings(&path, &config);
     let mut service = Service::start(config, std::sync::Arc::new(crate::speaker::Tcp)).await?;
@@ -54,6 +55,21 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
             () = service.ended() => anyhow::bail!("a part that must not end has ended: please report the log before this line"),
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
+            _ = decommission.recv() => {
+                service.drain();
+                tracing::warn!(
+                    drain_time_s = service.drain_time().as_secs_f64(),
+                    "decommissioning: every route carries GRACEFUL_SHUTDOWN; SIGTERM leaves the routes with the gateways"
+                );
+                tokio::select! {
+                    () = drained(&service) => {}
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                }
+                tracing::warn!("ending for good: the gateways drop the routes");
+                service.decommission().await;
+                return Ok(());
+            }
             _ = hang_up.recv() => {
                 service.nudge_sources();
                 follower.ask();
@@ -87,6 +103,23 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
     tracing::info!("ending: the gateways keep the routes for their restart time");
     service.hand_over().await;
     Ok(())
+}
+
+/// Waits for the drain time, or until no session is left that could be drained.
+async fn drained(service: &Service) {
+    let end = tokio::time::sleep(service.drain_time());
+    tokio::pin!(end);
+    let mut look = interval(TICK);
+    loop {
+        tokio::select! {
+            () = &mut end => return,
+            _ = look.tick() => {
+                if !service.is_established().await {
+                    return;
+                }
+            }
+        }
+    }
 }
 
 /// Logs what is allowed and probably not meant.

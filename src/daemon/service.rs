@@ -7,7 +7,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{self, EngineHandle, Orders};
 use crate::http::{self, Shared};
-use crate::speaker::{Listeners, Net, Speaker};
+use crate::speaker::{GatewayReport, Listeners, Net, Speaker};
+use fingerpost_core::bgp::neighbour::State;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -143,6 +144,33 @@ impl Service {
         self.reloaded(true);
         tracing::info!(gateways = self.config.gateways.len(), "the new configuration is in force");
         true
+    }
+
+    /// Marks every route with GRACEFUL_SHUTDOWN, so that the gateways choose other paths while these still work (RFC 8326).
+    pub(super) fn drain(&mut self) {
+        for gateway in self.config.gateways.values_mut() {
+            gateway.drain = true;
+        }
+        self.engine.reconfigure(settings::engine(&self.config, &mut self.numbers, self.seed));
+    }
+
+    /// How long a drain lasts.
+    pub(super) fn drain_time(&self) -> Duration {
+        self.config.router.drain_time
+    }
+
+    /// Whether any session stands.
+    pub(super) async fn is_established(&self) -> bool {
+        let reports = self.speaker.lock().await.report().await;
+        let state = |report: &GatewayReport| report.status.as_ref().map(|status| status.state);
+        reports.iter().any(|report| state(report) == Some(State::Established))
+    }
+
+    /// Ends the sessions so that the gateways drop the routes, then everything else.
+    pub(super) async fn decommission(self) {
+        self.speaker.lock().await.decommission().await;
+        drop(self.transports);
+        self.engine.stop();
     }
 
     /// Ends the sessions so that the gateways keep the routes, then everything else.

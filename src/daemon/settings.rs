@@ -54,6 +54,7 @@ pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -
             id: numbers.of(name),
             name: name.clone(),
             policy: gateway.policy.clone().unwrap_or_else(|| without.into()),
+            drain: gateway.drain,
             exclusion: Exclusion { own: vec![gateway.address], attached: gateway.attached.clone() },
         }
     });

@@ -16,8 +16,11 @@ use fingerpost_core::view::Chunk;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 /// What a gateway's connections tell its task.
@@ -50,6 +53,8 @@ pub(super) struct Told {
 
 /// At most so much is read at once; the next read waits until this was looked at.
 const READ: usize = 4096;
+/// How long a gateway may take to be told that the process goes for good; less than its owner waits.
+const LAST_WORDS: Duration = Duration::from_millis(1500);
 /// Events that may wait for the task.
 const EVENTS: usize = 16;
 
@@ -65,6 +70,8 @@ pub(super) struct Gateway {
     engine: EngineHandle,
     neighbour: Neighbour,
     connections: HashMap<ConnectionId, Connection>,
+    /// Writers that still owe something.
+    closing: Vec<JoinHandle<()>>,
     /// The connection whose session the engine knows.
     session: Option<(ConnectionId, SessionNumber)>,
     next_connection: u64,
@@ -83,6 +90,7 @@ struct Connection {
     control: mpsc::UnboundedSender<Control>,
     to_writer: mpsc::UnboundedSender<ToSession>,
     reader: AbortOnDropHandle<()>,
+    writer: JoinHandle<()>,
 }
 
 pub(super) struct Parts {
@@ -112,6 +120,7 @@ pub(super) async fn run(parts: Parts, commands: mpsc::UnboundedReceiver<Command>
         engine,
         neighbour,
         connections: HashMap::new(),
+        closing: Vec::new(),
         session: None,
         next_connection: 0,
         dial: None,
@@ -145,6 +154,16 @@ impl Gateway {
                     }
                     Some(Command::Stop(stop)) => {
                         self.input(Input::Stop(stop));
+                        // The process ends with this: what was not written by then would never be.
+                        if stop == Stop::Decommissioned {
+                            drop(events); // nobody waits to be heard any more
+                            let all = async {
+                                for writer in &mut self.closing {
+                                    let _ = writer.await;
+                                }
+                            };
+                            let _ = timeout(LAST_WORDS, all).await;
+                        }
                         return;
                     }
                     None => {
@@ -215,6 +234,8 @@ impl Gateway {
                 Effect::Close(id) => {
                     if let Some(connection) = self.connections.remove(&id) {
                         let _ = connection.control.send(Control::Close(connection.reader));
+                        self.closing.retain(|writer| !writer.is_finished());
+                        self.closing.push(connection.writer);
                     }
                 }
                 Effect::Up(id, agreed) => self.up(id, &agreed),
@@ -236,9 +257,9 @@ impl Gateway {
         let (to_writer, chunks) = mpsc::unbounded_channel();
         let events = self.events.clone();
         let writer = Writer { id, stream: write, control: control_items, chunks, events: events.clone() };
-        tokio::spawn(writer.run());
+        let writer = tokio::spawn(writer.run());
         let reader = AbortOnDropHandle::new(tokio::spawn(read_all(id, read, events)));
-        self.connections.insert(id, Connection { control, to_writer, reader });
+        self.connections.insert(id, Connection { control, to_writer, reader, writer });
         id
     }
 

@@ -234,6 +234,11 @@ impl Speaker {
         end_all(self.running.drain().map(|(_, running)| (running, Stop::Handover)).collect()).await;
     }
 
+    /// Ends every session so that the gateways drop the routes, and waits until that was said.
+    pub async fn decommission(&mut self) {
+        end_all(self.running.drain().map(|(_, running)| (running, Stop::Decommissioned)).collect()).await;
+    }
+
     fn start(&self, config: GatewayConfig, password: Password) -> Running {
         let seed = self.seed ^ (u64::from(config.id.0) << 32);
         let parts = Parts {

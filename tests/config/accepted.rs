@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 const WHOLE: &str = r#"
-router: { asn: 64512, id: 10.0.3.10, listen: ["0.0.0.0:1179", "[::]:1179"], restart_time: 90s, replicas: 1 }
+router: { asn: 64512, id: 10.0.3.10, listen: ["0.0.0.0:1179", "[::]:1179"], restart_time: 90s, replicas: 1, drain_time: 2m }
 sources:
   prod:
     etcd: { endpoints: ["http://10.0.3.2:2379", "http://[fd00::2]:2379/"] }
@@ -40,6 +40,7 @@ gateways:
     enhanced_refresh: true
     extended_messages: true
     extended_next_hop: true
+    drain: true
   inside: { address: "fd00:2::1", asn: 64512, multihop: false, graceful_restart: false }
 policies:
   default:
@@ -72,7 +73,7 @@ fn router_service_and_log_arrive() {
     let config = whole();
     assert_eq!((config.router.asn.get(), config.router.id.to_string().as_str()), (64512, "10.0.3.10"));
     assert_eq!(config.router.listen, ["0.0.0.0:1179".parse().unwrap(), "[::]:1179".parse().unwrap()]);
-    assert_eq!(config.router.restart_time, 90);
+    assert_eq!((config.router.restart_time, config.router.drain_time), (90, Duration::from_secs(120)));
     assert_eq!(config.state_dir.as_deref(), Some(Path::new("/etc/fingerpost/state")));
     assert_eq!(config.http.unwrap().listen, "127.0.0.1:9179".parse().unwrap());
     assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
@@ -121,7 +122,7 @@ fn gateways_arrive() {
         extended_messages: true,
         extended_next_hop: true,
     };
-    assert_eq!(b.open, offered);
+    assert_eq!((b.open, b.drain), (offered, true));
     assert!(b.is_external(config.router.asn));
     assert!(!config.gateways["inside"].is_external(config.router.asn));
     assert_eq!(config.gateways["inside"].open.graceful_restart, None);
@@ -165,7 +166,8 @@ fn what_is_left_out_has_its_default() {
         extended_messages: false,
         extended_next_hop: false,
     };
-    assert_eq!((a.platform, a.open), (Platform::Generic, conservative));
+    assert_eq!((a.platform, a.open, a.drain), (Platform::Generic, conservative, false));
+    assert_eq!(config.router.drain_time, Duration::from_secs(30));
     assert_eq!((&config.state_dir, &config.http, config.log), (&None, &None, Log::default()));
 }
 

@@ -69,6 +69,7 @@ async fn a_session_shows_what_was_agreed_on_and_how_far_it_is() {
         "since": gateway["since"],
         "direction": "outgoing",
         "policy": "default",
+        "drain": false,
         "established_count": 1,
         "negotiated": {
             "peer_asn": 64500,

@@ -59,6 +59,8 @@ pub struct GatewayRow {
     pub name: String,
     /// Its policy's name.
     pub policy: String,
+    /// Whether its routes carry GRACEFUL_SHUTDOWN (RFC 8326).
+    pub drain: bool,
     /// How many routes its policy exports.
     pub exported: PerFamily<usize>,
     /// Whether it was handed everything, End-of-RIB included; None without a session in that family.

@@ -81,7 +81,7 @@ impl Outlets {
         let mut before = std::mem::take(&mut self.outlets);
         for settings in gateways {
             let place = before.iter().position(|outlet| outlet.settings.id == settings.id);
-            let ids = PerFamily::from_fn(|family| views.find(&settings.policy, family));
+            let ids = PerFamily::from_fn(|family| views.find(&settings.policy, settings.drain, family));
             let Some(mut outlet) = place.map(|place| before.swap_remove(place)) else {
                 let completed = PerFamily::default();
                 self.outlets.push(Outlet { settings, views: ids, session: None, completed });
@@ -250,7 +250,8 @@ impl Outlets {
                 id: outlet.settings.id,
                 name: outlet.settings.name.clone(),
                 policy: outlet.settings.policy.clone(),
-                exported: views.sizes(&outlet.settings.policy),
+                drain: outlet.settings.drain,
+                exported: views.sizes(&outlet.settings.policy, outlet.settings.drain),
                 caught_up: PerFamily::from_fn(|family| {
                     let feed = outlet.session.as_ref()?.feeds[family].as_ref()?;
                     Some(feed.is_caught_up(views.get(outlet.views[family]?)?))

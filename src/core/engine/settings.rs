@@ -29,6 +29,8 @@ pub struct GatewaySettings {
     pub name: String,
     /// The policy, by name.
     pub policy: String,
+    /// Whether its routes carry GRACEFUL_SHUTDOWN (RFC 8326).
+    pub drain: bool,
     /// What it must not be told.
     pub exclusion: Exclusion,
 }

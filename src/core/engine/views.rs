@@ -1,4 +1,4 @@
-//! All views: one for each policy in use and family.
+//! All views: one for each policy in use and family, and another one for the gateways with that policy that are drained.
 
 use super::Settings;
 use crate::model::{Family, PerFamily};
@@ -13,6 +13,7 @@ pub(super) struct ViewId(usize);
 
 struct Named {
     policy: String,
+    drain: bool,
     view: View,
 }
 
@@ -26,14 +27,18 @@ pub(super) struct Passed {
 #[derive(Default)]
 pub(super) struct Views {
     policies: BTreeMap<String, Policy>,
+    /// What gateways that are drained are told of the same.
+    drained: BTreeMap<String, Policy>,
     /// A place stays empty when its policy is out of use, so that the numbers of the others hold.
     views: Vec<Option<Named>>,
 }
 
 impl Views {
-    pub(super) fn find(&self, policy: &str, family: Family) -> Option<ViewId> {
+    pub(super) fn find(&self, policy: &str, drain: bool, family: Family) -> Option<ViewId> {
         let wanted = |named: &Option<Named>| {
-            named.as_ref().is_some_and(|named| named.policy == policy && named.view.family() == family)
+            let same =
+                |named: &Named| (&*named.policy, named.drain) == (policy, drain) && named.view.family() == family;
+            named.as_ref().is_some_and(same)
         };
         self.views.iter().position(wanted).map(ViewId)
     }
@@ -55,15 +60,17 @@ impl Views {
     /// Makes the views that are wanted now and not there yet, derives anew where the policy is another, and drops those
     /// that no gateway uses any more.
     pub(super) fn reconfigure(&mut self, settings: &Settings, table: &Table) {
-        let used: BTreeSet<&String> = settings.gateways.iter().map(|gateway| &gateway.policy).collect();
+        let used: BTreeSet<(&String, bool)> =
+            settings.gateways.iter().map(|gateway| (&gateway.policy, gateway.drain)).collect();
         for place in &mut self.views {
-            *place = place.take().filter(|named| used.contains(&named.policy));
+            *place = place.take().filter(|named| used.contains(&(&named.policy, named.drain)));
         }
         let before = std::mem::replace(&mut self.policies, settings.policies.clone());
-        for policy in used {
+        self.drained = self.policies.iter().map(|(name, policy)| (name.clone(), policy.drained())).collect();
+        for (policy, drain) in used {
             for family in Family::ALL {
-                let found = self.find(policy, family);
-                let id = found.unwrap_or_else(|| self.add(policy, family));
+                let found = self.find(policy, drain, family);
+                let id = found.unwrap_or_else(|| self.add(policy, drain, family));
                 if found.is_none() || before.get(policy) != self.policies.get(policy) {
                     self.derive_all(id, table);
                 }
@@ -71,17 +78,18 @@ impl Views {
         }
     }
 
-    fn add(&mut self, policy: &str, family: Family) -> ViewId {
-        self.views.push(Some(Named { policy: policy.to_owned(), view: View::new(family) }));
+    fn add(&mut self, policy: &str, drain: bool, family: Family) -> ViewId {
+        self.views.push(Some(Named { policy: policy.to_owned(), drain, view: View::new(family) }));
         ViewId(self.views.len() - 1)
     }
 
     fn derive_all(&mut self, id: ViewId, table: &Table) {
-        let Some(Some(Named { policy, view })) = self.views.get_mut(id.0) else { return };
+        let Some(Some(Named { policy, drain, view })) = self.views.get_mut(id.0) else { return };
         let family = view.family();
         let mut all: Vec<SlotId> = (0..table.slots(family).capacity() as u32).map(SlotId).collect();
         all.sort_by_key(|&slot| (table.winner(family, slot).map(|winner| winner.owner), slot));
-        derive(view, self.policies.get(policy), &all, table);
+        let policies = if *drain { &self.drained } else { &self.policies };
+        derive(view, policies.get(policy), &all, table);
     }
 
     /// Re-derives these slots in every view of the family.
@@ -89,8 +97,11 @@ impl Views {
         if slots.is_empty() {
             return;
         }
-        for Named { policy, view } in self.views.iter_mut().flatten().filter(|named| named.view.family() == family) {
-            derive(view, self.policies.get(policy), slots, table);
+        for Named { policy, drain, view } in
+            self.views.iter_mut().flatten().filter(|named| named.view.family() == family)
+        {
+            let policies = if *drain { &self.drained } else { &self.policies };
+            derive(view, policies.get(policy), slots, table);
         }
     }
 
@@ -114,8 +125,8 @@ impl Views {
     }
 
     /// How many routes each family's views export, by policy.
-    pub(super) fn sizes(&self, policy: &str) -> PerFamily<usize> {
-        PerFamily::from_fn(|family| self.find(policy, family).and_then(|id| self.get(id)).map_or(0, View::len))
+    pub(super) fn sizes(&self, policy: &str, drain: bool) -> PerFamily<usize> {
+        PerFamily::from_fn(|family| self.find(policy, drain, family).and_then(|id| self.get(id)).map_or(0, View::len))
     }
 }
 

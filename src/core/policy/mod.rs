@@ -8,6 +8,9 @@ use crate::model::{Family, Prefix, SourceId};
 use crate::table::{Allowed, Owner};
 use std::net::IpAddr;
 
+/// 65535:0 (RFC 8326 §3).
+const GRACEFUL_SHUTDOWN: u32 = 0xFFFF_0000;
+
 /// Rules in order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Policy {
@@ -65,6 +68,17 @@ impl Policy {
     /// One rule that accepts everything.
     pub fn accept_all() -> Self {
         Policy { rules: vec![Rule { matcher: Match::default(), set: Set::default(), accept: true }] }
+    }
+
+    /// The same with GRACEFUL_SHUTDOWN on every route (RFC 8326 §4.2): the gateway prefers any other path, and keeps this
+    /// one as long as there is none.
+    pub fn drained(&self) -> Self {
+        let mut policy = self.clone();
+        for rule in policy.rules.iter_mut().filter(|rule| !rule.set.communities.contains(&GRACEFUL_SHUTDOWN)) {
+            rule.set.communities.push(GRACEFUL_SHUTDOWN);
+            rule.set.communities.sort_unstable();
+        }
+        policy
     }
 
     /// What is sent of a route, if anything.
@@ -177,6 +191,29 @@ mod tests {
         for matcher in broken {
             assert_eq!(decides(vec![rule(matcher.clone(), 7)], of), None, "{matcher:?}");
         }
+    }
+
+    /// RFC 8326 §4.2: nothing else about the routes changes, and a policy that sets it already says it once.
+    #[test]
+    fn c12_a_drained_policy_adds_graceful_shutdown_and_nothing_else() {
+        let route = (prefix("10.244.1.0/24"), owner("10.168.0.11"), SourceId(1));
+        let export = |policy: &Policy| policy.export(route.0, &route.1, route.2);
+        let of = |communities: &[u32]| {
+            let set = Set { communities: communities.to_vec(), med: Some(3), ..Set::default() };
+            Policy { rules: vec![Rule { matcher: Match::default(), set, accept: true }] }
+        };
+        for communities in [&[][..], &[0xFC00_0001], &[0xFFFF_0000], &[0xFC00_0001, 0xFFFF_FF01]] {
+            let mut expected = export(&of(communities)).unwrap();
+            let mut with = communities.to_vec();
+            with.push(0xFFFF_0000);
+            with.sort_unstable();
+            with.dedup();
+            expected.communities = with.into();
+            assert_eq!(export(&of(communities).drained()), Some(expected));
+        }
+        assert_eq!(export(&Policy::default().drained()), None, "what is not sent stays so");
+        let rejects = Policy { rules: vec![Rule { accept: false, ..rule(Match::default(), 1) }] };
+        assert_eq!(export(&rejects.drained()), None);
     }
 
     #[test]

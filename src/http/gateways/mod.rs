@@ -38,6 +38,7 @@ pub(super) struct Gateway {
     since: Option<String>,
     direction: Option<&'static str>,
     policy: Option<String>,
+    drain: bool,
     established_count: u64,
     negotiated: Option<Negotiated>,
     messages: BothWays<BTreeMap<&'static str, u64>>,
@@ -143,6 +144,7 @@ impl Gateway {
             since: status.map(|status| moment::shown(clock, status.since)),
             direction: status.and_then(|status| status.direction).map(direction),
             policy: row.as_ref().map(|row| row.policy.clone()),
+            drain: row.as_ref().is_some_and(|row| row.drain),
             established_count: status.map_or(0, |status| status.established),
             negotiated: status.and_then(|status| status.agreed.as_ref()).map(Negotiated::new),
             messages: BothWays {

@@ -72,6 +72,7 @@ impl std::fmt::Display for End {
             End::PeerRestarted => write!(f, "the gateway restarted and opened a new connection"),
             End::Stopped(Stop::Handover) => write!(f, "stopped; the gateway keeps the routes"),
             End::Stopped(Stop::Deconfigured) => write!(f, "removed from the configuration"),
+            End::Stopped(Stop::Decommissioned) => write!(f, "decommissioned; the gateway drops the routes"),
             End::TooSlow => write!(f, "the gateway reads too slowly to be kept up to date"),
         }
     }

@@ -17,6 +17,9 @@ const CONNECT_RETRY_AT_LEAST: Duration = Duration::from_millis(100);
 /// RFC 9687 §4: the send hold time is the larger of 8 minutes and twice the hold time.
 pub const SEND_HOLD_AT_LEAST: Duration = Duration::from_secs(480);
 
+/// The shutdown communication of a decommissioning (RFC 9003 §2).
+const GOODBYE: &str = "this Fingerpost is being decommissioned";
+
 /// What happens to a neighbour.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -54,6 +57,8 @@ pub enum Stop {
     /// The gateway is no longer configured: Cease 6/3 (inside a Hard Reset where RFC 8538 was agreed on), so that it
     /// drops the routes.
     Deconfigured,
+    /// This process goes for good: Cease 6/2 with a text (RFC 9003), inside a Hard Reset as above.
+    Decommissioned,
 }
 
 /// What the shell shall do.
@@ -232,20 +237,24 @@ impl Neighbour {
         }
         let ids: Vec<ConnectionId> = self.connections.iter().map(|connection| connection.id).collect();
         for id in ids {
-            let notification = (stop == Stop::Deconfigured).then(|| self.deconfigured(id));
+            let notification = self.farewell(stop, id);
             self.end(now, id, notification, End::Stopped(stop), effects);
         }
     }
 
     /// RFC 8538 §3: where the gateway would keep the routes after a plain Cease, because both sides set N, it takes a Hard
     /// Reset to make it drop them.
-    fn deconfigured(&mut self, id: ConnectionId) -> Notification {
-        let cease = Notification::cease(CeaseSubcode::PeerDeconfigured);
+    fn farewell(&mut self, stop: Stop, id: ConnectionId) -> Option<Notification> {
+        let cease = match stop {
+            Stop::Handover => return None,
+            Stop::Deconfigured => Notification::cease(CeaseSubcode::PeerDeconfigured),
+            Stop::Decommissioned => Notification::administrative_shutdown(GOODBYE),
+        };
         let agreed = self.connection(id).and_then(|connection| connection.agreed());
         if agreed.is_some_and(|agreed| agreed.notification_keeps_routes) {
-            Notification::hard_reset(&cease)
+            Some(Notification::hard_reset(&cease))
         } else {
-            cease
+            Some(cease)
         }
     }
 

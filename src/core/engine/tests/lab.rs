@@ -88,6 +88,7 @@ pub(super) fn settings(variant: u8) -> Settings {
         },
     };
     let gateway = |n: u32| GatewaySettings {
+        drain: (n, variant) == (2, 3),
         id: GatewayId(n),
         name: format!("gateway-{n}"),
         policy: if (n + u32::from(variant)).is_multiple_of(2) { "all" } else { "picky" }.into(),
@@ -342,7 +343,8 @@ impl Lab {
     /// What gateway `n` is to hold: policy(arbitrate(claims)), without what it must not be told.
     pub(super) fn expected(&self, n: usize) -> BTreeMap<Prefix, Said> {
         let settings = &self.settings.gateways[n];
-        let policy = &self.settings.policies[&settings.policy];
+        let policy = self.settings.policies[&settings.policy].clone();
+        let policy = if settings.drain { policy.drained() } else { policy };
         let mut exclusion = settings.exclusion.clone();
         exclusion.own.push(address(n as u32));
         let encoding = encoding(n as u32);

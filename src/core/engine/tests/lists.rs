@@ -37,6 +37,7 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
         },
         policies: BTreeMap::from([("all".to_owned(), Policy::accept_all())]),
         gateways: vec![GatewaySettings {
+            drain: false,
             id: GATEWAY,
             name: "core".into(),
             policy: "all".into(),

@@ -108,6 +108,25 @@ fn c11_a_gateway_that_is_no_longer_configured_drops_the_routes() {
     }
 }
 
+/// RFC 9003 §2: the text with its length before it; RFC 8538 §3: inside a Hard Reset where both set N.
+#[test]
+fn c12_decommissioning_says_administrative_shutdown_with_a_text() {
+    let text = b"this Fingerpost is being decommissioned";
+    let data = [&[u8::try_from(text.len()).unwrap()][..], text].concat();
+    let wrapped = [&[6, 2][..], &data].concat();
+    let from = || GatewayOpen::from(HIGHER);
+    for (theirs, expected) in [
+        (from(), (6, 2, data.clone())),
+        (from().graceful(false), (6, 2, data.clone())),
+        (from().graceful(true), (6, 9, wrapped)),
+    ] {
+        let mut rig = Rig::established(config(), &theirs);
+        rig.input(Input::Stop(Stop::Decommissioned));
+        assert_eq!(rig.last_notification(), expected);
+        assert_eq!((rig.state(), rig.until_next()), (State::Idle, None));
+    }
+}
+
 #[test]
 fn c11_stopping_ends_every_connection_and_every_attempt() {
     let mut rig = Rig::new(config());
