@@ -8,7 +8,7 @@
 //! PublicIP. The alloc backend writes no PublicIPv6 even under a dual-stack key: that half is unresolved, and never borrows
 //! the IPv4 next hop. A renewal writes the same value again, which changes nothing.
 
-use super::{Addresses, Statement, Unreadable, quoted};
+use super::{Addresses, Statement, Unreadable, from_object, quoted};
 use crate::model::{HostName, Labels, Prefix};
 use ipnet::IpNet;
 use std::borrow::Cow;
@@ -26,7 +26,7 @@ pub(super) fn decode(name: &[u8], value: &[u8]) -> Result<Statement, Unreadable>
     let name = std::str::from_utf8(name).map_err(|_| Unreadable::new("the lease's key is not UTF-8"))?;
     let subnets = subnets(name)?;
     let value: Value<'_> =
-        serde_json::from_slice(value).map_err(|error| Unreadable::new(format!("not a flannel lease: {error}")))?;
+        from_object(value).map_err(|error| Unreadable::new(format!("not a flannel lease: {error}")))?;
     let ipv4: Ipv4Addr = value
         .public_ip
         .parse()

@@ -149,6 +149,15 @@ fn trimmed(prefix: &str) -> &str {
 #[derive(serde::Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// The value of a record, which is a JSON object. Serde also reads an array, as the fields in their order: `[[], []]` would
+/// state that a host owns nothing, and withdraw what it has (P2).
+fn from_object<'a, T: serde::Deserialize<'a>>(value: &'a [u8]) -> Result<T, String> {
+    match value.trim_ascii_start().first() {
+        Some(b'[') => Err("an array, not an object".into()),
+        _ => serde_json::from_slice(value).map_err(|error| error.to_string()),
+    }
+}
+
 /// A bad value as messages show it: quoted, and not without end.
 fn quoted(text: &str) -> String {
     const SHOWN: usize = 80;

@@ -4,7 +4,7 @@
 //! `addresses` and `subnets` have to be there, though: otherwise `"subnet": …` would read as "owns nothing" and withdraw
 //! what the host still has (P2); so it is unreadable, and the earlier claims stay.
 
-use super::{Addresses, Statement, Text, Unreadable, add_address, quoted};
+use super::{Addresses, Statement, Text, Unreadable, add_address, from_object, quoted};
 use crate::model::{HostName, Labels, Prefix};
 use std::net::IpAddr;
 
@@ -24,7 +24,7 @@ pub(super) fn decode(name: &[u8], value: &[u8]) -> Result<Statement, Unreadable>
         return Err(Unreadable::new(format!("{} is not a host's name: it has a slash", quoted(name))));
     }
     let host = HostName::new(name).map_err(|error| Unreadable::new(error.to_string()))?;
-    let value: Value<'_> = serde_json::from_slice(value).map_err(|error| {
+    let value: Value<'_> = from_object(value).map_err(|error| {
         Unreadable::new(format!(
             "{error}: write {{\"addresses\": [\"10.168.0.11\"], \"subnets\": [\"10.244.1.0/24\"]}}"
         ))

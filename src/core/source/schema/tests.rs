@@ -179,6 +179,22 @@ fn c40_native_records_that_make_no_sense_say_why() {
 }
 
 #[test]
+fn c40_only_an_object_is_a_record_p2() {
+    for value in ["[[],[]]", " \n[[],[],{}]", r#"[["10.168.0.11"],["10.244.1.0/24"]]"#] {
+        assert!(unreadable(&native(), "/fingerpost/hosts/a1", value).contains("not an object"), "{value}");
+    }
+    for value in ["null", "7", r#""x""#, "true"] {
+        assert!(unreadable(&native(), "/fingerpost/hosts/a1", value).contains("invalid type"), "{value}");
+    }
+    for value in [r#"["10.168.0.11",null]"#, r#"["10.168.0.11","fd00::11"]"#] {
+        let why = unreadable(&flannel(), &format!("{FLANNEL}10.244.1.0-24"), value);
+        assert!(why.contains("not an object"), "{value}: {why}");
+    }
+    let spaced = " \t\r\n{\"addresses\": [], \"subnets\": []}";
+    assert!(statement(&native(), "/fingerpost/hosts/a1", spaced).subnets.is_empty());
+}
+
+#[test]
 fn c40_a_huge_value_gives_a_short_message() {
     let huge = "9".repeat(1_500_000);
     for value in [
