@@ -189,7 +189,7 @@ impl Sync {
 
     /// Whether some record cannot be read and has no earlier claims: what it says is not known at all.
     pub fn hides_claims(&self) -> bool {
-        self.quarantined().any(|record| !record.kept)
+        self.table.count_hiding() > 0
     }
 
     /// A record, while it exists.

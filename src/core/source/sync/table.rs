@@ -33,6 +33,8 @@ pub(super) struct Table {
     unresolved: BTreeMap<Slot, Box<[Prefix]>>,
     /// Claims that stay although their subnet has lost its next hop: a dangling reference withdraws nothing (P2).
     kept: BTreeMap<Slot, Box<[(Prefix, Claim)]>>,
+    /// How many records [hide claims](Self::hides_claims): asked for at every step of the engine.
+    hiding: usize,
 }
 
 impl Table {
@@ -52,6 +54,7 @@ impl Table {
             quarantine: BTreeMap::new(),
             unresolved: BTreeMap::new(),
             kept: BTreeMap::new(),
+            hiding: 0,
         }
     }
 
@@ -61,6 +64,11 @@ impl Table {
             quarantined: self.quarantine.len(),
             unresolved: self.unresolved.values().map(|prefixes| prefixes.len()).sum(),
         }
+    }
+
+    /// How many records may own routes that are not known.
+    pub(super) fn count_hiding(&self) -> usize {
+        self.hiding
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -179,6 +187,7 @@ impl Table {
     /// Takes the record out.
     pub(super) fn remove(&mut self, slot: Slot, proof: Proof, out: &mut Outcome) {
         let claims = self.claims(slot);
+        self.hiding -= usize::from(self.hides_claims(slot));
         let Some(entry) = self.slots.get_mut(slot.index()).and_then(Option::take) else { return };
         if let Ok(found) = self.by_name.find_entry(self.hasher.hash_one(entry.body.name()), |other| *other == slot) {
             found.remove();
@@ -230,6 +239,7 @@ impl Table {
             Some(why) => self.quarantine(slot, why, out),
             None => self.note_unresolved(slot, out),
         }
+        self.hiding += usize::from(self.hides_claims(slot));
         slot
     }
 
@@ -237,6 +247,7 @@ impl Table {
     fn rewrite(&mut self, slot: Slot, fact: Fact, out: &mut Outcome) {
         let before = self.claims(slot);
         let ipv4_via_ipv6 = self.ipv4_via_ipv6;
+        let hid = self.hides_claims(slot);
         let Some(entry) = self.entry_mut(slot) else { return };
         let id = entry.id;
         entry.modified = fact.modified;
@@ -268,6 +279,7 @@ impl Table {
                 self.note_unresolved(slot, out);
             }
         }
+        self.hiding = self.hiding + usize::from(self.hides_claims(slot)) - usize::from(hid);
         let after = self.claims(slot);
         let key = |prefix: &Prefix| ClaimKey { source: self.source, record: id, prefix: *prefix };
         for (prefix, claim) in &after {
@@ -290,6 +302,11 @@ impl Table {
         let mut claims: Vec<_> = stated.chain(kept).collect();
         claims.sort_unstable_by_key(|(prefix, _)| *prefix);
         claims
+    }
+
+    /// Whether what the record owns is not known: it cannot be read, and never could.
+    fn hides_claims(&self, slot: Slot) -> bool {
+        self.entry(slot).is_some_and(|entry| entry.owner.is_none())
     }
 
     fn quarantine(&mut self, slot: Slot, Unreadable(why): Unreadable, out: &mut Outcome) {

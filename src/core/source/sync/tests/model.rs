@@ -163,6 +163,8 @@ impl World {
             assert!(justified, "{keys:?}: {change:?}");
         }
         self.client.apply();
+        let hides = self.client.sync.quarantined().any(|record| !record.kept);
+        assert_eq!(self.client.sync.hides_claims(), hides, "the count is wrong");
     }
 
     /// Whether the store did not state the prefix at the proof's revision, in the way the proof says.
