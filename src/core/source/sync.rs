@@ -11,6 +11,9 @@
 //!
 //! A file's transport tells complete lists instead of events ([`Follow::Relists`]): its lists all come under one attempt.
 //!
+//! After three watches in a row that never said anything comes a list, whether or not it was a fault that ended them: behind a
+//! proxy that swallows streams lists may still get through, and deletions are not missed for ever.
+//!
 //! Three rules carry promise P2:
 //! - Nothing is removed without an [`Absent`], and only this module makes one: from a deletion seen in its place, from a
 //!   complete list, or from a record that was read and no longer states the prefix. A fault, whatever its kind, removes nothing.
@@ -48,6 +51,10 @@ use table::Table;
 /// How soon a new watch is asked for its progress: at once is too soon, etcd drops the question until the watch has caught up.
 const FIRST_ASK: Duration = Duration::from_millis(200);
 
+/// So many watches in a row may say nothing at all; then a list, which has another way through proxies and needs no stream,
+/// tells what was missed meanwhile.
+const WATCHES: u32 = 3;
+
 /// The state machine of one source.
 pub struct Sync {
     config: SyncConfig,
@@ -66,6 +73,8 @@ pub struct Sync {
     cluster: Option<ClusterId>,
     attempts: u64,
     failures: u32,
+    /// Watches in a row that ended before they had said anything.
+    in_vain: u32,
     reconcile: Option<Reconcile>,
     reconcile_due: Time,
     reconciled: Option<Time>,
@@ -153,6 +162,7 @@ impl Sync {
             cluster: None,
             attempts: 0,
             failures: 0,
+            in_vain: 0,
             reconcile: None,
             reconcile_due: Time::ZERO,
             reconciled: None,

@@ -2,20 +2,21 @@
 
 use super::{
     Attempt, ClusterId, Fault, FaultKind, Follow, Listing, Note, Order, Outcome, Phase, Reconcile, Rev, Seen, Sync,
-    Task, Time, Watch, Why,
+    Task, Time, WATCHES, Watch, Why,
 };
 
 impl Sync {
-    /// Orders what is needed now: a watch from the position, or a list where there is none.
+    /// Orders what is needed now: a watch from the position, or a list where there is none or watches were in vain.
     pub(super) fn resume(&mut self, now: Time, elsewhere: bool, out: &mut Outcome) {
         self.reconcile = None;
         let attempt = self.fresh_attempt();
         let task = match self.position {
-            Some(from) if self.config.follow == Follow::Watch => {
+            Some(from) if self.config.follow == Follow::Watch && self.in_vain < WATCHES => {
                 self.phase = Phase::Watching(Watch { attempt, heard: now, ask: None, works: None });
                 Task::Watch { from }
             }
             _ => {
+                self.in_vain = 0;
                 self.phase = Phase::Listing(Listing::new(attempt, now));
                 Task::List
             }
@@ -70,10 +71,15 @@ impl Sync {
             self.phase = Phase::Following(attempt);
             return;
         }
-        if let Phase::Watching(Watch { works: Some(since), .. }) = self.phase
-            && now.since(since) >= self.config.timing.backoff_max
-        {
-            self.failures = 0;
+        match self.phase {
+            Phase::Watching(Watch { works: None, .. }) => self.in_vain += 1,
+            Phase::Watching(Watch { works: Some(since), .. }) => {
+                self.in_vain = 0;
+                if now.since(since) >= self.config.timing.backoff_max {
+                    self.failures = 0;
+                }
+            }
+            _ => {}
         }
         let timing = self.config.timing;
         let wait = timing.backoff_min.saturating_mul(1 << self.failures.min(16)).min(timing.backoff_max);

@@ -134,6 +134,46 @@ fn a_watch_that_never_stands_is_left() {
 }
 
 #[test]
+fn c34_after_watches_that_stand_and_say_nothing_a_list_tells_what_was_missed() {
+    let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    client.fail(FaultKind::Unreachable);
+    client.until_deadline();
+    for (at, records) in [(11, vec![]), (12, vec![record(12, "a2", "10.168.0.12", &["10.244.2.0/24"])])] {
+        for _ in 0..3 {
+            let Order { attempt, task: Task::Watch { .. }, .. } = client.order() else { panic!("not a watch") };
+            client.report(attempt, Report::Watching { cluster: CLUSTER });
+            client.wait(seconds(9));
+            client.orders.clear(); // it was asked for its progress and said nothing
+            assert!(!client.sync.seen().is_current());
+            client.until_deadline();
+        }
+        client.list(at, records);
+        assert_eq!(client.orders[0].task, Task::Watch { from: Rev(at) });
+        assert_eq!(client.removed, [(prefix("10.244.1.0/24"), Proof::MissingFrom { at: Rev(11) })]);
+    }
+    client.assert_table(&[("10.244.2.0/24", "10.168.0.12")]);
+    client.open();
+    assert!(client.sync.seen().is_current());
+}
+
+#[test]
+fn a_list_after_watches_in_vain_that_fails_gives_way_to_watches_again() {
+    let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    client.fail(FaultKind::Unreachable);
+    let mut tasks = Vec::new();
+    for _ in 0..8 {
+        client.until_deadline();
+        tasks.push(matches!(client.order().task, Task::Watch { from } if from == Rev(10)));
+        client.fail(FaultKind::Unreachable);
+    }
+    assert_eq!(tasks, [true, true, true, false, true, true, true, false]);
+    client.until_deadline();
+    client.open();
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11")]);
+    assert!(client.sync.seen().is_current());
+}
+
+#[test]
 fn a_watch_counts_once_it_has_said_something() {
     let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
     client.fail(FaultKind::Unreachable);
@@ -191,7 +231,7 @@ fn reports_of_older_attempts_are_dropped() {
 fn retries_back_off_with_jitter_and_bounds() {
     let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
     let mut expected = Duration::from_millis(100);
-    for attempt in 0..12 {
+    for attempt in 0..11 {
         client.fail(FaultKind::Unreachable);
         let wait = client.sync.next_deadline().unwrap().since(client.now);
         assert!(wait <= expected && wait >= expected.mul_f64(0.75), "attempt {attempt}: {wait:?} of {expected:?}");
