@@ -68,16 +68,21 @@ pub fn spawn(
 async fn run(line: Line, range: KeyRange, mut orders: mpsc::UnboundedReceiver<Order>, reports: Reports) {
     // The list or watch in hand, and how to ask the watch for its progress.
     let mut main: Option<(Attempt, mpsc::Sender<()>, AbortOnDropHandle<()>)> = None;
+    // What the list or watch in hand, or the last one, reads from.
+    let main_line = line.another();
     let mut beside = JoinSet::new();
     while let Some(Order { attempt, task, elsewhere }) = orders.recv().await {
-        let (line, range, reports) = (line.clone(), range.clone(), reports.clone());
-        if matches!(task, Task::List | Task::Watch { .. }) {
+        let (range, reports) = (range.clone(), reports.clone());
+        let line = if matches!(task, Task::List | Task::Watch { .. }) {
             main = None;
             beside.abort_all();
             if elsewhere {
-                line.leave().await;
+                main_line.leave().await;
             }
-        }
+            main_line.clone()
+        } else {
+            line.another()
+        };
         while beside.try_join_next().is_some() {}
         match task {
             Task::List => {

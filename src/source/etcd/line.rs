@@ -6,6 +6,7 @@ use crate::config::Secret;
 use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -23,9 +24,13 @@ const PING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(
 /// The largest message taken; pages aim far lower.
 const LARGEST: usize = 64 << 20;
 
-/// Shared by all that read from one etcd.
+/// One reader's way to an etcd, of which all readers use the same endpoint.
 #[derive(Clone)]
-pub(super) struct Line(Arc<Shared>);
+pub(super) struct Line {
+    shared: Arc<Shared>,
+    /// The endpoint that this reader used last.
+    used: Arc<AtomicUsize>,
+}
 
 struct Shared {
     config: EtcdConfig,
@@ -34,21 +39,24 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// The endpoint in use.
+    /// The endpoint in use. It counts on past the last one, so that no number comes again.
     endpoint: usize,
     client: Option<Client>,
 }
 
 impl Line {
     pub(super) fn new(config: EtcdConfig) -> Self {
-        Line(Arc::new(Shared { config, state: Mutex::default() }))
+        Line { shared: Arc::new(Shared { config, state: Mutex::default() }), used: Arc::default() }
     }
 
-    /// Away from the endpoint in use, if there is another; a new connection in any case.
+    /// Another reader's way to the same etcd.
+    pub(super) fn another(&self) -> Self {
+        Line { shared: Arc::clone(&self.shared), used: Arc::default() }
+    }
+
+    /// Away from the endpoint that this reader used, if there is another; a new connection in any case.
     pub(super) async fn leave(&self) {
-        let mut state = self.0.state.lock().await;
-        state.endpoint = state.endpoint.wrapping_add(1);
-        state.client = None;
+        self.give_up(self.used.load(Ordering::Relaxed), true).await;
     }
 
     /// Asks one endpoint after another until one answers, each for at most `patience`. Gives the answer and who gave it.
@@ -61,7 +69,7 @@ impl Line {
         F: Future<Output = Result<T, etcd_client::Error>>,
     {
         let mut failures = Vec::new();
-        for _ in &self.0.config.endpoints {
+        for _ in &self.shared.config.endpoints {
             let (number, endpoint, client) = self.client().await;
             let answer = match client {
                 Err(failure) => Err(failure),
@@ -89,9 +97,9 @@ impl Line {
         Err(fault::of_all(failures))
     }
 
-    /// Away from the `number`-th endpoint, unless someone else was faster.
+    /// Away from the `number`-th endpoint, unless someone else was faster: another step could lead back to it.
     async fn give_up(&self, number: usize, move_on: bool) {
-        let mut state = self.0.state.lock().await;
+        let mut state = self.shared.state.lock().await;
         if state.endpoint == number {
             state.client = None;
             if move_on {
@@ -102,13 +110,14 @@ impl Line {
 
     /// The connection in use, or a new one.
     async fn client(&self) -> (usize, String, Result<Client, Failure>) {
-        let mut state = self.0.state.lock().await;
+        let mut state = self.shared.state.lock().await;
         let number = state.endpoint;
-        let endpoints = &self.0.config.endpoints;
+        self.used.store(number, Ordering::Relaxed);
+        let endpoints = &self.shared.config.endpoints;
         let endpoint = endpoints.get(number % endpoints.len().max(1)).cloned().unwrap_or_default();
         let client = match &state.client {
             Some(client) => Ok(client.clone()),
-            None => connect(&self.0.config, &endpoint).await,
+            None => connect(&self.shared.config, &endpoint).await,
         };
         if let Ok(client) = &client {
             state.client = Some(client.clone());
@@ -162,4 +171,26 @@ async fn tls_options(tls: &Tls, endpoint: &str) -> Result<TlsOptions, Failure> {
 
 async fn read(endpoint: &str, file: &Path) -> Result<Vec<u8>, Failure> {
     tokio::fs::read(file).await.map_err(|error| fault::unreadable_file(endpoint, file, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn c34_an_endpoint_that_another_reader_has_left_is_not_stepped_back_onto() {
+        // Nobody listens there: that a connection was tried is all it takes to have used an endpoint.
+        let endpoints = vec!["http://127.0.0.1:1".to_owned(), "http://127.0.0.1:2".to_owned()];
+        let line = Line::new(EtcdConfig { endpoints, tls: None, auth: None });
+        let (watch, reconcile) = (line.another(), line.another());
+        let (first, ..) = watch.client().await;
+        let _ = reconcile.client().await;
+        reconcile.leave().await;
+        watch.leave().await;
+        let (second, endpoint, _) = watch.client().await;
+        assert_eq!((second, endpoint), (first + 1, "http://127.0.0.1:2".to_owned()));
+        watch.leave().await;
+        let (_, endpoint, _) = watch.client().await;
+        assert_eq!(endpoint, "http://127.0.0.1:1", "left by nobody else, it is left");
+    }
 }
