@@ -171,17 +171,17 @@ impl Engine {
         }
     }
 
-    /// Whether an End-of-RIB would be true for a gateway that this process has never told everything (P4).
-    pub fn is_verified(&self) -> bool {
+    /// Whether the family's End-of-RIB would be true for a gateway that this process has never told everything (P4).
+    pub fn is_verified(&self, family: Family) -> bool {
         let Verified { complete, hides_claims } = self.verified();
-        complete && !hides_claims
+        complete && !hides_claims[family]
     }
 
     fn verified(&self) -> Verified {
-        let mut syncs = self.sources.iter().map(|source| &source.sync);
+        let syncs = self.sources.iter().map(|source| &source.sync);
         Verified {
             complete: syncs.clone().all(Sync::is_complete) && !self.is_releasing(),
-            hides_claims: syncs.any(Sync::hides_claims),
+            hides_claims: PerFamily::from_fn(|family| syncs.clone().any(|sync| sync.hides_claims(family))),
         }
     }
 

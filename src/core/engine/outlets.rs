@@ -31,9 +31,9 @@ pub struct SessionUp {
 pub(super) struct Verified {
     /// Every source was read completely.
     pub(super) complete: bool,
-    /// A record cannot be read, and never could by this process: it may be one that an earlier process announced, and
-    /// End-of-RIB would make the gateways drop what it says.
-    pub(super) hides_claims: bool,
+    /// A record cannot be read, or states subnets without an address to reach them at, and never did better in this process:
+    /// an earlier one may have announced them, and End-of-RIB would make the gateways drop them.
+    pub(super) hides_claims: PerFamily<bool>,
 }
 
 /// Below this many octets in flight, a gateway is given more: two chunks are under way at the most.
@@ -188,7 +188,7 @@ impl Outlets {
                 if !feed.is_dumping() {
                     return None;
                 }
-                let verified = verified.complete && (!verified.hides_claims || completed[family]);
+                let verified = verified.complete && (!verified.hides_claims[family] || completed[family]);
                 feed.pull_dump(view, table.slots(family), stamp, verified)
             });
             if effects.len() > before {

@@ -25,7 +25,7 @@
 //!   until somebody writes (etcd#20242).
 
 use super::{Attempt, ClusterId, Event, Fault, FaultKind, KeyRange, Order, Record, Report, Rev, Task};
-use crate::model::{Prefix, RecordId, Rng, Time};
+use crate::model::{Family, Prefix, RecordId, Rng, Time};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -150,7 +150,7 @@ impl Sync {
     pub fn new(config: SyncConfig) -> Self {
         let range = config.schema.range();
         Sync {
-            table: Table::new(config.source, range.start.clone(), config.ipv4_via_ipv6),
+            table: Table::new(&config, range.start.clone()),
             rng: Rng::new(config.seed),
             range,
             config,
@@ -197,9 +197,10 @@ impl Sync {
         matches!(self.phase, Phase::Releasing(_))
     }
 
-    /// Whether some record cannot be read and has no earlier claims: what it says is not known at all.
-    pub fn hides_claims(&self) -> bool {
-        self.table.count_hiding() > 0
+    /// Whether some record may own routes of the family that are not known: it cannot be read, or its host has no address,
+    /// and there is no earlier claim of it.
+    pub fn hides_claims(&self, family: Family) -> bool {
+        self.table.count_hiding()[family] > 0
     }
 
     /// A record, while it exists.

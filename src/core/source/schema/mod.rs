@@ -139,6 +139,15 @@ impl Schema {
             Schema::Flannel { .. } => flannel::decode(name, value),
         }
     }
+
+    /// Whether a subnet of this family whose host has no address of the family is a record's fault, so that the address may
+    /// have been there before. flannel's alloc backend never writes a PublicIPv6, dual-stack or not: there it is no fault.
+    pub(super) fn expects_address(&self, family: Family) -> bool {
+        match self {
+            Schema::Native { .. } | Schema::Hosts => true,
+            Schema::Flannel { .. } => family == Family::Ipv4,
+        }
+    }
 }
 
 fn trimmed(prefix: &str) -> &str {

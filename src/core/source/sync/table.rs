@@ -2,12 +2,13 @@
 
 use super::super::schema::{Statement, Unreadable, no_address};
 use super::super::{ClaimChange, Rev};
+use super::config::SyncConfig;
 use super::entry::{Entry, Fact, Owner, SharedLabels};
 use super::note::{Note, Outcome};
 use super::packed::Body;
 use super::seen::{Absent, Counts, Proof};
 use super::slots::Slot;
-use crate::model::{Claim, ClaimKey, Prefix, RecordId, SourceId};
+use crate::model::{Claim, ClaimKey, PerFamily, Prefix, RecordId, SourceId};
 use bytes::Bytes;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::collections::BTreeMap;
@@ -33,15 +34,17 @@ pub(super) struct Table {
     unresolved: BTreeMap<Slot, Box<[Prefix]>>,
     /// Claims that stay although their subnet has lost its next hop: a dangling reference withdraws nothing (P2).
     kept: BTreeMap<Slot, Box<[(Prefix, Claim)]>>,
+    /// Families in which a subnet without a next hop is a fault.
+    expects_address: PerFamily<bool>,
     /// How many records [hide claims](Self::hides_claims): asked for at every step of the engine.
-    hiding: usize,
+    hiding: PerFamily<usize>,
 }
 
 impl Table {
-    pub(super) fn new(source: SourceId, start: Bytes, ipv4_via_ipv6: bool) -> Self {
+    pub(super) fn new(config: &SyncConfig, start: Bytes) -> Self {
         Table {
-            source,
-            ipv4_via_ipv6,
+            source: config.source,
+            ipv4_via_ipv6: config.ipv4_via_ipv6,
             start,
             slots: Vec::new(),
             free: Vec::new(),
@@ -54,7 +57,8 @@ impl Table {
             quarantine: BTreeMap::new(),
             unresolved: BTreeMap::new(),
             kept: BTreeMap::new(),
-            hiding: 0,
+            expects_address: PerFamily::from_fn(|family| config.schema.expects_address(family)),
+            hiding: PerFamily::default(),
         }
     }
 
@@ -66,8 +70,8 @@ impl Table {
         }
     }
 
-    /// How many records may own routes that are not known.
-    pub(super) fn count_hiding(&self) -> usize {
+    /// How many records may own routes of a family that are not known.
+    pub(super) fn count_hiding(&self) -> PerFamily<usize> {
         self.hiding
     }
 
@@ -187,7 +191,7 @@ impl Table {
     /// Takes the record out.
     pub(super) fn remove(&mut self, slot: Slot, proof: Proof, out: &mut Outcome) {
         let claims = self.claims(slot);
-        self.hiding -= usize::from(self.hides_claims(slot));
+        self.recount(self.hides_claims(slot), PerFamily::default());
         let Some(entry) = self.slots.get_mut(slot.index()).and_then(Option::take) else { return };
         if let Ok(found) = self.by_name.find_entry(self.hasher.hash_one(entry.body.name()), |other| *other == slot) {
             found.remove();
@@ -239,7 +243,7 @@ impl Table {
             Some(why) => self.quarantine(slot, why, out),
             None => self.note_unresolved(slot, out),
         }
-        self.hiding += usize::from(self.hides_claims(slot));
+        self.recount(PerFamily::default(), self.hides_claims(slot));
         slot
     }
 
@@ -279,7 +283,7 @@ impl Table {
                 self.note_unresolved(slot, out);
             }
         }
-        self.hiding = self.hiding + usize::from(self.hides_claims(slot)) - usize::from(hid);
+        self.recount(hid, self.hides_claims(slot));
         let after = self.claims(slot);
         let key = |prefix: &Prefix| ClaimKey { source: self.source, record: id, prefix: *prefix };
         for (prefix, claim) in &after {
@@ -304,9 +308,23 @@ impl Table {
         claims
     }
 
-    /// Whether what the record owns is not known: it cannot be read, and never could.
-    fn hides_claims(&self, slot: Slot) -> bool {
-        self.entry(slot).is_some_and(|entry| entry.owner.is_none())
+    /// Whether what the record owns is not known: it cannot be read, and never could; or a subnet has no next hop, and never
+    /// had one in this process. An earlier process may have known more.
+    fn hides_claims(&self, slot: Slot) -> PerFamily<bool> {
+        let never_read = self.entry(slot).is_some_and(|entry| entry.owner.is_none());
+        let kept = self.kept.get(&slot).map_or(&[][..], |kept| kept);
+        let without = self.unresolved.get(&slot).map_or(&[][..], |prefixes| prefixes);
+        let dangles = |family| {
+            let mut of_family = without.iter().filter(|prefix| prefix.family() == family);
+            of_family.any(|prefix| kept.iter().all(|(other, _)| other != prefix))
+        };
+        PerFamily::from_fn(|family| never_read || (self.expects_address[family] && dangles(family)))
+    }
+
+    fn recount(&mut self, before: PerFamily<bool>, after: PerFamily<bool>) {
+        for (family, count) in self.hiding.iter_mut() {
+            *count = *count + usize::from(after[family]) - usize::from(before[family]);
+        }
     }
 
     fn quarantine(&mut self, slot: Slot, Unreadable(why): Unreadable, out: &mut Outcome) {

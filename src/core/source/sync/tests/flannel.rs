@@ -21,6 +21,26 @@ fn routes(json: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
+fn an_alloc_lease_hides_nothing_by_its_missing_ipv6_address() {
+    let schema = Schema::Flannel { prefix: "/coreos.com/network".into() };
+    let mut client = Client::new(SyncConfig { schema, ..config() });
+    let lease = |name: &str, value: &'static str| Record {
+        key: format!("/coreos.com/network/subnets/{name}").into(),
+        value: value.into(),
+        modified: Rev(3),
+        created: Rev(3),
+    };
+    let alloc = lease("10.244.1.0-24&fd00:10:244:5a::-64", r#"{"PublicIP": "10.168.0.11", "PublicIPv6": null}"#);
+    client.list(10, vec![alloc]);
+    client.open();
+    assert_eq!(client.sync.unresolved().count(), 1);
+    assert!(Family::ALL.iter().all(|family| !client.sync.hides_claims(*family)));
+    client
+        .events(vec![Event::Put(Record { modified: Rev(11), ..lease("10.244.2.0-24", r#"{"PublicIP": "0.0.0.0"}"#) })]);
+    assert!(client.sync.hides_claims(Family::Ipv4) && !client.sync.hides_claims(Family::Ipv6));
+}
+
+#[test]
 fn flannels_list_and_events_give_what_they_should() {
     let schema = Schema::Flannel { prefix: "/coreos.com/network".into() };
     let mut client = Client::new(SyncConfig { schema, ..config() });

@@ -163,8 +163,14 @@ impl World {
             assert!(justified, "{keys:?}: {change:?}");
         }
         self.client.apply();
-        let hides = self.client.sync.quarantined().any(|record| !record.kept);
-        assert_eq!(self.client.sync.hides_claims(), hides, "the count is wrong");
+        for family in Family::ALL {
+            let sync = &self.client.sync;
+            let mut never_read = sync.quarantined().filter(|record| !record.kept);
+            let claimed = |record, prefix| self.client.claims.contains_key(&(record, prefix));
+            let mut unresolved = sync.unresolved().filter(|found| found.prefix.family() == family);
+            let hides = never_read.next().is_some() || unresolved.any(|found| !claimed(found.record, found.prefix));
+            assert_eq!(sync.hides_claims(family), hides, "the count of {family} is wrong");
+        }
     }
 
     /// Whether the store did not state the prefix at the proof's revision, in the way the proof says.

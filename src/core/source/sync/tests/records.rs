@@ -115,6 +115,28 @@ fn a_subnet_that_loses_its_next_hop_keeps_the_last_claim_p2() {
 }
 
 #[test]
+fn a_subnet_without_a_next_hop_hides_a_claim_unless_the_last_one_stays_p2() {
+    let hides = |client: &Client| (client.sync.hides_claims(Family::Ipv4), client.sync.hides_claims(Family::Ipv6));
+    let mut client = Client::watching(vec![]);
+    client.events(vec![value(11, "a1", BOTH), value(12, "a1", ONLY_IPV4)]);
+    assert_eq!(hides(&client), (false, false), "the claim stays");
+    // Another process, which begins here, knows nothing of that claim.
+    let Event::Put(record) = value(12, "a1", ONLY_IPV4) else { unreachable!() };
+    let mut client = Client::watching(vec![record]);
+    assert_eq!(hides(&client), (false, true));
+    client.events(vec![Event::Put(garbage(13, "a1"))]);
+    assert_eq!(hides(&client), (false, true), "IPv4 keeps its claim");
+    client.events(vec![value(14, "a1", BOTH)]);
+    assert_eq!(hides(&client), (false, false));
+    client.events(vec![value(15, "a2", ONLY_IPV4), value(16, "a2", NO_IPV6_SUBNET)]);
+    assert_eq!(hides(&client), (false, false));
+    client.events(vec![Event::Put(garbage(17, "a3"))]);
+    assert_eq!(hides(&client), (true, true));
+    client.events(vec![delete(18, "a3")]);
+    assert_eq!(hides(&client), (false, false));
+}
+
+#[test]
 fn a_subnet_that_never_had_a_next_hop_is_reported_and_not_claimed() {
     let mut client = Client::watching(vec![]);
     client.events(vec![value(11, "a1", ONLY_IPV4)]);
