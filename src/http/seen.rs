@@ -23,8 +23,8 @@ pub(super) fn reason(seen: &Seen<Counts>) -> Option<Reason> {
         Seen::Never(Why::Empty { at }) => Some(Reason {
             kind: "empty",
             message: format!(
-                "the first list (revision {}) was empty, which is not believed until a record is seen: check the prefix, \
-                 or set allow_empty",
+                "the first list (revision {}) was empty, which is not believed: check the prefix, or set allow_empty. Once \
+                 there are records, it waits until no new one has come for a minute",
                 at.0
             ),
         }),

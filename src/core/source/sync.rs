@@ -73,6 +73,8 @@ pub struct Sync {
     cluster: Option<ClusterId>,
     attempts: u64,
     failures: u32,
+    /// While an empty first list is not believed.
+    doubt: Option<Doubt>,
     /// Watches in a row that ended before they had said anything.
     in_vain: u32,
     reconcile: Option<Reconcile>,
@@ -104,6 +106,16 @@ struct Watch {
     ask: Option<Time>,
     /// Since when it is known to work: it has said something after it stood.
     works: Option<Time>,
+}
+
+/// The first list was empty, so that whoever writes records now may be in the middle of writing them all: the first of them
+/// does not tell that the others are gone.
+#[derive(Default)]
+struct Doubt {
+    /// How many records have come.
+    records: usize,
+    /// Until when no new one must come.
+    until: Option<Time>,
 }
 
 /// What is known of a record.
@@ -162,6 +174,7 @@ impl Sync {
             cluster: None,
             attempts: 0,
             failures: 0,
+            doubt: None,
             in_vain: 0,
             reconcile: None,
             reconcile_due: Time::ZERO,
@@ -187,7 +200,7 @@ impl Sync {
         self.seen.map(|()| self.table.counts())
     }
 
-    /// Whether a complete list was believed once in this process and has been let out: before that no UPDATE is sent.
+    /// Whether a complete list was believed once in this process and has been let out: before that no End-of-RIB is sent.
     pub fn is_complete(&self) -> bool {
         self.complete
     }
@@ -323,7 +336,8 @@ impl Sync {
             (Phase::Watching(watch), Report::Events(events)) if watch.attempt == attempt => {
                 watch.hear(now, self.config.timing.ask_progress);
                 self.events(now, events, out);
-                self.watch_works(out);
+                self.doubt(now);
+                self.now_known(out);
             }
             (Phase::Watching(watch), Report::Progress { at }) if watch.attempt == attempt => {
                 watch.hear(now, self.config.timing.ask_progress);
@@ -331,7 +345,7 @@ impl Sync {
                     // A member that lags, or a store that was put back: only a quorum read can tell.
                     self.reconcile_soon(now);
                 }
-                self.watch_works(out);
+                self.now_known(out);
             }
             (Phase::Watching(watch), Report::Compacted) if watch.attempt == attempt => self.compacted(now, out),
             (phase, Report::Failed(fault)) if phase.attempt() == Some(attempt) => self.fail(now, fault, out),

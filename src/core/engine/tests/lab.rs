@@ -215,6 +215,17 @@ impl Lab {
         self.now = until;
     }
 
+    /// Waits, while every store answers.
+    pub(super) fn wait_served(&mut self, span: Duration) {
+        let until = self.now + span;
+        while self.now < until {
+            self.wait(Duration::from_millis(500));
+            for source in 0..usize::from(SOURCES) {
+                while self.serve(source, 100) {}
+            }
+        }
+    }
+
     pub(super) fn up(&mut self, n: usize) {
         self.sessions += 1;
         let (number, id) = (SessionNumber(self.sessions), n as u32);

@@ -46,6 +46,8 @@ pub struct Timing {
     pub reconcile: Duration,
     /// Between a reconcile and one that is due early, at least.
     pub reconcile_pause: Duration,
+    /// A store that was empty at first is believed once no new record came for this long and a reconcile has agreed.
+    pub settle: Duration,
     /// The wait before the first retry; it doubles.
     pub backoff_min: Duration,
     /// The longest wait before a retry.
@@ -60,6 +62,7 @@ impl Default for Timing {
             page: Duration::from_secs(30),
             reconcile: Duration::from_secs(300),
             reconcile_pause: Duration::from_secs(10),
+            settle: Duration::from_secs(60),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(10),
         }

@@ -39,8 +39,33 @@ impl Sync {
             Follow::Watch => self.resume(now, false, out),
             Follow::Relists => self.phase = Phase::Following(attempt),
         }
-        self.complete |= !self.table.is_empty() || self.config.allow_empty;
+        self.complete |= self.config.allow_empty || (self.doubt.is_none() && !self.table.is_empty());
+        if self.config.follow == Follow::Watch {
+            self.doubt(now);
+        }
         self.now_known(out);
+    }
+
+    /// Puts off the moment at which a store that was empty at first may be believed, if new records have come.
+    pub(super) fn doubt(&mut self, now: Time) {
+        if self.complete {
+            return self.doubt = None;
+        }
+        let records = self.table.counts().records;
+        let doubt = self.doubt.get_or_insert_default();
+        if records > doubt.records {
+            let until = now + self.config.timing.settle;
+            doubt.until = Some(until);
+            self.reconcile_due = until;
+        }
+        doubt.records = records;
+    }
+
+    /// The store was compared: whether one that was empty at first is believed now.
+    fn believe(&mut self, now: Time) {
+        self.doubt(now);
+        let settled = self.doubt.as_ref().is_some_and(|doubt| doubt.until.is_some_and(|until| until <= now));
+        self.complete |= settled && !self.table.is_empty();
     }
 
     /// The position is what the store says now.
@@ -106,12 +131,6 @@ impl Sync {
         self.fail(now, Fault { kind: FaultKind::Replaced, message }, out);
     }
 
-    /// The watch has said something.
-    pub(super) fn watch_works(&mut self, out: &mut Outcome) {
-        self.complete |= !self.table.is_empty();
-        self.now_known(out);
-    }
-
     /// Asks for all keys.
     pub(super) fn order_reconcile(&mut self, now: Time, out: &mut Outcome) {
         let attempt = self.fresh_attempt();
@@ -139,8 +158,9 @@ impl Sync {
         }
         self.reconcile = None;
         self.reconciled = Some(now);
+        self.believe(now);
         self.reconcile_due = self.reconcile_due.max(now + self.config.timing.reconcile_pause);
-        self.watch_works(out);
+        self.now_known(out);
     }
 
     /// Another reconcile, soon; the watch goes on.

@@ -43,8 +43,8 @@ pub enum Note {
     Failing(Fault),
     /// The first list was empty and is not believed.
     #[error(
-        "the first list (revision {}) was empty, which is not believed until a record is seen: check the prefix, or set \
-         allow_empty",
+        "the first list (revision {}) was empty, which is not believed: check the prefix, or set allow_empty. Once there are \
+         records, it waits until no new one has come for a minute; End-of-RIB waits with it",
         at.0
     )]
     NotBelieved {

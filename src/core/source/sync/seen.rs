@@ -53,8 +53,9 @@ pub enum Why {
     Listing,
     /// It was tried and failed.
     Failed(Fault),
-    /// The first list was empty, and that is not believed until a record is seen or `allow_empty` is set: an empty answer at
-    /// the first start is more often a wrong prefix than a cluster without hosts.
+    /// The first list was empty, and that is not believed unless `allow_empty` is set: an empty answer at the first start is
+    /// more often a wrong prefix, or a store that was made anew, than a cluster without hosts. Records that come are
+    /// announced; it is believed once no new one has come for a while.
     Empty {
         /// The list's revision.
         at: Rev,

@@ -117,7 +117,7 @@ fn a_record_deleted_and_made_anew_meanwhile_is_younger() {
 }
 
 #[test]
-fn an_empty_first_list_is_not_believed_until_a_record_is_seen_p2() {
+fn an_empty_first_list_is_not_believed_until_records_are_seen_and_no_new_ones_come_p2() {
     let mut client = Client::new(config());
     client.list(10, vec![]);
     assert!(!client.sync.is_complete());
@@ -132,9 +132,47 @@ fn an_empty_first_list_is_not_believed_until_a_record_is_seen_p2() {
     assert!(!client.sync.is_complete());
     client.events(vec![delete(11, "a0")]);
     assert!(!client.sync.is_complete());
-    client.events(vec![put(12, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
-    assert!(client.sync.is_complete() && client.sync.seen().is_current());
+    let first = put(12, "a1", "10.168.0.11", &["10.244.1.0/24"]);
+    client.events(vec![first]);
     client.assert_table(&[("10.244.1.0/24", "10.168.0.11")]);
+    client.wait_alive(seconds(59));
+    client.events(vec![put(13, "a2", "10.168.0.12", &["10.244.2.0/24"])]);
+    client.wait_alive(seconds(30));
+    client.events(vec![put(14, "a2", "10.168.0.12", &["10.244.2.0/24"])]);
+    assert!(!client.sync.is_complete() && client.orders.is_empty());
+    let asked = client.now;
+    let attempt = client.until_reconcile();
+    assert_eq!(client.now.since(asked), seconds(30), "a record written again is not a new one");
+    // Another has come that the watch did not tell.
+    let keys = |hosts: &[(&str, u64)]| hosts.iter().map(|(host, at)| (key(host), Rev(*at))).collect::<Vec<_>>();
+    let listed = keys(&[("a1", 12), ("a2", 14), ("a3", 15)]);
+    client.report(attempt, Report::KeysPage { at: Rev(20), cluster: CLUSTER, keys: listed.clone(), more: false });
+    let attempt = client.order().attempt;
+    let records = vec![record(15, "a3", "10.168.0.13", &["10.244.3.0/24"])];
+    client.report(attempt, Report::Fetched { at: Rev(20), records });
+    assert!(!client.sync.is_complete() && !client.sync.seen().is_current());
+    let asked = client.now;
+    let attempt = client.until_reconcile();
+    assert_eq!(client.now.since(asked), seconds(60));
+    client.report(attempt, Report::KeysPage { at: Rev(20), cluster: CLUSTER, keys: listed, more: false });
+    assert!(client.sync.is_complete() && client.sync.seen().is_current());
+    assert_eq!(client.claims.len(), 3);
+}
+
+#[test]
+fn an_empty_first_list_is_doubted_beyond_a_second_list_p2() {
+    let mut client = Client::new(config());
+    client.list(10, vec![]);
+    client.report(client.orders[0].attempt, Report::Compacted);
+    client.orders.clear();
+    client.until_deadline();
+    client.list(20, vec![record(12, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    client.open();
+    assert!(!client.sync.is_complete());
+    let attempt = client.until_reconcile();
+    let keys = vec![(key("a1"), Rev(12))];
+    client.report(attempt, Report::KeysPage { at: Rev(20), cluster: CLUSTER, keys, more: false });
+    assert!(client.sync.is_complete() && client.sync.seen().is_current());
 }
 
 #[test]
