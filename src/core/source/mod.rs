@@ -141,6 +141,8 @@ pub enum Report {
     Fetched {
         /// The revision of the answer.
         at: Rev,
+        /// Who answered.
+        cluster: ClusterId,
         /// The records found.
         records: Vec<Record>,
     },

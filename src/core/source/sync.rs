@@ -306,8 +306,8 @@ impl Sync {
             (Phase::Watching(_), Report::KeysPage { at, cluster, keys, more }) if of_reconcile => {
                 self.keys_page(now, at, cluster, &keys, more, out);
             }
-            (Phase::Watching(_), Report::Fetched { at, records }) if of_reconcile => {
-                self.fetched(now, at, records, out)
+            (Phase::Watching(_), Report::Fetched { at, cluster, records }) if of_reconcile => {
+                self.fetched(now, at, cluster, records, out)
             }
             (Phase::Watching(_), Report::Failed(fault)) if of_reconcile => self.reconcile_failed(now, fault, out),
             (Phase::Watching(_), Report::Compacted) if of_reconcile => {

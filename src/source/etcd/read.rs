@@ -151,7 +151,8 @@ pub(super) async fn fetch(line: &Line, keys: Vec<Bytes>, attempt: Attempt, repor
                 TxnOpResponse::Get(mut found) => GetResponse::take_kvs(&mut found),
                 _ => Vec::new(),
             });
-            Ok(Report::Fetched { at: rev(header.revision()), records: found.map(record).collect() })
+            let (at, cluster) = (rev(header.revision()), ClusterId(header.cluster_id()));
+            Ok(Report::Fetched { at, cluster, records: found.map(record).collect() })
         }
     });
     let _ = report(reports, attempt, answer.unwrap_or_else(Failure::report)).await;

@@ -149,7 +149,7 @@ impl Transport {
                 }
                 Task::Fetch(keys) => {
                     let records = store.records().into_iter().filter(|record| keys.contains(&record.key));
-                    Report::Fetched { at, records: records.collect() }
+                    Report::Fetched { at, cluster, records: records.collect() }
                 }
                 Task::List | Task::Watch { .. } => unreachable!("not beside another"),
             };

@@ -111,7 +111,14 @@ impl Sync {
 
     /// Records that a reconcile wanted. One that was not known is taken only if the answer is as new as all events handled:
     /// a deletion may have gone by already.
-    pub(super) fn fetched(&mut self, now: Time, at: Rev, records: Vec<Record>, out: &mut Outcome) {
+    pub(super) fn fetched(&mut self, now: Time, at: Rev, cluster: ClusterId, records: Vec<Record>, out: &mut Outcome) {
+        if self.cluster.is_some_and(|known| known != cluster) {
+            return self.replaced(now, cluster, out);
+        }
+        // Both are quorum reads, and the keys were read before.
+        if let Some(listed) = self.reconcile.as_ref().and_then(|reconcile| reconcile.at).filter(|listed| at < *listed) {
+            return self.fail(now, went_back(at, listed), out);
+        }
         for record in &records {
             let Some(name) = name(&self.range, &record.key) else { continue };
             let known = self.table.find(name).and_then(|slot| self.table.modified(slot));

@@ -26,7 +26,7 @@ fn c33_a_reconcile_heals_within_five_minutes() {
     assert_eq!(wanted, [key("a2"), key("a3")]);
     let records =
         vec![record(12, "a2", "10.168.0.42", &["10.244.2.0/24"]), record(13, "a3", "10.168.0.13", &["10.244.3.0/24"])];
-    client.report(attempt, Report::Fetched { at: Rev(21), records });
+    client.report(attempt, Report::Fetched { at: Rev(21), cluster: CLUSTER, records });
     client.assert_table(&[("10.244.2.0/24", "10.168.0.42"), ("10.244.3.0/24", "10.168.0.13")]);
     assert!(client.notes.contains(&Note::Reconciled { at: Rev(20), missing: 1, differing: 2 }));
     // All is known up to the list of keys.
@@ -123,7 +123,7 @@ fn a_fetched_record_may_have_been_deleted_since() {
     // The answer is of revision 20, and the deletion at 21 has been told before it.
     client.events(vec![delete(21, "a3")]);
     let records = vec![record(15, "a3", "10.168.0.13", &["10.244.3.0/24"])];
-    client.report(attempt, Report::Fetched { at: Rev(20), records });
+    client.report(attempt, Report::Fetched { at: Rev(20), cluster: CLUSTER, records });
     client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12")]);
     let told = client.now;
     client.until_reconcile();
@@ -138,7 +138,7 @@ fn a_fetched_record_that_is_older_than_the_known_one_is_passed_over() {
     let attempt = client.order().attempt;
     client.events(vec![put(25, "a2", "10.168.0.25", &["10.244.2.0/24"])]);
     let records = vec![record(15, "a2", "10.168.0.15", &["10.244.2.0/24"])];
-    client.report(attempt, Report::Fetched { at: Rev(20), records });
+    client.report(attempt, Report::Fetched { at: Rev(20), cluster: CLUSTER, records });
     client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.25")]);
 }
 
@@ -158,7 +158,7 @@ fn many_records_are_fetched_some_at_a_time() {
             Record { key, ..record(15, "", "10.168.0.15", &[&subnet]) }
         };
         let records = keys.into_iter().enumerate().map(made).collect();
-        client.report(attempt, Report::Fetched { at: Rev(20), records });
+        client.report(attempt, Report::Fetched { at: Rev(20), cluster: CLUSTER, records });
     }
     assert_eq!(sizes, [128, 128, 44]);
     assert_eq!(client.claims.len(), 302);

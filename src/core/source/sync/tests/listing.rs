@@ -149,7 +149,7 @@ fn an_empty_first_list_is_not_believed_until_records_are_seen_and_no_new_ones_co
     client.report(attempt, Report::KeysPage { at: Rev(20), cluster: CLUSTER, keys: listed.clone(), more: false });
     let attempt = client.order().attempt;
     let records = vec![record(15, "a3", "10.168.0.13", &["10.244.3.0/24"])];
-    client.report(attempt, Report::Fetched { at: Rev(20), records });
+    client.report(attempt, Report::Fetched { at: Rev(20), cluster: CLUSTER, records });
     assert!(!client.sync.is_complete() && !client.sync.seen().is_current());
     let asked = client.now;
     let attempt = client.until_reconcile();

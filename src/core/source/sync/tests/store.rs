@@ -255,7 +255,7 @@ impl Transport {
             Job::Fetch(keys) => {
                 let found = keys.iter().filter_map(|key| store.now().get(key));
                 let records = found.map(|stored| stored.record.clone()).collect();
-                Report::Fetched { at: Rev(store.revision()), records }
+                Report::Fetched { at: Rev(store.revision()), cluster: CLUSTER, records }
             }
             Job::List { .. } | Job::Watch { .. } => unreachable!("they are the main job"),
         };

@@ -77,6 +77,31 @@ fn c36_a_list_of_keys_at_a_lower_revision_is_not_believed_p2() {
     listing(&mut client);
 }
 
+/// A reconcile that has found a2, which the watch did not tell, and asks for it; the attempt of that.
+fn fetching(client: &mut Client) -> Attempt {
+    let attempt = client.until_reconcile();
+    let keys = vec![(key("a1"), Rev(5)), (key("a2"), Rev(20))];
+    client.report(attempt, Report::KeysPage { at: Rev(30), cluster: CLUSTER, keys, more: false });
+    let Order { attempt, task: Task::Fetch(_), .. } = client.order() else { panic!("not a fetch") };
+    attempt
+}
+
+#[test]
+fn c36_a_fetch_from_another_cluster_or_a_lower_revision_is_not_believed_p2() {
+    for (at, cluster) in [(30, ClusterId(8)), (29, CLUSTER)] {
+        let mut client = one();
+        let attempt = fetching(&mut client);
+        let records = vec![record(20, "a2", "10.168.0.12", &["10.244.2.0/24"])];
+        client.report(attempt, Report::Fetched { at: Rev(at), cluster, records });
+        lost_as_replaced(&client);
+    }
+    let mut client = one();
+    let attempt = fetching(&mut client);
+    let records = vec![record(20, "a2", "10.168.0.12", &["10.244.2.0/24"])];
+    client.report(attempt, Report::Fetched { at: Rev(30), cluster: CLUSTER, records });
+    assert_eq!(client.claims.len(), 2);
+}
+
 #[test]
 fn c36_an_older_record_shows_that_the_store_went_back_p2() {
     // Its revision has passed ours again since.

@@ -200,7 +200,7 @@ fn reports_of_older_attempts_are_dropped() {
         Report::Failed(Fault { kind: FaultKind::Denied, message: "late".into() }),
         Report::Page { at: Rev(11), cluster: CLUSTER, records: vec![], more: false },
         Report::KeysPage { at: Rev(11), cluster: CLUSTER, keys: vec![], more: false },
-        Report::Fetched { at: Rev(11), records: vec![] },
+        Report::Fetched { at: Rev(11), cluster: CLUSTER, records: vec![] },
         Report::Watching { cluster: ClusterId(8) },
     ];
     let (changes, notes) = (client.changes, client.notes.len());
