@@ -88,10 +88,14 @@ pub fn init(log: Log) -> Result<Telemetry, TelemetryError> {
 /// Says what happened to a source.
 pub fn source_note(source: &str, note: &Note) {
     match note {
-        Note::Current { .. } | Note::Released { .. } | Note::Compacted { .. } => tracing::info!(source, "{note}"),
-        Note::Failing(_) | Note::Unresolved { .. } | Note::OutOfOrder { .. } | Note::Reconciled { .. } => {
-            tracing::warn!(source, "{note}");
+        Note::Current { .. } | Note::Released { .. } | Note::Compacted { .. } | Note::HidesNoMore { .. } => {
+            tracing::info!(source, "{note}");
         }
+        Note::Failing(_)
+        | Note::Unresolved { .. }
+        | Note::OutOfOrder { .. }
+        | Note::Reconciled { .. }
+        | Note::Hides { .. } => tracing::warn!(source, "{note}"),
         Note::Lost(_) | Note::NotBelieved { .. } | Note::Quarantined { .. } | Note::ReconcileFailed(_) => {
             tracing::error!(source, "{note}");
         }

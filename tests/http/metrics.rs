@@ -87,6 +87,7 @@ async fn a_scrape_says_how_things_are() {
         (r#"fingerpost_source_records{source="lab"}"#, 2.0),
         (r#"fingerpost_source_quarantined_records{source="lab"}"#, 0.0),
         (r#"fingerpost_source_unresolved_prefixes{source="lab"}"#, 0.0),
+        (r#"fingerpost_source_hiding_records{source="lab",family="ipv6"}"#, 0.0),
         (r#"fingerpost_routes{family="ipv4"}"#, 2.0),
         (r#"fingerpost_routes{family="ipv6"}"#, 0.0),
         (r#"fingerpost_gateway_exported_routes{gateway="core-a",family="ipv4"}"#, 2.0),

@@ -25,7 +25,7 @@
 //!   until somebody writes (etcd#20242).
 
 use super::{Attempt, ClusterId, Event, Fault, FaultKind, KeyRange, Order, Record, Report, Rev, Task};
-use crate::model::{Family, Prefix, RecordId, Rng, Time};
+use crate::model::{Family, PerFamily, Prefix, RecordId, Rng, Time};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -73,6 +73,8 @@ pub struct Sync {
     cluster: Option<ClusterId>,
     attempts: u64,
     failures: u32,
+    /// Whether it was told that records hide claims.
+    told_hiding: PerFamily<bool>,
     /// While an empty first list is not believed.
     doubt: Option<Doubt>,
     /// Watches in a row that ended before they had said anything.
@@ -174,6 +176,7 @@ impl Sync {
             cluster: None,
             attempts: 0,
             failures: 0,
+            told_hiding: PerFamily::default(),
             doubt: None,
             in_vain: 0,
             reconcile: None,

@@ -26,7 +26,7 @@ metrics! {
     SOURCE_UP GAUGE "fingerpost_source_up" ["source"]
         "1 while the source is known up to now, 0 while it cannot be read; its routes stay.";
     SOURCE_COMPLETE GAUGE "fingerpost_source_complete" ["source"]
-        "1 once the source was read completely in this process; nothing of it is announced before.";
+        "1 once the source was read completely and believed in this process; no End-of-RIB is sent before.";
     SOURCE_FAULT GAUGE "fingerpost_source_fault" ["source" "kind"]
         "1 for what keeps the source from being known now, 0 for every other kind.";
     SOURCE_LOST_SECONDS GAUGE "fingerpost_source_lost_seconds" ["source"]
@@ -34,9 +34,11 @@ metrics! {
     SOURCE_RECORDS GAUGE "fingerpost_source_records" ["source"]
         "Records of the source, readable or not.";
     SOURCE_QUARANTINED_RECORDS GAUGE "fingerpost_source_quarantined_records" ["source"]
-        "Records that cannot be decoded; what they said before stays.";
+        "Records that cannot be decoded; what they said before in this process stays.";
     SOURCE_UNRESOLVED_PREFIXES GAUGE "fingerpost_source_unresolved_prefixes" ["source"]
         "Prefixes that a record states without an address of that family for a next hop.";
+    SOURCE_HIDING_RECORDS GAUGE "fingerpost_source_hiding_records" ["source" "family"]
+        "Records that may own routes that are not known: they cannot be read or give no address, and never did better in this process; the family's End-of-RIB is withheld from gateways that were not told everything yet.";
 
     ROUTES GAUGE "fingerpost_routes" ["family"]
         "Prefixes that have an owner and may be announced, before any policy.";

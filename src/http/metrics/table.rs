@@ -40,6 +40,9 @@ fn source(sheet: &mut Sheet, row: &SourceRow, now: &Now<'_>) {
     sheet.put(&metric::SOURCE_RECORDS, [name], size(counts.records));
     sheet.put(&metric::SOURCE_QUARANTINED_RECORDS, [name], size(counts.quarantined));
     sheet.put(&metric::SOURCE_UNRESOLVED_PREFIXES, [name], size(counts.unresolved));
+    for (family, records) in counts.hiding.iter() {
+        sheet.put(&metric::SOURCE_HIDING_RECORDS, [name, family.name()], size(*records));
+    }
 }
 
 fn gateway(sheet: &mut Sheet, row: &GatewayRow, family: Family) {

@@ -82,6 +82,20 @@ impl Sync {
             out.notes.push(note);
         }
         self.seen = next;
+        self.tell_hiding(out);
+    }
+
+    /// Says when End-of-RIB begins or ends to be withheld because of records. Before the source is complete it is anyway.
+    fn tell_hiding(&mut self, out: &mut Outcome) {
+        for (family, records) in self.table.count_hiding().iter().filter(|_| self.complete) {
+            let hides = *records > 0;
+            if std::mem::replace(&mut self.told_hiding[family], hides) != hides {
+                out.notes.push(match hides {
+                    true => Note::Hides { family, records: *records },
+                    false => Note::HidesNoMore { family },
+                });
+            }
+        }
     }
 
     /// The order in hand failed. Nothing is removed; it is tried again later, elsewhere.

@@ -1,7 +1,7 @@
 //! What a [`Sync`](super::Sync) gives back, and what it has to say for the log.
 
 use super::super::{ClaimChange, Fault, Order, Rev};
-use crate::model::{Prefix, RecordId};
+use crate::model::{Family, Prefix, RecordId};
 use bytes::Bytes;
 
 /// What to do next. A buffer to use again: whoever passes it in takes out what he finds and empties it.
@@ -88,6 +88,23 @@ pub enum Note {
         prefix: Prefix,
         /// Why.
         why: &'static str,
+    },
+    /// Some records may own routes that are not known.
+    #[error(
+        "End-of-RIB of {family} is withheld from gateways that were not told everything yet: {records} records cannot be read \
+         or give no address, and one of them may own what an earlier process announced; mend or delete them"
+    )]
+    Hides {
+        /// Of which family the routes are.
+        family: Family,
+        /// How many records.
+        records: usize,
+    },
+    /// There is no such record any more.
+    #[error("no record holds End-of-RIB of {family} back any more")]
+    HidesNoMore {
+        /// Of which family the routes were.
+        family: Family,
     },
     /// The store told something older than it had told before (etcd#15271): not believed, a reconcile is due.
     #[error("an event of revision {} came after one of revision {}: comparing with the store", event.0, after.0)]

@@ -1,7 +1,7 @@
 //! "Nothing known" and "known to be nothing" are different types (promise P2).
 
 use super::super::{Fault, Rev};
-use crate::model::Time;
+use crate::model::{PerFamily, Time};
 
 /// What is known of a source.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,6 +71,8 @@ pub struct Counts {
     pub quarantined: usize,
     /// Prefixes without a next hop.
     pub unresolved: usize,
+    /// Records that may own routes of a family that are not known, and hold its End-of-RIB back.
+    pub hiding: PerFamily<usize>,
 }
 
 /// That a record, or its statement of a prefix, is known to be absent. Only [`Sync`](super::Sync) can make one, and without

@@ -67,6 +67,7 @@ impl Table {
             records: self.by_name.len(),
             quarantined: self.quarantine.len(),
             unresolved: self.unresolved.values().map(|prefixes| prefixes.len()).sum(),
+            hiding: self.hiding,
         }
     }
 

@@ -58,7 +58,7 @@ fn flannels_list_and_events_give_what_they_should() {
     client.list(10, data.collect());
     client.open();
     assert_eq!(client.table(), routes(fixture!("expected.json")));
-    let counts = Counts { records: 4, quarantined: 0, unresolved: 0 };
+    let counts = Counts { records: 4, quarantined: 0, unresolved: 0, ..Counts::default() };
     assert_eq!(client.sync.seen(), Seen::Current { value: counts, at: Rev(10) }, "config is no record");
 
     for (number, line) in (11..).zip(fixture!("events.jsonl").lines()) {

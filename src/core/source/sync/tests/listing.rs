@@ -13,7 +13,7 @@ fn c29_nothing_is_let_out_before_the_list_is_complete() {
     client.page(attempt, 10, vec![record(4, "a2", "10.168.0.12", &["10.244.2.0/24"])], false);
     client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12")]);
     assert!(client.sync.is_complete());
-    let counts = Counts { records: 2, quarantined: 0, unresolved: 0 };
+    let counts = Counts { records: 2, quarantined: 0, unresolved: 0, ..Counts::default() };
     assert_eq!(client.sync.seen(), Seen::Current { value: counts, at: Rev(10) });
     assert_eq!(client.notes, [Note::Current { at: Rev(10), records: 2 }]);
     assert_eq!(client.order().task, Task::Watch { from: Rev(10) });

@@ -59,7 +59,7 @@ fn c40_an_unreadable_record_without_claims_is_quarantined_and_the_rest_flows() {
     let quarantined: Vec<_> = client.sync.quarantined().map(|found| (found.key, found.kept)).collect();
     assert_eq!(quarantined, [(key("a1"), false)]);
     assert_eq!(client.sync.seen(), {
-        let value = Counts { records: 2, quarantined: 1, unresolved: 0 };
+        let value = Counts { records: 2, quarantined: 1, unresolved: 0, hiding: PerFamily { ipv4: 1, ipv6: 1 } };
         Seen::Current { value, at: Rev(10) }
     });
     client.events(vec![delete(11, "a1")]);
@@ -134,6 +134,15 @@ fn a_subnet_without_a_next_hop_hides_a_claim_unless_the_last_one_stays_p2() {
     assert_eq!(hides(&client), (true, true));
     client.events(vec![delete(18, "a3")]);
     assert_eq!(hides(&client), (false, false));
+    let told = client.notes.iter().filter_map(|note| match note {
+        Note::Hides { family, records } => Some((*family, *records)),
+        Note::HidesNoMore { family } => Some((*family, 0)),
+        _ => None,
+    });
+    use Family::{Ipv4, Ipv6};
+    let of_a1_and_a2 = [(Ipv6, 1), (Ipv6, 0)];
+    let of_a3 = [(Ipv4, 1), (Ipv6, 1), (Ipv4, 0), (Ipv6, 0)];
+    assert_eq!(told.collect::<Vec<_>>(), [&of_a1_and_a2[..], &of_a3[..]].concat(), "told when it begins and ends");
 }
 
 #[test]
