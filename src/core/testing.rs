@@ -5,10 +5,40 @@ use crate::bgp::wire::{
     Encoding, Framer, MessageKind, RefreshSubtype, RouteAttributes, RouteRefresh, SessionType, Update, UpdateContext,
     UpdateOutcome,
 };
-use crate::model::{Asn, Family, PerFamily, Prefix};
+use crate::model::{Asn, Family, PerFamily, Prefix, SourceId, Time};
+use crate::source::schema::Schema;
+use crate::source::sync::{Absent, Follow, Outcome, Sync, SyncConfig, Timing};
+use crate::source::{ClaimChange, ClusterId, Record, Report, Rev};
 use crate::view::{Chunk, Stamp};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+/// A proof of absence, and the only way to one: a source that is asked (P2).
+pub(crate) fn absent() -> Absent {
+    let mut sync = Sync::new(SyncConfig {
+        source: SourceId(0),
+        schema: Schema::Hosts,
+        follow: Follow::Relists,
+        ipv4_via_ipv6: false,
+        allow_empty: true,
+        seed: 0,
+        timing: Timing::default(),
+    });
+    let mut out = Outcome::default();
+    sync.start(Time::ZERO, &mut out);
+    let attempt = out.orders[0].attempt;
+    let value = r#"{"addresses": ["10.168.0.1"], "subnets": ["10.244.1.0/24"]}"#.into();
+    let record = Record { key: "a".into(), value, modified: Rev(1), created: Rev(1) };
+    for (at, records) in [(Rev(1), vec![record]), (Rev(2), vec![])] {
+        let page = Report::Page { at, cluster: ClusterId(0), records, more: false };
+        sync.handle(Time::ZERO, attempt, page, &mut out);
+    }
+    let proof = out.changes.into_iter().find_map(|change| match change {
+        ClaimChange::Remove(_, proof) => Some(proof),
+        ClaimChange::Upsert(..) => None,
+    });
+    proof.unwrap()
+}
 
 /// What an UPDATE says of a prefix.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -215,16 +215,11 @@ impl Engine {
         for change in outcome.changes.drain(..) {
             match change {
                 ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
-                ClaimChange::Remove(key, proof) => self.remove(key, proof),
+                ClaimChange::Remove(key, proof) => self.table.remove(key, proof),
             }
         }
         self.outcome = outcome;
         self.settle();
-    }
-
-    /// The only way a claim dies: with the proof that its record is gone (promise P2).
-    fn remove(&mut self, key: crate::model::ClaimKey, _proof: crate::source::sync::Absent) {
-        self.table.remove(key);
     }
 
     /// Decides what was touched. Between two slices of a list a prefix that moved from one record to another may be in

@@ -5,6 +5,7 @@
 
 use super::{Fence, Held, Owner, OwnerId, Owners, Priorities, Refusal, SlotId, Slots, arbitrate};
 use crate::model::{Claim, ClaimKey, Family, PerFamily, Prefix, RecordId, SourceId};
+use crate::source::sync::Absent;
 
 /// The claim that owns a route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -137,26 +138,14 @@ impl Table {
         family.dirty.push(slot);
     }
 
-    /// Lets a claim go. Whoever calls this holds the proof that it is gone (promise P2): see the engine.
-    pub fn remove(&mut self, key: ClaimKey) {
+    /// Lets a claim go, with the proof that its record is gone or states it no longer: the only way a claim dies (promise P2).
+    pub fn remove(&mut self, key: ClaimKey, _proof: Absent) {
         let family = &mut self.families[key.prefix.family()];
         let Some(slot) = family.slots.find(key.prefix) else { return };
         let claims = &mut family.claims[slot.index()];
         let Some(old) = claims.take(|held| held.source == key.source && held.record == key.record) else { return };
         self.owners.release(old.owner);
         family.dirty.push(slot);
-    }
-
-    /// Lets all claims of a source go that is no longer configured.
-    pub fn remove_source(&mut self, source: SourceId) {
-        for (_, family) in self.families.iter_mut() {
-            for (n, claims) in family.claims.iter_mut().enumerate() {
-                while let Some(old) = claims.take(|held| held.source == source) {
-                    self.owners.release(old.owner);
-                    family.dirty.push(SlotId(n as u32));
-                }
-            }
-        }
     }
 
     /// Takes another fence and other priorities; every claim is judged anew.

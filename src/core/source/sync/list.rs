@@ -32,7 +32,7 @@ impl Listing {
         Listing { attempt, heard: now, pinned: None, seen: Slots::default(), changed: VecDeque::new() }
     }
 
-    /// Takes in a page. An error names a record that is older than the one known, which no complete list can hold.
+    /// Takes in a page. What says the same as before is only touched; the rest waits until the list is complete.
     pub(super) fn page(&mut self, facts: impl Iterator<Item = Fact>, table: &mut Table) {
         let mut changed = Vec::new();
         for fact in facts {
