@@ -261,6 +261,17 @@ const MULTI_PROTOCOL: &[Row] = &[
     row("no next hop", "800e0c00020100 00 3020010db80001 O P", "reset 3/9"),
     row("next hop of 4", "800e10000201040a000001 00 3020010db80001 O P", "reset 3/9"),
     row("next hop of 15", "800e1b0002010f 20010db80000000000000000000000 00 3020010db80001 O P", "reset 3/9"),
+    // A route distinguisher before the address (RFC 4659): another family's.
+    row(
+        "next hop of 24",
+        "800e24000201 18 000000000000000020010db8000000000000000000000001 00 3020010db80001 O P",
+        "reset 3/9",
+    ),
+    row(
+        "next hop of 48",
+        "800e3c000201 30 000000000000000020010db8000000000000000000000001 000000000000000020010db8000000000000000000000001 00 3020010db80001 O P",
+        "reset 3/9",
+    ),
     row("next hop past the end", "800e1c000201ff 20010db8000000000000000000000001 00 3020010db80001 O P", "reset 3/9"),
     row("no reserved octet", "800e1400020110 20010db8000000000000000000000001 O P", "reset 3/9"),
     row("half a family", "800e020002 O P", "reset 3/9"),
