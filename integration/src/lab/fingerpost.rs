@@ -170,6 +170,19 @@ impl Fingerpost {
         process.stop(Signal::TERM)
     }
 
+    /// Tells it to end for good (SIGUSR2): it drains the gateways first.
+    #[track_caller]
+    pub fn begin_decommission(&mut self) {
+        self.process.as_mut().expect("it runs").signal(Signal::USR2);
+    }
+
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub fn await_end(&mut self) -> ExitStatus {
+        let mut process = self.process.take().expect("it runs");
+        process.wait(BOUND)
+    }
+
     /// Replaces the configuration and asks for a reload (SIGHUP).
     pub fn reload(&mut self, configuration: &str) {
         std::fs::write(&self.configuration, configuration).expect("a configuration can be written");
