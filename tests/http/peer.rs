@@ -30,8 +30,14 @@ impl Peer {
 
     /// Takes one connection and makes it a session. Keep what is returned: dropping it ends the session.
     pub(crate) async fn establish(&self, capabilities: Vec<Capability>) -> Session {
+        self.establish_as(64500, capabilities).await
+    }
+
+    /// The same, in another AS.
+    pub(crate) async fn establish_as(&self, asn: u32, capabilities: Vec<Capability>) -> Session {
         let mut session = self.accept().await;
-        session.send(open(capabilities).encode()).await;
+        let open = Open { asn: Asn::new(asn).unwrap(), ..open(capabilities) };
+        session.send(open.encode()).await;
         session.expect(MessageKind::Keepalive).await;
         session.send(keepalive()).await;
         session

@@ -196,6 +196,34 @@ fn a_record_that_never_could_be_read_holds_end_of_rib_back_p2_p4() {
 }
 
 #[test]
+fn c15_next_hop_is_never_the_receivers_own_address() {
+    let mut effects = Vec::new();
+    let mut engine = engine(&mut effects);
+    let attempt = effects.iter().find_map(|effect| match effect {
+        Effect::Order(_, order) => Some(order.attempt),
+        _ => None,
+    });
+    let host = |n: u8| Record {
+        key: format!("host-{n}").into(),
+        value: format!(r#"{{"addresses": ["172.16.0.{n}"], "subnets": ["10.0.{n}.0/24"]}}"#).into(),
+        modified: Rev(1),
+        created: Rev(1),
+    };
+    let page = Report::Page { at: Rev(1), cluster: ClusterId(0), records: vec![host(1), host(2)], more: false };
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt.unwrap(), page), &mut effects);
+    assert_eq!(run(&mut engine, std::mem::take(&mut effects)).iter().flat_map(Update::routes).count(), 2);
+    // A host that peers in: it gets the others' routes and not its own (RFC 4271 §5.1.3).
+    let next = SessionNumber(SESSION.0 + 1);
+    engine.handle(Time::ZERO, Input::SessionDown(GATEWAY, SESSION), &mut effects);
+    let up = SessionUp { address: "172.16.0.2".parse().unwrap(), ..up(next) };
+    engine.handle(Time::ZERO, Input::SessionUp(GATEWAY, up), &mut effects);
+    let updates = run(&mut engine, effects);
+    let told: Vec<_> = updates.iter().flat_map(Update::routes).map(|(prefix, _)| prefix.to_string()).collect();
+    assert_eq!(told, ["10.0.1.0/24"]);
+    assert!(ends(&updates));
+}
+
+#[test]
 fn ten_thousand_records_for_one_prefix_are_decided_once() {
     let mut effects = Vec::new();
     let mut engine = engine(&mut effects);
