@@ -53,6 +53,10 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    pub(crate) fn next_hop(&self) -> IpAddr {
+        self.next_hop
+    }
+
     /// What shall be said of a route, by the RFCs and DESIGN §5 rather than by the encoder.
     pub(crate) fn expected(attributes: &RouteAttributes, encoding: &Encoding, stamp: Stamp) -> Self {
         let external = encoding.session == SessionType::External;

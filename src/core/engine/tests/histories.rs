@@ -11,6 +11,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 enum Step {
     Put { source: usize, host: u8, addresses: u8, subnets: Vec<u8> },
+    Garble { source: usize, host: u8 },
     Delete { source: usize, host: u8 },
     Compact { source: usize },
     Serve { source: usize, most: usize },
@@ -23,12 +24,13 @@ enum Step {
     Write { gateway: usize, chunks: u8 },
     Reconfigure(u8),
     Stamp(Stamp),
+    Settle,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let (source, gateway) = (0..usize::from(SOURCES), 0..GATEWAYS as usize);
     let subnets = proptest::collection::btree_set(0..8u8, 0..4);
-    let put = (source.clone(), 0..4u8, 0..5u8, subnets).prop_map(|(source, host, addresses, subnets)| Step::Put {
+    let put = (source.clone(), 0..4u8, 0..7u8, subnets).prop_map(|(source, host, addresses, subnets)| Step::Put {
         source,
         host,
         addresses,
@@ -44,6 +46,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         12 => put,
         4 => (source.clone(), 0..4u8).prop_map(|(source, host)| Step::Delete { source, host }),
+        3 => (source.clone(), 0..4u8).prop_map(|(source, host)| Step::Garble { source, host }),
         1 => source.clone().prop_map(|source| Step::Compact { source }),
         20 => (source.clone(), 1..4usize).prop_map(|(source, most)| Step::Serve { source, most }),
         2 => (source, kind).prop_map(|(source, kind)| Step::Fail { source, kind }),
@@ -55,6 +58,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         12 => (gateway, 1..4u8).prop_map(|(gateway, chunks)| Step::Write { gateway, chunks }),
         2 => (0..4u8).prop_map(Step::Reconfigure),
         1 => stamp.prop_map(Step::Stamp),
+        1 => Just(Step::Settle),
     ];
     proptest::collection::vec(step, 0..100)
 }
@@ -66,6 +70,7 @@ fn run(lab: &mut Lab, steps: Vec<Step>) {
                 let subnets = subnets.into_iter().map(prefix).collect();
                 lab.put(source, host, Host { addresses: addresses(number), subnets });
             }
+            Step::Garble { source, host } => lab.garble(source, host),
             Step::Delete { source, host } => lab.delete(source, host),
             Step::Compact { source } => lab.stores[source].compact(),
             Step::Serve { source, most } => _ = lab.serve(source, most),
@@ -86,8 +91,11 @@ fn run(lab: &mut Lab, steps: Vec<Step>) {
             }
             Step::Reconfigure(variant) => lab.reconfigure(variant),
             Step::Stamp(stamp) => lab.set_stamp(stamp),
+            Step::Settle => lab.settle(),
         }
     }
+    lab.settle();
+    lab.mend();
     lab.settle();
     lab.check_at_rest();
 }

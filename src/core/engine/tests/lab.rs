@@ -7,11 +7,11 @@ use crate::model::{Asn, Family, GatewayId, HostName, Labels, PerFamily, Prefix, 
 use crate::policy::{Match, Policy, Rule, Set};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, Seen, SyncConfig, Timing, Why};
-use crate::source::{FaultKind, Report};
+use crate::source::{FaultKind, Report, Rev};
 use crate::table::{Allowed, Fence, Owner};
 use crate::testing::{Gateway, Heard, Said};
 use crate::view::{Chunk, Exclusion, Stamp};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,14 +30,16 @@ pub(super) fn prefix(n: u8) -> Prefix {
     text.parse().unwrap()
 }
 
-/// Addresses number `n` of a host; of number 4 the IPv4 one lies outside the fence.
+/// Addresses number `n` of a host; of number 4 the IPv4 one lies outside the fence, and 5 and 6 lack a family or both.
 pub(super) fn addresses(n: u8) -> Vec<IpAddr> {
-    let texts: &[&str] = match n % 5 {
+    let texts: &[&str] = match n % 7 {
         0 => &["10.168.0.1", "fd00:168::1"],
         1 => &["10.168.0.2", "fd00:168::2"],
         2 => &["10.168.1.1", "fd00:169::1"],
         3 => &["10.168.0.3", "fd00:168::3"],
-        _ => &["192.0.2.1", "fd00:168::4"],
+        4 => &["192.0.2.1", "fd00:168::4"],
+        5 => &["10.168.0.5"],
+        _ => &[],
     };
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
@@ -124,9 +126,12 @@ fn address(n: u32) -> IpAddr {
 pub(super) struct Peer {
     pub(super) gateway: Gateway,
     session: Option<SessionNumber>,
-    queue: VecDeque<Arc<Chunk>>,
+    /// With the configuration under which each was handed out.
+    queue: VecDeque<(Arc<Chunk>, u8)>,
     /// What it heard on this session.
     pub(super) heard: Vec<Heard>,
+    /// Families whose End-of-RIB it has heard on any session.
+    completed: PerFamily<bool>,
 }
 
 pub(super) struct Lab {
@@ -135,14 +140,13 @@ pub(super) struct Lab {
     pub(super) stores: Vec<Store>,
     pub(super) transports: Vec<Transport>,
     pub(super) peers: Vec<Peer>,
+    variant: u8,
     settings: Settings,
     stamp: Stamp,
     sessions: u64,
     effects: Vec<Effect>,
-    /// Prefixes that each store has stopped stating at some time.
-    gone: Vec<BTreeSet<Prefix>>,
-    /// Prefixes that a change of the configuration may have taken back.
-    reconfigured: bool,
+    /// Up to here every store's writes are known to the engine and to all gateways.
+    settled: Vec<Rev>,
     pub(super) closed_as_slow: usize,
 }
 
@@ -157,6 +161,7 @@ impl Lab {
             session: None,
             queue: VecDeque::new(),
             heard: Vec::new(),
+            completed: PerFamily::default(),
         };
         let mut lab = Lab {
             engine,
@@ -164,12 +169,12 @@ impl Lab {
             stores: (0..SOURCES).map(|_| Store::default()).collect(),
             transports: (0..SOURCES).map(|_| Transport::new()).collect(),
             peers: (0..GATEWAYS).map(peer).collect(),
+            variant: 0,
             settings,
             stamp: Stamp::Unstamped,
             sessions: 0,
             effects,
-            gone: vec![BTreeSet::new(); SOURCES.into()],
-            reconfigured: false,
+            settled: vec![Rev(0); SOURCES.into()],
             closed_as_slow: 0,
         };
         lab.carry_out();
@@ -177,15 +182,27 @@ impl Lab {
     }
 
     pub(super) fn put(&mut self, source: usize, host: u8, what: Host) {
-        let before = self.stores[source].hosts.get(&host).map(|(host, ..)| host.clone());
-        self.gone[source].extend(before.into_iter().filter(|before| *before != what).flat_map(|before| before.subnets));
-        self.stores[source].put(host, what);
+        self.stores[source].put(host, Some(what));
+    }
+
+    /// Writes what cannot be read.
+    pub(super) fn garble(&mut self, source: usize, host: u8) {
+        self.stores[source].put(host, None);
     }
 
     pub(super) fn delete(&mut self, source: usize, host: u8) {
-        let before = self.stores[source].hosts.get(&host);
-        self.gone[source].extend(before.into_iter().flat_map(|(host, ..)| host.subnets.clone()));
         self.stores[source].delete(host);
+    }
+
+    /// Every record can be read and gives an address for all that it states: what is to be held does not depend any more on
+    /// which revisions were seen.
+    pub(super) fn mend(&mut self) {
+        for store in &mut self.stores {
+            for (host, (what, ..)) in store.hosts.clone() {
+                let subnets = what.map(|what| what.subnets).unwrap_or_default();
+                store.put(host, Some(Host { addresses: addresses(host), subnets }));
+            }
+        }
     }
 
     /// The transport says the next thing it has to say.
@@ -254,7 +271,7 @@ impl Lab {
 
     pub(super) fn reconfigure(&mut self, variant: u8) {
         self.settings = settings(variant);
-        self.reconfigured = true;
+        self.variant = variant;
         self.engine.reconfigure(self.settings.clone());
     }
 
@@ -272,11 +289,17 @@ impl Lab {
     /// The gateway's socket takes the next chunk.
     pub(super) fn write(&mut self, n: usize) -> bool {
         let peer = &mut self.peers[n];
-        let (Some(number), Some(chunk)) = (peer.session, peer.queue.pop_front()) else { return false };
+        let (Some(number), Some((chunk, variant))) = (peer.session, peer.queue.pop_front()) else { return false };
         let before = peer.gateway.routes();
         let heard = peer.gateway.hear(&chunk);
-        self.check(n, &before, &heard);
-        self.peers[n].heard.extend(heard);
+        self.check(n, variant, &before, &heard);
+        let peer = &mut self.peers[n];
+        for heard in &heard {
+            if let Heard::EndOfRib(family) = heard {
+                peer.completed[*family] = true;
+            }
+        }
+        peer.heard.extend(heard);
         self.handle(Input::Written(GatewayId(n as u32), number, chunk.bytes.len()));
         true
     }
@@ -294,7 +317,7 @@ impl Lab {
                     assert_eq!(chunk.stamp, self.stamp, "I7");
                     let peer = &mut self.peers[gateway.0 as usize];
                     assert_eq!(peer.session, Some(session), "chunks go to the session that stands");
-                    peer.queue.push_back(chunk);
+                    peer.queue.push_back((chunk, self.variant));
                 }
                 Effect::CloseSlow(gateway, _) => {
                     self.closed_as_slow += 1;
@@ -305,21 +328,53 @@ impl Lab {
         }
     }
 
-    /// P2: what no store ever stopped stating is not withdrawn (but from gateway 0, where it may have moved to the gateway
-    /// itself). P4: no End-of-RIB before every source was read completely.
-    fn check(&self, n: usize, before: &BTreeMap<Prefix, Said>, heard: &[Heard]) {
+    /// P2: what is withdrawn was proven absent, or goes to another owner of which the gateway is not told. P4: no End-of-RIB
+    /// before every source was read completely, nor beside a record that never said what it owns.
+    fn check(&self, n: usize, variant: u8, before: &BTreeMap<Prefix, Said>, heard: &[Heard]) {
         for heard in heard {
             match heard {
-                Heard::Withdrawn(prefix) if n > 0 && before.contains_key(prefix) && !self.reconfigured => {
-                    let proven = self.gone.iter().any(|gone| gone.contains(prefix));
-                    assert!(proven, "P2: {prefix} is withdrawn and was never gone");
+                Heard::Withdrawn(prefix) => {
+                    let Some(said) = before.get(prefix) else { continue };
+                    let proven = self.is_proven(n, variant, *prefix, said);
+                    assert!(proven, "P2: {prefix} is withdrawn from gateway {n} and was not gone");
                 }
-                Heard::EndOfRib(_) => {
-                    assert!(self.transports.iter().all(|transport| transport.listed), "P4: not all sources were read");
+                Heard::EndOfRib(family) => {
+                    for (transport, store) in self.transports.iter().zip(&self.stores) {
+                        let listed = transport.listed.expect("P4: not all sources were read");
+                        let hides = (0..4).any(|host| hides(store, host, *family, listed));
+                        assert!(!hides || self.peers[n].completed[*family], "P4: {family} may have more routes");
+                    }
                 }
-                _ => {}
+                Heard::Announced(..) | Heard::BeginOfRefresh(_) | Heard::EndOfRefresh(_) => {}
             }
         }
+    }
+
+    /// Whether a claim behind what gateway `n` was told may be gone: after it was made, and after all was settled last, its
+    /// record was deleted or was written so that it can be read and does not state the prefix.
+    fn is_proven(&self, n: usize, variant: u8, prefix: Prefix, said: &Said) -> bool {
+        let settings = settings(variant);
+        self.stores.iter().enumerate().any(|(source, store)| {
+            let settled = self.settled[source];
+            store.writes.iter().any(|(at, host, write)| {
+                let Some(Some(what)) = write else { return false };
+                let Some((_, next_hop)) = what.claims().find(|(claimed, _)| *claimed == prefix) else { return false };
+                if fence().admits(prefix, next_hop).is_err() {
+                    return false;
+                }
+                let told = self.told(&settings, n, prefix, source as u16, *host, next_hop);
+                let later = store.writes.iter().filter(|(later, other, _)| other == host && later > at);
+                let mut after = later.filter(|(later, ..)| *later > settled);
+                match told {
+                    // Another owner than the one that was told, unless it was gone for long.
+                    None => !is_gone_by(store, *host, *at, settled, prefix),
+                    Some(told) if told.next_hop() == said.next_hop() => {
+                        after.any(|(_, _, write)| is_gone(write, prefix))
+                    }
+                    Some(_) => false,
+                }
+            })
+        })
     }
 
     /// Faults stop, sessions stand, everything is read and written.
@@ -344,6 +399,10 @@ impl Lab {
                 }
             }
             if !busy {
+                // Without End-of-RIB a gateway may keep what an earlier session told it.
+                if Family::ALL.iter().all(|family| self.engine.is_verified(*family)) {
+                    self.settled = self.stores.iter().map(|store| store.rev).collect();
+                }
                 return;
             }
             self.wait(Duration::from_millis(100));
@@ -353,21 +412,32 @@ impl Lab {
 
     /// What gateway `n` is to hold: policy(arbitrate(claims)), without what it must not be told.
     pub(super) fn expected(&self, n: usize) -> BTreeMap<Prefix, Said> {
-        let settings = &self.settings.gateways[n];
-        let policy = self.settings.policies[&settings.policy].clone();
-        let policy = if settings.drain { policy.drained() } else { policy };
-        let mut exclusion = settings.exclusion.clone();
-        exclusion.own.push(address(n as u32));
-        let encoding = encoding(n as u32);
         let told = self.winners().into_iter().filter_map(|(prefix, (source, host, next_hop))| {
-            let owner =
-                Owner { host: HostName::new(&name(host)).unwrap(), next_hop, labels: Arc::new(Labels::default()) };
-            let attributes = policy.export(prefix, &owner, SourceId(source))?;
-            let sayable = Packer::new(encoding, prefix.family()).can_announce(&attributes);
-            let told = sayable && !exclusion.excludes(next_hop);
-            told.then(|| (prefix, Said::expected(&attributes, &encoding, self.stamp)))
+            Some((prefix, self.told(&self.settings, n, prefix, source, host, next_hop)?))
         });
         told.collect()
+    }
+
+    /// What gateway `n` is told of a prefix that this host has won, if anything.
+    fn told(
+        &self,
+        settings: &Settings,
+        n: usize,
+        prefix: Prefix,
+        source: u16,
+        host: u8,
+        next_hop: IpAddr,
+    ) -> Option<Said> {
+        let gateway = &settings.gateways[n];
+        let mut exclusion = gateway.exclusion.clone();
+        exclusion.own.push(address(n as u32));
+        let encoding = encoding(n as u32);
+        let owner = Owner { host: HostName::new(&name(host)).unwrap(), next_hop, labels: Arc::new(Labels::default()) };
+        let policy = settings.policies[&gateway.policy].clone();
+        let policy = if gateway.drain { policy.drained() } else { policy };
+        let attributes = policy.export(prefix, &owner, SourceId(source))?;
+        let sayable = Packer::new(encoding, prefix.family()).can_announce(&attributes);
+        (sayable && !exclusion.excludes(next_hop)).then(|| Said::expected(&attributes, &encoding, self.stamp))
     }
 
     /// The owner of each prefix: within a source the oldest record, then the lower name; the higher source wins.
@@ -376,14 +446,12 @@ impl Lab {
         for (source, store) in self.stores.iter().enumerate() {
             let mut of_source: BTreeMap<Prefix, (u64, String, u8, IpAddr)> = BTreeMap::new();
             for (host, (what, created, _)) in &store.hosts {
-                for prefix in &what.subnets {
-                    let of_family = |address: &&IpAddr| Family::of(**address) == prefix.family();
-                    let Some(next_hop) = what.addresses.iter().find(of_family) else { continue };
-                    if fence().admits(*prefix, *next_hop).is_err() {
+                for (prefix, next_hop) in what.iter().flat_map(Host::claims) {
+                    if fence().admits(prefix, next_hop).is_err() {
                         continue;
                     }
-                    let claim = (created.0, name(*host), *host, *next_hop);
-                    let held = of_source.entry(*prefix).or_insert_with(|| claim.clone());
+                    let claim = (created.0, name(*host), *host, next_hop);
+                    let held = of_source.entry(prefix).or_insert_with(|| claim.clone());
                     if claim < *held {
                         *held = claim;
                     }
@@ -410,4 +478,37 @@ impl Lab {
         }
         assert!(!self.work());
     }
+}
+
+/// Whether a record that was written so does not claim the prefix: deleted, or readable and it does not state it, or states
+/// it by a next hop that the fence refuses.
+fn is_gone(write: &Option<Option<Host>>, prefix: Prefix) -> bool {
+    match write {
+        None => true,
+        Some(None) => false,
+        Some(Some(what)) => {
+            let fenced = |(claimed, next_hop)| claimed == prefix && fence().admits(prefix, next_hop).is_err();
+            !what.subnets.contains(&prefix) || what.claims().any(fenced)
+        }
+    }
+}
+
+/// Whether what the record claimed at `at` was gone when all was settled last.
+fn is_gone_by(store: &Store, host: u8, at: Rev, settled: Rev, prefix: Prefix) -> bool {
+    let mut later = store.writes.iter().filter(|(later, other, _)| *other == host && *later > at && *later <= settled);
+    later.any(|(_, _, write)| is_gone(write, prefix))
+}
+
+/// Whether the record was there at the first list, and has never, before or since, said all that it owns of the family.
+fn hides(store: &Store, host: u8, family: Family, listed: Rev) -> bool {
+    let mut writes = store.writes.iter().filter(|(_, other, _)| *other == host).peekable();
+    let hides = |write: &Option<Option<Host>>| match write {
+        None => false,
+        Some(None) => true,
+        Some(Some(what)) => {
+            let of_family = what.subnets.iter().filter(|prefix| prefix.family() == family).count();
+            what.claims().filter(|(prefix, _)| prefix.family() == family).count() < of_family
+        }
+    };
+    writes.peek().is_some_and(|(first, ..)| *first <= listed) && writes.all(|(_, _, write)| hides(write))
 }

@@ -1,6 +1,6 @@
 //! A store with a history, as etcd is one, and the transport that reads it.
 
-use crate::model::Prefix;
+use crate::model::{Family, Prefix};
 use crate::source::{Attempt, ClusterId, Event, Fault, FaultKind, Order, Record, Report, Rev, Task};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
@@ -14,6 +14,14 @@ pub(super) struct Host {
 }
 
 impl Host {
+    /// The subnets that have a next hop.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (Prefix, IpAddr)> {
+        self.subnets.iter().filter_map(|prefix| {
+            let of_family = |address: &&IpAddr| Family::of(**address) == prefix.family();
+            Some((*prefix, *self.addresses.iter().find(of_family)?))
+        })
+    }
+
     fn value(&self) -> Bytes {
         let list = |items: Vec<String>| {
             format!("[{}]", items.iter().map(|item| format!("{item:?}")).collect::<Vec<_>>().join(","))
@@ -24,12 +32,19 @@ impl Host {
     }
 }
 
+/// What a record holds; none is garbage.
+type Value = Option<Host>;
+
+/// What was done to a record; none is its deletion.
+type Write = Option<Value>;
+
 /// Hosts by number, each with the revisions of its creation and last change, and all that ever happened.
 #[derive(Default)]
 pub(super) struct Store {
-    pub(super) hosts: BTreeMap<u8, (Host, Rev, Rev)>,
+    pub(super) hosts: BTreeMap<u8, (Value, Rev, Rev)>,
+    pub(super) writes: Vec<(Rev, u8, Write)>,
     events: Vec<(Rev, Event)>,
-    rev: Rev,
+    pub(super) rev: Rev,
     compacted: Rev,
 }
 
@@ -38,15 +53,20 @@ pub(super) fn name(host: u8) -> String {
     format!("host-{host}")
 }
 
+fn bytes(value: &Value) -> Bytes {
+    value.as_ref().map_or("garbage".into(), Host::value)
+}
+
 fn key(host: u8) -> Bytes {
     format!("/fp/hosts/{}", name(host)).into()
 }
 
 impl Store {
-    pub(super) fn put(&mut self, host: u8, what: Host) {
+    pub(super) fn put(&mut self, host: u8, what: Value) {
         self.rev.0 += 1;
         let created = self.hosts.get(&host).map_or(self.rev, |(_, created, _)| *created);
-        let record = Record { key: key(host), value: what.value(), modified: self.rev, created };
+        let record = Record { key: key(host), value: bytes(&what), modified: self.rev, created };
+        self.writes.push((self.rev, host, Some(what.clone())));
         self.hosts.insert(host, (what, created, self.rev));
         self.events.push((self.rev, Event::Put(record)));
     }
@@ -54,6 +74,7 @@ impl Store {
     pub(super) fn delete(&mut self, host: u8) {
         if self.hosts.remove(&host).is_some() {
             self.rev.0 += 1;
+            self.writes.push((self.rev, host, None));
             self.events.push((self.rev, Event::Delete { key: key(host), modified: self.rev }));
         }
     }
@@ -68,9 +89,9 @@ impl Store {
     }
 
     fn records(&self) -> VecDeque<Record> {
-        let record = |(host, (what, created, modified)): (&u8, &(Host, Rev, Rev))| Record {
+        let record = |(host, (what, created, modified)): (&u8, &(Value, Rev, Rev))| Record {
             key: key(*host),
-            value: what.value(),
+            value: bytes(what),
             modified: *modified,
             created: *created,
         };
@@ -96,13 +117,13 @@ pub(super) struct Transport {
     attempt: Attempt,
     doing: Doing,
     beside: VecDeque<(Attempt, Task)>,
-    /// A complete list was handed over.
-    pub(super) listed: bool,
+    /// A complete list was handed over, and what its revision was the first time.
+    pub(super) listed: Option<Rev>,
 }
 
 impl Transport {
     pub(super) fn new() -> Self {
-        Transport { attempt: Attempt(0), doing: Doing::Nothing, beside: VecDeque::new(), listed: false }
+        Transport { attempt: Attempt(0), doing: Doing::Nothing, beside: VecDeque::new(), listed: None }
     }
 
     pub(super) fn order(&mut self, order: Order) {
@@ -162,7 +183,8 @@ impl Transport {
                 let (at, page) = (*at, rest.drain(..most.min(rest.len())).collect());
                 let more = !rest.is_empty();
                 if !more {
-                    (self.doing, self.listed) = (Doing::Nothing, true);
+                    self.doing = Doing::Nothing;
+                    self.listed.get_or_insert(at);
                 }
                 Report::Page { at, cluster, records: page, more }
             }
