@@ -197,6 +197,9 @@ impl Shell {
                         let _ = to.send(ToSession::TooSlow);
                     }
                 }
+                Effect::Capped(gateway, family, withheld) => {
+                    crate::telemetry::capped(&gateway, family.name(), withheld)
+                }
                 Effect::Note(source, note) => {
                     let name = self.names.get(&source).map(String::as_str).unwrap_or_default();
                     crate::telemetry::source_note(name, &note);

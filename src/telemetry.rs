@@ -102,6 +102,22 @@ pub fn source_note(source: &str, note: &Note) {
     }
 }
 
+/// Says that a gateway's cap begins or ceases to hold routes back.
+pub fn capped(gateway: &str, family: &str, withheld: usize) {
+    match withheld {
+        0 => tracing::info!(gateway, family, "max_prefix holds nothing back any more"),
+        _ => {
+            let more = "raise max_prefix, after the gateway's own limit";
+            tracing::error!(
+                gateway,
+                family,
+                withheld,
+                "max_prefix is reached: no further route is sent to it ({more})"
+            );
+        }
+    }
+}
+
 /// What turns events into lines.
 fn lines<S, W>(format: LogFormat, ansi: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where

@@ -9,7 +9,7 @@ use super::platform::Platform;
 use super::policy::{FAMILIES, Policy, named};
 use super::transport;
 use super::tree::Value;
-use fingerpost_core::model::{Asn, Family, HoldTime, Prefix};
+use fingerpost_core::model::{Asn, Family, HoldTime, PerFamily, Prefix};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -55,6 +55,8 @@ pub struct Gateway {
     pub attached: Vec<Prefix>,
     /// Whether its routes carry GRACEFUL_SHUTDOWN (RFC 8326).
     pub drain: bool,
+    /// The most routes of each family that are sent to it.
+    pub max_prefix: PerFamily<Option<u32>>,
     /// What our OPEN offers.
     pub open: OpenOptions,
 }
@@ -117,6 +119,8 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
     let attached =
         table.or("attached", Vec::new(), check, |field, check| field.list("ADDRESS/LENGTH", check, Field::parsed));
     let drain = table.or("drain", false, check, Field::boolean);
+    let max_prefix =
+        table.or("max_prefix", PerFamily::default(), check, |field, check| max_prefix(field, families.as_ref(), check));
     let open = open::read(&table, platform, families.as_ref(), around, check);
 
     checks::external(&table, asn, policy.as_ref(), around, check);
@@ -143,12 +147,37 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
         timers: timers?,
         attached: attached?,
         drain: drain?,
+        max_prefix: max_prefix?,
         open: open?,
     })
 }
 
 fn platform(field: &Field<'_>, check: &mut Check) -> Option<Platform> {
     field.choice(&Platform::ALL.map(|platform| (platform.name(), platform)), check)
+}
+
+/// One number for each family, or a table of them.
+fn max_prefix(
+    field: &Field<'_>,
+    families: Option<&BTreeSet<Family>>,
+    check: &mut Check,
+) -> Option<PerFamily<Option<u32>>> {
+    let mut limits = PerFamily::default();
+    if let Value::Int(_) = field.node.value {
+        let limit = field.integer(1..=u32::MAX, check)?;
+        for family in families.into_iter().flatten() {
+            limits[*family] = Some(limit);
+        }
+        return Some(limits);
+    }
+    let table = field.table(&keys::MAX_PREFIX, check)?;
+    for (word, family) in FAMILIES {
+        limits[family] = table.maybe(word, check, |field, check| field.integer(1..=u32::MAX, check))?;
+        if limits[family].is_some() && families.is_some_and(|families| !families.contains(&family)) {
+            check.warn(&table.path(word), format!("{family} is not in families"), "remove it, or add the family");
+        }
+    }
+    Some(limits)
 }
 
 fn multihop(field: &Field<'_>, check: &mut Check) -> Option<Option<u8>> {

@@ -35,10 +35,11 @@ tables! {
     FENCE "fence" ["prefixes" "next_hops"] not_yet [];
     FENCE_PREFIX "fence.prefixes[]" ["within" "lengths"] not_yet [];
     GATEWAY "gateways.*" [
-        "address" "port" "asn" "platform" "policy" "multihop" "families" "passive" "source_address" "timers" "attached"
+        "address" "port" "asn" "platform" "policy" "multihop" "families" "passive" "source_address" "timers" "attached" "max_prefix"
         "graceful_restart" "enhanced_refresh" "extended_messages" "extended_next_hop" "drain" "interface" "ttl_security"
         "password_file"
-    ] not_yet ["tcp_ao" "listen_range" "max_prefix"];
+    ] not_yet ["tcp_ao" "listen_range"];
+    MAX_PREFIX "gateways.*.max_prefix" ["ipv4" "ipv6"] not_yet [];
     TIMERS "gateways.*.timers" ["keepalive" "hold" "connect_retry"] not_yet [];
     GRACEFUL_RESTART "gateways.*.graceful_restart" ["restart_time" "notification" "long_lived"] not_yet [];
     RULE "policies.*[]" ["match" "set" "then"] not_yet [];

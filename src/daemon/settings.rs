@@ -55,6 +55,9 @@ pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -
             name: name.clone(),
             policy: gateway.policy.clone().unwrap_or_else(|| without.into()),
             drain: gateway.drain,
+            max_prefix: PerFamily::from_fn(|family| {
+                gateway.max_prefix[family].and_then(|limit| usize::try_from(limit).ok())
+            }),
             exclusion: Exclusion { own: vec![gateway.address], attached: gateway.attached.clone() },
         }
     });

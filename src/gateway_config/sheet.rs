@@ -148,7 +148,9 @@ impl<'a> Filter<'a> {
             let both = both.filter(|(range, subnet)| range.overlaps(*subnet));
             both.map(|(range, subnet)| if range.covers(subnet) { subnet } else { range }).collect()
         };
-        let limit = limit(&prefixes);
+        // Above what we send at most, so that the gateway's limit is never what stops us.
+        let limit =
+            gateway.max_prefix[family].map_or_else(|| limit(&prefixes), |cap| cap.saturating_add((cap / 4).max(10)));
         Filter { family, prefixes, next_hops: next_hops.into_iter().collect(), limit }
     }
 

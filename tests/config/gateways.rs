@@ -212,6 +212,17 @@ fn a_wrong_gateway_is_refused() {
         ],
     );
     refuses(
+        "limits of routes",
+        8,
+        r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, max_prefix: 0 }
+  b: { address: 10.168.0.2, asn: 64500, policy: all, max_prefix: { ipv4: all, ipv5: 1 } }"#,
+        &[
+            r#"8:66: gateways.a.max_prefix: 0 is out of range: write a whole number from 1 to 4294967295"#,
+            r#"9:74: gateways.b.max_prefix.ipv4: is text where a whole number belongs: write a whole number from 1 to 4294967295"#,
+            r#"9:79: gateways.b.max_prefix.ipv5: unknown key: did you mean ipv4?"#,
+        ],
+    );
+    refuses(
         "what is not yet built",
         8,
         r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, tcp_ao: a.keys }"#,
@@ -254,4 +265,18 @@ fn a_wrong_gateway_is_refused() {
             r#"8:70: gateways.a.timers.hold: "90" is not a span of time: write a whole number and ms, s, m or h, such as 500ms or 30s"#,
         ],
     );
+}
+
+#[test]
+fn a_limit_of_routes_is_one_for_each_family_or_each_its_own() {
+    let limits = |text: &str| {
+        let gateway =
+            format!("  a: {{ address: 10.168.0.1, asn: 64500, policy: all, families: [ipv4], max_prefix: {text} }}");
+        let config = crate::parse(&crate::with(8, &gateway)).unwrap();
+        (config.gateways["a"].max_prefix, config.warnings.len())
+    };
+    let limit = |ipv4, ipv6| fingerpost_core::model::PerFamily { ipv4, ipv6 };
+    assert_eq!(limits("7"), (limit(Some(7), None), 0), "of the families it has");
+    assert_eq!(limits("{ ipv4: 7 }"), (limit(Some(7), None), 0));
+    assert_eq!(limits("{ ipv4: 7, ipv6: 8 }"), (limit(Some(7), Some(8)), 1), "a family it has not");
 }

@@ -102,3 +102,14 @@ fn a_gateway_that_no_host_is_near_lets_nothing_in() {
     let (filter, _) = filter.split_once('}').unwrap();
     assert!(!filter.contains("accept") && filter.contains("reject;"), "{filter}");
 }
+
+#[test]
+fn the_gateways_limit_is_above_ours() {
+    let limit = |cap: u32| {
+        let config = changed("ebgp: {", &format!("ebgp: {{ max_prefix: {cap},"));
+        let text = print(&config, "ebgp", Some(Language::Bird), &[]).unwrap();
+        let (_, limit) = text.split_once("import limit ").unwrap();
+        limit.split(' ').next().unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!((limit(4), limit(1000)), (14, 1250));
+}

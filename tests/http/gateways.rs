@@ -97,8 +97,8 @@ async fn a_session_shows_what_was_agreed_on_and_how_far_it_is() {
         "last_notification": { "received": null, "sent": null },
         "last_end": null, "hint": null,
         "routes": {
-            "ipv4": { "exported": 2, "lag": 0, "caught_up": true },
-            "ipv6": { "exported": 0, "lag": null, "caught_up": null },
+            "ipv4": { "exported": 2, "lag": 0, "caught_up": true, "max_prefix": null, "capped": 0 },
+            "ipv6": { "exported": 0, "lag": null, "caught_up": null, "max_prefix": null, "capped": 0 },
         },
     });
     assert_eq!(gateway, expected);
@@ -129,7 +129,10 @@ async fn the_last_words_of_a_gateway_are_kept_after_the_session() {
     for gone in ["negotiated", "direction"] {
         assert_eq!(gateway[gone], Value::Null);
     }
-    assert_eq!(gateway["routes"]["ipv4"], json!({ "exported": 2, "lag": null, "caught_up": null }));
+    assert_eq!(
+        gateway["routes"]["ipv4"],
+        json!({ "exported": 2, "lag": null, "caught_up": null, "max_prefix": null, "capped": 0 })
+    );
     assert_eq!(gateway["established_count"], 1);
     assert_eq!(gateway["messages"]["received"]["notification"], 1);
 }

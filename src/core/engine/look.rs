@@ -67,6 +67,10 @@ pub struct GatewayRow {
     pub caught_up: PerFamily<Option<bool>>,
     /// Changes not handed out yet.
     pub lag: PerFamily<Option<u64>>,
+    /// The most routes that it is told.
+    pub max_prefix: PerFamily<Option<usize>>,
+    /// Routes that it is not told because of that.
+    pub withheld: PerFamily<usize>,
     /// Messages handed to its session: UPDATEs, and the markers of refreshes.
     pub updates_sent: PerFamily<u64>,
 }

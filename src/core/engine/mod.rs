@@ -55,6 +55,9 @@ pub enum Effect {
     CloseSlow(GatewayId, SessionNumber),
     /// Log it.
     Note(SourceId, Note),
+    /// Log it: how many routes of this family the gateway of this name is not told now because of its cap; 0 again where none
+    /// is.
+    Capped(String, Family, usize),
 }
 
 struct Source {
@@ -122,7 +125,7 @@ impl Engine {
                 }
                 self.apply(id, outcome, effects);
             }
-            Input::SessionUp(gateway, up) => self.outlets.session_up(gateway, up, &mut self.views),
+            Input::SessionUp(gateway, up) => self.outlets.session_up(gateway, up, &mut self.views, &self.table),
             Input::SessionDown(gateway, session) => self.outlets.session_down(gateway, session),
             Input::Refresh(gateway, session, family) => {
                 self.outlets.refresh(gateway, session, family, &mut self.views);
@@ -238,7 +241,8 @@ impl Engine {
 
     /// Frees what nobody needs any more, and gives up on gateways that cannot keep up.
     fn tidy(&mut self, effects: &mut Vec<Effect>) {
-        self.outlets.check_lag(&mut self.views, effects);
+        self.outlets.check_lag(&mut self.views, &self.table, effects);
+        self.outlets.check_caps(effects);
         for family in Family::ALL {
             let passed = self.outlets.passed(family, &self.views);
             self.views.trim(&passed);

@@ -44,6 +44,8 @@ struct Session {
     feeds: PerFamily<Option<Feed>>,
     in_flight: usize,
     sent: PerFamily<u64>,
+    /// Whether it was said that the cap holds routes back.
+    capped: PerFamily<bool>,
 }
 
 struct Outlet {
@@ -90,24 +92,33 @@ impl Outlets {
             if outlet.settings.exclusion.own != settings.exclusion.own {
                 outlet.completed = PerFamily::default(); // another machine
             }
+            let recapped = outlet.settings.max_prefix != settings.max_prefix;
             let moved = outlet.views != ids || outlet.settings.exclusion != settings.exclusion;
             outlet.settings = settings;
             outlet.views = ids;
             if moved {
                 outlet.follow_settings(views, table);
             }
+            if recapped {
+                outlet.change_caps(views);
+            }
             self.outlets.push(outlet);
         }
     }
 
-    pub(super) fn session_up(&mut self, gateway: GatewayId, up: SessionUp, views: &mut Views) {
+    pub(super) fn session_up(&mut self, gateway: GatewayId, up: SessionUp, views: &mut Views, table: &Table) {
         let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.settings.id == gateway) else { return };
         let feeds = PerFamily::from_fn(|family| {
             let encoding = up.families[family]?;
             let view = outlet.view(family, views)?;
-            Some(Feed::new(view, encoding, outlet.exclusion(up.address), up.enhanced_refresh))
+            let mut feed = Feed::new(view, encoding, outlet.exclusion(up.address), up.enhanced_refresh);
+            if let Some(limit) = outlet.settings.max_prefix[family] {
+                feed.cap(view, table.slots(family), limit);
+            }
+            Some(feed)
         });
-        outlet.session = Some(Session { up, feeds, in_flight: 0, sent: PerFamily::default() });
+        outlet.session =
+            Some(Session { up, feeds, in_flight: 0, sent: PerFamily::default(), capped: PerFamily::default() });
     }
 
     pub(super) fn session_down(&mut self, gateway: GatewayId, number: SessionNumber) {
@@ -160,7 +171,7 @@ impl Outlets {
         let before = effects.len();
         for outlet in &mut self.outlets {
             outlet.hand_out(views, effects, |feed, view, family| {
-                if feed.lag(view) == 0 {
+                if feed.lag(view) == 0 && !feed.can_fill() {
                     return None;
                 }
                 feed.pull_tail(view, table.slots(family), stamp)
@@ -201,18 +212,31 @@ impl Outlets {
 
     /// A gateway that trails too far keeps everybody's log alive: it is brought up to date by a bracketed dump or, where
     /// it does not know those, given up (I8). The limit is above anything that one complete list can cause.
-    pub(super) fn check_lag(&mut self, views: &mut Views, effects: &mut Vec<Effect>) {
+    pub(super) fn check_lag(&mut self, views: &mut Views, table: &Table, effects: &mut Vec<Effect>) {
         for outlet in &mut self.outlets {
             let Some(session) = &mut outlet.session else { continue };
             let mut too_slow = false;
             for (family, feed) in session.feeds.iter_mut() {
                 let (Some(feed), Some(id)) = (feed, outlet.views[family]) else { continue };
                 let Some(view) = views.get_mut(id) else { continue };
-                too_slow |= feed.lag(view) > view.longest_lag() && !feed.resynchronise(view);
+                too_slow |= feed.lag(view) > view.longest_lag() && !feed.resynchronise(view, table.slots(family));
             }
             if too_slow {
                 effects.push(Effect::CloseSlow(outlet.settings.id, session.up.number));
                 outlet.session = None;
+            }
+        }
+    }
+
+    /// Says where a cap begins or ceases to hold routes back.
+    pub(super) fn check_caps(&mut self, effects: &mut Vec<Effect>) {
+        for outlet in &mut self.outlets {
+            let Some(session) = &mut outlet.session else { continue };
+            for (family, feed) in session.feeds.iter() {
+                let withheld = feed.as_ref().map_or(0, Feed::withheld);
+                if std::mem::replace(&mut session.capped[family], withheld > 0) != (withheld > 0) {
+                    effects.push(Effect::Capped(outlet.settings.name.clone(), family, withheld));
+                }
             }
         }
     }
@@ -257,6 +281,11 @@ impl Outlets {
                     Some(feed.is_caught_up(views.get(outlet.views[family]?)?))
                 }),
                 lag,
+                max_prefix: outlet.settings.max_prefix,
+                withheld: PerFamily::from_fn(|family| {
+                    let feed = outlet.session.as_ref().and_then(|session| session.feeds[family].as_ref());
+                    feed.map_or(0, Feed::withheld)
+                }),
                 updates_sent: outlet.session.as_ref().map_or_else(PerFamily::default, |session| session.sent),
             }
         })
@@ -279,6 +308,16 @@ impl Outlet {
                 session.in_flight += chunk.bytes.len();
                 session.sent[family] += chunk.ends.len() as u64;
                 effects.push(Effect::Send(self.settings.id, session.up.number, chunk));
+            }
+        }
+    }
+
+    /// Another most of routes: standing sessions keep what they were told.
+    fn change_caps(&mut self, views: &Views) {
+        let Some(session) = &mut self.session else { return };
+        for (family, feed) in session.feeds.iter_mut() {
+            if let (Some(feed), Some(view)) = (feed, self.views[family].and_then(|id| views.get(id))) {
+                feed.change_cap(view, self.settings.max_prefix[family]);
             }
         }
     }

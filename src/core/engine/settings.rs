@@ -1,6 +1,6 @@
 //! What the engine needs to know of the configuration.
 
-use crate::model::{GatewayId, SourceId};
+use crate::model::{GatewayId, PerFamily, SourceId};
 use crate::policy::Policy;
 use crate::source::sync::SyncConfig;
 use crate::table::{Fence, Priorities};
@@ -33,6 +33,8 @@ pub struct GatewaySettings {
     pub drain: bool,
     /// What it must not be told.
     pub exclusion: Exclusion,
+    /// The most routes that it is told of each family.
+    pub max_prefix: PerFamily<Option<usize>>,
 }
 
 /// Everything.

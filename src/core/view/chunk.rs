@@ -1,5 +1,6 @@
 //! Whole messages, encoded once and shared by every feed that stands at the same place.
 
+use super::cap::Cap;
 use super::entries::Order;
 use super::{AttrId, Exclusion, Seq, Stamp, View};
 use crate::bgp::wire::{Encoding, Packer};
@@ -72,6 +73,8 @@ pub(super) struct Ask<'a> {
     pub(super) encoding: Encoding,
     pub(super) stamp: Stamp,
     pub(super) exclusion: &'a Exclusion,
+    /// Whose waiting routes are left out.
+    pub(super) cap: Option<&'a Cap>,
 }
 
 impl View {
@@ -80,7 +83,7 @@ impl View {
         let shared = match self.cached(from, ask) {
             Some(piece) => piece,
             None => {
-                let piece = self.encode(from, Ask { exclusion: &Exclusion::NOTHING, ..ask }, None);
+                let piece = self.encode(from, Ask { exclusion: &Exclusion::NOTHING, cap: None, ..ask }, None);
                 self.keep(ask.encoding, from.clone(), piece.clone());
                 piece
             }
@@ -135,7 +138,7 @@ impl View {
     }
 
     /// Up to `end`, or else until the chunk is full.
-    fn encode(&self, from: &From, ask: Ask<'_>, end: Option<u64>) -> Piece {
+    pub(super) fn encode(&self, from: &From, ask: Ask<'_>, end: Option<u64>) -> Piece {
         let mut writer = Writer::new(self, ask);
         let goes_on = |writer: &Writer<'_>, place: u64| end.map_or(!writer.is_full(), |end| place < end);
         let next = match from {
@@ -145,7 +148,9 @@ impl View {
                     if let Some((slot, attr)) = self.logged(position) {
                         // An excluded route may have been another, allowed one before: withdraw it.
                         let attr = attr.filter(|&id| !writer.excludes(id));
-                        writer.add(slot, attr);
+                        if !writer.withholds(slot) {
+                            writer.add(slot, attr);
+                        }
                     }
                     position += 1;
                 }
@@ -161,6 +166,7 @@ impl View {
                         continue; // the tail carries it, or has done so
                     }
                     match self.get(slot).filter(|&id| !writer.excludes(id) && writer.can_say(id)) {
+                        Some(_) if writer.withholds(slot) => {}
                         Some(attr) => writer.add(slot, Some(attr)),
                         None if *withdraw_absent => writer.add(slot, None),
                         None => {}
@@ -170,6 +176,22 @@ impl View {
             }
         };
         writer.finish(next)
+    }
+}
+
+impl View {
+    /// These routes as they are now, as far as one chunk holds them, and how many that are.
+    pub(super) fn encode_list(&self, list: &[SlotId], ask: Ask<'_>) -> (Arc<Chunk>, usize) {
+        let mut writer = Writer::new(self, ask);
+        let mut taken = 0;
+        for &slot in list {
+            if writer.is_full() {
+                break;
+            }
+            writer.add(slot, self.get(slot));
+            taken += 1;
+        }
+        (writer.finish(self.head().0).chunk, taken)
     }
 }
 
@@ -231,6 +253,10 @@ impl<'a> Writer<'a> {
         let answer = self.packer.can_announce(self.view.attributes(id));
         self.sayable = Some((id, answer));
         answer
+    }
+
+    fn withholds(&self, slot: SlotId) -> bool {
+        self.ask.cap.is_some_and(|cap| cap.withholds(self.ask.slots.prefix(slot)))
     }
 
     fn is_full(&self) -> bool {

@@ -94,6 +94,12 @@ impl View {
         self.entries.get(slot.index()).and_then(|entry| entry.attr)
     }
 
+    /// Every slot that exports something.
+    pub(super) fn live(&self) -> impl Iterator<Item = (SlotId, AttrId)> {
+        let all = self.entries.iter().enumerate();
+        all.filter_map(|(n, entry)| entry.attr.map(|attr| (SlotId(n as u32), attr)))
+    }
+
     /// The position of the slot's last change.
     pub fn changed_at(&self, slot: SlotId) -> Seq {
         self.entries.get(slot.index()).map_or(Seq(0), |entry| entry.seq)
@@ -182,9 +188,7 @@ impl View {
 
     fn new_order(&mut self) -> Order {
         self.orders_made += 1;
-        let all = self.entries.iter().enumerate();
-        let mut live: Vec<(AttrId, SlotId)> =
-            all.filter_map(|(n, entry)| entry.attr.map(|attr| (attr, SlotId(n as u32)))).collect();
+        let mut live: Vec<(AttrId, SlotId)> = self.live().map(|(slot, attr)| (attr, slot)).collect();
         live.sort_unstable();
         Order { id: self.orders_made, at: self.head(), slots: live.into_iter().map(|(_, slot)| slot).collect() }
     }

@@ -5,6 +5,7 @@
 //!         tail first, whenever there is something in it
 //! ```
 
+use super::cap::{Allowed, Cap};
 use super::chunk::{Ask, From, Piece};
 use super::entries::Order;
 use super::{Chunk, Seq, Stamp, View};
@@ -74,7 +75,12 @@ pub struct Feed {
     initial_done: bool,
     /// Another refresh was asked for while a dump was in progress.
     again: bool,
+    /// Boxed: most gateways have none.
+    cap: Option<Box<Cap>>,
 }
+
+/// Waiting routes that are looked at for one chunk.
+const FILL: usize = 4096;
 
 impl Feed {
     /// A feed of a new session: everything, then End-of-RIB.
@@ -83,7 +89,38 @@ impl Feed {
         let tail = order.at;
         let dump = Dump { order, next: 0, end: Marker::EndOfRib, begin: false, withdraw_absent: false };
         let dump = Some(dump);
-        Feed { encoding, exclusion, enhanced_refresh, tail, dump, initial_done: false, again: false }
+        Feed { encoding, exclusion, enhanced_refresh, tail, dump, initial_done: false, again: false, cap: None }
+    }
+
+    /// The most routes to tell the gateway of this feed's family; for a feed that was not handed out from yet.
+    pub fn cap(&mut self, view: &View, slots: &Slots, limit: usize) {
+        let packer = Packer::new(self.encoding, view.family());
+        let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
+        self.cap = Some(Box::new(Cap::new(limit, view, slots, allowed)));
+    }
+
+    /// Another cap, or none any more, on a standing session: nothing told is taken back.
+    pub fn change_cap(&mut self, view: &View, limit: Option<usize>) {
+        match (&mut self.cap, limit) {
+            // Without a cap whatever waits is told.
+            (Some(cap), limit) => cap.set_limit(limit.unwrap_or(usize::MAX)),
+            (None, Some(limit)) => {
+                let packer = Packer::new(self.encoding, view.family());
+                let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
+                self.cap = Some(Box::new(Cap::on_standing(limit, view, self.tail, allowed)));
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// How many routes the gateway is not told because of its cap.
+    pub fn withheld(&self) -> usize {
+        self.cap.as_ref().map_or(0, |cap| cap.waiting())
+    }
+
+    /// Whether [`Feed::pull_tail`] has something beside changes: routes that waited and that there is room for now.
+    pub fn can_fill(&self) -> bool {
+        self.dump.is_none() && self.cap.as_ref().is_some_and(|cap| cap.can_fill())
     }
 
     /// The position up to which the gateway was told every change.
@@ -108,7 +145,7 @@ impl Feed {
 
     /// Whether everything was handed out, the marker too.
     pub fn is_caught_up(&self, view: &View) -> bool {
-        self.dump.is_none() && self.tail == view.head()
+        self.dump.is_none() && self.tail == view.head() && !self.can_fill()
     }
 
     /// How many positions of the log it trails behind.
@@ -129,12 +166,17 @@ impl Feed {
 
     /// Too far behind to be told change by change: starts over with a bracketed dump. False where the gateway knows no
     /// brackets or is still in its first dump: then only a new session helps.
-    pub fn resynchronise(&mut self, view: &mut View) -> bool {
+    pub fn resynchronise(&mut self, view: &mut View, slots: &Slots) -> bool {
         if !self.enhanced_refresh || !self.initial_done {
             return false;
         }
         let order = view.order();
         // The brackets also take away what was withdrawn in the part of the log that is skipped.
+        if let Some(cap) = &mut self.cap {
+            let packer = Packer::new(self.encoding, view.family());
+            let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
+            cap.skip(view, slots, self.tail, order.at, allowed);
+        }
         self.tail = order.at;
         self.begin_dump(order, Marker::EndOfRefresh, false);
         true
@@ -143,6 +185,9 @@ impl Feed {
     /// From now on in another view, or with another exclusion: everything again, and a withdrawal for every other prefix.
     pub fn move_to(&mut self, view: &mut View, slots: &Slots, exclusion: Exclusion) {
         self.exclusion = exclusion;
+        if let Some(cap) = &mut self.cap {
+            cap.forget_waiting();
+        }
         let order = view.order_with_absent(slots);
         self.tail = order.at;
         // Bracketed where that is possible: a bracket that is open now must not stay open, and its end takes away what
@@ -171,13 +216,37 @@ impl Feed {
         }
         while self.tail < view.head() {
             let from = From::Tail(self.tail);
-            let Piece { chunk, next, .. } = view.piece(&from, self.ask(slots, stamp));
+            let Piece { chunk, next, .. } = self.piece(view, &from, slots, stamp);
             self.tail = Seq(next);
             if !chunk.bytes.is_empty() {
                 return Some(chunk);
             }
         }
-        None
+        if self.dump.is_none() { self.fill(view, slots, stamp) } else { None }
+    }
+
+    /// The piece that begins there, less what the cap makes wait.
+    fn piece(&mut self, view: &mut View, from: &From, slots: &Slots, stamp: Stamp) -> Piece {
+        let piece = view.piece(from, self.ask(slots, stamp));
+        let Some(cap) = &mut self.cap else { return piece };
+        let packer = Packer::new(self.encoding, view.family());
+        let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
+        if cap.admit(view, slots, from, piece.next, allowed) {
+            return piece;
+        }
+        let ask = Ask { cap: self.cap.as_deref(), ..self.ask(slots, stamp) };
+        view.encode(from, ask, Some(piece.next))
+    }
+
+    /// Routes that waited, as far as there is room. Only where every change was handed out: then all that wait are live.
+    fn fill(&mut self, view: &View, slots: &Slots, stamp: Stamp) -> Option<Arc<Chunk>> {
+        let mut list = self.cap.as_ref().filter(|cap| cap.can_fill())?.next_waiting(FILL);
+        list.sort_unstable_by_key(|&slot| (view.get(slot), slot));
+        let (chunk, taken) = view.encode_list(&list, self.ask(slots, stamp));
+        if let (Some(cap), Some(filled)) = (&mut self.cap, list.get(..taken)) {
+            cap.fill(slots, filled);
+        }
+        Some(chunk)
     }
 
     /// The next slice of the dump, or its marker once everything before it was handed out, changes included. None: nothing
@@ -190,7 +259,7 @@ impl Feed {
         while let Some(dump) = self.dump.as_ref().filter(|dump| dump.next < dump.order.slots.len()) {
             let order = Arc::clone(&dump.order);
             let from = From::Dump { order, next: dump.next, withdraw_absent: dump.withdraw_absent };
-            let Piece { chunk, next, .. } = view.piece(&from, self.ask(slots, stamp));
+            let Piece { chunk, next, .. } = self.piece(view, &from, slots, stamp);
             if let Some(dump) = &mut self.dump {
                 dump.next = next as usize;
             }
@@ -201,6 +270,9 @@ impl Feed {
         let end = self.dump.as_ref()?.end;
         if let Some(chunk) = self.pull_tail(view, slots, stamp) {
             return Some(chunk); // what the dump left to the tail precedes the marker
+        }
+        if let Some(chunk) = self.fill(view, slots, stamp) {
+            return Some(chunk);
         }
         if end == Marker::EndOfRib && !verified {
             // Whoever asked for everything again need not wait for the sources, as End-of-RIB must.
@@ -219,7 +291,12 @@ impl Feed {
                 Packer::new(self.encoding, view.family()).end_of_rib(&mut out, &mut ends);
                 Some(control_chunk(view, stamp, out.into()))
             }
-            Marker::EndOfRefresh => Some(self.marker(view, stamp, RefreshSubtype::End)),
+            Marker::EndOfRefresh => {
+                if let Some(cap) = &mut self.cap {
+                    cap.sweep();
+                }
+                Some(self.marker(view, stamp, RefreshSubtype::End))
+            }
             Marker::None => None,
         };
         if self.again {
@@ -243,7 +320,7 @@ impl Feed {
     }
 
     fn ask<'a>(&'a self, slots: &'a Slots, stamp: Stamp) -> Ask<'a> {
-        Ask { slots, encoding: self.encoding, stamp, exclusion: &self.exclusion }
+        Ask { slots, encoding: self.encoding, stamp, exclusion: &self.exclusion, cap: None }
     }
 }
 

@@ -19,6 +19,7 @@
 //! an older stamp than the current one; I8 memory stays bounded with any number of stuck feeds.
 
 mod attributes;
+mod cap;
 mod chunk;
 mod entries;
 mod feed;

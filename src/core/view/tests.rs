@@ -5,6 +5,7 @@
 //!                          └── at every chunk, marker and freed slot: is it true now?   at rest: is it everything?
 //! ```
 
+mod capped;
 mod dumps;
 mod histories;
 mod memory;

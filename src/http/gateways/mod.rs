@@ -84,6 +84,8 @@ struct Routes {
     exported: usize,
     lag: Option<u64>,
     caught_up: Option<bool>,
+    max_prefix: Option<usize>,
+    capped: usize,
 }
 
 /// A page of them, by name.
@@ -195,7 +197,13 @@ impl LastEnd {
 
 impl Routes {
     fn new(row: &GatewayRow, family: Family) -> Self {
-        Routes { exported: row.exported[family], lag: row.lag[family], caught_up: row.caught_up[family] }
+        Routes {
+            exported: row.exported[family],
+            lag: row.lag[family],
+            caught_up: row.caught_up[family],
+            max_prefix: row.max_prefix[family],
+            capped: row.withheld[family],
+        }
     }
 }
 

@@ -48,6 +48,8 @@ metrics! {
         "Changes not handed to the gateway's session yet; absent without a session in that family.";
     CAUGHT_UP GAUGE "fingerpost_gateway_caught_up" ["gateway" "family"]
         "1 once the session was handed everything, End-of-RIB included; absent without a session in that family.";
+    CAPPED_ROUTES GAUGE "fingerpost_gateway_capped_routes" ["gateway" "family"]
+        "Routes that are not sent because max_prefix is reached; 0 is right.";
 
     SESSION_UP GAUGE "fingerpost_session_up" ["gateway"]
         "1 while the session is established.";

@@ -48,6 +48,7 @@ fn source(sheet: &mut Sheet, row: &SourceRow, now: &Now<'_>) {
 fn gateway(sheet: &mut Sheet, row: &GatewayRow, family: Family) {
     let labels = [row.name.as_str(), family.name()];
     sheet.put(&metric::EXPORTED_ROUTES, labels, size(row.exported[family]));
+    sheet.put(&metric::CAPPED_ROUTES, labels, size(row.withheld[family]));
     if let Some(lag) = row.lag[family] {
         sheet.put(&metric::LAG_CHANGES, labels, number(lag));
     }

@@ -94,6 +94,7 @@ pub(super) fn settings(variant: u8) -> Settings {
         id: GatewayId(n),
         name: format!("gateway-{n}"),
         policy: if (n + u32::from(variant)).is_multiple_of(2) { "all" } else { "picky" }.into(),
+        max_prefix: PerFamily::default(),
         exclusion: match (n, variant) {
             (1, 2) => Exclusion { own: Vec::new(), attached: vec!["10.168.0.0/24".parse().unwrap()] },
             _ => Exclusion::NOTHING,
@@ -323,7 +324,7 @@ impl Lab {
                     self.closed_as_slow += 1;
                     self.down(gateway.0 as usize);
                 }
-                Effect::Note(..) => {}
+                Effect::Note(..) | Effect::Capped(..) => {}
             }
         }
     }

@@ -41,6 +41,7 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
             id: GATEWAY,
             name: "core".into(),
             policy: "all".into(),
+            max_prefix: PerFamily::default(),
             exclusion: Exclusion::NOTHING,
         }],
     };

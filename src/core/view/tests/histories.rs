@@ -36,7 +36,9 @@ enum Step {
         encoding: usize,
         exclusion: usize,
         enhanced: bool,
+        cap: Option<usize>,
     },
+    Cap(usize, Option<usize>),
     Reopen(usize),
     Close(usize),
     Refresh(usize),
@@ -60,6 +62,8 @@ const MANY: u16 = 48;
 fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
     let (view, peer) = (0..2usize, 0..PEERS);
     let attr = prop_oneof![1 => Just(None), 3 => (0..LIGHT).prop_map(Some)];
+    // Some below the prefixes that meet, some below a full list only.
+    let cap = prop_oneof![2 => Just(None), 1 => (0..8usize).prop_map(Some), 1 => (8..50usize).prop_map(Some)];
     let stamp = prop_oneof![
         Just(Stamp::Unstamped),
         (1..4u32).prop_map(|term| Stamp::Leader { term }),
@@ -71,8 +75,10 @@ fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => (view.clone(), 0..PREFIXES, 1..3000u16)
             .prop_map(|(view, prefix, times)| Step::Flap { view, prefix, times }),
         6 => (0..PREFIXES).prop_map(|prefix| Step::Unclaim { prefix }),
-        4 => (view.clone(), 0..5usize, 0..4usize, any::<bool>())
-            .prop_map(|(view, encoding, exclusion, enhanced)| Step::Open { view, encoding, exclusion, enhanced }),
+        4 => (view.clone(), 0..5usize, 0..4usize, any::<bool>(), cap.clone()).prop_map(
+            |(view, encoding, exclusion, enhanced, cap)| Step::Open { view, encoding, exclusion, enhanced, cap },
+        ),
+        1 => (peer.clone(), cap).prop_map(|(peer, cap)| Step::Cap(peer, cap)),
         2 => peer.clone().prop_map(Step::Reopen),
         1 => peer.clone().prop_map(Step::Close),
         3 => peer.clone().prop_map(Step::Refresh),
@@ -101,11 +107,12 @@ fn run(world: &mut World, steps: Vec<Step>) {
             }
             Step::Flap { view, prefix, times } => world.flap(view, prefix, times),
             Step::Unclaim { prefix } => world.unclaim(prefix),
-            Step::Open { view, encoding, exclusion, enhanced } => {
+            Step::Open { view, encoding, exclusion, enhanced, cap } => {
                 if world.peers.len() < PEERS {
-                    world.open(view, encoding, exclusion, enhanced);
+                    world.open_capped(view, encoding, exclusion, enhanced, cap);
                 }
             }
+            Step::Cap(n, cap) => world.change_cap(n, cap),
             Step::Reopen(n) => world.reopen(n),
             Step::Close(n) => world.close(n),
             Step::Refresh(n) => world.refresh(n),

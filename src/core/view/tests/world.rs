@@ -17,6 +17,10 @@ pub(super) struct Peer {
     pub(super) enhanced: bool,
     pub(super) view: usize,
     pub(super) feed: Option<Feed>,
+    /// The most routes it may be told.
+    pub(super) cap: Option<usize>,
+    /// What it was told in this session and still holds.
+    told: BTreeSet<Prefix>,
     /// Said since the last request for everything, at which position of the log.
     said: BTreeMap<Prefix, Seq>,
     /// BoRR or EoRR heard since the last request for everything.
@@ -52,6 +56,8 @@ pub(super) struct World {
     pub(super) peers: Vec<Peer>,
     pub(super) freed: usize,
     pub(super) closed_as_slow: usize,
+    /// Some cap was lowered.
+    lowered: bool,
 }
 
 impl World {
@@ -68,6 +74,7 @@ impl World {
             peers: Vec::new(),
             freed: 0,
             closed_as_slow: 0,
+            lowered: false,
         }
     }
 
@@ -115,6 +122,18 @@ impl World {
 
     /// A gateway opens its first session.
     pub(super) fn open(&mut self, view: usize, encoding_number: usize, exclusion_number: usize, enhanced: bool) {
+        self.open_capped(view, encoding_number, exclusion_number, enhanced, None);
+    }
+
+    /// A gateway that may be told so many routes opens its first session.
+    pub(super) fn open_capped(
+        &mut self,
+        view: usize,
+        encoding_number: usize,
+        exclusion_number: usize,
+        enhanced: bool,
+        cap: Option<usize>,
+    ) {
         let encoding = encoding(encoding_number);
         self.peers.push(Peer {
             gateway: Gateway::new(PerFamily::from_fn(|family| family == self.family), &encoding),
@@ -123,6 +142,8 @@ impl World {
             enhanced,
             view,
             feed: None,
+            cap,
+            told: BTreeSet::new(),
             said: BTreeMap::new(),
             brackets: Vec::new(),
             asked: false,
@@ -136,10 +157,25 @@ impl World {
     pub(super) fn reopen(&mut self, n: usize) {
         let Some(peer) = self.peers.get_mut(n) else { return };
         let view = &mut self.views[peer.view];
-        peer.feed = Some(Feed::new(view, peer.encoding, peer.exclusion.clone(), peer.enhanced));
+        let mut feed = Feed::new(view, peer.encoding, peer.exclusion.clone(), peer.enhanced);
+        if let Some(cap) = peer.cap {
+            feed.cap(view, &self.slots, cap);
+        }
+        peer.feed = Some(feed);
+        peer.told.clear();
         peer.gateway.restart();
         peer.ask(false);
         (peer.asked, peer.plain, peer.starting_over) = (false, true, false);
+    }
+
+    /// Another cap for a gateway that has one; `None`: none any more.
+    pub(super) fn change_cap(&mut self, n: usize, cap: Option<usize>) {
+        let Some(peer) = self.peers.get_mut(n).filter(|peer| peer.cap.is_some()) else { return };
+        let before = peer.cap.replace(cap.unwrap_or(usize::MAX));
+        self.lowered |= before > peer.cap;
+        if let Some(feed) = &mut peer.feed {
+            feed.change_cap(&self.views[peer.view], cap);
+        }
     }
 
     pub(super) fn close(&mut self, n: usize) {
@@ -158,7 +194,7 @@ impl World {
     pub(super) fn resynchronise(&mut self, n: usize) {
         let Some(peer) = self.peers.get_mut(n) else { return };
         let Some(feed) = &mut peer.feed else { return };
-        let done = feed.resynchronise(&mut self.views[peer.view]);
+        let done = feed.resynchronise(&mut self.views[peer.view], &self.slots);
         assert_eq!(done, peer.enhanced && peer.gateway.is_synchronised(self.family));
         if done {
             peer.ask(true);
@@ -235,6 +271,9 @@ impl World {
                     assert_eq!(Some(said), self.expected_of(peer, prefix), "{prefix} is announced as it is now");
                     let slot = self.slots.find(prefix).unwrap();
                     let seq = self.views[peer.view].changed_at(slot);
+                    let (cap, full) = (self.peers[n].cap.unwrap_or(usize::MAX), self.peers[n].told.len());
+                    assert!(self.peers[n].told.contains(&prefix) || full < cap, "a new route beyond the cap: {prefix}");
+                    self.peers[n].told.insert(prefix);
                     let before = self.peers[n].said.insert(prefix, seq);
                     assert!(
                         !self.peers[n].plain || before != Some(seq),
@@ -243,6 +282,7 @@ impl World {
                 }
                 Heard::Withdrawn(prefix) => {
                     assert_eq!(self.expected_of(peer, prefix), None, "{prefix} is withdrawn but lives");
+                    self.peers[n].told.remove(&prefix);
                 }
                 Heard::EndOfRib(_) => {
                     assert!(self.verified, "P4: End-of-RIB says that the table is complete");
@@ -253,6 +293,8 @@ impl World {
                     self.peers[n].brackets.push(Marker::EndOfRefresh);
                     self.peers[n].starting_over = false;
                     self.check_marker(n);
+                    let held = self.peers[n].gateway.routes();
+                    self.peers[n].told.retain(|prefix| held.contains_key(prefix));
                 }
             }
         }
@@ -264,11 +306,23 @@ impl World {
         let plain = |routes: BTreeMap<Prefix, Said>| -> BTreeMap<_, _> {
             routes.into_iter().map(|(prefix, said)| (prefix, said.without_stamp())).collect()
         };
-        assert_eq!(
-            plain(self.peers[n].gateway.routes()),
-            plain(self.expected(n)),
-            "I2: what the gateway holds at a marker"
-        );
+        let (held, mut expected) = (plain(self.peers[n].gateway.routes()), plain(self.expected(n)));
+        self.leave_out_waiting(n, held.keys(), &mut expected);
+        assert_eq!(held, expected, "I2: what the gateway holds at a marker");
+    }
+
+    /// Takes away what a gateway does not hold because of its cap: as many as the feed says, any of them.
+    fn leave_out_waiting<'a>(
+        &self,
+        n: usize,
+        held: impl Iterator<Item = &'a Prefix>,
+        expected: &mut BTreeMap<Prefix, Said>,
+    ) {
+        let Some(feed) = self.peers[n].feed.as_ref().filter(|_| self.peers[n].cap.is_some()) else { return };
+        let held: BTreeSet<&Prefix> = held.collect();
+        let all = expected.len();
+        expected.retain(|prefix, _| held.contains(prefix));
+        assert_eq!(all - expected.len(), feed.withheld(), "what is held back is what waits");
     }
 
     /// Frees what may be freed and gives up on who is too slow, as the engine's `tidy` does.
@@ -279,7 +333,7 @@ impl World {
             if feed.lag(view) <= view.longest_lag() {
                 continue;
             }
-            if feed.resynchronise(view) {
+            if feed.resynchronise(view, &self.slots) {
                 peer.ask(true);
                 peer.starting_over = true;
             } else {
@@ -341,9 +395,15 @@ impl World {
             assert!(feed.is_caught_up(&self.views[peer.view]), "I1: nothing more to be had, yet not everything said");
             assert!(peer.gateway.is_synchronised(self.family), "P4: End-of-RIB comes once it is true");
             assert!(!peer.gateway.is_refreshing(self.family), "a refresh that was begun ends");
-            assert_eq!(peer.gateway.routes(), self.expected(n), "I1: a gateway at rest holds exactly its view");
-            let said: Vec<_> = peer.said.keys().filter(|prefix| self.expected_of(peer, **prefix).is_some()).collect();
-            assert_eq!(said.len(), self.expected(n).len(), "who asked for everything has heard everything");
+            let (held, mut expected) = (peer.gateway.routes(), self.expected(n));
+            let (all, cap) = (expected.len(), peer.cap.unwrap_or(usize::MAX));
+            self.leave_out_waiting(n, held.keys(), &mut expected);
+            assert_eq!(held, expected, "I1: a gateway at rest holds exactly its view");
+            // More than the cap only where it was lowered beneath what was told already.
+            assert!(held.len() >= all.min(cap), "a route waits though there is room");
+            assert!(held.len() <= cap || self.lowered, "more than the cap");
+            let said: Vec<_> = peer.said.keys().filter(|prefix| held.contains_key(prefix)).collect();
+            assert_eq!(said.len(), held.len(), "who asked for everything has heard everything");
             if peer.asked {
                 assert_eq!(peer.brackets.last(), Some(&Marker::EndOfRefresh), "a request was answered in brackets");
             }

@@ -1,0 +1,79 @@
+//! A gateway's own limit of prefixes ends its session; `max_prefix` stops before it.
+
+#![cfg(target_os = "linux")]
+
+use std::time::Duration;
+
+use integration::lab::etcd::Etcd;
+use integration::lab::fingerpost::{Fingerpost, Source, configuration};
+use integration::lab::gateway::Daemon;
+use integration::lab::route::PodRoutes;
+use integration::lab::skip::{self, Need};
+use integration::lab::{Lab, Peering, record, wait};
+
+const NEEDS: [Need; 4] = [Need::Root, Need::Tools, Need::Frr, Need::Etcd];
+const BOUND: Duration = Duration::from_secs(30);
+
+/// Every host has one subnet of each family, so four of each; the gateway ends the session above three.
+#[test]
+fn c57_l14_the_cap_stops_below_the_gateways_limit_and_the_session_stays() {
+    if skip::unless(&NEEDS) {
+        return;
+    }
+    let lab = Lab::builder(Peering::Ebgp).gateway(Daemon::Frr).build();
+    let gateway = &lab.gateways()[0];
+    let speaker = Peering::Ebgp.speaker_address();
+    let sockets = lab.folder().join(format!("{}-frr", gateway.name()));
+    for family in ["ipv4", "ipv6"] {
+        let asn = format!("router bgp {}", gateway.asn());
+        let (family, limit) =
+            (format!("address-family {family} unicast"), format!("neighbor {speaker} maximum-prefix 3 restart 1"));
+        let mut arguments = vec!["--vty_socket".to_owned(), sockets.to_string_lossy().into_owned()];
+        for line in ["configure terminal", &asn, &family, &limit] {
+            arguments.extend(["-c".to_owned(), line.to_owned()]);
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        gateway.namespace().run("vtysh", &arguments);
+    }
+    let etcd = Etcd::start(lab.control());
+    for host in lab.hosts() {
+        etcd.put(&record::native_key(host), &record::native_value(host, &[host.subnet()]));
+    }
+    let without = configuration(&lab, &Source::Native);
+    let with = without.replace("families: [ipv4, ipv6]", "families: [ipv4, ipv6], max_prefix: 3");
+    let home = lab.home_routes();
+    let capped = |fingerpost: &Fingerpost| {
+        let routes = fingerpost.gateway(gateway.name())["routes"].clone();
+        ["ipv4", "ipv6"].map(|family| routes[family]["capped"].as_u64())
+    };
+
+    let mut fingerpost = Fingerpost::start_with(&lab, &with);
+    // How many sessions came up so far; FRR's time of it is not the same each time it is asked.
+    let sessions = || gateway.session().and_then(|session| Some(session.split_once(' ')?.0.to_owned()));
+    gateway.await_session();
+    let session = sessions();
+    let told = wait::until("three routes of each family", BOUND, || {
+        let routes = gateway.routes();
+        let fours = routes.keys().filter(|prefix| !prefix.contains("::")).count();
+        let whole = (fours, routes.len()) == (3, 6) && capped(&fingerpost) == [Some(1), Some(1)];
+        if whole { Ok(routes) } else { Err(routes) }
+    });
+    assert!(told.iter().all(|(prefix, via)| home.get(prefix) == Some(via)), "{told:#?}");
+    assert!(fingerpost.log().contains("max_prefix is reached"), "{}", fingerpost.log());
+
+    // A place that becomes free is taken by who waits.
+    let leaves =
+        lab.hosts().iter().find(|host| told.contains_key(&host.subnet().v4())).expect("three of four are told");
+    etcd.delete(&record::native_key(leaves));
+    let mut rest: PodRoutes = home.clone();
+    rest.retain(|prefix, _| *prefix != leaves.subnet().v4() && *prefix != leaves.subnet().v6());
+    gateway.await_routes(&rest);
+    assert_eq!(sessions(), session, "the session is the same one");
+
+    // Without the cap the gateway's limit ends it.
+    etcd.put(&record::native_key(leaves), &record::native_value(leaves, &[leaves.subnet()]));
+    wait::until_true("one route of each family to wait again", BOUND, || capped(&fingerpost) == [Some(1), Some(1)]);
+    assert_eq!(sessions(), session, "the session is the same one");
+    fingerpost.reload(&without);
+    wait::until_true("the gateway to end the session", BOUND, || sessions() != session);
+}
