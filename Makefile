@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit fuzz integration bench clean
+.PHONY: help demo build test setup lint unit fuzz integration interop bench clean
 
 MACHETE := cargo-machete 0.9.2
 DENY := cargo-deny 0.20.2
@@ -23,6 +23,7 @@ test: setup lint ## install what is missing, then lint and run every test (the l
 
 setup: ## install the packages that the tests need (as root, on Debian or Ubuntu)
 	@integration/setup.sh
+	@if command -v go >/dev/null; then integration/go-tools.sh gobgp >/dev/null; fi
 
 lint: ## formatting, clippy, rustdoc, unused and forbidden dependencies
 	cargo fmt --all --check
@@ -38,8 +39,12 @@ fuzz: SECONDS ?= 60
 fuzz: ## run every fuzz target, one after the other, for a time (SECONDS=60 each)
 	@fuzz/run.sh $(SECONDS)
 
-integration: ## the scenarios with real etcd, BIRD and FRR in network namespaces (root)
+integration: ## the scenarios with real etcd and routing daemons in network namespaces (root)
 	@integration/suite.sh integration
+
+interop: ## run the interop matrix and write docs/interop.md (root; CELLS="frr::md5 bird" runs some and writes nothing)
+	@$(WITH_PROTOC) cargo build --package fingerpost
+	FINGERPOST_BLESS=1 cargo test --package integration --test interop -- $(CELLS)
 
 bench: ## measure the figures of the design, side by side with the bare minimum (BENCH="--rows 1,3 --runs 5")
 	@$(WITH_PROTOC) cargo build --release --package fingerpost --package bench

@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
   etcd-server etcd-client                # the source
-  bird2 frr                              # the gateways
+  bird2 frr gobgpd openbgpd exabgp       # the gateways
   iproute2 iputils-ping tcpdump          # the lab
   util-linux                             # nsenter, setpriv
   g++                                    # libFuzzer

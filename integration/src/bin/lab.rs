@@ -1,7 +1,7 @@
 //! Builds a lab and keeps it until standard input ends or a signal comes, for looking around in it:
 //!
 //! ```text
-//! cargo run -p integration --bin lab -- [ibgp|ebgp|multihop|ipv6] [bird|frr]...
+//! cargo run -p integration --bin lab -- [ibgp|ebgp|multihop|ipv6] [DAEMON]...
 //! ```
 
 use std::io::Read;
@@ -30,11 +30,15 @@ fn run() -> ExitCode {
             "ebgp" => peering = Peering::Ebgp,
             "multihop" => peering = Peering::EbgpMultihop,
             "ipv6" => peering = Peering::EbgpOverV6,
-            "bird" => daemons.push(Daemon::Bird),
-            "frr" => daemons.push(Daemon::Frr),
             other => {
-                eprintln!("{other}? usage: lab [ibgp|ebgp|multihop|ipv6] [bird|frr]...");
-                return ExitCode::FAILURE;
+                let Some(daemon) = Daemon::ALL.into_iter().find(|daemon| daemon.word() == other) else {
+                    eprintln!(
+                        "{other}? usage: lab [ibgp|ebgp|multihop|ipv6] [{}]...",
+                        Daemon::ALL.map(Daemon::word).join("|")
+                    );
+                    return ExitCode::FAILURE;
+                };
+                daemons.push(daemon);
             }
         }
     }

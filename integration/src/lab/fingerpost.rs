@@ -1,6 +1,7 @@
 //! Fingerpost itself: the product's binary with a configuration for the lab.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::gateway::{Gateway, Peer};
+use super::gateway::Gateway;
 use super::http::{self, Answer};
 use super::namespace::{Namespace, checked};
 use super::process::Process;
@@ -43,7 +44,7 @@ impl Source {
                 format!("{{ etcd: {{ {etcd} }}, schema: {{ native: {{ prefix: {NATIVE_PREFIX} }} }} }}")
             }
             Self::Flannel => format!("{{ {etcd}, schema: {{ flannel: {{ prefix: {FLANNEL_PREFIX} }} }} }}"),
-            Self::File(path) => format!("{{ file: {{ path: \"{}\" }} }}", path.display()),
+            Self::File(path) => format!("{{ file: {{ path: \"{}\", poll: 200ms }} }}", path.display()),
         }
     }
 }
@@ -58,61 +59,87 @@ pub fn configuration(lab: &Lab, source: &Source) -> String {
 #[must_use]
 pub fn configuration_of(lab: &Lab, sources: &[(&str, &Source)], gateways: &[Gateway]) -> String {
     let sources: String = sources.iter().map(|(name, source)| format!("  {name}: {}\n", source.yaml())).collect();
-    let peers = peers(lab, gateways);
-    let asn = lab.peering().speaker_asn();
+    let peers: String = gateways.iter().map(entry).collect();
+    let listens = gateways.iter().any(|gateway| gateway.peering().listens);
     format!(
-        "router: {{ asn: {asn}, id: 10.170.0.10 }}\n\
+        "router: {}\n\
          sources:\n{sources}\
          {}\
-         gateways:{peers}\n\
+         gateways:{}\n\
          policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}\n\
          state_dir: \"{}\"\n\
          http: {{ listen: \"{HTTP}\" }}\n",
+        router(lab.peering().speaker_asn(), lab.peering().speaker_address(), listens),
         fence(),
+        if gateways.is_empty() { " {}" } else { &peers },
         lab.folder().join("state").display(),
     )
 }
 
+fn router(asn: u32, address: IpAddr, listens: bool) -> String {
+    let listen = if listens { format!(", listen: [\"{}\"]", SocketAddr::new(address, 179)) } else { String::new() };
+    format!("{{ asn: {asn}, id: 10.170.0.10{listen} }}")
+}
+
 fn fence() -> String {
     format!(
-        "fence:\n  prefixes: [ {{ within: {PODS_V4}, lengths: 20-28 }}, {{ within: \"{PODS_V6}\", lengths: 56-64 }} ]\n  \
+        "fence:\n  prefixes: [ {{ within: {PODS_V4}, lengths: 20-32 }}, {{ within: \"{PODS_V6}\", lengths: 56-64 }} ]\n  \
          next_hops: [ 10.168.0.0/24, 10.169.0.0/24, \"fd00:10:168::/64\", \"fd00:10:169::/64\" ]\n"
     )
 }
 
-fn peers(lab: &Lab, gateways: &[Gateway]) -> String {
-    let lines = gateways.iter().map(|gateway| entry(gateway, lab.peering().is_multihop()));
-    if gateways.is_empty() { " {}".to_owned() } else { lines.collect() }
-}
-
 /// A gateway's line below `gateways`.
-pub(crate) fn entry(gateway: &Gateway, multihop: bool) -> String {
-    let (name, address, asn) = (gateway.name(), gateway.address(), gateway.asn());
-    let hops = if multihop { ", multihop: true" } else { "" };
-    format!("\n  {name}: {{ address: \"{address}\", asn: {asn}{hops}, policy: default, families: [ipv4, ipv6] }}")
+fn entry(gateway: &Gateway) -> String {
+    let (name, address, asn, session) = (gateway.name(), gateway.address(), gateway.asn(), gateway.peering());
+    let mut keys = vec![format!("address: \"{address}\", asn: {asn}, policy: default")];
+    let families = [(session.ipv4, "ipv4"), (session.ipv6, "ipv6")].into_iter().filter(|(negotiated, _)| *negotiated);
+    let families: Vec<&str> = families.map(|(_, family)| family).collect();
+    keys.push(format!("families: [{}]", families.join(", ")));
+    if session.multihop {
+        keys.push("multihop: true".to_owned());
+    }
+    if let Some(password) = session.password {
+        let path = gateway.namespace().context().folder().join(format!("{name}.key"));
+        std::fs::write(&path, password).expect("a file can be written into the lab's folder");
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("its mode can be set");
+        keys.push(format!("password_file: \"{}\"", path.display()));
+    }
+    if session.ttl_security {
+        keys.push("ttl_security: true".to_owned());
+    }
+    if session.extended_next_hop {
+        keys.push("extended_next_hop: true".to_owned());
+    }
+    if !session.keys.is_empty() {
+        keys.push(session.keys.clone());
+    }
+    format!("\n  {name}: {{ {} }}", keys.join(", "))
 }
 
-/// What `fingerpost gateway-config` prints for the gateway of this entry, which expects `peer`.
+/// What `fingerpost gateway-config` prints for a gateway.
 #[track_caller]
-pub(crate) fn gateway_config(namespace: &Namespace, name: &str, entry: &str, platform: &str, peer: &Peer) -> String {
+pub(crate) fn gateway_config(gateway: &Gateway, platform: &str) -> String {
+    let session = gateway.peering();
     let configuration = format!(
-        "router: {{ asn: {}, id: 10.170.0.10 }}\n\
+        "router: {}\n\
          sources: {{ lab: {{ file: {{ path: hosts.yaml }} }} }}\n\
          {}\
-         gateways:{entry}\n\
+         gateways:{}\n\
          policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}\n",
-        peer.asn,
+        router(session.speaker_asn, session.speaker, session.listens),
         fence(),
+        entry(gateway),
     );
-    let path = namespace.context().folder().join(format!("{name}.yaml"));
+    let name = gateway.name();
+    let path = gateway.namespace().context().folder().join(format!("{name}.yaml"));
     std::fs::write(&path, configuration).expect("a configuration can be written into the lab's folder");
     let mut command = std::process::Command::new(binary());
     command.args(["gateway-config", name, "--platform", platform, "--config"]).arg(path);
-    checked(command.args(["--speaker", &peer.address.to_string()]))
+    checked(command.args(["--speaker", &session.neighbour()]))
 }
 
 /// Where it serves its pages, inside its namespace.
-pub const HTTP: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9179);
+pub const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9179);
 
 /// Fingerpost in the lab's control namespace.
 #[derive(Debug)]
@@ -187,6 +214,16 @@ impl Fingerpost {
     pub fn reload(&mut self, configuration: &str) {
         std::fs::write(&self.configuration, configuration).expect("a configuration can be written");
         self.process.as_mut().expect("it runs").signal(Signal::HUP);
+    }
+
+    /// Stops its work (SIGSTOP): its connections stay, and nobody answers.
+    pub fn pause(&mut self) {
+        self.process.as_mut().expect("it runs").signal(Signal::STOP);
+    }
+
+    /// Lets it work on after [`Fingerpost::pause`].
+    pub fn unpause(&mut self) {
+        self.process.as_mut().expect("it runs").signal(Signal::CONT);
     }
 
     /// What it has logged since it was started last.

@@ -1,40 +1,28 @@
-//! A gateway: a router in every VLAN, run by a real BIRD or FRR, whose kernel forwards the pods' packets.
+//! A gateway: a router in every VLAN, run by a real routing daemon. Where that daemon forwards, its kernel forwards the
+//! pods' packets.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::cleanup::Context;
+use super::daemon::Node;
 use super::link::Switch;
 use super::monitor::RouteMonitor;
 use super::namespace::Namespace;
 use super::process::Process;
+use super::rib::{self, Rib};
 use super::route::{self, PodRoutes};
+use super::session::Session;
 use super::topology::{GATEWAY_ASN, Vlan};
-use super::{bird, fingerpost, frr, wait};
+use super::{fingerpost, wait};
 
-/// How long a change may take from the source to a gateway's kernel, with a session that has to come up first.
-const BOUND: Duration = Duration::from_secs(30);
+pub use super::daemon::Daemon;
 
-/// Which routing daemon a gateway runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Daemon {
-    /// BIRD 2.
-    Bird,
-    /// FRR: zebra, staticd and bgpd.
-    Frr,
-}
-
-/// What a gateway's daemon is configured with.
-#[derive(Clone, Debug)]
-pub(crate) struct Peer {
-    /// Fingerpost's address.
-    pub(crate) address: IpAddr,
-    /// The AS that the gateway expects of Fingerpost.
-    pub(crate) asn: u32,
-    /// True when routers lie between.
-    pub(crate) multihop: bool,
-}
+/// How long a change may take from the source to a gateway's table, with a session that has to come up first.
+pub const BOUND: Duration = Duration::from_secs(30);
 
 /// A gateway of the lab.
 #[derive(Debug)]
@@ -42,20 +30,26 @@ pub struct Gateway {
     name: String,
     daemon: Daemon,
     station: u8,
-    peer: Peer,
+    session: Session,
     namespace: Namespace,
     processes: Vec<Process>,
 }
 
 impl Gateway {
-    pub(crate) fn new(context: &Arc<Context>, switch: &mut Switch, station: u8, daemon: Daemon, peer: Peer) -> Self {
+    pub(crate) fn new(
+        context: &Arc<Context>,
+        switch: &mut Switch,
+        station: u8,
+        daemon: Daemon,
+        session: Session,
+    ) -> Self {
         let name = format!("gw{station}");
         let namespace = Namespace::new(context, &name);
         namespace.forward();
         for vlan in [Vlan::Hosts168, Vlan::Hosts169, Vlan::Control170] {
             switch.plug(&namespace, &name, vlan, station);
         }
-        Self { name, daemon, station, peer, namespace, processes: Vec::new() }
+        Self { name, daemon, station, session, namespace, processes: Vec::new() }
     }
 
     /// Starts the routing daemon, with an empty table.
@@ -66,10 +60,22 @@ impl Gateway {
     pub fn start(&mut self) {
         assert!(self.processes.is_empty(), "{} runs already", self.name);
         let configuration = self.configuration();
-        self.processes = match self.daemon {
-            Daemon::Bird => bird::start(&self.namespace, &self.name, &configuration),
-            Daemon::Frr => frr::start(&self.namespace, &self.name, &configuration),
-        };
+        self.processes = self.daemon.program().start(&self.node(), &configuration);
+    }
+
+    /// Kills the routing daemon. What its kernel has stays there.
+    pub fn kill(&mut self) {
+        self.processes.clear();
+    }
+
+    /// Stops the routing daemon's work (SIGSTOP): its connections stay, and nobody answers.
+    pub fn pause(&mut self) {
+        self.processes.iter_mut().for_each(|process| process.signal_all(Signal::STOP));
+    }
+
+    /// Lets it work on after [`Gateway::pause`].
+    pub fn unpause(&mut self) {
+        self.processes.iter_mut().for_each(|process| process.signal_all(Signal::CONT));
     }
 
     /// Its name, here and in Fingerpost's configuration: `gw1`, `gw2`, ….
@@ -84,6 +90,12 @@ impl Gateway {
         self.daemon
     }
 
+    /// How it peers with Fingerpost.
+    #[must_use]
+    pub fn peering(&self) -> &Session {
+        &self.session
+    }
+
     /// Its AS.
     #[must_use]
     pub fn asn(&self) -> u32 {
@@ -93,7 +105,7 @@ impl Gateway {
     /// Its address in the VLAN of Fingerpost, of the family over which the session runs.
     #[must_use]
     pub fn address(&self) -> IpAddr {
-        match self.peer.address {
+        match self.session.speaker {
             IpAddr::V4(_) => Vlan::Control170.v4(self.station).into(),
             IpAddr::V6(_) => Vlan::Control170.v6(self.station).into(),
         }
@@ -105,19 +117,25 @@ impl Gateway {
         &self.namespace
     }
 
-    /// The pod subnets in its kernel's table.
+    /// The pod subnets in its kernel's table, or in its daemon's where that has none in the kernel.
     #[must_use]
     pub fn routes(&self) -> PodRoutes {
-        route::pod_routes(&self.namespace)
+        if self.daemon.forwards() { route::pod_routes(&self.namespace) } else { rib::next_hops(&self.rib()) }
     }
 
-    /// Waits until its kernel's table holds exactly `expected`, not less and not more.
+    /// The pod subnets that its daemon learned from Fingerpost.
+    #[must_use]
+    pub fn rib(&self) -> Rib {
+        self.daemon.program().rib(&self.node())
+    }
+
+    /// Waits until its table (see [`Gateway::routes`]) holds exactly `expected`, not less and not more.
     ///
     /// # Panics
     /// When it does not within 30 s.
     #[track_caller]
     pub fn await_routes(&self, expected: &PodRoutes) {
-        let what = format!("{} to have exactly {expected:#?} in its kernel", self.name);
+        let what = format!("{} to have exactly {expected:#?} in its table", self.name);
         wait::until(&what, BOUND, || {
             let seen = self.routes();
             if seen == *expected { Ok(()) } else { Err(seen) }
@@ -133,10 +151,7 @@ impl Gateway {
     /// Something that stays the same exactly as long as its session with Fingerpost does; `None` while there is none.
     #[must_use]
     pub fn session(&self) -> Option<String> {
-        match self.daemon {
-            Daemon::Bird => bird::session(&self.namespace, &self.name),
-            Daemon::Frr => frr::session(&self.namespace, &self.name),
-        }
+        self.daemon.program().session(&self.node())
     }
 
     /// Waits until it has a session with Fingerpost.
@@ -148,23 +163,38 @@ impl Gateway {
         wait::until(&format!("{} to have a session", self.name), BOUND, || self.session().ok_or("none"))
     }
 
+    /// Lets it ask Fingerpost for all routes again.
+    pub fn refresh(&self) {
+        self.daemon.program().refresh(&self.node());
+    }
+
     /// What its daemon says of its sessions and of what it learned, for a test that fails.
     #[must_use]
     pub fn diagnosis(&self) -> String {
-        match self.daemon {
-            Daemon::Bird => bird::diagnosis(&self.namespace, &self.name),
-            Daemon::Frr => frr::diagnosis(&self.namespace, &self.name),
+        self.daemon.program().diagnosis(&self.node())
+    }
+
+    /// What its daemon is told to be: where `fingerpost gateway-config` knows the daemon, the text of that.
+    #[must_use]
+    pub fn configuration(&self) -> String {
+        let program = self.daemon.program();
+        program
+            .platform()
+            .map_or_else(|| program.configuration(&self.node()), |platform| fingerpost::gateway_config(self, platform))
+    }
+
+    fn node(&self) -> Node<'_> {
+        Node {
+            namespace: &self.namespace,
+            name: &self.name,
+            asn: self.asn(),
+            router_id: self.router_id(),
+            address: self.address(),
+            session: &self.session,
         }
     }
 
-    /// What the product tells its daemon to be: the text of `fingerpost gateway-config`.
-    #[must_use]
-    pub fn configuration(&self) -> String {
-        let entry = fingerpost::entry(self, self.peer.multihop);
-        let platform = match self.daemon {
-            Daemon::Bird => "bird",
-            Daemon::Frr => "frr",
-        };
-        fingerpost::gateway_config(&self.namespace, &self.name, &entry, platform, &self.peer)
+    fn router_id(&self) -> Ipv4Addr {
+        Vlan::Hosts168.v4(self.station)
     }
 }

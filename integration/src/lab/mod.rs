@@ -3,12 +3,11 @@
 //! Building, observing and steering panic with the reason when they fail: a lab that cannot be built or looked at has
 //! failed its test. When a test panics, the lab prints what the gateways say and the last lines of every log.
 
-mod bird;
 pub mod capture;
 pub mod cleanup;
+pub mod daemon;
 pub mod etcd;
 pub mod fingerpost;
-mod frr;
 pub mod gateway;
 pub mod host;
 pub mod http;
@@ -18,7 +17,9 @@ pub mod namespace;
 pub mod ping;
 pub mod process;
 pub mod record;
+pub mod rib;
 pub mod route;
+pub mod session;
 pub mod skip;
 pub mod stage;
 pub mod topology;
@@ -30,11 +31,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cleanup::Context;
-use gateway::{Daemon, Gateway, Peer};
+use gateway::{Daemon, Gateway};
 use host::Host;
 use link::Switch;
 use namespace::Namespace;
 use route::PodRoutes;
+use session::Session;
 use topology::{GATEWAY_ASN, HOSTS, SPEAKER_ASN, Vlan};
 
 /// The station of Fingerpost in its VLAN.
@@ -77,6 +79,24 @@ impl Peering {
         if self.is_multihop() { Vlan::Behind171 } else { Vlan::Control170 }
     }
 
+    /// A plain session of this kind, with both families.
+    #[must_use]
+    pub fn session(self) -> Session {
+        Session {
+            speaker: self.speaker_address(),
+            speaker_asn: self.speaker_asn(),
+            multihop: self.is_multihop(),
+            ipv4: true,
+            ipv6: true,
+            listens: false,
+            range: None,
+            password: None,
+            ttl_security: false,
+            extended_next_hop: false,
+            keys: String::new(),
+        }
+    }
+
     /// Fingerpost's address on its sessions.
     #[must_use]
     pub fn speaker_address(self) -> IpAddr {
@@ -92,19 +112,32 @@ impl Peering {
 #[must_use]
 pub struct Builder {
     peering: Peering,
-    gateways: Vec<(Daemon, Option<u32>)>,
+    gateways: Vec<(Daemon, Session)>,
+    hosts: bool,
 }
 
 impl Builder {
     /// Adds a gateway: the first is `gw1`, the default gateway of every host.
-    pub fn gateway(mut self, daemon: Daemon) -> Self {
-        self.gateways.push((daemon, None));
-        self
+    pub fn gateway(self, daemon: Daemon) -> Self {
+        let session = self.peering.session();
+        self.gateway_with(daemon, session)
     }
 
     /// Adds a gateway that expects `asn` of Fingerpost, whatever Fingerpost is.
-    pub fn gateway_expecting(mut self, daemon: Daemon, asn: u32) -> Self {
-        self.gateways.push((daemon, Some(asn)));
+    pub fn gateway_expecting(self, daemon: Daemon, asn: u32) -> Self {
+        let session = Session { speaker_asn: asn, ..self.peering.session() };
+        self.gateway_with(daemon, session)
+    }
+
+    /// Adds a gateway that peers as `session` says.
+    pub fn gateway_with(mut self, daemon: Daemon, session: Session) -> Self {
+        self.gateways.push((daemon, session));
+        self
+    }
+
+    /// Leaves out the hosts and their pods, for a scenario that is about the session and what the gateway learns.
+    pub fn without_hosts(mut self) -> Self {
+        self.hosts = false;
         self
     }
 
@@ -115,22 +148,18 @@ impl Builder {
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Lab {
-        let Self { peering, gateways } = self;
+        let Self { peering, gateways, hosts } = self;
         let context = Arc::new(Context::new());
         let mut switch = Switch::new(&context);
         let control = Namespace::new(&context, "control");
         switch.plug(&control, "control", peering.speaker_vlan(), SPEAKER_STATION);
         let router = peering.is_multihop().then(|| router(&context, &mut switch, &control));
-        let peer = |asn: Option<u32>| Peer {
-            address: peering.speaker_address(),
-            asn: asn.unwrap_or(peering.speaker_asn()),
-            multihop: peering.is_multihop(),
-        };
         let gateways = (1..).zip(gateways);
         let gateways: Vec<Gateway> = gateways
-            .map(|(station, (daemon, asn))| Gateway::new(&context, &mut switch, station, daemon, peer(asn)))
+            .map(|(station, (daemon, session))| Gateway::new(&context, &mut switch, station, daemon, session))
             .collect();
-        let hosts = HOSTS.map(|place| Host::new(&context, &mut switch, place)).into();
+        let places = if hosts { HOSTS.as_slice() } else { &[] };
+        let hosts = places.iter().map(|place| Host::new(&context, &mut switch, *place)).collect();
         // From here on a panic prints the logs.
         let mut lab = Lab { peering, gateways, hosts, switch, router, control: Arc::new(control), context };
         for gateway in &mut lab.gateways {
@@ -162,7 +191,7 @@ pub struct Lab {
 impl Lab {
     /// Begins to describe a lab.
     pub fn builder(peering: Peering) -> Builder {
-        Builder { peering, gateways: Vec::new() }
+        Builder { peering, gateways: Vec::new(), hosts: true }
     }
 
     /// How its gateways peer with Fingerpost.
@@ -227,6 +256,16 @@ impl Lab {
     #[must_use]
     pub fn control(&self) -> &Arc<Namespace> {
         &self.control
+    }
+
+    /// Loses every frame from and to Fingerpost, silently: no link goes down, no connection is reset.
+    pub fn cut_speaker(&self) {
+        self.switch.pass("control", self.peering.speaker_vlan(), false);
+    }
+
+    /// Ends what [`Lab::cut_speaker`] began.
+    pub fn mend_speaker(&self) {
+        self.switch.pass("control", self.peering.speaker_vlan(), true);
     }
 
     /// The routes of a gateway that knows every host's own subnets.

@@ -67,6 +67,22 @@ impl Process {
         }
     }
 
+    /// Sends `signal` to it and to every process that it has started.
+    pub fn signal_all(&mut self, signal: Signal) {
+        let mut found = vec![self.child.id()];
+        let mut next = 0;
+        while let Some(pid) = found.get(next) {
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+            found.extend(children.split_whitespace().filter_map(|child| child.parse::<u32>().ok()));
+            next += 1;
+        }
+        self.signal(signal);
+        for pid in found.into_iter().skip(1).filter_map(|pid| Pid::from_raw(pid.cast_signed())) {
+            // One that has ended meanwhile needs no signal.
+            kill_process(pid, signal).ok();
+        }
+    }
+
     /// Ends it by SIGKILL.
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);

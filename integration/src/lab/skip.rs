@@ -7,6 +7,8 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::daemon::{self, Daemon};
+
 /// Something that a machine may lack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Need {
@@ -16,6 +18,14 @@ pub enum Need {
     Bird,
     /// FRR's zebra, staticd and bgpd.
     Frr,
+    /// GoBGP of the distribution.
+    Gobgp3,
+    /// GoBGP built from its Go module.
+    Gobgp4,
+    /// OpenBGPD.
+    Openbgpd,
+    /// ExaBGP.
+    Exabgp,
     /// etcd and etcdctl.
     Etcd,
     /// ping, tcpdump, ip, nsenter, setpriv.
@@ -23,6 +33,19 @@ pub enum Need {
 }
 
 impl Need {
+    /// What it takes to run a gateway with `daemon`.
+    #[must_use]
+    pub const fn daemon(daemon: Daemon) -> Self {
+        match daemon {
+            Daemon::Bird => Self::Bird,
+            Daemon::Frr => Self::Frr,
+            Daemon::Gobgp3 => Self::Gobgp3,
+            Daemon::Gobgp4 => Self::Gobgp4,
+            Daemon::Openbgpd => Self::Openbgpd,
+            Daemon::Exabgp => Self::Exabgp,
+        }
+    }
+
     /// The reason why this need is not met, and the remedy; `None` when it is met.
     #[must_use]
     pub fn missing(self) -> Option<String> {
@@ -38,6 +61,10 @@ impl Need {
                 ("/usr/lib/frr/bgpd", "frr"),
                 ("vtysh", "frr"),
             ],
+            Need::Gobgp3 => &[("/usr/bin/gobgpd", "gobgpd"), ("/usr/bin/gobgp", "gobgpd")],
+            Need::Gobgp4 => return daemon::gobgp_4_folder().err().map(str::to_owned),
+            Need::Openbgpd => &[("bgpd", "openbgpd"), ("bgpctl", "openbgpd")],
+            Need::Exabgp => &[("exabgp", "exabgp")],
             Need::Etcd => &[("etcd", "etcd-server"), ("etcdctl", "etcd-client")],
             Need::Tools => &[
                 ("ip", "iproute2"),

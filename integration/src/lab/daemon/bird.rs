@@ -1,0 +1,109 @@
+//! BIRD 2 as a gateway.
+
+use std::net::IpAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use super::{Node, Program};
+use crate::lab::process::Process;
+use crate::lab::rib::{Mark, Rib};
+use crate::lab::route::is_pod_subnet;
+
+const BOUND: Duration = Duration::from_secs(20);
+
+pub(super) struct Bird;
+
+impl Program for Bird {
+    fn version(&self) -> Command {
+        let mut command = Command::new("bird");
+        command.arg("--version");
+        command
+    }
+
+    fn platform(&self) -> Option<&'static str> {
+        Some("bird")
+    }
+
+    fn start(&self, node: &Node<'_>, configuration: &str) -> Vec<Process> {
+        let file = node.write("bird.conf", configuration);
+        let socket = socket(node);
+        let name = format!("{}-bird", node.name);
+        let mut process = node.namespace.spawn(&name, "bird", &["-f", "-c", &file, "-s", &socket]);
+        process.await_ready(BOUND, |_| birdc(node, &["show", "status"]).contains("up and running"));
+        vec![process]
+    }
+
+    /// When it came up, to the millisecond.
+    fn session(&self, node: &Node<'_>) -> Option<String> {
+        // A dynamic neighbour's session has a number after the name.
+        let text = birdc(node, &["show", "protocols", "\"fingerpost*\""]);
+        let line = text.lines().find(|line| line.starts_with("fingerpost") && line.contains("Established"))?;
+        line.split_whitespace().nth(4).map(str::to_owned)
+    }
+
+    fn rib(&self, node: &Node<'_>) -> Rib {
+        parse(&birdc(node, &["show", "route", "all", "where", "source", "=", "RTS_BGP"]))
+    }
+
+    fn refresh(&self, node: &Node<'_>) {
+        birdc(node, &["reload", "in", "\"fingerpost*\""]);
+    }
+
+    fn diagnosis(&self, node: &Node<'_>) -> String {
+        birdc(node, &["show", "protocols", "all"]) + &birdc(node, &["show", "route", "all"])
+    }
+}
+
+fn birdc(node: &Node<'_>, words: &[&str]) -> String {
+    node.ask("birdc", &[&["-s", &socket(node)], words].concat())
+}
+
+fn socket(node: &Node<'_>) -> String {
+    node.file("bird.ctl")
+}
+
+/// Reads `show route all`: a line that begins with a prefix (or, for a further path, with a space), then lines about it.
+fn parse(text: &str) -> Rib {
+    let mut rib = Rib::new();
+    let mut current = None;
+    for line in text.lines() {
+        if let Some(prefix) = line.split_whitespace().next().filter(|word| is_pod_subnet(word)) {
+            current = Some(prefix.to_owned());
+        }
+        let Some(prefix) = &current else { continue };
+        let path = rib.entry(prefix.clone()).or_default();
+        let field = line.trim();
+        if let Some(via) = field.strip_prefix("BGP.next_hop: ") {
+            // An IPv6 next hop may be followed by its link-local address.
+            path.via.extend(via.split_whitespace().next().and_then(|via| via.parse::<IpAddr>().ok()));
+        }
+        if let Some(communities) = field.strip_prefix("BGP.community: ") {
+            let known = [("(65535,0)", Mark::GracefulShutdown), ("(65535,6)", Mark::LongLivedStale)];
+            path.marks.extend(known.iter().filter(|(text, _)| communities.contains(text)).map(|(_, mark)| *mark));
+        }
+    }
+    rib
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "BIRD 2.0.12 ready.\nTable master4:\n\
+        10.244.1.0/24        unicast [fingerpost 18:55:01.123] * (100) [AS64513i]\n\
+        \tvia 10.168.0.11 on vlan168\n\tType: BGP univ\n\tBGP.origin: IGP\n\tBGP.as_path: 64513\n\
+        \tBGP.next_hop: 10.168.0.11\n\tBGP.local_pref: 100\n\tBGP.community: (64512,1) (65535,0)\n\n\
+        Table master6:\n\
+        fd00:10:244:1::/64   unicast [fingerpost 18:55:01.123] * (100) [AS64513i]\n\
+        \tvia fd00:10:168::11 on vlan168\n\tBGP.next_hop: fd00:10:168::11 fe80::1\n";
+
+    #[test]
+    fn a_table_is_read_with_next_hops_and_communities() {
+        let rib = parse(TABLE);
+        assert_eq!(rib.len(), 2);
+        assert!(rib["10.244.1.0/24"].via.iter().eq(&["10.168.0.11".parse::<IpAddr>().unwrap()]));
+        assert!(rib["10.244.1.0/24"].marks.iter().eq(&[Mark::GracefulShutdown]));
+        assert!(rib["fd00:10:244:1::/64"].via.iter().eq(&["fd00:10:168::11".parse::<IpAddr>().unwrap()]));
+        assert!(rib["fd00:10:244:1::/64"].marks.is_empty());
+    }
+}

@@ -1,0 +1,162 @@
+//! GoBGP, Debian's and a current one. It installs no routes (3.10 cannot with FRR 8.4's zebra), so its own table is read.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Node, Program};
+use crate::lab::process::Process;
+use crate::lab::rib::{Mark, Rib};
+use crate::lab::route::is_pod_subnet;
+
+const BOUND: Duration = Duration::from_secs(20);
+/// Path attributes by their numbers: NEXT_HOP, COMMUNITIES, MP_REACH_NLRI.
+const NEXT_HOP: u64 = 3;
+const COMMUNITIES: u64 = 8;
+const MP_REACH_NLRI: u64 = 14;
+/// `SessionState` of its API.
+const ESTABLISHED: u64 = 6;
+
+#[derive(Clone, Copy)]
+pub(super) enum Gobgp {
+    /// 3.x.
+    Debian,
+    /// 4.x.
+    Module,
+}
+
+impl Gobgp {
+    fn path(self, program: &str) -> String {
+        match self {
+            Self::Debian => format!("/usr/bin/{program}"),
+            Self::Module => folder()
+                .unwrap_or_else(|reason| panic!("no current GoBGP: {reason}"))
+                .join(program)
+                .to_string_lossy()
+                .into_owned(),
+        }
+    }
+
+    fn ask(self, node: &Node<'_>, words: &[&str]) -> String {
+        node.ask(&self.path("gobgp"), words)
+    }
+
+    /// The configuration as this version reads it: 4.x takes single addresses in a list of next hops, no ranges.
+    fn readable(self, configuration: &str) -> String {
+        let is_read = |line: &&str| matches!(self, Self::Debian) || !line.contains("next-hop-in-list");
+        configuration.lines().filter(is_read).map(|line| format!("{line}\n")).collect()
+    }
+
+    fn neighbours(self, node: &Node<'_>) -> Vec<Value> {
+        serde_json::from_str(&self.ask(node, &["-j", "neighbor"])).unwrap_or_default()
+    }
+}
+
+/// The folder with the programs that `integration/go-tools.sh` builds once, or why there is none.
+pub(crate) fn folder() -> Result<&'static Path, &'static str> {
+    static FOLDER: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = FOLDER.get_or_init(|| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/go-tools.sh");
+        let output = Command::new(script).arg("gobgp").output().map_err(|error| format!("{script}: {error}"))?;
+        if output.status.success() {
+            Ok(String::from_utf8_lossy(&output.stdout).trim().into())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+        }
+    });
+    built.as_deref().map_err(String::as_str)
+}
+
+impl Program for Gobgp {
+    fn version(&self) -> Command {
+        let mut command = Command::new(self.path("gobgpd"));
+        command.arg("--version");
+        command
+    }
+
+    fn platform(&self) -> Option<&'static str> {
+        Some("gobgp")
+    }
+
+    fn start(&self, node: &Node<'_>, configuration: &str) -> Vec<Process> {
+        let configuration = configuration
+            .replace("REPLACE-ME", &node.router_id.to_string())
+            // Where it connects, its retries after 120 s would make every scenario wait.
+            .replace("    keepalive-interval", "    connect-retry = 5\n    keepalive-interval");
+        let configuration = self.readable(&configuration);
+        let file = node.write("gobgpd.toml", &configuration);
+        let arguments = ["-f", &file, "--api-hosts", "127.0.0.1:50051", "--pprof-disable"];
+        let mut process = node.namespace.spawn(&format!("{}-gobgpd", node.name), &self.path("gobgpd"), &arguments);
+        process.await_ready(BOUND, |_| self.ask(node, &["-j", "global"]).contains("\"asn\""));
+        vec![process]
+    }
+
+    fn session(&self, node: &Node<'_>) -> Option<String> {
+        let neighbours = self.neighbours(node);
+        let neighbour = neighbours.iter().find(|value| value["state"]["session_state"] == ESTABLISHED)?;
+        let state = &neighbour["state"];
+        let flops = &state["flops"];
+        Some(format!("{} {flops}", neighbour["timers"]["state"]["uptime"]["seconds"]))
+    }
+
+    fn rib(&self, node: &Node<'_>) -> Rib {
+        let mut rib = Rib::new();
+        for family in ["ipv4", "ipv6"] {
+            add_routes(&mut rib, &self.ask(node, &["-j", "global", "rib", "-a", family]));
+        }
+        rib
+    }
+
+    fn refresh(&self, node: &Node<'_>) {
+        self.ask(node, &["neighbor", &node.session.speaker.to_string(), "softresetin"]);
+    }
+
+    fn diagnosis(&self, node: &Node<'_>) -> String {
+        let speaker = node.session.speaker.to_string();
+        let commands: [&[&str]; 4] = [
+            &["neighbor"],
+            &["neighbor", &speaker],
+            &["global", "rib", "-a", "ipv4"],
+            &["global", "rib", "-a", "ipv6"],
+        ];
+        commands.map(|words| self.ask(node, words)).join("\n")
+    }
+}
+
+fn add_routes(rib: &mut Rib, text: &str) {
+    let parsed: Value = serde_json::from_str(text).unwrap_or_default();
+    for (prefix, paths) in parsed.as_object().into_iter().flatten().filter(|(prefix, _)| is_pod_subnet(prefix)) {
+        let entry = rib.entry(prefix.clone()).or_default();
+        for path in paths.as_array().into_iter().flatten() {
+            if path["stale"] == true {
+                entry.marks.insert(Mark::Stale);
+            }
+            for attribute in path["attrs"].as_array().into_iter().flatten() {
+                match attribute["type"].as_u64() {
+                    Some(NEXT_HOP | MP_REACH_NLRI) => {
+                        let via = attribute["nexthop"].as_str().and_then(|via| via.parse::<IpAddr>().ok());
+                        entry.via.extend(via);
+                    }
+                    Some(COMMUNITIES) => {
+                        let numbers =
+                            attribute["communities"].as_array().into_iter().flatten().filter_map(Value::as_u64);
+                        entry.marks.extend(numbers.filter_map(mark));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}
+
+fn mark(community: u64) -> Option<Mark> {
+    match community {
+        0xffff_0000 => Some(Mark::GracefulShutdown),
+        0xffff_0006 => Some(Mark::LongLivedStale),
+        _ => None,
+    }
+}

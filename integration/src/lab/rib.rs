@@ -1,0 +1,35 @@
+//! What a gateway's daemon learned, whether or not its kernel has it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::route::PodRoutes;
+
+/// What a daemon says of a path besides its next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mark {
+    /// Kept while the speaker restarts (RFC 4724).
+    Stale,
+    /// Kept for long, least preferred: community `LLGR_STALE` (RFC 9494).
+    LongLivedStale,
+    /// About to go: community `GRACEFUL_SHUTDOWN` (RFC 8326).
+    GracefulShutdown,
+}
+
+/// A path to a prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Path {
+    /// The next hop. More than one: several paths were learned.
+    pub via: BTreeSet<IpAddr>,
+    /// What else is said of it.
+    pub marks: BTreeSet<Mark>,
+}
+
+/// The pod subnets that a daemon learned from Fingerpost.
+pub type Rib = BTreeMap<String, Path>;
+
+/// The table without the marks.
+#[must_use]
+pub fn next_hops(rib: &Rib) -> PodRoutes {
+    rib.iter().map(|(prefix, path)| (prefix.clone(), path.via.clone())).collect()
+}
