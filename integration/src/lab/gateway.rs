@@ -129,6 +129,12 @@ impl Gateway {
         self.daemon.program().rib(&self.node())
     }
 
+    /// How many routes its daemon accepted from Fingerpost.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.daemon.program().count(&self.node())
+    }
+
     /// Waits until its table (see [`Gateway::routes`]) holds exactly `expected`, not less and not more.
     ///
     /// # Panics

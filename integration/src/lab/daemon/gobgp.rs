@@ -111,6 +111,13 @@ impl Program for Gobgp {
         rib
     }
 
+    fn count(&self, node: &Node<'_>) -> usize {
+        let neighbours = self.neighbours(node);
+        let families = neighbours.iter().filter_map(|neighbour| neighbour["afi_safis"].as_array()).flatten();
+        let accepted = families.filter_map(|family| family["state"]["accepted"].as_u64());
+        usize::try_from(accepted.sum::<u64>()).unwrap_or(usize::MAX)
+    }
+
     fn refresh(&self, node: &Node<'_>) {
         self.ask(node, &["neighbor", &node.session.speaker.to_string(), "softresetin"]);
     }

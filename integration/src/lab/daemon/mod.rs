@@ -168,6 +168,11 @@ pub(crate) trait Program {
     /// The pod subnets that it learned from Fingerpost and would use.
     fn rib(&self, node: &Node<'_>) -> Rib;
 
+    /// How many routes it has; cheaper than its table where it can be asked for the number.
+    fn count(&self, node: &Node<'_>) -> usize {
+        self.rib(node).len()
+    }
+
     /// Asks Fingerpost for all routes again: ROUTE-REFRESH.
     fn refresh(&self, node: &Node<'_>);
 

@@ -1,0 +1,156 @@
+//! What the matrix is made of: features, daemons, and what came out where they meet.
+
+use std::fmt;
+
+use integration::lab::gateway::Daemon;
+use serde_json::{Value, json};
+
+use crate::{bulk, life, reach, secure};
+
+/// What a scenario finds; that it failed, it says by a panic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Everything that was asserted holds.
+    Works,
+    /// The daemon cannot do it, and the scenario has seen that; the reason.
+    Unsupported(&'static str),
+}
+
+/// A row of the matrix.
+pub(crate) struct Feature {
+    /// The word in names of cells.
+    pub(crate) word: &'static str,
+    /// The name in the table.
+    pub(crate) title: &'static str,
+    /// What a cell that passed has shown.
+    pub(crate) claim: &'static str,
+    /// The scenario.
+    pub(crate) check: fn(Daemon) -> Found,
+}
+
+pub(crate) const FEATURES: &[Feature] = &[
+    Feature {
+        word: "ibgp",
+        title: "iBGP",
+        claim: "one AS: routes come, move and go, the session stays",
+        check: reach::ibgp,
+    },
+    Feature {
+        word: "ebgp",
+        title: "eBGP",
+        claim: "two ASes, one hop, both families: routes come, move and go, the session stays",
+        check: reach::ebgp,
+    },
+    Feature {
+        word: "multihop",
+        title: "eBGP multihop",
+        claim: "the same with a router between",
+        check: reach::multihop,
+    },
+    Feature {
+        word: "v6_session",
+        title: "IPv6 session",
+        claim: "the same over an IPv6 session",
+        check: reach::v6_session,
+    },
+    Feature {
+        word: "v6_over_v4",
+        title: "IPv6 over IPv4",
+        claim: "IPv6 routes alone over an IPv4 session",
+        check: reach::v6_over_v4,
+    },
+    Feature {
+        word: "dials_us",
+        title: "passive",
+        claim: "Fingerpost only listens, the daemon connects",
+        check: reach::dials_us,
+    },
+    Feature {
+        word: "dials_range",
+        title: "dynamic neighbour",
+        claim: "the daemon takes whoever connects from a subnet, and Fingerpost connects",
+        check: reach::dials_range,
+    },
+    Feature {
+        word: "gtsm",
+        title: "GTSM",
+        claim: "both sides demand TTL 255: a session; packets with less: none",
+        check: secure::gtsm,
+    },
+    Feature {
+        word: "refresh",
+        title: "route refresh",
+        claim: "on a ROUTE-REFRESH everything is sent again, between BoRR and EoRR where both know them; nothing is lost",
+        check: life::refresh,
+    },
+    Feature {
+        word: "gr_restart",
+        title: "graceful restart",
+        claim: "Fingerpost is killed and started again: every route stays, and what was deleted meanwhile goes with \
+                End-of-RIB",
+        check: life::gr_restart,
+    },
+    Feature {
+        word: "llgr",
+        title: "long-lived graceful restart",
+        claim: "Fingerpost is killed with restart time 0 and long-lived stale time 600 s: every route stays, marked \
+                LLGR_STALE, and is fresh again after its return",
+        check: life::llgr,
+    },
+    Feature {
+        word: "hold_expiry",
+        title: "hold time expires",
+        claim: "the path is cut without a sign: both sides end the session after the hold time, and it comes back with \
+                every route",
+        check: life::hold_expiry,
+    },
+    Feature {
+        word: "collision",
+        title: "collision",
+        claim: "both sides connect at the same time: one connection stays, one session, every route",
+        check: life::collision,
+    },
+    Feature {
+        word: "bulk",
+        title: "100,000 routes",
+        claim: "50,000 IPv4 and 50,000 IPv6 routes arrive, each with its next hop (of GoBGP only the number is looked at)",
+        check: bulk::hundred_thousand,
+    },
+];
+
+/// A meeting of a daemon and a feature.
+#[derive(Clone, Copy)]
+pub(crate) struct Cell {
+    pub(crate) daemon: Daemon,
+    pub(crate) feature: &'static Feature,
+}
+
+impl Cell {
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        FEATURES.iter().flat_map(|feature| Daemon::ALL.map(|daemon| Self { daemon, feature }))
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}::{}", self.daemon, self.feature.word)
+    }
+}
+
+/// What came out of a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    Unsupported(String),
+    Failed,
+}
+
+impl Outcome {
+    pub(crate) fn json(&self) -> Value {
+        match self {
+            Self::Passed => json!({ "result": "passed" }),
+            Self::Unsupported(reason) => json!({ "result": "unsupported", "reason": reason }),
+            Self::Failed => json!({ "result": "failed" }),
+        }
+    }
+}
