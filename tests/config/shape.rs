@@ -61,7 +61,7 @@ x: 1"#,
         "an unknown key with none near",
         1,
         r#"router: { asn: 64512, id: 10.0.3.10, banana: 1, listen: ["0.0.0.0:1179"] }"#,
-        &[r#"1:38: router.banana: unknown key: known here: asn, id, listen, restart_time, replicas"#],
+        &[r#"1:38: router.banana: unknown key: known here: asn, id, listen, restart_time, replicas, drain_time"#],
     );
     refuses(
         "unknown keys at several depths are reported together",
@@ -118,7 +118,7 @@ logs: {}"#,
         "an escape sequence in a key does not reach the terminal",
         1,
         r#"router: { asn: 64512, id: 10.0.3.10, "\e[31m": 1, listen: ["0.0.0.0:1179"] }"#,
-        &[r#"1:38: router.\u{1b}[31m: unknown key: known here: asn, id, listen, restart_time, replicas"#],
+        &[r#"1:38: router.\u{1b}[31m: unknown key: known here: asn, id, listen, restart_time, replicas, drain_time"#],
     );
     refuses(
         "parts that are not yet built",
