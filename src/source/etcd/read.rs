@@ -18,7 +18,7 @@ const FIRST: usize = 500;
 const MOST: usize = 10_000;
 
 /// Octets on a page, about: large records make short pages.
-const OCTETS: usize = 4 << 20;
+const OCTETS: usize = 2 << 20;
 
 /// A page as it came.
 struct Page {
