@@ -5,8 +5,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 fn page() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md")).unwrap()
@@ -119,4 +120,53 @@ fn version_is_text_or_json() {
     let out = text(&done.stdout);
     assert!(out.starts_with(concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\",\"commit\":")), "{out}");
     assert!(text(&fingerpost("", &["version"]).stdout).starts_with("fingerpost "));
+}
+
+/// A running `fingerpost run`, ended with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs it with these limits of descriptors (words for `ulimit`) until it has said that it started; with what it said.
+fn started(limits: &str) -> (Running, String) {
+    let page = page();
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.yaml");
+    fs::write(&config, block(&page, "yaml")).unwrap();
+    let script = format!("ulimit {limits} && exec \"$0\" run --config \"$1\"");
+    let mut command = Command::new("sh");
+    command.args(["-c", &script, env!("CARGO_BIN_EXE_fingerpost")]).arg(&config).stderr(Stdio::piped());
+    let mut running = Running(command.spawn().unwrap());
+    let stderr = running.0.stderr.take().unwrap();
+    let mut said = String::new();
+    for line in BufReader::new(stderr).lines() {
+        said += &line.unwrap();
+        if said.contains(" started") {
+            return (running, said);
+        }
+    }
+    panic!("it ended: {said}");
+}
+
+/// P6: HTTP clients and sources share the descriptors with the gateways, and shells and systemd give few at first.
+#[test]
+fn run_takes_as_many_descriptors_as_it_may() {
+    let (running, said) = started("-Sn 100");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", running.0.id())).unwrap();
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+    let mut words = line.split_whitespace().skip(3);
+    let (soft, hard) = (words.next().unwrap(), words.next().unwrap());
+    assert_eq!(soft, hard, "{line}");
+    assert!(!said.contains("LimitNOFILE"), "{said}");
+}
+
+#[test]
+fn run_warns_of_too_few_descriptors_for_its_gateways() {
+    let (_running, said) = started("-n 64");
+    assert!(said.contains("may open 64 descriptors") && said.contains("LimitNOFILE=88"), "{said}");
 }

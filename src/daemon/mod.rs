@@ -14,6 +14,7 @@ mod transport;
 pub use service::Service;
 
 use crate::config::Config;
+use crate::limits;
 use crate::telemetry::{self, Telemetry};
 use anyhow::Context;
 use reload::{ConfigFile, Follower, Reload};
@@ -45,6 +46,9 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
     let mut decommission = signal(SignalKind::user_defined2())?;
     let path = file.path().to_owned();
     say_warnings(&path, &config);
+    if let Some(too_few) = limits::warning(config.gateways.len()) {
+        tracing::warn!("{too_few}");
+    }
     let mut service = Service::start(config, std::sync::Arc::new(crate::speaker::Tcp)).await?;
     let mut follower = Follower::start(file);
     let mut tick = interval(TICK);

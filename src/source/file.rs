@@ -10,6 +10,7 @@
 //! is missing, empty or cannot be parsed is a fault and never a list (P2); `hosts: {}` is an empty list.
 
 use super::Reports;
+use crate::limits;
 use fingerpost_core::model::Labels;
 use fingerpost_core::source::{Attempt, ClusterId, Fault, FaultKind, Order, Record, Report, Rev, Task};
 use serde::{Deserialize, Serialize};
@@ -140,8 +141,8 @@ impl Follower {
         match tokio::fs::metadata(path).await {
             Ok(about) if !about.is_file() => Err(fault("is not a file".into())),
             Ok(about) if about.len() > LARGEST => Err(fault("is larger than 64 MiB".into())),
-            Ok(_) => tokio::fs::read(path).await.map_err(|error| fault(error.to_string())),
-            Err(error) => Err(fault(error.to_string())),
+            Ok(_) => tokio::fs::read(path).await.map_err(|error| fault(limits::explained(&error))),
+            Err(error) => Err(fault(limits::explained(&error))),
         }
     }
 

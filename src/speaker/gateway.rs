@@ -8,6 +8,7 @@ use super::writer::{Control, Writer};
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::engine::{EngineHandle, ToSession};
+use crate::limits;
 use bytes::{Bytes, BytesMut};
 use fingerpost_core::bgp::neighbour::{Agreed, ConnectionId, Effect, End, Input, Neighbour, State, Status, Stop};
 use fingerpost_core::engine::{Input as EngineInput, SessionNumber, SessionUp};
@@ -179,7 +180,7 @@ impl Gateway {
                             let id = self.connect(stream);
                             self.input(Input::Connected(id));
                         }
-                        Err(error) => self.input(Input::ConnectFailed(error.to_string())),
+                        Err(error) => self.input(Input::ConnectFailed(limits::explained(&error))),
                     }
                 }
                 () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => {
