@@ -1,7 +1,8 @@
 //! What holds for every request: it reads, it takes a bounded time, and its answer is for now.
 
 use super::problem::Problem;
-use axum::extract::{Request, State};
+use super::seats::Client;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::Method;
 use axum::http::header::{CACHE_CONTROL, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use axum::middleware::Next;
@@ -16,6 +17,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 
 /// Middleware around everything.
 pub(super) async fn bound(request: Request, next: Next) -> Response {
+    let _asking = request.extensions().get::<ConnectInfo<Client>>().map(|ConnectInfo(client)| client.asks());
     let mut response = if matches!(*request.method(), Method::GET | Method::HEAD) {
         match timeout(LONGEST, next.run(request)).await {
             Ok(response) => response,

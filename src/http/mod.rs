@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!  TCP ─► listener ─► bounds ─┬─ /livez, /readyz  health ─────────────────────┐
-//!         so many     GET and ├─ /metrics         metrics ────────────────────┼─► EngineHandle::look
-//!         connections HEAD,   └─ /api/v1/…        gateways, sources, routes ──┘   Speaker::report
+//!         seats for   GET and ├─ /metrics         metrics ────────────────────┼─► EngineHandle::look
+//!         so many     HEAD,   └─ /api/v1/…        gateways, sources, routes ──┘   Speaker::report
 //!                     a time each
 //! ```
 //!
@@ -20,6 +20,7 @@ mod moment;
 mod problem;
 mod query;
 mod routes;
+mod seats;
 mod seen;
 mod sources;
 
@@ -82,7 +83,8 @@ fn name_of(path: Result<Path<String>, PathRejection>) -> Result<String, Problem>
 
 /// Serves until the listener breaks.
 pub async fn serve(listener: TcpListener, shared: Shared) {
-    if let Err(error) = axum::serve(listener::Bounded::new(listener), router(shared)).await {
+    let service = router(shared).into_make_service_with_connect_info::<seats::Client>();
+    if let Err(error) = axum::serve(listener::Bounded::new(listener), service).await {
         tracing::error!("the HTTP service has ended: {error}");
     }
 }
