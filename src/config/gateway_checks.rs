@@ -4,7 +4,7 @@ use super::check::{Check, Field, Table};
 use super::gateway::{Around, Gateway};
 use super::tree::Value;
 use fingerpost_core::model::{Asn, Family, HoldTime, Prefix};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 /// An address that one can connect to.
@@ -145,33 +145,26 @@ pub(super) fn families(table: &Table<'_>, families: &BTreeSet<Family>, around: &
     }
 }
 
-/// What two gateways must not share.
+/// What two gateways must not share. By maps: there may be ten thousands.
 pub(super) fn distinct(gateways: &BTreeMap<String, Gateway>, check: &mut Check) {
-    let list: Vec<_> = gateways.iter().collect();
-    for (n, (name, gateway)) in list.iter().enumerate() {
-        for (other_name, other) in &list[..n] {
-            if gateway.address != other.address {
-                continue;
-            }
-            let (first, second) = ordered(other_name, name, check);
-            if gateway.port == other.port {
-                let message = format!("has the address and port of gateways.{first}");
-                check.fault(
-                    &format!("gateways.{second}.address"),
-                    message,
-                    "remove one of the two, or give it its own port",
-                );
-            } else if gateway.passive && other.passive && gateway.source_address == other.source_address {
+    // In the order of the file: the fault belongs to the later one.
+    let mut list: Vec<_> = gateways.iter().collect();
+    list.sort_by_cached_key(|(name, _)| check.line(&format!("gateways.{name}")));
+    let mut sockets = HashMap::new();
+    let mut passive = HashMap::new();
+    for (name, gateway) in list {
+        let first = *sockets.entry((gateway.address, gateway.port)).or_insert(name);
+        if first != name {
+            let message = format!("has the address and port of gateways.{first}");
+            let hint = "remove one of the two, or give it its own port";
+            check.fault(&format!("gateways.{name}.address"), message, hint);
+        } else if gateway.passive {
+            let first = *passive.entry((gateway.address, gateway.source_address)).or_insert(name);
+            if first != name {
                 let message =
                     format!("its connections cannot be told from those of gateways.{first}: both are passive");
-                check.fault(&format!("gateways.{second}.passive"), message, "connect to one of the two");
+                check.fault(&format!("gateways.{name}.passive"), message, "connect to one of the two");
             }
         }
     }
-}
-
-/// The two in the order of the file: the fault belongs to the later one.
-fn ordered<'a>(a: &'a str, b: &'a str, check: &Check) -> (&'a str, &'a str) {
-    let line = |name: &str| check.line(&format!("gateways.{name}"));
-    if line(a) <= line(b) { (a, b) } else { (b, a) }
 }

@@ -21,6 +21,7 @@ pub mod keys;
 mod open;
 mod platform;
 mod policy;
+mod read;
 mod router;
 mod scalar;
 mod secret;
@@ -37,6 +38,7 @@ pub use gateway::{DEFAULT_CONNECT_RETRY, DEFAULT_HOLD, DEFAULT_PORT, Gateway, Ti
 pub use open::{GracefulRestart, OpenOptions};
 pub use platform::Platform;
 pub use policy::{Action, Match, Policy, PolicyRule, PrefixRange, Set};
+pub use read::read;
 pub use router::{DEFAULT_RESTART_TIME, Router};
 pub use secret::Secret;
 pub use service::{Http, Log, LogFormat, LogLevel};
@@ -69,33 +71,9 @@ pub struct Config {
     pub warnings: Vec<Fault>,
 }
 
-/// The most that is read of a configuration file.
-const LIMIT: u64 = 16 << 20;
-
 /// Reads and checks a file and the files it names.
 pub fn load(file: &Path) -> Result<Config, Faults> {
     parse(&read(file)?, file)
-}
-
-/// Reads a file, for [`parse`].
-pub fn read(file: &Path) -> Result<String, Faults> {
-    read_file(file).map_err(|why| {
-        let message = format!("cannot read the configuration: {why}");
-        let hint = Some("name a file that this user may read".into());
-        let fault = Fault { path: String::new(), line: 0, column: 0, message, hint };
-        Faults { file: file.into(), faults: vec![fault] }
-    })
-}
-
-fn read_file(file: &Path) -> Result<String, String> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).map_err(|error| error.to_string())?;
-    opened.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > LIMIT {
-        return Err("it is larger than 16 MiB".into());
-    }
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".into())
 }
 
 /// Checks a text as if it stood in `file`, to whose directory relative names are relative. Reads the files it names.
@@ -228,8 +206,9 @@ fn remarks(
     if table.get("gateways").is_none_or(|field| field.is_empty_map()) {
         check.warn("gateways", "has none: nobody is told", "add a gateway");
     }
+    let used: BTreeSet<_> = gateways.values().filter_map(|gateway| gateway.policy.as_ref()).collect();
     for name in policies.into_iter().flat_map(BTreeMap::keys) {
-        if gateways.values().all(|gateway| gateway.policy.as_ref() != Some(name)) {
+        if !used.contains(name) {
             check.warn(
                 &format!("policies.{name}"),
                 "no gateway uses it",

@@ -5,12 +5,17 @@
 
 use super::fault::Fault;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_yaml::budget::BudgetBreach;
 use serde_yaml::options::{AliasLimits, DuplicateKeyPolicy};
 use serde_yaml::{NonFiniteFloatPolicy, Spanned};
 use std::fmt;
 
 /// How deep lists and maps may nest.
 const DEPTH: usize = 16;
+/// How many values and ends of values aliases may stand for, besides one for each octet of the text.
+const REPLAYED: usize = 1000;
+/// How many values a file may have.
+const VALUES: usize = 1_000_000;
 
 /// A place in the file: line and column, both from 1. Ordered as one reads.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -75,7 +80,8 @@ pub(super) fn read(text: &str) -> Result<Node, Fault> {
         return Ok(Node { at: Pos::START, value: Value::Map(Vec::new()) });
     }
     let mut alias_limits = AliasLimits::default();
-    alias_limits.max_total_replayed_events = 100_000;
+    // What aliases stand for costs no more than the text itself may, so that no short file is long to read.
+    alias_limits.max_total_replayed_events = REPLAYED + text.len();
     alias_limits.max_replay_stack_depth = 4;
     let options = serde_yaml::options! {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
@@ -87,7 +93,17 @@ pub(super) fn read(text: &str) -> Result<Node, Fault> {
         // A snippet would repeat lines of the file in the log.
         with_snippet: false,
         // Reading is recursive, and a configuration is at most eight deep.
-        budget: serde_yaml::budget! { max_depth: DEPTH, flow_nesting_limit: DEPTH },
+        budget: serde_yaml::budget! {
+            max_depth: DEPTH,
+            flow_nesting_limit: DEPTH,
+            max_nodes: VALUES,
+            max_events: 2 * VALUES,
+            max_aliases: VALUES,
+            max_anchors: VALUES,
+            max_merge_keys: VALUES,
+            // A thousand gateways may well share one anchor; `alias_limits` bounds the cost.
+            enforce_alias_anchor_ratio: false,
+        },
         alias_limits: alias_limits,
     };
     match serde_yaml::from_str_with_options::<Node>(text, options) {
@@ -99,23 +115,42 @@ pub(super) fn read(text: &str) -> Result<Node, Fault> {
 
 /// The error in one line; what the library says to its programmers is said to users instead.
 fn plain(error: &serde_yaml::Error) -> Fault {
-    use serde_yaml::Error;
     let at = error.location().map_or(Pos::START, Pos::of);
     let text = error.to_string();
     let text = text.lines().next().unwrap_or_default();
     let text = text.strip_suffix(&format!(" at line {}, column {}", at.line, at.column)).unwrap_or(text);
-    let (message, hint) = match error.without_snippet() {
+    let (message, hint) = words(error.without_snippet(), text);
+    Fault::new("", at, &format!("not valid YAML: {message}"), hint)
+}
+
+fn words<'a>(error: &serde_yaml::Error, text: &'a str) -> (&'a str, Option<&'static str>) {
+    use serde_yaml::Error;
+    const TOO_DEEP: (&str, Option<&str>) =
+        ("is nested more than 16 deep", Some("a configuration is at most 8 deep: look at indentation and brackets"));
+    match error {
         Error::MultipleDocuments { .. } => ("has more than one document", Some("remove --- and what follows it")),
         Error::NullIntoString { .. } => ("has a key that is null", Some("put the key in quotes, or remove it")),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => TOO_DEEP,
+        Error::Budget { breach: BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. }, .. } => {
+            ("has more than 1000000 values", Some("name the right file, or remove what is not needed"))
+        }
         // Whatever is wrong inside an alias: values are taken as they come, so only limits remain.
-        Error::Budget { .. } | Error::AliasError { .. } => {
-            ("is nested too deeply or repeats too much", Some("write it without aliases"))
+        Error::AliasError { error, .. } => match words(error.without_snippet(), text) {
+            found @ (_, Some(_)) => found,
+            _ => ("its aliases repeat too much", Some("write it without aliases")),
+        },
+        Error::Budget { .. } | Error::AliasReplayLimitExceeded { .. } | Error::AliasReplayStackDepthExceeded { .. } => {
+            ("its aliases repeat too much", Some("write it without aliases"))
         }
         Error::Unexpected { .. } => (text, Some("keys are words, and brackets close what they open")),
         Error::UnsupportedTag { .. } => (text, Some("remove the tag")),
+        // The parser's own errors have no names.
+        Error::ExternalMessage { .. } if text == "recursion limit exceeded" => TOO_DEEP,
+        Error::ExternalMessage { .. } if text.starts_with("unexpected character") => {
+            (text, Some("remove that character, and save the file as plain text"))
+        }
         _ => (text, None),
-    };
-    Fault::new("", at, &format!("not valid YAML: {message}"), hint)
+    }
 }
 
 impl<'de> Deserialize<'de> for Node {

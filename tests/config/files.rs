@@ -4,7 +4,6 @@ use crate::{lines, with};
 use fingerpost::config::{self, Config, Faults, Identity, Store};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use tempfile::TempDir;
 
 const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
@@ -194,17 +193,32 @@ fn no_secret_is_ever_printed_p9() {
 }
 
 #[test]
-fn a_configuration_that_cannot_be_read_is_one_fault_without_a_line() {
-    let missing = config::load(Path::new("no/such/config.yaml")).unwrap_err();
-    assert_eq!(
-        missing.to_string(),
-        "no/such/config.yaml: cannot read the configuration: No such file or directory (os error 2): name a file that this user may read"
-    );
+fn a_configuration_that_cannot_be_read_is_one_fault_with_what_to_do() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("c.yaml"), [0xFF]).unwrap();
-    let binary = config::load(&directory.path().join("c.yaml")).unwrap_err();
-    assert!(binary.to_string().contains("it is not UTF-8 text"), "{binary}");
-    assert!(config::load(directory.path()).is_err(), "a directory");
+    let place = directory.path();
+    write(&directory, "binary.yaml", b"router: \xC3\xA9\n\xC3\xA9\xFFx: \xFF", 0o644);
+    fs::File::create(place.join("large.yaml")).unwrap().set_len((16 << 20) + 1).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(place.join("pipe.yaml")).status().unwrap();
+    assert!(made.success());
+    let regular =
+        "it is not a regular file: name a file: it is read again and again, which pipes and devices do not bear";
+    for (file, said) in [
+        (
+            "no/such.yaml",
+            ": cannot read the configuration: No such file or directory (os error 2): name a file that this user may read",
+        ),
+        ("binary.yaml", ":2:2: cannot read the configuration: it is not UTF-8 text: save it as UTF-8"),
+        (
+            "large.yaml",
+            ": cannot read the configuration: it is larger than 16 MiB: name the right file, or remove what is not needed",
+        ),
+        // Nobody writes into the pipe: who opened it for reading would wait for ever.
+        ("pipe.yaml", &format!(": cannot read the configuration: {regular}")),
+        ("", &format!(": cannot read the configuration: {regular}")),
+    ] {
+        let file = place.join(file);
+        assert_eq!(config::load(&file).unwrap_err().to_string(), format!("{}{said}", file.display()));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The form of the file: YAML, tables, unknown and repeated keys.
 
-use crate::{parse, refuses, with};
+use crate::{lines, parse, refuses, with};
 
 #[test]
 fn what_is_wrong_with_the_form_is_said_with_its_place() {
@@ -152,6 +152,57 @@ policies:"#,
             r#"8:38: gateways.b.asn: "0" is not an AS number: write a whole number from 1 to 4294967295"#,
         ],
     );
+}
+
+#[test]
+fn what_no_reader_should_bear_is_refused_with_what_to_do() {
+    let deep = "not valid YAML: is nested more than 16 deep: a configuration is at most 8 deep: look at indentation and brackets";
+    let brackets = format!("a: {}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let indented: String = (0..3000).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
+    let many = format!("a: [{}]", "x,".repeat(1_000_001));
+    for (text, said) in [
+        (brackets.as_str(), format!("1:20: {deep}")),
+        (&indented, format!("17:17: {deep}")),
+        (
+            "a: 1\n\0",
+            r"2:1: not valid YAML: unexpected character: `\u{0}': remove that character, and save the file as plain text"
+                .into(),
+        ),
+        (&many, "1:1999999: not valid YAML: has more than 1000000 values: name the right file, or remove what is not needed".into()),
+    ] {
+        let faults = parse(text).unwrap_err();
+        assert_eq!(lines(&faults.faults), [said]);
+    }
+}
+
+/// Six lines that stand for 9⁶ values. How much is read before they are refused depends on the length of the text.
+#[test]
+fn aliases_cannot_make_a_short_file_long_to_read() {
+    let mut bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x]\n".to_owned();
+    for n in 1..6 {
+        bomb += &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(","));
+    }
+    let said = lines(&parse(&bomb).unwrap_err().faults);
+    assert!(said[0].ends_with("not valid YAML: its aliases repeat too much: write it without aliases"), "{said:?}");
+    let line: u32 = said[0].split(':').next().unwrap().parse().unwrap();
+    assert!(line < 5, "noticed in time: {said:?}");
+}
+
+#[test]
+fn any_number_of_gateways_may_share_one_anchor() {
+    let mut gateways =
+        "  a: { address: 10.168.0.1, asn: 64500, policy: all, timers: &slow { hold: 90s, keepalive: 30s } }\n"
+            .to_owned();
+    for n in 0..1000 {
+        gateways += &format!(
+            "  g{n}: {{ address: 10.168.{}.{}, asn: 64500, policy: all, timers: *slow }}\n",
+            1 + n / 250,
+            1 + n % 250
+        );
+    }
+    let config = parse(&with(8, &gateways)).unwrap();
+    assert_eq!(config.gateways["g999"].timers, config.gateways["a"].timers);
+    assert_eq!(config.gateways.len(), 1001);
 }
 
 /// Text of the user's that could hide what is wrong, or command a terminal, is shown escaped wherever it is quoted.
