@@ -38,7 +38,10 @@ impl Neighbour {
         match (&connection.phase, frame.kind) {
             (Phase::OpenSent, MessageKind::Open) => match Open::decode(&frame.body) {
                 Ok(open) => self.opened(now, id, open, effects),
-                Err(notification) => self.refuse(now, id, notification, "the gateway's OPEN is malformed", effects),
+                Err(notification) => {
+                    let why = Open::why_refused(&frame.body, &notification);
+                    self.refuse(now, id, notification, &why, effects);
+                }
             },
             (Phase::OpenConfirm(agreed), MessageKind::Keepalive) => {
                 let agreed = agreed.clone();

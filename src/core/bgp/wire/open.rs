@@ -86,6 +86,31 @@ impl Open {
         Ok(Open { asn, hold_time, router_id, capabilities })
     }
 
+    /// For people: what [`Open::decode`] found in this body, and what to change at the gateway.
+    pub fn why_refused(body: &[u8], refused: &Notification) -> String {
+        let mut reader = Reader::new(body);
+        let (version, _, hold_time) = (reader.u8(), reader.u16(), reader.u16());
+        let shown = |field: Option<u16>| field.map_or_else(|| "?".into(), |value| value.to_string());
+        match (refused.code, refused.subcode) {
+            (2, 1) => format!(
+                "the gateway speaks BGP version {}: this speaker knows version 4 only (RFC 4271): set the gateway to it",
+                shown(version.map(u16::from))
+            ),
+            (2, 2) => "the gateway says it is AS 0, which nobody is (RFC 7607): give the gateway its AS".into(),
+            (2, 3) => "the gateway's identifier is 0.0.0.0, which is not valid (RFC 6286 §2.1): set its router ID".into(),
+            (2, 4) => "the gateway's OPEN has an optional parameter that is no capability, and of which RFC 5492 knows none: \
+                       turn off what asks for it at the gateway"
+                .into(),
+            (2, 6) => format!(
+                "the gateway proposes a hold time of {} s, which RFC 4271 §4.2 forbids: set it to 0 or at least 3 s there",
+                shown(hold_time)
+            ),
+            _ => "the gateway's OPEN is malformed: its lengths do not agree, or a capability is cut short: update its software, \
+                  or turn off capabilities there one by one"
+                .into(),
+        }
+    }
+
     /// The families the speaker wants, those we know, each once. Without any multi-protocol capability it is IPv4
     /// (RFC 4760 §8: such a speaker knows nothing else).
     pub fn families(&self) -> impl Iterator<Item = Family> + '_ {

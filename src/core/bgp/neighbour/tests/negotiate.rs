@@ -81,6 +81,28 @@ fn c1_a_bad_open_is_refused_with_its_code_and_data() {
 }
 
 #[test]
+fn c1_a_bad_open_is_said_with_its_value_and_the_remedy() {
+    let open = |version, asn: u16, hold: u16, id: u32, parameters: &[u8]| {
+        let ([a, b], [c, d]) = (asn.to_be_bytes(), hold.to_be_bytes());
+        wrap(OPEN, &[&[version, a, b, c, d][..], &id.to_be_bytes(), parameters].concat())
+    };
+    let cases = [
+        (open(3, 64500, 90, HIGHER, &[0]), "speaks BGP version 3", "version 4"),
+        (open(4, 0, 90, HIGHER, &[0]), "is AS 0", "give the gateway its AS"),
+        (open(4, 64500, 90, 0, &[0]), "identifier is 0.0.0.0", "set its router ID"),
+        (open(4, 64500, 1, HIGHER, &[0]), "a hold time of 1 s", "0 or at least 3 s"),
+        (open(4, 64500, 90, HIGHER, &[2, 1, 0]), "an optional parameter", "turn off"),
+        (open(4, 64500, 90, HIGHER, &[255]), "malformed", "update its software"),
+    ];
+    for (octets, value, remedy) in cases {
+        let mut rig = Rig::open_sent(config());
+        rig.receives(1, &octets);
+        let why = rig.last_end();
+        assert!(why.contains(value) && why.contains(remedy), "{why}");
+    }
+}
+
+#[test]
 fn c1_the_wrong_as_is_said_with_both_numbers() {
     let mut rig = Rig::open_sent(config());
     rig.receives(1, &GatewayOpen { asn: 64999, ..GatewayOpen::from(HIGHER) }.bytes());
