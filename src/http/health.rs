@@ -41,14 +41,14 @@ fn is_verbose(query: Option<&str>) -> bool {
 }
 
 fn of_engine(problem: Option<Problem>) -> Check {
-    Check { name: "engine".into(), wrong: problem.map(|problem| problem.error) }
+    Check { name: "engine".into(), wrong: problem.map(|problem| format!("{}: {}", problem.error, problem.hint)) }
 }
 
 fn of_source(row: &SourceRow) -> Check {
     let why = || match (&row.seen, reason(&row.seen)) {
         (Seen::Never(_), Some(reason)) => format!("never read completely: {}", reason.message),
         (_, Some(reason)) => format!("lost before it was taken in: {}", reason.message),
-        (_, None) => "its first list is being taken in".into(),
+        (_, None) => "its first list is being taken in: wait".into(),
     };
     Check { name: format!("source/{}", row.name), wrong: (!row.complete).then(why) }
 }
@@ -104,7 +104,7 @@ mod tests {
         let current = Seen::Current { value: Counts::default(), at: Rev(7) };
         assert_eq!(wrong(current.clone(), true), None);
         assert_eq!(wrong(lost(), true), None);
-        assert_eq!(wrong(current, false).unwrap(), "its first list is being taken in");
+        assert_eq!(wrong(current, false).unwrap(), "its first list is being taken in: wait");
         let denied = "https://etcd:2379: permission denied";
         assert_eq!(wrong(lost(), false).unwrap(), format!("lost before it was taken in: {denied}"));
         assert_eq!(
@@ -113,7 +113,7 @@ mod tests {
         );
         assert_eq!(
             wrong(Seen::Never(Why::Listing), false).unwrap(),
-            "never read completely: the first list is being read"
+            "never read completely: the first list is being read: wait; if it lasts, look at the store and the log"
         );
         let empty = wrong(Seen::Never(Why::Empty { at: Rev(4) }), false).unwrap();
         assert!(empty.contains("revision 4") && empty.contains("allow_empty"), "{empty}");

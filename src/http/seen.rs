@@ -19,7 +19,10 @@ pub(super) const KINDS: [&str; 9] =
 /// Why it is not current; None if it is.
 pub(super) fn reason(seen: &Seen<Counts>) -> Option<Reason> {
     match seen {
-        Seen::Never(Why::Listing) => Some(Reason { kind: "listing", message: "the first list is being read".into() }),
+        Seen::Never(Why::Listing) => Some(Reason {
+            kind: "listing",
+            message: "the first list is being read: wait; if it lasts, look at the store and the log".into(),
+        }),
         Seen::Never(Why::Empty { at }) => Some(Reason {
             kind: "empty",
             message: format!(

@@ -139,7 +139,7 @@ impl Follower {
         let stays = "what it said before stays; write `hosts: {}` if there shall be no hosts";
         let fault = |why: String| format!("{}: {why}: {stays}", path.display());
         match tokio::fs::metadata(path).await {
-            Ok(about) if !about.is_file() => Err(fault("is not a file".into())),
+            Ok(about) if !about.is_file() => Err(fault("is not a regular file".into())),
             Ok(about) if about.len() > LARGEST => Err(fault("is larger than 64 MiB".into())),
             Ok(_) => tokio::fs::read(path).await.map_err(|error| fault(limits::explained(&error))),
             Err(error) => Err(fault(limits::explained(&error))),
@@ -202,7 +202,7 @@ struct Host {
 pub fn parse(path: &Path, contents: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Fault> {
     let fault = |why: String| Fault {
         kind: FaultKind::Malformed,
-        message: format!("{}: {why}: what it said before stays", path.display()),
+        message: format!("{}: {why}: what it said before stays; correct the file", path.display()),
     };
     let text = std::str::from_utf8(contents).map_err(|error| fault(error.to_string()))?;
     let options = serde_yaml::options! { strict_booleans: true, with_snippet: false };

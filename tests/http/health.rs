@@ -45,10 +45,16 @@ async fn dead_when_the_engine_has_ended() {
     assert_eq!(world.get("/livez?verbose").await.body, "[+]engine ok\nlivez check passed\n");
     world.service.engine().stop();
     let dead = world.until_answer("/livez", |answer| answer.status == 503).await;
-    assert_eq!(dead.body, "[-]engine failed: the engine has ended\nlivez check failed\n");
+    assert_eq!(
+        dead.body,
+        "[-]engine failed: the engine has ended: the process is about to end: see its log\nlivez check failed\n"
+    );
     let unready = world.get("/readyz").await;
     assert_eq!(unready.status, 503);
-    assert_eq!(unready.body, "[-]engine failed: the engine has ended\nreadyz check failed\n");
+    assert_eq!(
+        unready.body,
+        "[-]engine failed: the engine has ended: the process is about to end: see its log\nreadyz check failed\n"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +64,10 @@ async fn dead_while_the_engine_does_not_answer_and_alive_again() {
     let engine = world.service.engine().clone();
     let hold = tokio::spawn(async move { engine.look(move |_| held.recv().is_ok()).await });
     let dead = world.until_answer("/livez", |answer| answer.status == 503).await;
-    assert_eq!(dead.body, "[-]engine failed: the engine has not answered for 3 s\nlivez check failed\n");
+    assert_eq!(
+        dead.body,
+        "[-]engine failed: the engine has not answered for 3 s: try again; if it stays so, see the log\nlivez check failed\n"
+    );
     release.send(()).unwrap();
     assert_eq!(hold.await.unwrap(), Some(true));
     assert_eq!(world.get("/livez").await.status, 200);

@@ -61,7 +61,7 @@ async fn a_wrong_password_is_denied_and_not_shown_p9() {
     assert!(!format!("{:?}", follower.notes).contains("hunter2"));
     assert!(!format!("{:?}", login(&cluster, "reader", "hunter2")).contains("hunter2"));
     let mut follower = Follower::start(plain(cluster.endpoints())).await;
-    follower.until("denied", failed_as(FaultKind::Denied, "set auth")).await;
+    follower.until("denied", failed_as(FaultKind::Denied, "set user and password_file")).await;
 }
 
 #[tokio::test]

@@ -111,15 +111,18 @@ fn hint_for_message(message: &str) -> Option<(FaultKind, &'static str)> {
     if says("authentication failed") {
         Some((FaultKind::Denied, "check user and password"))
     } else if says("user name is empty") {
-        Some((FaultKind::Denied, "this etcd wants a user and password: set auth"))
+        Some((FaultKind::Denied, "this etcd wants a user and password: set user and password_file"))
     } else if says("authentication is not enabled") {
-        Some((FaultKind::Denied, "this etcd knows no users: remove auth"))
+        Some((
+            FaultKind::Denied,
+            "this etcd knows no users: remove user and password_file, or enable its authentication",
+        ))
     } else if says("permission denied") {
         Some((FaultKind::Denied, "grant the user's role read permission on the whole range of keys"))
     } else if says("invalid auth token") || says("auth store is old") {
         Some((FaultKind::Denied, "logging in again"))
     } else if says("no leader") {
-        Some((FaultKind::Unreachable, "this member is cut off from its cluster"))
+        Some((FaultKind::Unreachable, "this member is cut off from its cluster: look at etcdctl endpoint status"))
     } else {
         None
     }
