@@ -1,6 +1,6 @@
 //! The routing daemons that a gateway can run, each an independent implementation of BGP.
 //!
-//! [`Daemon`] names them; [`Program`] is what the lab asks of each; a file per daemon answers. What a daemon cannot be
+//! [`Daemon`] names them; `Program` is what the lab asks of each; a file per daemon answers. What a daemon cannot be
 //! asked (OpenBGPD and ExaBGP have no forwarding table on Linux) is said by [`Daemon::forwards`].
 
 mod bird;
