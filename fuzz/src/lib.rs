@@ -4,7 +4,7 @@
 //! `fuzz/run.sh` builds and runs; [`seeds`] are the inputs they start from, and `tests/seeds.rs` runs these on every change
 //! without libFuzzer. An input that once broke a claim becomes a seed.
 //!
-//! Every target also bounds the memory it takes ([`bounded`]): a small multiple of its input.
+//! Every target also bounds the memory it takes (`bounded`): a small multiple of its input.
 
 mod hosts;
 mod messages;

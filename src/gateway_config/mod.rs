@@ -4,7 +4,7 @@
 //!  Config, gateway ──sheet──► facts: who, filters, limits, discards ──a module per platform──► text
 //! ```
 //!
-//! [`Sheet`] says once what every platform must be told; the platforms' modules only know their language. All of them say
+//! `Sheet` says once what every platform must be told; the platforms' modules only know their language. All of them say
 //! the same: filters for prefixes and next hops of each family (nothing but what the fence lets out), a limit of prefixes,
 //! a discard route for each range of pods (an address that no host owns would travel between gateway and default route
 //! until its TTL ends), ICMP redirects off, and a session that keeps routes while Fingerpost restarts. Nothing is exported
