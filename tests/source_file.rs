@@ -102,7 +102,7 @@ async fn each_host_is_a_record_of_the_native_schema() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn contents_are_believed_after_two_identical_polls() {
+async fn contents_are_believed_after_two_identical_looks() {
     let started = Instant::now();
     let mut hosts = Hosts::follow(Some(ONE)).await;
     assert_eq!(hosts.list().await.0, Rev(1));
@@ -157,6 +157,64 @@ async fn a_nudge_looks_at_once() {
     assert!(took <= Duration::from_millis(300), "{took:?}");
 }
 
+/// Two hosts were known. What is written then, and how long the list takes to come although it is nudged all the time.
+async fn rewritten(content: &str) -> (Duration, Vec<String>) {
+    let mut hosts = Hosts::follow(Some(TWO)).await;
+    hosts.list().await;
+    hosts.write(content);
+    let written = Instant::now();
+    loop {
+        match timeout(Duration::from_millis(100), hosts.list()).await {
+            Ok((_, names)) => return (written.elapsed(), names),
+            Err(_) => hosts.nudge.notify_one(),
+        }
+    }
+}
+
+const POLL: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_away_waits_for_a_whole_poll_and_what_adds_does_not_p2() {
+    for less in [ONE.into(), "hosts: {}\n".into(), TWO.replace(", 10.244.3.0/24", ""), TWO.replace("0.12]", "0.1]")] {
+        let (took, _) = rewritten(&less).await;
+        assert!(took >= POLL && took < 2 * POLL, "{less}: {took:?}");
+    }
+    let more = format!("{TWO}  a3: {{ addresses: [10.168.0.13], subnets: [10.244.4.0/24] }}\n");
+    for more in [more, TWO.replace("vlan-a }", "vlan-a, rack: r1 }")] {
+        let (took, _) = rewritten(&more).await;
+        assert!(took < POLL / 2, "{more}: {took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_that_stalls_in_the_middle_withdraws_nothing_p2() {
+    let mut hosts = Hosts::follow(Some(TWO)).await;
+    hosts.list().await;
+    hosts.write(ONE);
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        hosts.nudge.notify_one();
+    }
+    hosts.write(TWO);
+    hosts.nothing().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_written_again_meanwhile_is_looked_at_for_another_poll_p2() {
+    let mut hosts = Hosts::follow(Some(TWO)).await;
+    hosts.list().await;
+    let file = std::fs::File::options().write(true).open(hosts.path()).unwrap();
+    let mut written = std::time::SystemTime::UNIX_EPOCH;
+    hosts.write(ONE);
+    for _ in 0..20 {
+        // The same contents at another time: somebody writes.
+        written += Duration::from_secs(1);
+        file.set_modified(written).unwrap();
+        assert!(timeout(Duration::from_millis(500), hosts.reports.recv()).await.is_err());
+    }
+    assert_eq!(hosts.list().await.1, ["a1"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_looks_stay_apart_however_often_it_is_nudged() {
     let took = nudged(Duration::from_millis(500), 20).await;
@@ -182,11 +240,13 @@ async fn a_file_that_vanishes_is_a_fault_and_comes_back_as_the_same_list_p2() {
 async fn an_empty_list_is_written_out_and_nothing_else_is_one_p2() {
     let mut hosts = Hosts::follow(Some("hosts: {}\n")).await;
     assert_eq!(hosts.list().await, (Rev(1), vec![]));
-    for nothing in ["", "\n", "---\n", "# hosts: {}\n", "hosts:", "hosts: null", "hosts: ~\n", "hosts: ''", "hosts: []"]
+    for nothing in
+        ["", "\n", "---\n", "# hosts: {}\n", "hosts:\n", "hosts: null", "hosts: ~\n", "hosts: ''", "hosts: []"]
     {
         hosts.write(nothing);
         let fault = hosts.fault().await;
         assert_eq!(fault.kind, FaultKind::Malformed, "{nothing:?}: {fault}");
+        assert!(!nothing.starts_with("hosts:\n") || fault.message.contains("write `hosts: {}`"), "{fault}");
     }
 }
 
@@ -195,8 +255,14 @@ async fn faults_say_file_line_and_field() {
     for (content, line, says) in [
         ("hosts:\n  a1: { addresses: [10.168.0.11], subnet: [10.244.1.0/24] }\n", "line 2", "subnet"),
         ("hosts: {}\nhots: {}\n", "line 2", "hots"),
-        ("hosts:\n  a1: { addresses: [], subnets: [] }\n  a1: { addresses: [], subnets: [] }\n", "line 3", "a1"),
+        (
+            "hosts:\n  a1: { addresses: [], subnets: [] }\n  a1: { addresses: [], subnets: [] }\n",
+            "line 3",
+            "a1 is there twice",
+        ),
         ("hosts:\n  a1: { addresses: [10.168.0.11] }\n", "line 2", "subnets"),
+        ("hosts: {}\n---\nhosts: {}\n", "line", "more than one document"),
+        ("hosts:\n  a1: { addresses: [null], subnets: [] }\n", "line 2", "has nothing"),
         ("hosts:\n  a1: { addresses: [10.168.0.11\n", "line 2", "unclosed"),
     ] {
         let mut hosts = Hosts::follow(Some(content)).await;
@@ -204,6 +270,9 @@ async fn faults_say_file_line_and_field() {
         assert_eq!(fault.kind, FaultKind::Malformed, "{fault}");
         assert!(fault.message.contains("hosts.yaml"), "{fault}");
         assert!(fault.message.contains(line) && fault.message.contains(says), "{content:?}: {fault}");
+        for advice in ["Options", "from_str", "Option<", "policy"] {
+            assert!(!fault.message.contains(advice), "advice to programmers: {fault}");
+        }
     }
 }
 

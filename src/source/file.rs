@@ -6,24 +6,27 @@
 //! ```
 //!
 //! It is polled by its contents, since a ConfigMap's mount swaps symbolic links under an unchanged name. Contents are believed
-//! once two polls found the same: a YAML file cut short is a YAML file, and would be a complete list that lacks hosts. A file that
-//! is missing, empty or cannot be parsed is a fault and never a list (P2); `hosts: {}` is an empty list.
+//! once two looks found the same: a YAML file cut short is a YAML file, and would be a complete list that lacks hosts. So what
+//! lacks or changes anything known needs a second look a whole poll after the first, at a file that was not written meanwhile;
+//! what only adds is believed sooner. A file that is missing, empty or cannot be parsed is a fault and never a list (P2); `hosts: {}` is an empty list.
 
 use super::Reports;
 use crate::limits;
-use fingerpost_core::model::Labels;
+use bytes::Bytes;
 use fingerpost_core::source::{Attempt, ClusterId, Fault, FaultKind, Order, Record, Report, Rev, Task};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use hosts::Hosts;
 use std::hash::{BuildHasher, RandomState};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
-/// Between two polls that must find the same.
+mod hosts;
+
+/// Between two looks that must find the same.
 const SETTLE: Duration = Duration::from_millis(200);
 
 /// Records on a page.
@@ -55,6 +58,9 @@ pub fn spawn(
         hasher: RandomState::new(),
         attempt: None,
         found: None,
+        written: None,
+        since: Instant::now(),
+        known: Hosts::new(),
         reported: None,
         believed: None,
         at: Rev::default(),
@@ -62,8 +68,27 @@ pub fn spawn(
     tokio::spawn(follower.run(nudge, orders))
 }
 
+/// The hosts' records in a file's contents, by name; `path` is only named in faults.
+pub fn parse(path: &Path, contents: &[u8]) -> Result<Vec<(String, Bytes)>, Fault> {
+    let hosts = hosts::parse(path, contents)?;
+    Ok(hosts.into_iter().map(|(name, host)| (name, host.record())).collect())
+}
+
 /// What a poll found: the contents' digest, or why there are none.
 type Found = Result<(u64, usize), String>;
+
+/// Which file it is (device and inode), and when it was written last.
+type Written = (u64, u64, Option<SystemTime>);
+
+/// When to look again.
+enum Again {
+    /// After a poll: all is reported.
+    Rested,
+    /// Soon: it is not as it was at the last look.
+    Changed,
+    /// Not before then: it is as it was, and takes away what is known.
+    At(Instant),
+}
 
 struct Follower {
     config: FileConfig,
@@ -72,6 +97,12 @@ struct Follower {
     attempt: Option<Attempt>,
     /// By the poll before.
     found: Option<Found>,
+    /// Which file that was and when it was written.
+    written: Option<Written>,
+    /// Since when it was found so.
+    since: Instant,
+    /// As they were reported last.
+    known: Hosts,
     /// Under this attempt.
     reported: Option<Found>,
     /// The contents that `at` counts.
@@ -99,21 +130,31 @@ impl Follower {
                 },
                 () = nudge.notified() => due = Instant::now().max(earliest),
                 () = sleep_until(due), if self.attempt.is_some() => {
-                    let Ok(settled) = self.poll().await else { return };
+                    let Ok(again) = self.poll().await else { return };
                     earliest = Instant::now() + settle;
-                    due = if settled { Instant::now() + self.config.poll } else { earliest };
+                    due = match again {
+                        Again::Rested => Instant::now() + self.config.poll,
+                        Again::Changed => earliest,
+                        Again::At(then) => then.max(earliest),
+                    };
                 }
             }
         }
     }
 
-    /// Looks once; whether the file is as it was at the last look. An error says that nobody listens.
-    async fn poll(&mut self) -> Result<bool, Gone> {
-        let contents = self.read().await;
+    /// Looks once, and says when to look again. An error says that nobody listens.
+    async fn poll(&mut self) -> Result<Again, Gone> {
+        let (contents, written) = match self.read().await {
+            Ok((contents, written)) => (Ok(contents), Some(written)),
+            Err(why) => (Err(why), None),
+        };
         let found =
             contents.as_ref().map(|contents| (self.hasher.hash_one(contents), contents.len())).map_err(Clone::clone);
         let settled = self.found.as_ref() == Some(&found);
-        self.found = Some(found.clone());
+        if !settled || self.written != written {
+            self.since = Instant::now();
+        }
+        (self.found, self.written) = (Some(found.clone()), written);
         if settled && self.reported.as_ref() != Some(&found) {
             let parsed = match contents {
                 Ok(contents) => self.parse(contents).await,
@@ -121,46 +162,52 @@ impl Follower {
             };
             match parsed {
                 Ok(hosts) => {
+                    let proven = self.since + self.config.poll;
+                    if Instant::now() < proven && !hosts::only_add(&hosts, &self.known) {
+                        return Ok(Again::At(proven));
+                    }
                     if self.believed.as_ref() != Some(&found) {
                         self.at.0 += 1;
                         self.believed = Some(found.clone());
                     }
-                    self.list(hosts).await?;
+                    self.list(&hosts).await?;
+                    self.known = hosts;
                 }
                 Err(fault) => self.report(Report::Failed(fault)).await?,
             }
             self.reported = Some(found);
         }
-        Ok(settled)
+        Ok(if settled { Again::Rested } else { Again::Changed })
     }
 
-    async fn read(&self) -> Result<Vec<u8>, String> {
+    async fn read(&self) -> Result<(Vec<u8>, Written), String> {
         let path = &self.config.path;
         let stays = "what it said before stays; write `hosts: {}` if there shall be no hosts";
         let fault = |why: String| format!("{}: {why}: {stays}", path.display());
         match tokio::fs::metadata(path).await {
             Ok(about) if !about.is_file() => Err(fault("is not a regular file".into())),
             Ok(about) if about.len() > LARGEST => Err(fault("is larger than 64 MiB".into())),
-            Ok(_) => tokio::fs::read(path).await.map_err(|error| fault(limits::explained(&error))),
+            Ok(about) => match tokio::fs::read(path).await {
+                Ok(contents) => Ok((contents, (about.dev(), about.ino(), about.modified().ok()))),
+                Err(error) => Err(fault(limits::explained(&error))),
+            },
             Err(error) => Err(fault(limits::explained(&error))),
         }
     }
 
-    async fn parse(&self, contents: Vec<u8>) -> Result<Vec<(String, Vec<u8>)>, Fault> {
+    async fn parse(&self, contents: Vec<u8>) -> Result<Hosts, Fault> {
         let path = self.config.path.clone();
-        let parsed = tokio::task::spawn_blocking(move || parse(&path, &contents)).await;
-        parsed.unwrap_or_else(|error| {
-            let message = format!("{}: could not be parsed: {error}", self.config.path.display());
-            Err(Fault { kind: FaultKind::Malformed, message })
-        })
+        let parsed = tokio::task::spawn_blocking(move || hosts::parse(&path, &contents)).await;
+        parsed
+            .unwrap_or_else(|error| Err(hosts::malformed(&self.config.path, &format!("could not be parsed: {error}"))))
     }
 
-    async fn list(&self, hosts: Vec<(String, Vec<u8>)>) -> Result<(), Gone> {
-        let mut hosts = hosts.into_iter().peekable();
+    async fn list(&self, hosts: &Hosts) -> Result<(), Gone> {
+        let mut hosts = hosts.iter().peekable();
         loop {
-            let records = hosts.by_ref().take(PAGE).map(|(name, value)| Record {
-                key: name.into(),
-                value: value.into(),
+            let records = hosts.by_ref().take(PAGE).map(|(name, host)| Record {
+                key: name.clone().into(),
+                value: host.record(),
                 modified: self.at,
                 // A file does not tell which host is older, and two replicas that read it must agree.
                 created: Rev::default(),
@@ -180,38 +227,3 @@ impl Follower {
 }
 
 struct Gone;
-
-/// The file.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Hosts {
-    hosts: BTreeMap<String, Host>,
-}
-
-/// A host in it, and as the record that the schema reads.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Host {
-    addresses: Vec<String>,
-    subnets: Vec<String>,
-    #[serde(default)]
-    labels: Labels,
-}
-
-/// The hosts' records, by name; `path` is only named in faults.
-pub fn parse(path: &Path, contents: &[u8]) -> Result<Vec<(String, Vec<u8>)>, Fault> {
-    let fault = |why: String| Fault {
-        kind: FaultKind::Malformed,
-        message: format!("{}: {why}: what it said before stays; correct the file", path.display()),
-    };
-    let text = std::str::from_utf8(contents).map_err(|error| fault(error.to_string()))?;
-    let options = serde_yaml::options! { strict_booleans: true, with_snippet: false };
-    let Hosts { hosts } = serde_yaml::from_str_with_options(text, options).map_err(|error| fault(error.to_string()))?;
-    hosts
-        .into_iter()
-        .map(|(name, host)| match serde_json::to_vec(&host) {
-            Ok(value) => Ok((name, value)),
-            Err(error) => Err(fault(error.to_string())),
-        })
-        .collect()
-}
