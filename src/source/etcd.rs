@@ -3,6 +3,7 @@
 //! ```text
 //!  List   ─► page 1 (small, finds an endpoint) ─► page 2 is asked for while page 1 is handled ─► …
 //!  Watch  ─► created ─► events, progress, compacted or canceled
+//!  Recall ─► one key, as it is or was: is it the same store?
 //!  ListKeys, Fetch: beside the watch, on the same connection
 //! ```
 //!
@@ -73,7 +74,7 @@ async fn run(line: Line, range: KeyRange, mut orders: mpsc::UnboundedReceiver<Or
     let mut beside = JoinSet::new();
     while let Some(Order { attempt, task, elsewhere }) = orders.recv().await {
         let (range, reports) = (range.clone(), reports.clone());
-        let line = if matches!(task, Task::List | Task::Watch { .. }) {
+        let line = if matches!(task, Task::List | Task::Watch { .. } | Task::Recall { .. }) {
             main = None;
             beside.abort_all();
             if elsewhere {
@@ -89,6 +90,11 @@ async fn run(line: Line, range: KeyRange, mut orders: mpsc::UnboundedReceiver<Or
                 let (asks, _) = mpsc::channel(1);
                 let list = tokio::spawn(async move { read::list(&line, &range, attempt, &reports).await });
                 main = Some((attempt, asks, AbortOnDropHandle::new(list)));
+            }
+            Task::Recall { key, at } => {
+                let (asks, _) = mpsc::channel(1);
+                let recall = tokio::spawn(async move { read::recall(&line, &key, at, attempt, &reports).await });
+                main = Some((attempt, asks, AbortOnDropHandle::new(recall)));
             }
             Task::Watch { from } => {
                 let (asks, asked) = mpsc::channel(1);

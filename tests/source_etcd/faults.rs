@@ -3,7 +3,7 @@
 use crate::follower::Follower;
 use crate::server::{Cluster, available, free_port};
 use crate::{delete, plain, put};
-use fingerpost_core::source::sync::{Note, Proof, Seen};
+use fingerpost_core::source::sync::{Note, Proof, Seen, Timing};
 use fingerpost_core::source::{Fault, FaultKind};
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,12 @@ async fn c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2() {
     cluster.members[0].kill();
     follower.until("lost", lost_as(FaultKind::Unreachable)).await;
     assert_eq!(follower.table().len(), 2, "a lost source removes nothing");
+    let lost = follower.notes.iter().find_map(|note| match note {
+        Note::Lost(fault) => Some(fault.message.clone()),
+        _ => None,
+    });
+    let lost = lost.unwrap();
+    assert!(!lost.contains("plain HTTP") && !lost.contains("broken pipe"), "it did speak HTTP: {lost}");
     cluster.run(0);
     cluster.members[0].ready().await;
     let mut client = cluster.client().await;
@@ -113,6 +119,97 @@ async fn c34_a_frozen_member_is_left_for_another_within_ten_seconds() {
     follower.until("current", current).await;
     cluster.members[0].thaw();
     assert!(follower.proofs.is_empty());
+}
+
+/// A store with five records is wiped, and so many keys that are none of ours are written before it is asked again.
+async fn wiped(unrelated: usize) -> (Cluster, Follower) {
+    let mut cluster = Cluster::one().await;
+    let mut client = cluster.client().await;
+    for number in 1..=5 {
+        put(&mut client, &format!("a{number}"), "10.168.0.11", &format!("10.244.{number}.0/24")).await;
+    }
+    let timing = Timing {
+        reconcile: Duration::from_millis(300),
+        reconcile_pause: Duration::from_millis(300),
+        ..Timing::default()
+    };
+    let mut follower = Follower::start_with(plain(cluster.endpoints()), timing).await;
+    follower.until("current", current).await;
+    cluster.members[0].kill();
+    cluster.members[0].wipe();
+    cluster.run(0);
+    cluster.members[0].ready().await;
+    unrelated_writes(&cluster, unrelated).await;
+    follower.notes.clear();
+    follower.until("replaced", lost_as(FaultKind::Replaced)).await;
+    (cluster, follower)
+}
+
+async fn unrelated_writes(cluster: &Cluster, writes: usize) {
+    let mut client = cluster.client().await;
+    for _ in 0..writes {
+        client.put("/elsewhere", "", None).await.unwrap();
+    }
+}
+
+/// Never current, and nothing withdrawn, also after it was asked many times.
+async fn assert_never_believed(follower: &mut Follower) {
+    follower.go_on(Duration::from_secs(4)).await;
+    assert!(lost_as(FaultKind::Replaced)(follower), "{:?}", follower.notes);
+    assert!(!follower.notes.iter().any(|note| matches!(note, Note::Current { .. })), "{:?}", follower.notes);
+    assert_eq!(follower.table().len(), 5);
+    assert!(follower.proofs.is_empty());
+}
+
+#[tokio::test]
+async fn c36_a_wiped_store_that_passes_the_old_revision_withdraws_nothing_p2() {
+    if !available("c36_a_wiped_store_that_passes_the_old_revision_withdraws_nothing_p2") {
+        return;
+    }
+    let (cluster, mut follower) = wiped(0).await;
+    unrelated_writes(&cluster, 12).await;
+    assert_never_believed(&mut follower).await;
+    // Also one that has records again, of the same name and of another.
+    put(&mut cluster.client().await, "a1", "10.168.0.99", "10.244.9.0/24").await;
+    put(&mut cluster.client().await, "b1", "10.168.0.99", "10.244.10.0/24").await;
+    assert_never_believed(&mut follower).await;
+}
+
+#[tokio::test]
+async fn c36_a_store_wiped_and_written_on_before_it_is_asked_again_withdraws_nothing_p2() {
+    if !available("c36_a_store_wiped_and_written_on_before_it_is_asked_again_withdraws_nothing_p2") {
+        return;
+    }
+    let (cluster, mut follower) = wiped(20).await;
+    assert_never_believed(&mut follower).await;
+    // Nor does it help that what was before is compacted away.
+    let mut client = cluster.client().await;
+    let now = client.put("/elsewhere", "", None).await.unwrap().header().unwrap().revision();
+    client.compact(now, None).await.unwrap();
+    assert_never_believed(&mut follower).await;
+}
+
+#[tokio::test]
+async fn c36_all_hosts_deleted_while_nobody_watched_are_withdrawn() {
+    if !available("c36_all_hosts_deleted_while_nobody_watched_are_withdrawn") {
+        return;
+    }
+    let mut cluster = Cluster::one().await;
+    let mut client = cluster.client().await;
+    put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
+    put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
+    let mut follower = Follower::start(plain(cluster.endpoints())).await;
+    follower.until("current", current).await;
+    cluster.members[0].kill();
+    follower.until("lost", lost_as(FaultKind::Unreachable)).await;
+    cluster.run(0);
+    cluster.members[0].ready().await;
+    let mut client = cluster.client().await;
+    delete(&mut client, "a1").await;
+    delete(&mut client, "a2").await;
+    follower.until_table(&[]).await;
+    assert!(matches!(follower.proofs[..], [Proof::Deleted(_), Proof::Deleted(_)]), "{:?}", follower.proofs);
+    follower.until("current", current).await;
 }
 
 #[tokio::test]

@@ -69,6 +69,15 @@ pub struct Record {
     pub created: Rev,
 }
 
+/// When a record was last written and when it was created: no other record of the same store has both.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Revisions {
+    /// When it was last written.
+    pub modified: Rev,
+    /// When it was created.
+    pub created: Rev,
+}
+
 /// A change seen by a watch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
@@ -83,7 +92,8 @@ pub enum Event {
     },
 }
 
-/// What a transport shall do. A [`Task::List`] or [`Task::Watch`] ends whatever it was doing; the others run beside the watch.
+/// What a transport shall do. A [`Task::List`], [`Task::Watch`] or [`Task::Recall`] ends whatever it was doing;
+/// the others run beside the watch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Order {
     /// Carried by every report that answers it.
@@ -104,9 +114,16 @@ pub enum Task {
         /// The first revision wanted.
         from: Rev,
     },
+    /// Read the revisions of one key, from a quorum: is the store the one that was known?
+    Recall {
+        /// The key.
+        key: Bytes,
+        /// As it was at this revision; none: as it is.
+        at: Option<Rev>,
+    },
     /// Ask the watch for its progress (etcd: `WatchProgressRequest`).
     Progress,
-    /// List keys and revisions, without values, at one revision.
+    /// List keys and their revisions, without values, at one revision.
     ListKeys,
     /// Read these keys.
     Fetch(Vec<Bytes>),
@@ -132,8 +149,8 @@ pub enum Report {
         at: Rev,
         /// Who answered.
         cluster: ClusterId,
-        /// Key and revision of its last change.
-        keys: Vec<(Bytes, Rev)>,
+        /// In their order.
+        keys: Vec<(Bytes, Revisions)>,
         /// Whether this was not the last page.
         more: bool,
     },
@@ -145,6 +162,15 @@ pub enum Report {
         cluster: ClusterId,
         /// The records found.
         records: Vec<Record>,
+    },
+    /// The answer to a recall.
+    Recalled {
+        /// The store's revision now, also where an earlier one was read.
+        at: Rev,
+        /// Who answered.
+        cluster: ClusterId,
+        /// The key's revisions, if it was there.
+        found: Option<Revisions>,
     },
     /// The watch stands, from the revision asked for.
     Watching {

@@ -6,8 +6,11 @@
 //!  start ─► Listing ─────────► Releasing ─────────► Watching ⟲ events, progress, reconcile
 //!             ▲ │ fault        (slices)      ▲        │ fault, silence
 //!             │ ▼                            │        ▼
-//!             └─Waiting (backoff)            └──── Waiting (backoff)
+//!             └─Waiting (backoff)       Recalling ◄─ Waiting (backoff)
 //! ```
+//!
+//! Recalling asks whether the store is still the one that was known ([`history`]); found to be another, nothing it says is
+//! believed until a known record is found in it again.
 //!
 //! A file's transport tells complete lists instead of events ([`Follow::Relists`]): its lists all come under one attempt.
 //!
@@ -24,7 +27,7 @@
 //!   cut in two is not lost, and the watch is not one on a future revision, which newer etcds leave without progress
 //!   until somebody writes (etcd#20242).
 
-use super::{Attempt, ClusterId, Event, Fault, FaultKind, KeyRange, Order, Record, Report, Rev, Task};
+use super::{Attempt, ClusterId, Event, Fault, FaultKind, KeyRange, Order, Record, Report, Rev, Revisions, Task};
 use crate::model::{Family, PerFamily, Prefix, RecordId, Rng, Time};
 use bytes::Bytes;
 use std::time::Duration;
@@ -32,6 +35,7 @@ use std::time::Duration;
 mod config;
 mod entry;
 mod follow;
+mod history;
 mod list;
 mod note;
 mod packed;
@@ -42,6 +46,7 @@ mod slots;
 mod table;
 
 pub use config::{Follow, SyncConfig, Timing};
+use history::Recall;
 use list::{Listing, Release, SLICE};
 pub use note::{Note, Outcome};
 use reconcile::Reconcile;
@@ -71,6 +76,8 @@ pub struct Sync {
     highest: Rev,
     /// Who was believed.
     cluster: Option<ClusterId>,
+    /// Whether another store was found, and the known one not again since.
+    replaced: bool,
     attempts: u64,
     failures: u32,
     /// Whether it was told that records hide claims.
@@ -90,6 +97,8 @@ enum Phase {
     Idle,
     Listing(Listing),
     Releasing(Release),
+    /// Before a watch is resumed.
+    Recalling(Recall),
     Watching(Watch),
     /// [`Follow::Relists`], between two lists.
     Following(Attempt),
@@ -174,6 +183,7 @@ impl Sync {
             position: None,
             highest: Rev::default(),
             cluster: None,
+            replaced: false,
             attempts: 0,
             failures: 0,
             told_hiding: PerFamily::default(),
@@ -252,6 +262,7 @@ impl Sync {
             Phase::Idle | Phase::Following(_) => None,
             Phase::Listing(_) if self.config.follow == Follow::Relists => None,
             Phase::Listing(listing) => Some(listing.heard + timing.page),
+            Phase::Recalling(recall) => Some(recall.heard + timing.page),
             Phase::Releasing(_) => Some(Time::ZERO),
             Phase::Waiting { until, .. } => Some(*until),
             Phase::Watching(watch) => {
@@ -275,8 +286,9 @@ impl Sync {
             Phase::Releasing(_) => self.release(now, SLICE, out),
             Phase::Waiting { elsewhere, .. } => {
                 let elsewhere = *elsewhere;
-                self.resume(now, elsewhere, out);
+                self.retry(now, elsewhere, out);
             }
+            Phase::Recalling(_) => self.fail(now, silent("the store", timing.page), out),
             Phase::Listing(_) => self.fail(now, silent("the list", timing.page), out),
             Phase::Watching(watch) if watch.heard + timing.stuck <= now => {
                 self.fail(now, silent("the watch", timing.stuck), out);
@@ -329,6 +341,13 @@ impl Sync {
                 let message = "the revision of the list was compacted away while it was read: it begins anew".into();
                 self.fail(now, Fault { kind: FaultKind::Compacted, message }, out);
             }
+            (Phase::Recalling(recall), Report::Recalled { at, cluster, found }) if recall.attempt == attempt => {
+                self.recalled(now, at, cluster, found, out);
+            }
+            (Phase::Recalling(recall), Report::Compacted) if recall.attempt == attempt => {
+                let verdict = recall.compacted();
+                self.judge(now, verdict, out);
+            }
             (Phase::Watching(watch), Report::Watching { cluster }) if watch.attempt == attempt => {
                 if self.cluster.is_some_and(|known| known != cluster) {
                     return self.replaced(now, cluster, out);
@@ -347,8 +366,9 @@ impl Sync {
                 if self.position.is_some_and(|position| at < position) {
                     // A member that lags, or a store that was put back: only a quorum read can tell.
                     self.reconcile_soon(now);
+                } else {
+                    self.now_known(out);
                 }
-                self.now_known(out);
             }
             (Phase::Watching(watch), Report::Compacted) if watch.attempt == attempt => self.compacted(now, out),
             (phase, Report::Failed(fault)) if phase.attempt() == Some(attempt) => self.fail(now, fault, out),
@@ -363,6 +383,7 @@ impl Phase {
             Phase::Idle | Phase::Waiting { .. } => None,
             Phase::Listing(listing) => Some(listing.attempt),
             Phase::Releasing(release) => Some(release.attempt),
+            Phase::Recalling(recall) => Some(recall.attempt),
             Phase::Watching(watch) => Some(watch.attempt),
             Phase::Following(attempt) => Some(*attempt),
         }

@@ -1,5 +1,6 @@
 //! What went wrong with etcd, in words that say what, where, and what to do, and never a secret.
 
+use super::line::PING;
 use fingerpost_core::source::{Fault, FaultKind, Report};
 use std::error::Error;
 use std::time::Duration;
@@ -141,6 +142,12 @@ fn of_connection(endpoint: &str, error: &(dyn Error + 'static)) -> Failure {
     if tls {
         let hint = "check ca, cert, key and server_name against etcd's certificate";
         return failure(FaultKind::Tls, endpoint, &text, hint);
+    }
+    if text.contains("broken pipe") || text.contains("keep-alive timed out") {
+        // The HTTP/2 library says the same of both.
+        let silent = (PING.0 + PING.1).as_secs();
+        let what = format!("the connection was closed, or no ping was answered for {silent} s");
+        return failure(FaultKind::Unreachable, endpoint, &what, "is it up, reachable and not overloaded?");
     }
     let hint = if endpoint.starts_with("https") {
         "is it up, reachable, and does it speak TLS?"

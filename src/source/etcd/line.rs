@@ -19,7 +19,7 @@ pub(super) const ANSWER: Duration = Duration::from_secs(4);
 
 /// A dead connection is noticed after both. Not below 5 s: etcd ends connections that ping more often
 /// (`--grpc-keepalive-min-time`), or that ping at all while nothing is asked.
-const PING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3));
+pub(super) const PING: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(3));
 
 /// The largest message taken; pages aim far lower.
 const LARGEST: usize = 64 << 20;

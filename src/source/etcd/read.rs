@@ -5,7 +5,7 @@ use super::line::{self, ANSWER, Line};
 use super::{Gone, Reports, report};
 use bytes::Bytes;
 use etcd_client::{GetOptions, GetResponse, KeyValue, Txn, TxnOp, TxnOpResponse};
-use fingerpost_core::source::{Attempt, ClusterId, KeyRange, Record, Report, Rev};
+use fingerpost_core::source::{Attempt, ClusterId, KeyRange, Record, Report, Rev, Revisions};
 use std::time::Duration;
 
 /// How long a page may take: less than [`Sync`](fingerpost_core::source::sync::Sync) waits for one.
@@ -105,8 +105,8 @@ pub(super) async fn list_keys(line: &Line, range: &KeyRange, attempt: Attempt, r
         keys: records
             .into_iter()
             .map(|record| {
-                let modified = rev(record.mod_revision());
-                (record.into_key_value().0.into(), modified)
+                let revisions = revisions(&record);
+                (record.into_key_value().0.into(), revisions)
             })
             .collect(),
         more,
@@ -158,8 +158,33 @@ pub(super) async fn fetch(line: &Line, keys: Vec<Bytes>, attempt: Attempt, repor
     let _ = report(reports, attempt, answer.unwrap_or_else(Failure::report)).await;
 }
 
+/// [`Task::Recall`](fingerpost_core::source::Task::Recall): etcd answers reads by a quorum unless asked otherwise.
+pub(super) async fn recall(line: &Line, key: &Bytes, at: Option<Rev>, attempt: Attempt, reports: &Reports) {
+    let mut options = GetOptions::new().with_keys_only();
+    if let Some(at) = at {
+        options = options.with_revision(i64::try_from(at.0).unwrap_or(i64::MAX));
+    }
+    let answer = line.ask(ANSWER, |client| {
+        let (mut kv, options) = (line::kv(client), options.clone());
+        async move { kv.get(&key[..], Some(options)).await }
+    });
+    let answer = answer.await.and_then(|(response, endpoint)| match response.header() {
+        None => Err(fault::malformed(&endpoint, "an answer without a header")),
+        Some(header) => Ok(Report::Recalled {
+            at: rev(header.revision()),
+            cluster: ClusterId(header.cluster_id()),
+            found: response.kvs().first().map(revisions),
+        }),
+    });
+    let _ = report(reports, attempt, answer.unwrap_or_else(Failure::report)).await;
+}
+
+fn revisions(record: &KeyValue) -> Revisions {
+    Revisions { modified: rev(record.mod_revision()), created: rev(record.create_revision()) }
+}
+
 fn record(record: KeyValue) -> Record {
-    let (modified, created) = (rev(record.mod_revision()), rev(record.create_revision()));
+    let Revisions { modified, created } = revisions(&record);
     let (key, value) = record.into_key_value();
     Record { key: key.into(), value: value.into(), modified, created }
 }

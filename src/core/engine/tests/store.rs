@@ -1,7 +1,7 @@
 //! A store with a history, as etcd is one, and the transport that reads it.
 
 use crate::model::{Family, Prefix};
-use crate::source::{Attempt, ClusterId, Event, Fault, FaultKind, Order, Record, Report, Rev, Task};
+use crate::source::{Attempt, ClusterId, Event, Fault, FaultKind, Order, Record, Report, Rev, Revisions, Task};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
@@ -88,6 +88,17 @@ impl Store {
         self.events.iter().filter(move |(rev, _)| *rev >= first)
     }
 
+    /// The key's revisions as they were then.
+    fn recall(&self, key: &Bytes, at: Rev) -> Option<Revisions> {
+        let then = self.events.iter().take_while(|(rev, _)| *rev <= at);
+        let last = then.filter_map(|(_, event)| match event {
+            Event::Put(record) if record.key == *key => Some(Some(revisions(record))),
+            Event::Delete { key: deleted, .. } if deleted == key => Some(None),
+            _ => None,
+        });
+        last.last().flatten()
+    }
+
     fn records(&self) -> VecDeque<Record> {
         let record = |(host, (what, created, modified)): (&u8, &(Value, Rev, Rev))| Record {
             key: key(*host),
@@ -101,10 +112,16 @@ impl Store {
     }
 }
 
+fn revisions(record: &Record) -> Revisions {
+    Revisions { modified: record.modified, created: record.created }
+}
+
 enum Doing {
     Nothing,
     /// The rest of a list, pinned to a revision.
     Listing(Option<(Rev, VecDeque<Record>)>),
+    /// This key, as it is or was at a revision.
+    Recalling(Bytes, Option<Rev>),
     /// From this revision on.
     Watching {
         next: Rev,
@@ -129,6 +146,7 @@ impl Transport {
     pub(super) fn order(&mut self, order: Order) {
         match order.task {
             Task::List => (self.attempt, self.doing) = (order.attempt, Doing::Listing(None)),
+            Task::Recall { key, at } => (self.attempt, self.doing) = (order.attempt, Doing::Recalling(key, at)),
             Task::Watch { from } => {
                 (self.attempt, self.doing) = (order.attempt, Doing::Watching { next: from, stands: false })
             }
@@ -165,14 +183,14 @@ impl Transport {
                     _ => return None,
                 },
                 Task::ListKeys => {
-                    let keys = store.records().into_iter().map(|record| (record.key, record.modified));
+                    let keys = store.records().into_iter().map(|record| (record.key.clone(), revisions(&record)));
                     Report::KeysPage { at, cluster, keys: keys.collect(), more: false }
                 }
                 Task::Fetch(keys) => {
                     let records = store.records().into_iter().filter(|record| keys.contains(&record.key));
                     Report::Fetched { at, cluster, records: records.collect() }
                 }
-                Task::List | Task::Watch { .. } => unreachable!("not beside another"),
+                Task::List | Task::Watch { .. } | Task::Recall { .. } => unreachable!("not beside another"),
             };
             return Some((attempt, report));
         }
@@ -187,6 +205,13 @@ impl Transport {
                     self.listed.get_or_insert(at);
                 }
                 Report::Page { at, cluster, records: page, more }
+            }
+            Doing::Recalling(key, at) => {
+                let recalled =
+                    Report::Recalled { at: store.rev, cluster, found: store.recall(key, at.unwrap_or(store.rev)) };
+                let compacted = at.is_some_and(|at| at < store.compacted);
+                self.doing = Doing::Nothing;
+                if compacted { Report::Compacted } else { recalled }
             }
             Doing::Watching { next, .. } if *next < store.compacted => {
                 self.doing = Doing::Nothing;

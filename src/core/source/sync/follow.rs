@@ -1,8 +1,8 @@
 //! What to do next: lists, watches, retries, and when a source counts as lost or current.
 
 use super::{
-    Attempt, ClusterId, Fault, FaultKind, Follow, Listing, Note, Order, Outcome, Phase, Reconcile, Rev, Seen, Sync,
-    Task, Time, WATCHES, Watch, Why,
+    Attempt, ClusterId, Fault, FaultKind, Follow, Listing, Note, Order, Outcome, Phase, Recall, Reconcile, Rev, Seen,
+    Sync, Task, Time, WATCHES, Watch, Why,
 };
 
 impl Sync {
@@ -22,6 +22,28 @@ impl Sync {
             }
         };
         out.orders.push(Order { attempt, task, elsewhere });
+    }
+
+    /// Goes on after a fault: first it must be known that this is still the same store, unless nothing of it was believed yet.
+    pub(super) fn retry(&mut self, now: Time, elsewhere: bool, out: &mut Outcome) {
+        let resumes = self.position.is_some() || self.replaced;
+        let in_doubt = self.config.follow == Follow::Watch && self.complete && resumes;
+        let Some((key, revisions)) = in_doubt.then(|| self.table.newest()).flatten() else {
+            return self.resume(now, elsewhere, out);
+        };
+        self.reconcile = None;
+        let attempt = self.fresh_attempt();
+        self.phase = Phase::Recalling(Recall::new(attempt, now, key.clone(), revisions, self.position));
+        out.orders.push(Order { attempt, task: Task::Recall { key, at: None }, elsewhere });
+    }
+
+    /// Asks for the record once more, as it was at an earlier revision.
+    pub(super) fn ask_for_the_witness(&mut self, now: Time, at: Rev, out: &mut Outcome) {
+        let attempt = self.fresh_attempt();
+        let Phase::Recalling(recall) = &mut self.phase else { return };
+        (recall.attempt, recall.heard) = (attempt, now);
+        let task = Task::Recall { key: recall.key.clone(), at: Some(at) };
+        out.orders.push(Order { attempt, task, elsewhere: false });
     }
 
     /// Lets out a complete list, and goes on once all is out.
@@ -103,6 +125,7 @@ impl Sync {
         let elsewhere = fault.kind != FaultKind::Compacted;
         if fault.kind == FaultKind::Replaced {
             self.position = None;
+            self.replaced = self.complete;
         }
         self.lose(now, fault, out);
         self.reconcile = None;
@@ -148,7 +171,7 @@ impl Sync {
     /// Asks for all keys.
     pub(super) fn order_reconcile(&mut self, now: Time, out: &mut Outcome) {
         let attempt = self.fresh_attempt();
-        self.reconcile = Some(Reconcile::new(attempt, self.highest, now));
+        self.reconcile = Some(Reconcile::new(attempt, self.highest, now, !self.complete));
         self.reconcile_due = now + self.rng.jitter(self.config.timing.reconcile);
         out.orders.push(Order { attempt, task: Task::ListKeys, elsewhere: false });
     }

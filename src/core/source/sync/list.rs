@@ -23,13 +23,22 @@ pub(super) struct Listing {
     pub(super) heard: Time,
     /// Who answered, and at which revision: all pages have the same.
     pub(super) pinned: Option<(ClusterId, Rev)>,
+    /// Whether the store is known to be the one that was known: it was recalled, or a known record was listed.
+    pub(super) continues: bool,
     seen: Slots,
     changed: VecDeque<Vec<Fact>>,
 }
 
 impl Listing {
     pub(super) fn new(attempt: Attempt, now: Time) -> Self {
-        Listing { attempt, heard: now, pinned: None, seen: Slots::default(), changed: VecDeque::new() }
+        Listing {
+            attempt,
+            heard: now,
+            pinned: None,
+            continues: false,
+            seen: Slots::default(),
+            changed: VecDeque::new(),
+        }
     }
 
     /// Takes in a page. What says the same as before is only touched; the rest waits until the list is complete.

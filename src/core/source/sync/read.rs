@@ -1,8 +1,10 @@
 //! What the store says, put into the table.
 
 use super::entry::Fact;
-use super::reconcile::{older_record, went_back};
-use super::{Bytes, ClusterId, Event, Fault, FaultKind, Note, Outcome, Phase, Proof, Record, Rev, Sync, Time};
+use super::history::{Verdict, is_older, not_to_be_told, nothing_known, older_record, went_back};
+use super::{
+    Bytes, ClusterId, Event, Fault, FaultKind, Follow, Note, Outcome, Phase, Proof, Record, Rev, Revisions, Sync, Time,
+};
 
 impl Sync {
     /// A page of a list.
@@ -26,22 +28,30 @@ impl Sync {
         if at < self.highest {
             return self.fail(now, went_back(at, self.highest), out);
         }
+        let mut continues = self.config.follow == Follow::Relists || !self.complete || self.table.is_empty();
         let mut facts = Vec::with_capacity(records.len());
         for record in records {
             let Some(name) = name(&self.range, &record.key) else { continue };
-            if let Some(known) = self.table.find(name).and_then(|slot| self.table.modified(slot))
-                && record.modified < known
-            {
-                return self.fail(now, older_record(name, record.modified, known), out);
+            if let Some(known) = self.table.find(name).and_then(|slot| self.table.revisions(slot)) {
+                let found = Revisions { modified: record.modified, created: record.created };
+                if is_older(found, known) {
+                    return self.fail(now, older_record(name, found, known), out);
+                }
+                continues |= found.created == known.created;
             }
             facts.push(self.fact(&record));
         }
         let Phase::Listing(listing) = &mut self.phase else { return };
         listing.heard = now;
+        listing.continues |= continues;
         listing.page(facts.into_iter().flatten(), &mut self.table);
         if more {
             return;
         }
+        if !listing.continues {
+            return self.fail(now, nothing_known(self.table.counts().records, at), out);
+        }
+        self.replaced = false;
         self.cluster = Some(cluster);
         if let Phase::Listing(listing) = std::mem::replace(&mut self.phase, Phase::Idle) {
             self.phase = Phase::Releasing(listing.complete(at, &mut self.table));
@@ -81,13 +91,60 @@ impl Sync {
         }
     }
 
+    /// What became of the record that was to show whether this is the store that was known.
+    pub(super) fn recalled(
+        &mut self,
+        now: Time,
+        at: Rev,
+        cluster: ClusterId,
+        found: Option<Revisions>,
+        out: &mut Outcome,
+    ) {
+        if self.cluster.is_some_and(|known| known != cluster) {
+            return self.replaced(now, cluster, out);
+        }
+        if at < self.highest {
+            return self.fail(now, went_back(at, self.highest), out);
+        }
+        let Phase::Recalling(recall) = &mut self.phase else { return };
+        let verdict = recall.found(found);
+        if matches!(verdict, Verdict::Same) {
+            self.highest = at;
+        }
+        self.judge(now, verdict, out);
+    }
+
+    /// Acts on what a recall has shown.
+    pub(super) fn judge(&mut self, now: Time, verdict: Verdict, out: &mut Outcome) {
+        let Phase::Recalling(recall) = &self.phase else { return };
+        match verdict {
+            Verdict::Same => {
+                self.replaced = false;
+                self.resume(now, false, out);
+                if let Phase::Listing(listing) = &mut self.phase {
+                    listing.continues = true;
+                }
+            }
+            Verdict::Ask(at) => self.ask_for_the_witness(now, at, out),
+            Verdict::Unknown if self.replaced => {
+                let fault = not_to_be_told(&recall.key);
+                self.fail(now, fault, out);
+            }
+            Verdict::Unknown => {
+                self.position = None;
+                self.resume(now, false, out);
+            }
+            Verdict::Other(fault) => self.fail(now, fault, out),
+        }
+    }
+
     /// A page of keys.
     pub(super) fn keys_page(
         &mut self,
         now: Time,
         at: Rev,
         cluster: ClusterId,
-        keys: &[(Bytes, Rev)],
+        keys: &[(Bytes, Revisions)],
         more: bool,
         out: &mut Outcome,
     ) {
@@ -97,13 +154,13 @@ impl Sync {
         let Some(reconcile) = &mut self.reconcile else { return };
         reconcile.heard = now;
         let range = &self.range;
-        let names = keys.iter().filter_map(|(key, modified)| Some((key, name(range, key)?, *modified)));
+        let names = keys.iter().filter_map(|(key, revisions)| Some((key, name(range, key)?, *revisions)));
         match reconcile.page(at, names, &self.table) {
             Ok(()) if more => {}
-            Ok(()) => {
-                reconcile.complete(&mut self.table, out);
-                self.go_on_reconciling(now, out);
-            }
+            Ok(()) => match reconcile.complete(&mut self.table, out) {
+                Ok(()) => self.go_on_reconciling(now, out),
+                Err(fault) => self.fail(now, fault, out),
+            },
             Err(fault) if fault.kind == FaultKind::Replaced => self.fail(now, fault, out),
             Err(fault) => self.reconcile_failed(now, fault, out),
         }

@@ -3,7 +3,8 @@
 //! A complete list of keys and revisions at one revision R tells which records are gone (a proof), and which are to be read
 //! again. Events go on meanwhile: a record learnt while the comparison runs is left out of it.
 
-use super::super::{Attempt, Fault, FaultKind, Rev};
+use super::super::{Attempt, Fault, FaultKind, Rev, Revisions};
+use super::history::{is_older, nothing_known, older_record, went_back};
 use super::note::{Note, Outcome};
 use super::seen::Proof;
 use super::slots::{Slot, Slots};
@@ -24,6 +25,8 @@ pub(super) struct Reconcile {
     /// The revision of the list of keys.
     pub(super) at: Option<Rev>,
     listed: Slots,
+    /// Whether a known record was listed, or nothing was believed yet: the store is the one that was known.
+    continues: bool,
     /// Keys to read.
     wanted: Vec<Bytes>,
     missing: usize,
@@ -32,13 +35,14 @@ pub(super) struct Reconcile {
 }
 
 impl Reconcile {
-    pub(super) fn new(attempt: Attempt, floor: Rev, now: Time) -> Self {
+    pub(super) fn new(attempt: Attempt, floor: Rev, now: Time, continues: bool) -> Self {
         Reconcile {
             attempt,
             heard: now,
             floor,
             at: None,
             listed: Slots::default(),
+            continues,
             wanted: Vec::new(),
             missing: 0,
             differing: 0,
@@ -49,7 +53,7 @@ impl Reconcile {
     pub(super) fn page<'a>(
         &mut self,
         at: Rev,
-        keys: impl Iterator<Item = (&'a Bytes, &'a [u8], Rev)>,
+        keys: impl Iterator<Item = (&'a Bytes, &'a [u8], Revisions)>,
         table: &Table,
     ) -> Result<(), Fault> {
         if *self.at.get_or_insert(at) != at {
@@ -61,16 +65,17 @@ impl Reconcile {
         if at < self.floor {
             return Err(went_back(at, self.floor));
         }
-        for (key, name, modified) in keys {
+        for (key, name, revisions) in keys {
             match table.find(name) {
                 None => self.wanted.push(key.clone()),
                 Some(slot) => {
                     self.listed.insert(slot);
-                    let known = table.modified(slot).unwrap_or_default();
-                    if known < modified {
+                    let known = table.revisions(slot).unwrap_or_default();
+                    self.continues |= known.created == revisions.created;
+                    if known.modified < revisions.modified {
                         self.wanted.push(key.clone());
-                    } else if known > modified && known <= at {
-                        return Err(older_record(name, modified, known));
+                    } else if known.modified <= at && is_older(revisions, known) {
+                        return Err(older_record(name, revisions, known));
                     }
                 }
             }
@@ -78,15 +83,18 @@ impl Reconcile {
         Ok(())
     }
 
-    /// The list of keys is complete: what it lacks is gone.
-    pub(super) fn complete(&mut self, table: &mut Table, out: &mut Outcome) {
-        let Some(at) = self.at else { return };
-        for slot in (0..table.end()).filter_map(|index| table.nth(index)).collect::<Vec<_>>() {
-            if !self.listed.contains(slot) && table.modified(slot).is_some_and(|modified| modified <= at) {
-                table.remove(slot, Proof::MissingFrom { at }, out);
-                self.missing += 1;
-            }
+    /// The list of keys is complete: what it lacks is gone. Unless it lacks all that was known: that is another store.
+    pub(super) fn complete(&mut self, table: &mut Table, out: &mut Outcome) -> Result<(), Fault> {
+        let Some(at) = self.at else { return Ok(()) };
+        let is_missing =
+            |slot: &Slot| !self.listed.contains(*slot) && table.modified(*slot).is_some_and(|modified| modified <= at);
+        let missing: Vec<_> = (0..table.end()).filter_map(|index| table.nth(index)).filter(is_missing).collect();
+        if !missing.is_empty() && !self.continues {
+            return Err(nothing_known(table.counts().records, at));
         }
+        self.missing += missing.len();
+        missing.into_iter().for_each(|slot| table.remove(slot, Proof::MissingFrom { at }, out));
+        Ok(())
     }
 
     /// The next keys to read; none when it is done.
@@ -108,31 +116,5 @@ impl Reconcile {
             missing: self.missing,
             differing: self.differing,
         })
-    }
-}
-
-/// The store's revision is below one it has shown before.
-pub(super) fn went_back(at: Rev, known: Rev) -> Fault {
-    Fault {
-        kind: FaultKind::Replaced,
-        message: format!(
-            "the store answers at revision {}, but was at {} before: it was restored from a backup or replaced. Nothing it \
-             says is believed and all routes stay until it is past that revision; restart to take it as it is",
-            at.0, known.0
-        ),
-    }
-}
-
-/// A record is older than it was before.
-pub(super) fn older_record(name: &[u8], at: Rev, known: Rev) -> Fault {
-    Fault {
-        kind: FaultKind::Replaced,
-        message: format!(
-            "record {} is of revision {} now and was of {} before: the store was restored from a backup or replaced. Nothing \
-             it says is believed and all routes stay; restart to take it as it is",
-            name.escape_ascii(),
-            at.0,
-            known.0
-        ),
     }
 }

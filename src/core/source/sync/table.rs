@@ -1,7 +1,7 @@
 //! The records of one source and what they state: every write to it says what it changes.
 
 use super::super::schema::{Statement, Unreadable, no_address};
-use super::super::{ClaimChange, Rev};
+use super::super::{ClaimChange, Rev, Revisions};
 use super::config::SyncConfig;
 use super::entry::{Entry, Fact, Owner, SharedLabels};
 use super::note::{Note, Outcome};
@@ -116,6 +116,17 @@ impl Table {
 
     pub(super) fn modified(&self, slot: Slot) -> Option<Rev> {
         self.entry(slot).map(|entry| entry.modified)
+    }
+
+    pub(super) fn revisions(&self, slot: Slot) -> Option<Revisions> {
+        self.entry(slot).map(|entry| Revisions { modified: entry.modified, created: entry.created })
+    }
+
+    /// The record that was written last.
+    pub(super) fn newest(&self) -> Option<(Bytes, Revisions)> {
+        let slots = (0..self.end()).filter_map(|index| self.nth(index));
+        let slot = slots.max_by_key(|slot| self.modified(*slot))?;
+        Some((self.key(slot), self.revisions(slot)?))
     }
 
     pub(super) fn created(&self, slot: Slot) -> Option<Rev> {

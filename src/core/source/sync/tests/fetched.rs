@@ -3,7 +3,13 @@
 use super::*;
 
 fn keys(at: u64, keys: &[(&str, u64)], more: bool) -> Report {
-    let keys = keys.iter().map(|(host, modified)| (key(host), Rev(*modified))).collect();
+    let created = |host: &str, modified| match host {
+        "a1" => Rev(3),
+        "a2" => Rev(4),
+        _ => modified,
+    };
+    let revisions = |host, modified| Revisions { modified, created: created(host, modified) };
+    let keys = keys.iter().map(|(host, modified)| (key(host), revisions(host, Rev(*modified)))).collect();
     Report::KeysPage { at: Rev(at), cluster: CLUSTER, keys, more }
 }
 

@@ -97,11 +97,12 @@ fn c31_a_relist_replaces_atomically_and_changes_only_the_difference() {
 
 #[test]
 fn a_relist_adds_before_it_removes() {
-    let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    let stays = record(4, "a0", "10.168.0.10", &[]);
+    let mut client = Client::watching(vec![stays.clone(), record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
     client.report(client.watch(), Report::Compacted);
     client.until_deadline();
     let attempt = client.order().attempt;
-    let moved = vec![record(15, "a2", "10.168.0.12", &["10.244.1.0/24"])];
+    let moved = vec![stays, record(15, "a2", "10.168.0.12", &["10.244.1.0/24"])];
     let page = Report::Page { at: Rev(20), cluster: CLUSTER, records: moved, more: false };
     client.sync.handle(client.now, attempt, page, &mut client.out);
     assert!(matches!(client.out.changes[..], [ClaimChange::Upsert(..), ClaimChange::Remove(..)]), "{:?}", client.out);
@@ -109,10 +110,11 @@ fn a_relist_adds_before_it_removes() {
 
 #[test]
 fn a_record_deleted_and_made_anew_meanwhile_is_younger() {
-    let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    let stays = record(4, "a0", "10.168.0.10", &[]);
+    let mut client = Client::watching(vec![stays.clone(), record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
     client.report(client.watch(), Report::Compacted);
     client.until_deadline();
-    client.list(20, vec![record(15, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    client.list(20, vec![stays, record(15, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
     assert_eq!(client.claims.values().map(|claim| claim.created).collect::<Vec<_>>(), [15]);
 }
 
@@ -144,9 +146,8 @@ fn an_empty_first_list_is_not_believed_until_records_are_seen_and_no_new_ones_co
     let attempt = client.until_reconcile();
     assert_eq!(client.now.since(asked), seconds(30), "a record written again is not a new one");
     // Another has come that the watch did not tell.
-    let keys = |hosts: &[(&str, u64)]| hosts.iter().map(|(host, at)| (key(host), Rev(*at))).collect::<Vec<_>>();
-    let listed = keys(&[("a1", 12), ("a2", 14), ("a3", 15)]);
-    client.report(attempt, Report::KeysPage { at: Rev(20), cluster: CLUSTER, keys: listed.clone(), more: false });
+    let keys = vec![listed("a1", 12), listed("a2", 14), listed("a3", 15)];
+    client.report(attempt, Report::KeysPage { at: Rev(20), cluster: CLUSTER, keys: keys.clone(), more: false });
     let attempt = client.order().attempt;
     let records = vec![record(15, "a3", "10.168.0.13", &["10.244.3.0/24"])];
     client.report(attempt, Report::Fetched { at: Rev(20), cluster: CLUSTER, records });
@@ -154,7 +155,7 @@ fn an_empty_first_list_is_not_believed_until_records_are_seen_and_no_new_ones_co
     let asked = client.now;
     let attempt = client.until_reconcile();
     assert_eq!(client.now.since(asked), seconds(60));
-    client.report(attempt, Report::KeysPage { at: Rev(20), cluster: CLUSTER, keys: listed, more: false });
+    client.report(attempt, Report::KeysPage { at: Rev(20), cluster: CLUSTER, keys, more: false });
     assert!(client.sync.is_complete() && client.sync.seen().is_current());
     assert_eq!(client.claims.len(), 3);
 }
@@ -170,7 +171,7 @@ fn an_empty_first_list_is_doubted_beyond_a_second_list_p2() {
     client.open();
     assert!(!client.sync.is_complete());
     let attempt = client.until_reconcile();
-    let keys = vec![(key("a1"), Rev(12))];
+    let keys = vec![listed("a1", 12)];
     client.report(attempt, Report::KeysPage { at: Rev(20), cluster: CLUSTER, keys, more: false });
     assert!(client.sync.is_complete() && client.sync.seen().is_current());
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 mod fetched;
 mod files;
 mod flannel;
+mod history;
 mod listing;
 mod model;
 mod records;
@@ -30,6 +31,10 @@ struct Client {
     removed: Vec<(Prefix, Proof)>,
     /// How many changes there were.
     changes: usize,
+    /// Whether the store is still the one that was known: a record that it is asked to recall is there.
+    recalls: bool,
+    /// Whether the last recall that was answered was to be asked of another endpoint.
+    elsewhere: bool,
 }
 
 const CLUSTER: ClusterId = ClusterId(7);
@@ -57,6 +62,8 @@ impl Client {
             notes: Vec::new(),
             removed: Vec::new(),
             changes: 0,
+            recalls: true,
+            elsewhere: false,
         };
         client.sync.start(client.now, &mut client.out);
         client.apply();
@@ -137,6 +144,16 @@ impl Client {
             "nothing was done: it would spin"
         );
         self.apply();
+        self.answer_recall();
+    }
+
+    fn answer_recall(&mut self) {
+        while self.recalls && matches!(&self.orders[..], [Order { task: Task::Recall { .. }, .. }]) {
+            let Order { attempt, elsewhere, .. } = self.order();
+            self.elsewhere = elsewhere;
+            let found = self.sync.table.newest().map(|(_, revisions)| revisions);
+            self.report(attempt, Report::Recalled { at: self.sync.highest, cluster: CLUSTER, found });
+        }
     }
 
     /// Goes on for a while and does what falls due.
@@ -216,6 +233,11 @@ fn key(host: &str) -> Bytes {
 fn record(modified: u64, host: &str, address: &str, subnets: &[&str]) -> Record {
     let value = serde_json::json!({ "addresses": [address], "subnets": subnets });
     Record { key: key(host), value: value.to_string().into(), modified: Rev(modified), created: Rev(modified) }
+}
+
+/// As a list of keys has it: a record that is as [`record`] made it.
+fn listed(host: &str, modified: u64) -> (Bytes, Revisions) {
+    (key(host), Revisions { modified: Rev(modified), created: Rev(modified) })
 }
 
 fn garbage(modified: u64, host: &str) -> Record {

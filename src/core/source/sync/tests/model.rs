@@ -199,7 +199,24 @@ impl World {
         }
     }
 
+    /// Also at rest: where history is compacted away and every known record is gone or was made anew, nobody can tell that from
+    /// another store, and all claims stay.
+    fn is_rightly_refused(&self) -> bool {
+        let Seen::Lost { why: Fault { kind: FaultKind::Replaced, .. }, .. } = self.client.sync.seen() else {
+            return false;
+        };
+        let (table, start) = (&self.client.sync.table, self.client.sync.range.start.len());
+        for (key, stored) in self.store.now() {
+            let known = table.find(&key[start..]).and_then(|slot| table.created(slot));
+            assert_ne!(known, Some(stored.record.created), "{key:?} is a known record");
+        }
+        true
+    }
+
     fn assert_equals_the_store(&self) {
+        if self.is_rightly_refused() {
+            return;
+        }
         let mut expected = BTreeMap::new();
         let mut may_stay = Vec::new();
         for (key, stored) in self.store.now() {

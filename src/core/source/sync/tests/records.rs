@@ -80,7 +80,7 @@ fn c40_a_relist_that_finds_garbage_keeps_the_claims_p2() {
     let mut client = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
     client.report(client.watch(), Report::Compacted);
     client.until_deadline();
-    client.list(20, vec![garbage(15, "a1")]);
+    client.list(20, vec![Record { created: Rev(3), ..garbage(15, "a1") }]);
     client.assert_table(&[("10.244.1.0/24", "10.168.0.11?")]);
 }
 

@@ -139,6 +139,7 @@ enum Job {
     Watch { stands: bool, next: u64, asked: bool },
     Keys { at: Option<u64>, after: Option<Bytes> },
     Fetch(Vec<Bytes>),
+    Recall { key: Bytes, at: Option<Rev> },
 }
 
 /// Carries out orders as the etcd transport does, one answer at a time.
@@ -155,6 +156,7 @@ impl Transport {
         let attempt = order.attempt;
         match order.task {
             Task::List => self.begin(attempt, Job::List { at: None, after: None }),
+            Task::Recall { key, at } => self.begin(attempt, Job::Recall { key, at }),
             Task::Watch { from } => self.begin(attempt, Job::Watch { stands: false, next: from.0, asked: false }),
             Task::Progress => {
                 if let Some((current, Job::Watch { asked, .. })) = &mut self.main {
@@ -210,6 +212,14 @@ impl Transport {
                 None => Report::Compacted,
                 Some((at, records, more)) => Report::Page { at, cluster: CLUSTER, records, more },
             },
+            Job::Recall { at: Some(at), .. } if at.0 < store.compacted => Report::Compacted,
+            Job::Recall { key, at } => {
+                let now = Rev(store.revision());
+                let state = store.at(at.unwrap_or(now).min(now));
+                let revisions =
+                    |Stored { record, .. }: &Stored| Revisions { modified: record.modified, created: record.created };
+                Report::Recalled { at: now, cluster: CLUSTER, found: state.get(key).map(revisions) }
+            }
             Job::Watch { stands: stands @ false, .. } => {
                 *stands = true;
                 Report::Watching { cluster: CLUSTER }
@@ -234,7 +244,7 @@ impl Transport {
             }
             Job::Keys { .. } | Job::Fetch(_) => unreachable!("they run beside"),
         };
-        if matches!(report, Report::Compacted | Report::Page { more: false, .. }) {
+        if matches!(report, Report::Compacted | Report::Recalled { .. } | Report::Page { more: false, .. }) {
             self.main = None;
         }
         Some((attempt, report))
@@ -248,7 +258,10 @@ impl Transport {
             Job::Keys { at, after } => match page(store, at, after, size) {
                 None => Report::Compacted,
                 Some((at, records, more)) => {
-                    let keys = records.into_iter().map(|record| (record.key, record.modified)).collect();
+                    let keys = records
+                        .into_iter()
+                        .map(|record| (record.key, Revisions { modified: record.modified, created: record.created }))
+                        .collect();
                     Report::KeysPage { at, cluster: CLUSTER, keys, more }
                 }
             },
@@ -257,7 +270,7 @@ impl Transport {
                 let records = found.map(|stored| stored.record.clone()).collect();
                 Report::Fetched { at: Rev(store.revision()), cluster: CLUSTER, records }
             }
-            Job::List { .. } | Job::Watch { .. } => unreachable!("they are the main job"),
+            Job::List { .. } | Job::Watch { .. } | Job::Recall { .. } => unreachable!("they are the main job"),
         };
         if !matches!(report, Report::KeysPage { more: true, .. }) {
             self.beside.pop_front();

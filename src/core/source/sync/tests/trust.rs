@@ -80,7 +80,7 @@ fn c36_a_list_of_keys_at_a_lower_revision_is_not_believed_p2() {
 /// A reconcile that has found a2, which the watch did not tell, and asks for it; the attempt of that.
 fn fetching(client: &mut Client) -> Attempt {
     let attempt = client.until_reconcile();
-    let keys = vec![(key("a1"), Rev(5)), (key("a2"), Rev(20))];
+    let keys = vec![listed("a1", 5), listed("a2", 20)];
     client.report(attempt, Report::KeysPage { at: Rev(30), cluster: CLUSTER, keys, more: false });
     let Order { attempt, task: Task::Fetch(_), .. } = client.order() else { panic!("not a fetch") };
     attempt
@@ -113,7 +113,7 @@ fn c36_an_older_record_shows_that_the_store_went_back_p2() {
 
     let mut client = one();
     let attempt = client.until_reconcile();
-    let keys = vec![(key("a1"), Rev(4))];
+    let keys = vec![(key("a1"), Revisions { modified: Rev(4), created: Rev(4) })];
     client.report(attempt, Report::KeysPage { at: Rev(99), cluster: CLUSTER, keys, more: false });
     lost_as_replaced(&client);
 }
