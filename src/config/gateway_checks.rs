@@ -168,3 +168,48 @@ pub(super) fn distinct(gateways: &BTreeMap<String, Gateway>, check: &mut Check) 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Check, Gateway, distinct};
+    use crate::config::{self, tree};
+    use rustix::time::{ClockId, clock_gettime};
+    use std::collections::BTreeMap;
+    use std::path::Path;
+    use std::time::Duration;
+
+    /// So many that share an address, and a check of the text they come from.
+    fn gateways(count: usize) -> (BTreeMap<String, Gateway>, Check) {
+        let head = "router: { asn: 64512, id: 10.0.3.10 }
+sources: { lab: { file: { path: hosts.yaml } } }
+fence: { prefixes: [ { within: 10.244.0.0/16, lengths: 20-28 } ], next_hops: [ 10.168.0.0/16 ] }
+gateways:\n";
+        let line = |n| format!("  g{n}: {{ address: 10.168.0.1, port: {n}, asn: 64512 }}\n");
+        let text = head.to_owned() + &(1..=count).map(line).collect::<String>();
+        let config = config::parse(&text, Path::new("config.yaml")).unwrap();
+        (config.gateways, Check::new(&tree::read(&text).unwrap(), Path::new("")))
+    }
+
+    /// Of this thread's own time, whatever else the machine does.
+    fn cost(count: usize) -> Duration {
+        let now = || {
+            let now = clock_gettime(ClockId::ThreadCPUTime);
+            Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap())
+        };
+        let (gateways, mut check) = gateways(count);
+        let mut once = || {
+            let before = now();
+            distinct(&gateways, &mut check);
+            now() - before
+        };
+        let least = (0..3).map(|_| once()).min().unwrap();
+        assert!(check.faults.is_empty());
+        least
+    }
+
+    #[test]
+    fn ten_times_the_gateways_are_not_compared_a_hundred_times_as_long() {
+        let (few, many) = (cost(150), cost(1500));
+        assert!(many < few * 30, "150 gateways: {few:?}, 1500: {many:?}");
+    }
+}

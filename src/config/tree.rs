@@ -76,6 +76,10 @@ impl Value {
 
 /// Reads the whole text, or says where it stops being YAML.
 pub(super) fn read(text: &str) -> Result<Node, Fault> {
+    read_within(text, VALUES)
+}
+
+fn read_within(text: &str, values: usize) -> Result<Node, Fault> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Node { at: Pos::START, value: Value::Map(Vec::new()) });
     }
@@ -96,11 +100,11 @@ pub(super) fn read(text: &str) -> Result<Node, Fault> {
         budget: serde_yaml::budget! {
             max_depth: DEPTH,
             flow_nesting_limit: DEPTH,
-            max_nodes: VALUES,
-            max_events: 2 * VALUES,
-            max_aliases: VALUES,
-            max_anchors: VALUES,
-            max_merge_keys: VALUES,
+            max_nodes: values,
+            max_events: 2 * values,
+            max_aliases: values,
+            max_anchors: values,
+            max_merge_keys: values,
             // A thousand gateways may well share one anchor; `alias_limits` bounds the cost.
             enforce_alias_anchor_ratio: false,
         },
@@ -229,5 +233,20 @@ impl<'de> Visitor<'de> for ValueVisitor {
             entries.push(Entry { key: key.value, at: Pos::of(key.defined), node: map.next_value()? });
         }
         Ok(Value::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read_within;
+
+    #[test]
+    fn too_many_values_are_said_and_not_taken_for_depth() {
+        assert!(read_within("a: [1, 2, 3]", 6).is_ok());
+        let fault = read_within("a: [1, 2, 3, 4]", 6).unwrap_err();
+        assert_eq!(
+            fault.to_string(),
+            "not valid YAML: has more than 1000000 values: name the right file, or remove what is not needed"
+        );
     }
 }

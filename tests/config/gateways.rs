@@ -1,8 +1,6 @@
 //! `gateways`, and what must agree with them.
 
 use crate::{parse, refuses, with};
-use rustix::time::{ClockId, clock_gettime};
-use std::time::Duration;
 
 #[test]
 fn a_wrong_gateway_is_refused() {
@@ -292,37 +290,4 @@ fn a_limit_of_routes_is_one_for_each_family_or_each_its_own() {
     assert_eq!(limits("7"), (limit(Some(7), None), 0), "of the families it has");
     assert_eq!(limits("{ ipv4: 7 }"), (limit(Some(7), None), 0));
     assert_eq!(limits("{ ipv4: 7, ipv6: 8 }"), (limit(Some(7), Some(8)), 1), "a family it has not");
-}
-
-/// This thread's own time, whatever else the machine does.
-fn cost(mut work: impl FnMut()) -> Duration {
-    let now = || {
-        let now = clock_gettime(ClockId::ThreadCPUTime);
-        Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32)
-    };
-    let mut once = || {
-        let before = now();
-        work();
-        now() - before
-    };
-    (0..3).map(|_| once()).min().unwrap()
-}
-
-/// Whatever is compared with one another: ten times the gateways may not take a hundred times as long.
-#[test]
-fn many_gateways_take_in_proportion() {
-    let text = |count: usize| {
-        let gateways = (0..count).map(|n| {
-            let (high, low) = (n / 250, n % 250);
-            format!(
-                "  g{n}: {{ address: 10.168.{high}.{low}, asn: 64500, policy: p{n}, passive: true, attached: [10.168.{high}.0/24] }}\n"
-            )
-        });
-        let policies = (0..count).map(|n| format!("  p{n}: [ {{ match: {{}}, then: accept }} ]\n"));
-        format!("{}\n{}", with(8, &gateways.collect::<String>()), policies.collect::<String>())
-    };
-    let (few, many) = (text(300), text(3000));
-    assert_eq!(parse(&many).unwrap().gateways.len(), 3000);
-    let (few, many) = (cost(|| drop(parse(&few))), cost(|| drop(parse(&many))));
-    assert!(many < few * 30, "300 gateways: {few:?}, 3000: {many:?}");
 }

@@ -159,7 +159,6 @@ fn what_no_reader_should_bear_is_refused_with_what_to_do() {
     let deep = "not valid YAML: is nested more than 16 deep: a configuration is at most 8 deep: look at indentation and brackets";
     let brackets = format!("a: {}{}", "[".repeat(100_000), "]".repeat(100_000));
     let indented: String = (0..3000).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
-    let many = format!("a: [{}]", "x,".repeat(1_000_001));
     for (text, said) in [
         (brackets.as_str(), format!("1:20: {deep}")),
         (&indented, format!("17:17: {deep}")),
@@ -168,7 +167,6 @@ fn what_no_reader_should_bear_is_refused_with_what_to_do() {
             r"2:1: not valid YAML: unexpected character: `\u{0}': remove that character, and save the file as plain text"
                 .into(),
         ),
-        (&many, "1:1999999: not valid YAML: has more than 1000000 values: name the right file, or remove what is not needed".into()),
     ] {
         let faults = parse(text).unwrap_err();
         assert_eq!(lines(&faults.faults), [said]);
