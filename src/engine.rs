@@ -10,7 +10,7 @@ use fingerpost_core::source::Order;
 use fingerpost_core::view::Chunk;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -38,6 +38,8 @@ pub struct EngineHandle {
     messages: Sender<Message>,
     /// Sessions of all gateways are counted together, so that no number comes twice even if a gateway's task starts anew.
     sessions: Arc<AtomicU64>,
+    /// So are gateways that join from ranges.
+    joined: Arc<AtomicU32>,
 }
 
 impl EngineHandle {
@@ -52,6 +54,11 @@ impl EngineHandle {
         let number = SessionNumber(self.sessions.fetch_add(1, Ordering::Relaxed));
         let _ = self.messages.send(Message::Attach(gateway, number, to));
         number
+    }
+
+    /// A number for a gateway that joins from a range: the upper half is theirs.
+    pub fn number(&self) -> GatewayId {
+        GatewayId(self.joined.fetch_add(1, Ordering::Relaxed) | 1 << 31)
     }
 
     /// Another fence, other policies, other gateways.
@@ -97,7 +104,7 @@ pub fn spawn(
         let mut shell = Shell { clock, engine, effects, orders, names, sessions: HashMap::new() };
         shell.run(&messages);
     })?;
-    Ok((EngineHandle { messages: sender, sessions: Arc::default() }, ended))
+    Ok((EngineHandle { messages: sender, sessions: Arc::default(), joined: Arc::default() }, ended))
 }
 
 /// Messages that are taken in before the engine works again.

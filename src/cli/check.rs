@@ -96,7 +96,10 @@ fn summary(config: &Config, part: &str) -> Option<String> {
         "gateways" => {
             let gateways = config.gateways.iter();
             Some(some(
-                gateways.map(|(name, gateway)| format!("{name} ({} AS {})", gateway.address, gateway.asn)),
+                gateways.map(|(name, gateway)| match gateway.remote {
+                    config::Remote::Address(address) => format!("{name} ({address} AS {})", gateway.asn),
+                    config::Remote::Range { within, .. } => format!("{name} (from {within} AS {})", gateway.asn),
+                }),
                 "none",
             ))
         }

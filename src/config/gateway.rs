@@ -25,8 +25,8 @@ pub const DEFAULT_CONNECT_RETRY: Duration = Duration::from_secs(5);
 /// One gateway.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Gateway {
-    /// Its address; may be another gateway's too if the ports differ.
-    pub address: IpAddr,
+    /// Where it is.
+    pub remote: Remote,
     /// Where we connect to.
     pub port: u16,
     /// Its AS; the router's own makes it iBGP.
@@ -61,6 +61,20 @@ pub struct Gateway {
     pub open: OpenOptions,
 }
 
+/// Where a gateway is, or where gateways may come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Remote {
+    /// Its address; may be another gateway's too if the ports differ.
+    Address(IpAddr),
+    /// Whoever connects from here is a gateway of its own (a dynamic neighbour).
+    Range {
+        /// From where.
+        within: Prefix,
+        /// How many there may be at a time.
+        limit: u32,
+    },
+}
+
 /// A session's times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timers {
@@ -73,6 +87,14 @@ pub struct Timers {
 }
 
 impl Gateway {
+    /// Its address, if it is one gateway's.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.remote {
+            Remote::Address(address) => Some(address),
+            Remote::Range { .. } => None,
+        }
+    }
+
     /// Whether it is in another AS.
     pub fn is_external(&self, own: Asn) -> bool {
         self.asn != own
@@ -91,7 +113,11 @@ pub(super) struct Around<'a> {
 
 pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<Gateway> {
     let table = field.table(&keys::GATEWAY, check)?;
-    let address = table.need("address", "give the gateway's IP address", check, checks::neighbour_address);
+    let remote = checks::remote(&table, check);
+    let address = remote.and_then(|remote| match remote {
+        Remote::Address(address) => Some(address),
+        Remote::Range { .. } => None,
+    });
     let port = table.or("port", DEFAULT_PORT, check, |field, check| {
         field.integer(1..=u16::MAX.into(), check).and_then(|port| u16::try_from(port).ok())
     });
@@ -105,9 +131,14 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
     let multihop = table.or("multihop", None, check, multihop);
     let families = match table.get("families") {
         Some(field) => families(&field, check),
-        None => address.map(|address| BTreeSet::from([Family::of(address)])),
+        None => remote.map(|remote| {
+            BTreeSet::from([match remote {
+                Remote::Address(address) => Family::of(address),
+                Remote::Range { within, .. } => within.family(),
+            }])
+        }),
     };
-    let passive = table.or("passive", false, check, Field::boolean);
+    let passive = table.or("passive", matches!(remote, Some(Remote::Range { .. })), check, Field::boolean);
     let source_address = table.maybe("source_address", check, checks::own_address);
     let interface = table.maybe("interface", check, transport::interface);
     let ttl_security = transport::ttl_security(&table, multihop, asn, around, check);
@@ -128,11 +159,11 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
     if let Some(families) = &families {
         checks::families(&table, families, around, check);
     }
-    if passive == Some(true) {
-        checks::heard(&table, address, around, check);
+    if passive == Some(true) || matches!(remote, Some(Remote::Range { .. })) {
+        checks::heard(&table, remote, around, check);
     }
     Some(Gateway {
-        address: address?,
+        remote: remote?,
         port: port?,
         asn: asn?,
         platform: platform?,

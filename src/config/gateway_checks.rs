@@ -1,7 +1,7 @@
 //! What must agree between a gateway, the router, the fence and the policies.
 
 use super::check::{Check, Field, Table};
-use super::gateway::{Around, Gateway};
+use super::gateway::{Around, Gateway, Remote};
 use super::tree::Value;
 use fingerpost_core::model::{Asn, Family, HoldTime, Prefix};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -20,6 +20,40 @@ pub(super) fn neighbour_address(field: &Field<'_>, check: &mut Check) -> Option<
     };
     check.fault(&field.path, format!("{address} {why}"), "give the gateway's own address");
     None
+}
+
+/// Unless set.
+const DEFAULT_LIMIT: u32 = 100;
+
+/// The gateway's address, or the range that gateways come from.
+pub(super) fn remote(table: &Table<'_>, check: &mut Check) -> Option<Remote> {
+    let Some(field) = table.get("listen_range") else {
+        if table.get("listen_limit").is_some() {
+            check.key_fault(&table.path("listen_limit"), "there is no listen_range", "remove it, or give the range");
+        }
+        return table.need("address", "give the gateway's IP address", check, neighbour_address).map(Remote::Address);
+    };
+    let limit = table.or("listen_limit", DEFAULT_LIMIT, check, |field, check| field.integer(1..=10_000, check));
+    for (key, why) in [
+        ("address", "listen_range is given: a gateway has one of the two"),
+        ("port", "gateways of a range connect to us"),
+        ("source_address", "gateways of a range connect to us"),
+    ] {
+        if table.get(key).is_some() {
+            check.key_fault(&table.path(key), why, format!("remove {key}"));
+        }
+    }
+    if let Some(field) = table.get("passive").filter(|field| matches!(field.node.value, Value::Bool(false))) {
+        check.fault(&field.path, "gateways of a range connect to us", "remove passive");
+    }
+    let within: Prefix = field.parsed(check)?;
+    let shortest = if within.family() == Family::Ipv4 { 8 } else { 16 };
+    if within.length() < shortest {
+        let message = format!("{within} lets half the world in");
+        check.fault(&field.path, message, format!("write the hosts' subnet, /{shortest} or longer"));
+        return None;
+    }
+    Some(Remote::Range { within, limit: limit? })
 }
 
 /// An address of this machine.
@@ -128,11 +162,15 @@ pub(super) fn addresses(
 }
 
 /// A passive gateway needs someone to listen in its family: listeners are of one family each.
-pub(super) fn heard(table: &Table<'_>, address: Option<IpAddr>, around: &Around<'_>, check: &mut Check) {
-    let (Some(listen), Some(address)) = (&around.router.listen, address) else { return };
-    if listen.iter().all(|socket| socket.is_ipv4() != address.is_ipv4()) {
-        let hint = format!("give router.listen an {} address, or remove passive", Family::of(address));
-        check.fault(&table.path("passive"), "nothing listens for its connection", hint);
+pub(super) fn heard(table: &Table<'_>, remote: Option<Remote>, around: &Around<'_>, check: &mut Check) {
+    let (Some(listen), Some(remote)) = (&around.router.listen, remote) else { return };
+    let (key, family) = match remote {
+        Remote::Address(address) => ("passive", Family::of(address)),
+        Remote::Range { within, .. } => ("listen_range", within.family()),
+    };
+    if listen.iter().all(|socket| Family::of(socket.ip()) != family) {
+        let hint = format!("give router.listen an {family} address, or remove {key}");
+        check.fault(&table.path(key), "nothing listens for its connection", hint);
     }
 }
 
@@ -152,20 +190,49 @@ pub(super) fn distinct(gateways: &BTreeMap<String, Gateway>, check: &mut Check) 
     list.sort_by_cached_key(|(name, _)| check.line(&format!("gateways.{name}")));
     let mut sockets = HashMap::new();
     let mut passive = HashMap::new();
+    let mut ranges = HashMap::new();
+    let signed: Vec<_> = list.iter().filter_map(|(name, gateway)| Some((*name, signed_range(gateway)?))).collect();
     for (name, gateway) in list {
-        let first = *sockets.entry((gateway.address, gateway.port)).or_insert(name);
+        let address = match gateway.remote {
+            Remote::Address(address) => address,
+            Remote::Range { within, .. } => {
+                let first = *ranges.entry(within).or_insert(name);
+                if first != name {
+                    let message = format!("is also the range of gateways.{first}");
+                    check.fault(&format!("gateways.{name}.listen_range"), message, "remove one of the two");
+                }
+                continue;
+            }
+        };
+        if gateway.password_file.is_none()
+            && let Some((range, _)) = signed.iter().find(|(_, within)| within.contains(address))
+        {
+            let message =
+                format!("missing: its address is in the range of gateways.{range}, whose connections are signed");
+            let hint = "give it one: the kernel wants a signature from all of that range";
+            check.key_fault(&format!("gateways.{name}.password_file"), message, hint);
+        }
+        let first = *sockets.entry((address, gateway.port)).or_insert(name);
         if first != name {
             let message = format!("has the address and port of gateways.{first}");
             let hint = "remove one of the two, or give it its own port";
             check.fault(&format!("gateways.{name}.address"), message, hint);
         } else if gateway.passive {
-            let first = *passive.entry((gateway.address, gateway.source_address)).or_insert(name);
+            let first = *passive.entry((address, gateway.source_address)).or_insert(name);
             if first != name {
                 let message =
                     format!("its connections cannot be told from those of gateways.{first}: both are passive");
                 check.fault(&format!("gateways.{name}.passive"), message, "connect to one of the two");
             }
         }
+    }
+}
+
+/// The range from which only signed connections come.
+fn signed_range(gateway: &Gateway) -> Option<Prefix> {
+    match gateway.remote {
+        Remote::Range { within, .. } => gateway.password_file.is_some().then_some(within),
+        Remote::Address(_) => None,
     }
 }
 

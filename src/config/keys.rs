@@ -37,8 +37,8 @@ tables! {
     GATEWAY "gateways.*" [
         "address" "port" "asn" "platform" "policy" "multihop" "families" "passive" "source_address" "timers" "attached" "max_prefix"
         "graceful_restart" "enhanced_refresh" "extended_messages" "extended_next_hop" "drain" "interface" "ttl_security"
-        "password_file"
-    ] not_yet ["tcp_ao" "listen_range"];
+        "password_file" "listen_range" "listen_limit"
+    ] not_yet ["tcp_ao"];
     MAX_PREFIX "gateways.*.max_prefix" ["ipv4" "ipv6"] not_yet [];
     TIMERS "gateways.*.timers" ["keepalive" "hold" "connect_retry"] not_yet [];
     GRACEFUL_RESTART "gateways.*.graceful_restart" ["restart_time" "notification" "long_lived"] not_yet [];

@@ -34,7 +34,7 @@ mod tree;
 pub use community::{Community, ExtendedCommunity, LargeCommunity};
 pub use fault::{Fault, Faults};
 pub use fence::{Fence, FencePrefix};
-pub use gateway::{DEFAULT_CONNECT_RETRY, DEFAULT_HOLD, DEFAULT_PORT, Gateway, Timers};
+pub use gateway::{DEFAULT_CONNECT_RETRY, DEFAULT_HOLD, DEFAULT_PORT, Gateway, Remote, Timers};
 pub use open::{GracefulRestart, OpenOptions};
 pub use platform::Platform;
 pub use policy::{Action, Match, Policy, PolicyRule, PrefixRange, Set};

@@ -161,7 +161,7 @@ impl Service {
 
     /// Whether any session stands.
     pub(super) async fn is_established(&self) -> bool {
-        let reports = self.speaker.lock().await.report().await;
+        let (reports, _) = self.speaker.lock().await.report().await;
         let state = |report: &GatewayReport| report.status.as_ref().map(|status| status.state);
         reports.iter().any(|report| state(report) == Some(State::Established))
     }

@@ -58,7 +58,7 @@ pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -
             max_prefix: PerFamily::from_fn(|family| {
                 gateway.max_prefix[family].and_then(|limit| usize::try_from(limit).ok())
             }),
-            exclusion: Exclusion { own: vec![gateway.address], attached: gateway.attached.clone() },
+            exclusion: Exclusion { own: gateway.address().into_iter().collect(), attached: gateway.attached.clone() },
         }
     });
     Settings {
@@ -77,6 +77,10 @@ pub(super) fn speaker(config: &Config, numbers: &mut GatewayNumbers) -> Vec<Gate
             id: numbers.of(name),
             name: name.clone(),
             target: target(config, gateway),
+            range: match gateway.remote {
+                config::Remote::Address(_) => None,
+                config::Remote::Range { within, limit } => Some((within, limit as usize)),
+            },
             password_file: gateway.password_file.clone(),
             neighbour: neighbour(config, gateway),
         })
@@ -93,8 +97,12 @@ fn target(config: &Config, gateway: &config::Gateway) -> Target {
         None if gateway.is_external(config.router.asn) => 1,
         None => FAR,
     };
+    let address = match gateway.remote {
+        config::Remote::Address(address) => address,
+        config::Remote::Range { within, .. } => within.net().addr(),
+    };
     Target {
-        address: SocketAddr::new(gateway.address, gateway.port),
+        address: SocketAddr::new(address, gateway.port),
         source: gateway.source_address,
         interface: gateway.interface.clone(),
         ttl,
@@ -117,7 +125,7 @@ fn neighbour(config: &Config, gateway: &config::Gateway) -> NeighbourConfig {
         router_id: config.router.id,
         peer_asn: gateway.asn,
         families: PerFamily::from_fn(|family| gateway.families.contains(&family)),
-        passive: gateway.passive,
+        passive: gateway.passive || gateway.address().is_none(),
         timers: Timers {
             hold: gateway.timers.hold,
             keepalive: Duration::from_secs(gateway.timers.keepalive.into()),
@@ -154,7 +162,7 @@ pub(super) fn schema(schema: &config::Schema) -> Schema {
 fn fence(config: &Config) -> Fence {
     let allowed = |entry: &config::FencePrefix| Allowed { within: entry.within, lengths: entry.lengths.clone() };
     let gateways = config.gateways.values();
-    let mut protected: Vec<IpAddr> = gateways.clone().map(|gateway| gateway.address).collect();
+    let mut protected: Vec<IpAddr> = gateways.clone().filter_map(config::Gateway::address).collect();
     protected.extend(gateways.clone().filter_map(|gateway| gateway.source_address));
     protected.push(Ipv4Addr::from(config.router.id.get()).into());
     protected.extend(config.router.listen.iter().map(SocketAddr::ip).filter(|address| !address.is_unspecified()));

@@ -14,7 +14,7 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     }
     writeln!(out, "#   sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0\n")?;
     writeln!(out, "[global.config]\n  as = {}", sheet.gateway.asn)?;
-    match sheet.gateway.address {
+    match sheet.address {
         IpAddr::V4(address) => writeln!(out, "  router-id = \"{address}\"  # the gateway's own")?,
         IpAddr::V6(_) => writeln!(out, "  router-id = \"REPLACE-ME\"  # the gateway's own")?,
     }

@@ -19,7 +19,7 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     writeln!(out, "#   sysctl net.inet.ip.redirect=0 net.inet6.ip6.redirect=0\n")?;
     writeln!(out, "AS {}", gateway.asn)?;
     if gateway.port != 179 {
-        writeln!(out, "listen on {} port {}", gateway.address, gateway.port)?;
+        writeln!(out, "listen on {} port {}", sheet.address, gateway.port)?;
     }
     writeln!(out, "\ngroup \"fingerpost\" {{\n\tremote-as {}", sheet.asn)?;
     for family in Family::ALL {

@@ -33,6 +33,9 @@ pub enum Unprintable {
         /// The names there are.
         known: Vec<String>,
     },
+    /// Hosts of a range peer in as they like.
+    #[error("{0} is a range of hosts that peer in, not one gateway: on each, our address is its only neighbour")]
+    IsRange(String),
     /// Neither configuration nor command line say what it runs.
     #[error("nothing says what the gateway runs: add --platform, or set its platform in the configuration")]
     NoPlatform,
@@ -57,6 +60,7 @@ pub(super) struct Sheet<'a> {
     /// Its name in our configuration.
     pub(super) name: &'a str,
     pub(super) gateway: &'a Gateway,
+    pub(super) address: IpAddr,
     /// Our AS.
     pub(super) asn: Asn,
     /// Each end of the session: at least one.
@@ -84,7 +88,8 @@ impl<'a> Sheet<'a> {
         gateway: &'a Gateway,
         given: &[Speaker],
     ) -> Result<Self, Unprintable> {
-        let family = Family::of(gateway.address);
+        let address = gateway.address().ok_or_else(|| Unprintable::IsRange(name.to_owned()))?;
+        let family = Family::of(address);
         let listeners = config.router.listen.iter().filter(|socket| Family::of(socket.ip()) == family);
         let speakers = match (given, gateway.source_address) {
             ([], Some(address)) => vec![Speaker::Address(address)],
@@ -95,13 +100,13 @@ impl<'a> Sheet<'a> {
             (given, _) => given.to_vec(),
         };
         if let Some(speaker) = speakers.iter().find(|speaker| speaker.family() != family) {
-            return Err(Unprintable::OtherFamily { gateway: gateway.address, speaker: *speaker });
+            return Err(Unprintable::OtherFamily { gateway: address, speaker: *speaker });
         }
         // A gateway takes a connection from any port, but must know which one to make its own to.
         let ports: BTreeSet<u16> = listeners.map(std::net::SocketAddr::port).filter(|port| *port != 0).collect();
         let connect_to = ports.first().copied();
         let filters = gateway.families.iter().map(|family| Filter::new(config, gateway, *family)).collect();
-        Ok(Sheet { name, gateway, asn: config.router.asn, speakers, connect_to, filters })
+        Ok(Sheet { name, gateway, address, asn: config.router.asn, speakers, connect_to, filters })
     }
 
     pub(super) fn is_external(&self) -> bool {

@@ -26,7 +26,7 @@ mod sources;
 
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
-use crate::speaker::{GatewayReport, Speaker};
+use crate::speaker::{GatewayReport, RangeReport, Speaker};
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -71,7 +71,7 @@ impl Shared {
     }
 
     /// What the gateways' tasks say, by name.
-    async fn reports(&self) -> Vec<GatewayReport> {
+    async fn reports(&self) -> (Vec<GatewayReport>, Vec<RangeReport>) {
         self.speaker.lock().await.report().await
     }
 }
@@ -94,7 +94,7 @@ fn router(shared: Shared) -> Router {
     Router::new()
         .route("/metrics", get(metrics::scrape))
         .route("/api/v1/gateways", get(gateways::all))
-        .route("/api/v1/gateways/{name}", get(gateways::one))
+        .route("/api/v1/gateways/{*name}", get(gateways::one))
         .route("/api/v1/sources", get(sources::all))
         .route("/api/v1/sources/{name}", get(sources::one))
         .route("/api/v1/routes", get(routes::page))

@@ -3,6 +3,7 @@
 use super::chatter::{Chatter, Line};
 use super::net::{Later, Net, Stream, Target};
 use super::password::Password;
+use super::range::RangeReport;
 use super::socket::md5::Md5Drops;
 use super::writer::{Control, Writer};
 use crate::clock::Clock;
@@ -16,12 +17,13 @@ use fingerpost_core::model::{Family, GatewayId, PerFamily, Time};
 use fingerpost_core::view::Chunk;
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 /// What a gateway's connections tell its task.
@@ -36,8 +38,10 @@ pub(super) enum Event {
 
 /// What others tell a gateway's task.
 pub(super) enum Command {
-    /// The gateway connected.
-    Accepted(Box<dyn Stream>),
+    /// A gateway connected from this address.
+    Accepted(IpAddr, Box<dyn Stream>),
+    /// How are all that came from a range?
+    Reports(oneshot::Sender<(RangeReport, Vec<GatewayReport>)>),
     /// How is it?
     Status(oneshot::Sender<Told>),
     /// What its connections are signed with from now on.
@@ -84,7 +88,24 @@ pub(super) struct Gateway {
     chatter: Chatter,
     /// One request for everything at a time is on its way to the engine: the next one would get the same answer.
     refreshes: PerFamily<Arc<Semaphore>>,
+    /// When it ends by itself, if nothing happens until then: it came from a range.
+    leaves: Leaves,
 }
+
+/// When a gateway that came from a range is forgotten.
+enum Leaves {
+    /// It is configured by its address.
+    Never,
+    /// It has a session.
+    NotNow,
+    /// It has had none yet, or none since.
+    At(Instant),
+}
+
+/// Until then who has connected must have a session.
+const UNFINISHED: Duration = Duration::from_secs(30);
+/// For so long one whose session has ended can still be seen, and what it said last.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// Dropping it stops both tasks, except that a closing writer may finish what it owes.
 struct Connection {
@@ -104,12 +125,14 @@ pub(super) struct Parts {
     pub(super) net: Arc<dyn Net>,
     pub(super) engine: EngineHandle,
     pub(super) on_up: Arc<dyn Fn() + Send + Sync>,
+    /// It is configured by its address, and does not end by itself.
+    pub(super) stays: bool,
 }
 
 /// Runs until told to stop.
 pub(super) async fn run(parts: Parts, commands: mpsc::UnboundedReceiver<Command>) {
     let (events, received) = mpsc::channel(EVENTS);
-    let Parts { id, name, target, password, neighbour, clock, net, engine, on_up } = parts;
+    let Parts { id, name, target, password, neighbour, clock, net, engine, on_up, stays } = parts;
     let gateway = Gateway {
         id,
         name,
@@ -130,6 +153,7 @@ pub(super) async fn run(parts: Parts, commands: mpsc::UnboundedReceiver<Command>
         last_failure: None,
         chatter: Chatter::new(),
         refreshes: PerFamily::from_fn(|_| Arc::new(Semaphore::new(1))),
+        leaves: if stays { Leaves::Never } else { Leaves::At(Instant::now() + UNFINISHED) },
     };
     gateway.run(commands, received).await;
 }
@@ -142,10 +166,12 @@ impl Gateway {
             let deadline = self.neighbour.next_deadline().map(|at| self.clock.instant(at));
             tokio::select! {
                 command = commands.recv() => match command {
-                    Some(Command::Accepted(stream)) => {
+                    Some(Command::Accepted(_, stream)) => {
                         let id = self.connect(stream);
                         self.input(Input::Accepted(id));
                     }
+                    // It is no range.
+                    Some(Command::Reports(_)) => {}
                     Some(Command::Status(answer)) => {
                         let _ = answer.send(Told { status: self.neighbour.status(), hint: self.hint() });
                     }
@@ -183,7 +209,11 @@ impl Gateway {
                         Err(error) => self.input(Input::ConnectFailed(limits::explained(&error))),
                     }
                 }
-                () = async { match deadline { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => {
+                () = async { match self.leaves { Leaves::At(at) => sleep_until(at).await, _ => std::future::pending().await } } => {
+                    self.input(Input::Stop(Stop::Handover));
+                    return;
+                }
+                () = async { match deadline { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {
                     let mut effects = Vec::new();
                     self.neighbour.on_deadline(self.clock.now(), &mut effects);
                     self.carry_out(effects);
@@ -293,6 +323,7 @@ impl Gateway {
         let number = self.engine.attach(self.id, connection.to_writer.clone());
         self.session = Some((id, number));
         self.last_failure = None;
+        self.leave(None);
         let names: Vec<_> =
             agreed.families.iter().filter(|(_, on)| on.is_some()).map(|(family, _)| family.name()).collect();
         if self.may_say() {
@@ -324,10 +355,20 @@ impl Gateway {
             self.engine.send(EngineInput::SessionDown(self.id, number), None);
         }
         self.md5_drops = Md5Drops::now();
+        self.leave(Some(REMEMBERED));
+    }
+
+    fn leave(&mut self, after: Option<Duration>) {
+        if !matches!(self.leaves, Leaves::Never) {
+            self.leaves = after.map_or(Leaves::NotNow, |after| Leaves::At(Instant::now() + after));
+        }
     }
 
     /// Says why no session comes up, once for each reason in a row.
     fn failed(&mut self, end: End) {
+        if self.connections.is_empty() && self.neighbour.status().established == 0 {
+            self.leave(Some(Duration::ZERO));
+        }
         if self.last_failure.as_ref() == Some(&end) || end == End::Collision {
             tracing::debug!(gateway = self.name, reason = end.reason(), "{end}");
             return;
@@ -399,6 +440,8 @@ pub struct GatewayReport {
     pub status: Option<Status>,
     /// What may be wrong where the status cannot say it.
     pub hint: Option<String>,
+    /// The name of the range that it came from.
+    pub range: Option<String>,
     /// When this was.
     pub at: Time,
 }

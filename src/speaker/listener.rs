@@ -25,20 +25,25 @@ pub(super) struct Entry {
 #[derive(Default)]
 pub(super) struct Roll {
     pub(super) by_address: HashMap<IpAddr, Entry>,
+    /// The longest prefixes first.
+    pub(super) ranges: Vec<(Prefix, Entry)>,
 }
 
 impl Roll {
     fn find(&self, address: IpAddr) -> Option<&Entry> {
-        self.by_address.get(&address)
+        let of_range = || self.ranges.iter().find(|(within, _)| within.contains(address)).map(|(_, entry)| entry);
+        self.by_address.get(&address).or_else(of_range)
     }
 
     /// Whose connections are signed with what.
     fn keys(&self) -> BTreeMap<Prefix, Secret> {
-        let of_addresses = self.by_address.iter().filter_map(|(address, entry)| match &entry.password {
-            Password::Usable(key) => Some((Prefix::truncated((*address).into()), key.clone())),
+        let of_addresses = self.by_address.iter().map(|(address, entry)| (Prefix::truncated((*address).into()), entry));
+        let all = of_addresses.chain(self.ranges.iter().map(|(within, entry)| (*within, entry)));
+        let keys = all.filter_map(|(peers, entry)| match &entry.password {
+            Password::Usable(key) => Some((peers, key.clone())),
             _ => None,
         });
-        of_addresses.collect()
+        keys.collect()
     }
 }
 
@@ -130,8 +135,8 @@ impl Listening {
 
     fn take(&self, peer: SocketAddr, incoming: Box<dyn Incoming>) {
         // Closed before any OPEN: a stranger learns nothing and costs nothing.
-        let Some(Entry { target, password, commands }) = self.roll.borrow().find(peer.ip().to_canonical()).cloned()
-        else {
+        let address = peer.ip().to_canonical();
+        let Some(Entry { target, password, commands }) = self.roll.borrow().find(address).cloned() else {
             tracing::debug!(peer = %peer, "connection from an address that is no gateway's: closed");
             return;
         };
@@ -139,8 +144,9 @@ impl Listening {
             tracing::debug!(peer = %peer, "connection from a gateway whose password cannot be used: closed");
             return;
         };
+        let target = Target { address: SocketAddr::new(address, target.address.port()), ..target };
         match incoming.fit(&target, key) {
-            Ok(stream) => _ = commands.send(Command::Accepted(stream)),
+            Ok(stream) => _ = commands.send(Command::Accepted(address, stream)),
             Err(error) => tracing::warn!(peer = %peer, "connection from a gateway refused: {error}"),
         }
     }

@@ -4,11 +4,12 @@ use super::gateway::{self, Command, GatewayReport, Parts};
 use super::listener::{Entry, Expected, Listeners, Roll};
 use super::net::{Net, Target};
 use super::password::Password;
+use super::range::{self, RangeParts, RangeReport};
 use super::socket::md5::Md5Drops;
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use fingerpost_core::bgp::neighbour::{Neighbour, NeighbourConfig, Stop};
-use fingerpost_core::model::GatewayId;
+use fingerpost_core::model::{GatewayId, Prefix};
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -26,8 +27,10 @@ pub struct GatewayConfig {
     pub id: GatewayId,
     /// Its name in the configuration.
     pub name: String,
-    /// Where it is.
+    /// Where it is; of a range, how its gateways' connections are fitted.
     pub target: Target,
+    /// From where gateways may come, and how many at a time; None: it is one, at its address.
+    pub range: Option<(Prefix, usize)>,
     /// The file with the key that its connections are signed with; None: they are not.
     pub password_file: Option<PathBuf>,
     /// The session.
@@ -61,7 +64,7 @@ pub struct Speaker {
 type Passwords = HashMap<PathBuf, Password>;
 
 /// How long a task may take to answer, or to say goodbye.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// How long it is waited for files that are read while everything runs; they are taken the next time.
 const GLANCE: Duration = Duration::from_millis(100);
 /// How often it is said at the most that the kernel drops segments.
@@ -125,11 +128,18 @@ impl Speaker {
     fn expect(&self) {
         let mut running: Vec<&Running> = self.running.values().collect();
         running.sort_by_key(|running| (running.config.neighbour.passive, std::cmp::Reverse(running.config.id)));
-        let by_address = running.into_iter().map(|running| {
+        let mut roll = Roll::default();
+        for running in running {
             let (target, password) = (running.config.target.clone(), running.password.clone());
-            (target.address.ip(), Entry { target, password, commands: running.commands.clone() })
-        });
-        self.expected.replace(Roll { by_address: by_address.collect() });
+            let address = target.address.ip();
+            let entry = Entry { target, password, commands: running.commands.clone() };
+            match running.config.range {
+                None => _ = roll.by_address.insert(address, entry),
+                Some((within, _)) => roll.ranges.push((within, entry)),
+            }
+        }
+        roll.ranges.sort_by_key(|(within, _)| std::cmp::Reverse(within.length()));
+        self.expected.replace(roll);
     }
 
     /// Reads the password files again: gateways whose key cannot be used, can be used now or is another are told.
@@ -210,9 +220,16 @@ impl Speaker {
     }
 
     /// Asks every gateway's task how it is. All are asked at once: tasks that do not answer cost one wait together.
-    pub async fn report(&self) -> Vec<GatewayReport> {
+    pub async fn report(&self) -> (Vec<GatewayReport>, Vec<RangeReport>) {
+        let mut ranges = Vec::new();
         let mut asked = Vec::with_capacity(self.running.len());
         for running in self.running.values() {
+            if running.config.range.is_some() {
+                let (answer, answered) = oneshot::channel();
+                let _ = running.commands.send(Command::Reports(answer));
+                ranges.push(answered);
+                continue;
+            }
             let (answer, answered) = oneshot::channel();
             let _ = running.commands.send(Command::Status(answer));
             asked.push((running, answered));
@@ -223,10 +240,17 @@ impl Speaker {
             let told = timeout_at(deadline, answered).await.ok().and_then(Result::ok);
             let (status, hint) = told.map_or((None, None), |told| (Some(told.status), told.hint));
             let GatewayConfig { id, name, target, .. } = running.config.clone();
-            reports.push(GatewayReport { id, name, target, status, hint, at: self.clock.now() });
+            reports.push(GatewayReport { id, name, target, status, hint, range: None, at: self.clock.now() });
+        }
+        let mut of_ranges = Vec::with_capacity(ranges.len());
+        for answered in ranges {
+            if let Ok(Ok((range, of_range))) = timeout_at(deadline, answered).await {
+                of_ranges.push(range);
+                reports.extend(of_range);
+            }
         }
         reports.sort_by(|a, b| a.name.cmp(&b.name));
-        reports
+        (reports, of_ranges)
     }
 
     /// Ends every session so that the gateways keep the routes.
@@ -241,6 +265,21 @@ impl Speaker {
 
     fn start(&self, config: GatewayConfig, password: Password) -> Running {
         let seed = self.seed ^ (u64::from(config.id.0) << 32);
+        let (commands, received) = mpsc::unbounded_channel();
+        if let Some((_, limit)) = config.range {
+            let parts = RangeParts {
+                config: config.clone(),
+                limit,
+                clock: self.clock,
+                net: Arc::clone(&self.net),
+                engine: self.engine.clone(),
+                restarting: self.restarting,
+                seed,
+                on_up: Arc::clone(&self.on_up),
+            };
+            let task = tokio::spawn(range::run(parts, received));
+            return Running { config, password, commands, task };
+        }
         let parts = Parts {
             id: config.id,
             name: config.name.clone(),
@@ -251,8 +290,8 @@ impl Speaker {
             net: Arc::clone(&self.net),
             engine: self.engine.clone(),
             on_up: Arc::clone(&self.on_up),
+            stays: true,
         };
-        let (commands, received) = mpsc::unbounded_channel();
         let task = tokio::spawn(gateway::run(parts, received));
         Running { config, password, commands, task }
     }

@@ -104,7 +104,7 @@ fn the_fence_arrives() {
 fn gateways_arrive() {
     let config = whole();
     let b = &config.gateways["core-b"];
-    assert_eq!((b.address, b.port), ("10.169.0.1".parse().unwrap(), 1790));
+    assert_eq!((b.address(), b.port), (Some("10.169.0.1".parse().unwrap()), 1790));
     assert_eq!(
         (b.asn, b.platform, b.policy.as_deref()),
         (Asn::new(64500).unwrap(), Platform::Generic, Some("default"))
@@ -231,6 +231,14 @@ fn hops_of_gtsm_follow_multihop_or_say_how_far() {
         let config = parse(&with(8, &text)).unwrap_or_else(|faults| panic!("{faults}"));
         assert_eq!(config.gateways["a"].ttl_security, hops, "{keys}");
     }
+}
+
+#[test]
+fn a_range_is_passive_and_of_its_own_family() {
+    let text = "  a: { listen_range: 10.168.0.0/24, asn: 64512, policy: all }";
+    let a = parse(&with(8, text)).unwrap_or_else(|faults| panic!("{faults}")).gateways["a"].clone();
+    assert_eq!(a.remote, config::Remote::Range { within: "10.168.0.0/24".parse().unwrap(), limit: 100 });
+    assert_eq!((a.address(), a.passive, a.families), (None, true, [Family::Ipv4].into()));
 }
 
 /// A reload compares parts: text that says the same is the same.

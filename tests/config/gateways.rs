@@ -133,6 +133,36 @@ fn a_wrong_gateway_is_refused() {
         ],
     );
     refuses(
+        "what contradicts a range",
+        8,
+        r#"  a: { listen_range: 10.168.0.0/24, address: 10.168.0.1, port: 1, source_address: 10.168.0.2, passive: false, asn: 64500, policy: all }
+  b: { listen_range: 10.0.0.0/7, asn: 64500, policy: all }
+  c: { listen_range: "fd00:1::/64", families: [ipv4], asn: 64500, policy: all }
+  d: { address: 10.168.0.4, listen_limit: 5, asn: 64500, policy: all }
+  e: { listen_range: 10.168.1.0/24, listen_limit: 0, asn: 64500, policy: all }"#,
+        &[
+            r#"8:37: gateways.a.address: listen_range is given: a gateway has one of the two: remove address"#,
+            r#"8:58: gateways.a.port: gateways of a range connect to us: remove port"#,
+            r#"8:67: gateways.a.source_address: gateways of a range connect to us: remove source_address"#,
+            r#"8:104: gateways.a.passive: gateways of a range connect to us: remove passive"#,
+            r#"9:22: gateways.b.listen_range: 10.0.0.0/7 lets half the world in: write the hosts' subnet, /8 or longer"#,
+            r#"10:22: gateways.c.listen_range: nothing listens for its connection: give router.listen an ipv6 address, or remove listen_range"#,
+            r#"11:29: gateways.d.listen_limit: there is no listen_range: remove it, or give the range"#,
+            r#"12:51: gateways.e.listen_limit: 0 is out of range: write a whole number from 1 to 10000"#,
+        ],
+    );
+    refuses(
+        "a range twice, and a gateway without the key that its range has",
+        8,
+        r#"  a: { listen_range: 10.168.0.0/24, asn: 64500, policy: all, password_file: /dev/null }
+  b: { listen_range: 10.168.0.0/24, asn: 64500, policy: all }
+  c: { address: 10.168.0.1, asn: 64500, policy: all }"#,
+        &[
+            r#"9:22: gateways.b.listen_range: is also the range of gateways.a: remove one of the two"#,
+            r#"10:3: gateways.c.password_file: missing: its address is in the range of gateways.a, whose connections are signed: give it one: the kernel wants a signature from all of that range"#,
+        ],
+    );
+    refuses(
         "what cannot be an interface",
         8,
         r#"  a: { address: 10.168.0.1, asn: 64500, policy: all, interface: an-interface-name }

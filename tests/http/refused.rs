@@ -52,7 +52,7 @@ async fn each_bad_request_is_told_what_to_write_instead() {
         ("/api/v1", 404, "there is no /api/v1", paths),
         ("/api/v1/gateways/", 404, "there is no /api/v1/gateways/", paths),
         ("/api/v2/routes?limit=1", 404, "there is no /api/v2/routes", paths),
-        ("/api/v1/gateways/a/b", 404, "there is no /api/v1/gateways/a/b", paths),
+        ("/api/v1/sources/a/b", 404, "there is no /api/v1/sources/a/b", paths),
         ("/api/v1/gateways/core-z", 404, "no gateway is named \"core-z\"", "GET /api/v1/gateways lists them"),
         ("/api/v1/gateways/a%0Ab", 404, "no gateway is named \"a\\nb\"", "GET /api/v1/gateways lists them"),
         ("/api/v1/sources/prod", 404, "no source is named \"prod\"", "GET /api/v1/sources lists them"),

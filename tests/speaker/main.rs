@@ -8,4 +8,5 @@
 mod client;
 mod passwords;
 mod peer;
+mod ranges;
 mod world;

@@ -91,6 +91,19 @@ impl Session {
         self.stream.write_all(&message).await.unwrap();
     }
 
+    /// Reads UPDATEs up to End-of-RIB: the prefixes announced.
+    pub(crate) async fn table(&mut self) -> Vec<Prefix> {
+        let mut prefixes = Vec::new();
+        loop {
+            let frame = self.expect(MessageKind::Update).await;
+            if frame.body.len() == 4 {
+                prefixes.sort();
+                return prefixes;
+            }
+            prefixes.extend(announced(&frame.body));
+        }
+    }
+
     /// Reads up to the next message of this kind.
     pub(crate) async fn expect(&mut self, kind: MessageKind) -> Frame {
         loop {
@@ -118,4 +131,20 @@ impl Session {
         };
         timeout(BOUND, read).await.expect("neither a message nor an end")
     }
+}
+
+/// The prefixes of an UPDATE's own field (RFC 4271 §4.3).
+fn announced(body: &[u8]) -> Vec<Prefix> {
+    let length = |at: usize| usize::from(u16::from_be_bytes([body[at], body[at + 1]]));
+    let attributes = 2 + length(0);
+    let mut rest = &body[attributes + 2 + length(attributes)..];
+    let mut prefixes = Vec::new();
+    while let [bits, more @ ..] = rest {
+        let (octets, after) = more.split_at(usize::from(*bits).div_ceil(8));
+        let mut address = [0; 4];
+        address[..octets.len()].copy_from_slice(octets);
+        prefixes.push(format!("{}/{bits}", std::net::Ipv4Addr::from(address)).parse().unwrap());
+        rest = after;
+    }
+    prefixes
 }

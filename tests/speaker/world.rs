@@ -95,7 +95,7 @@ sources:
   lab: {{ file: {{ path: hosts.yaml, poll: 100ms }} }}
 fence:
   prefixes: [ {{ within: 10.244.0.0/16, lengths: 16-32 }} ]
-  next_hops: [ 10.168.0.0/16, 127.0.0.0/8 ]
+  next_hops: [ 10.168.0.0/16 ]
 gateways: {{ {gateways} }}
 policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}
 http: {{ listen: \"{http}\" }}

@@ -57,6 +57,8 @@ pub struct GatewayRow {
     pub id: GatewayId,
     /// Its name in the configuration.
     pub name: String,
+    /// The range that it came from.
+    pub range: Option<GatewayId>,
     /// Its policy's name.
     pub policy: String,
     /// Whether its routes carry GRACEFUL_SHUTDOWN (RFC 8326).

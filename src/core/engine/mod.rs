@@ -16,7 +16,7 @@ mod tests;
 mod views;
 
 pub use look::{ClaimRow, GatewayRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
-pub use outlets::{SessionNumber, SessionUp};
+pub use outlets::{Joined, SessionNumber, SessionUp};
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
@@ -33,6 +33,10 @@ use views::{Passed, ViewId, Views};
 pub enum Input {
     /// A transport has something to say.
     Report(SourceId, Attempt, Report),
+    /// Somebody from the range that a gateway's entry names has connected: a gateway of its own from now on.
+    Joined(Joined),
+    /// It is forgotten.
+    Left(GatewayId),
     /// A session with a gateway is established.
     SessionUp(GatewayId, SessionUp),
     /// That session is over.
@@ -125,6 +129,8 @@ impl Engine {
                 }
                 self.apply(id, outcome, effects);
             }
+            Input::Joined(joined) => self.outlets.join(joined),
+            Input::Left(gateway) => self.outlets.leave(gateway),
             Input::SessionUp(gateway, up) => self.outlets.session_up(gateway, up, &mut self.views, &self.table),
             Input::SessionDown(gateway, session) => self.outlets.session_down(gateway, session),
             Input::Refresh(gateway, session, family) => {

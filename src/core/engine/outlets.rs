@@ -6,6 +6,7 @@ use crate::bgp::wire::Encoding;
 use crate::model::{Family, GatewayId, PerFamily};
 use crate::table::Table;
 use crate::view::{CHUNK_BYTES, Chunk, Exclusion, Feed, Stamp, View};
+use hashbrown::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,6 +24,20 @@ pub struct SessionUp {
     /// Both sides know BoRR and EoRR (RFC 7313).
     pub enhanced_refresh: bool,
     /// The gateway's address: never a next hop for itself.
+    pub address: IpAddr,
+}
+
+/// A gateway that came from a range (a dynamic neighbour): it is told what the range's entry says, except for routes via
+/// its own address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Joined {
+    /// Its number.
+    pub id: GatewayId,
+    /// The number of the range's entry.
+    pub range: GatewayId,
+    /// Its name: the entry's and its address.
+    pub name: String,
+    /// Where it connected from: as a host, it is a next hop itself.
     pub address: IpAddr,
 }
 
@@ -55,6 +70,8 @@ struct Outlet {
     session: Option<Session>,
     /// Families whose End-of-RIB an earlier session of this process brought: what the gateway keeps since is ours.
     completed: PerFamily<bool>,
+    /// The range that it came from, and its address.
+    joined: Option<(GatewayId, IpAddr)>,
 }
 
 impl Outlet {
@@ -72,6 +89,8 @@ impl Outlet {
 #[derive(Default)]
 pub(super) struct Outlets {
     outlets: Vec<Outlet>,
+    /// Where in it each is: there may be a thousand, and each has something to say for every change.
+    places: HashMap<GatewayId, usize>,
     /// Whose turn it is for a slice of a dump.
     turn: usize,
 }
@@ -80,13 +99,22 @@ impl Outlets {
     /// Takes the gateways as they are configured now. Sessions stay; where policy or exclusion changed, the difference
     /// goes out.
     pub(super) fn reconfigure(&mut self, gateways: Vec<GatewaySettings>, views: &mut Views, table: &Table) {
-        let mut before = std::mem::take(&mut self.outlets);
-        for settings in gateways {
-            let place = before.iter().position(|outlet| outlet.settings.id == settings.id);
+        let by_id: HashMap<GatewayId, &GatewaySettings> =
+            gateways.iter().map(|settings| (settings.id, settings)).collect();
+        let still_joined = |outlet: &Outlet| {
+            let (range, address) = outlet.joined?;
+            Some(of_joined(by_id.get(&range)?, outlet.settings.id, outlet.settings.name.clone(), address))
+        };
+        let joined: Vec<GatewaySettings> = self.outlets.iter().filter_map(still_joined).collect();
+        drop(by_id);
+        let old = std::mem::take(&mut self.outlets);
+        let mut before: HashMap<GatewayId, Outlet> =
+            old.into_iter().map(|outlet| (outlet.settings.id, outlet)).collect();
+        for settings in gateways.into_iter().chain(joined) {
             let ids = PerFamily::from_fn(|family| views.find(&settings.policy, settings.drain, family));
-            let Some(mut outlet) = place.map(|place| before.swap_remove(place)) else {
+            let Some(mut outlet) = before.remove(&settings.id) else {
                 let completed = PerFamily::default();
-                self.outlets.push(Outlet { settings, views: ids, session: None, completed });
+                self.outlets.push(Outlet { settings, views: ids, session: None, completed, joined: None });
                 continue;
             };
             if outlet.settings.exclusion.own != settings.exclusion.own {
@@ -104,10 +132,33 @@ impl Outlets {
             }
             self.outlets.push(outlet);
         }
+        self.places = self.outlets.iter().zip(0..).map(|(outlet, place)| (outlet.settings.id, place)).collect();
+    }
+
+    /// A range that is no longer configured takes nobody in.
+    pub(super) fn join(&mut self, joined: Joined) {
+        let Joined { id, range, name, address } = joined;
+        let Some(of_range) = self.places.get(&range).and_then(|&place| self.outlets.get(place)) else { return };
+        let settings = of_joined(&of_range.settings, id, name, address);
+        let (views, completed, joined) = (of_range.views, PerFamily::default(), Some((range, address)));
+        self.places.insert(id, self.outlets.len());
+        self.outlets.push(Outlet { settings, views, session: None, completed, joined });
+    }
+
+    pub(super) fn leave(&mut self, gateway: GatewayId) {
+        let Some(place) = self.places.remove(&gateway) else { return };
+        self.outlets.swap_remove(place);
+        if let Some(moved) = self.outlets.get(place) {
+            self.places.insert(moved.settings.id, place);
+        }
+    }
+
+    fn outlet(&mut self, gateway: GatewayId) -> Option<&mut Outlet> {
+        self.outlets.get_mut(*self.places.get(&gateway)?)
     }
 
     pub(super) fn session_up(&mut self, gateway: GatewayId, up: SessionUp, views: &mut Views, table: &Table) {
-        let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.settings.id == gateway) else { return };
+        let Some(outlet) = self.outlet(gateway) else { return };
         let feeds = PerFamily::from_fn(|family| {
             let encoding = up.families[family]?;
             let view = outlet.view(family, views)?;
@@ -122,7 +173,7 @@ impl Outlets {
     }
 
     pub(super) fn session_down(&mut self, gateway: GatewayId, number: SessionNumber) {
-        if let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.settings.id == gateway)
+        if let Some(outlet) = self.outlet(gateway)
             && let Some(session) = outlet.session.take_if(|session| session.up.number == number)
         {
             for (family, feed) in session.feeds.iter() {
@@ -132,7 +183,7 @@ impl Outlets {
     }
 
     pub(super) fn refresh(&mut self, gateway: GatewayId, number: SessionNumber, family: Family, views: &mut Views) {
-        let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.settings.id == gateway) else { return };
+        let Some(outlet) = self.outlet(gateway) else { return };
         let id = outlet.views[family];
         if let Some(session) = outlet.session.as_mut().filter(|session| session.up.number == number)
             && let (Some(feed), Some(view)) = (&mut session.feeds[family], id.and_then(|id| views.get_mut(id)))
@@ -153,7 +204,7 @@ impl Outlets {
     }
 
     pub(super) fn written(&mut self, gateway: GatewayId, number: SessionNumber, octets: usize) {
-        if let Some(outlet) = self.outlets.iter_mut().find(|outlet| outlet.settings.id == gateway)
+        if let Some(outlet) = self.outlet(gateway)
             && let Some(session) = outlet.session.as_mut().filter(|session| session.up.number == number)
         {
             session.in_flight = session.in_flight.saturating_sub(octets);
@@ -273,6 +324,7 @@ impl Outlets {
             super::GatewayRow {
                 id: outlet.settings.id,
                 name: outlet.settings.name.clone(),
+                range: outlet.joined.map(|(range, _)| range),
                 policy: outlet.settings.policy.clone(),
                 drain: outlet.settings.drain,
                 exported: views.sizes(&outlet.settings.policy, outlet.settings.drain),
@@ -290,6 +342,13 @@ impl Outlets {
             }
         })
     }
+}
+
+/// What somebody from the range may be told.
+fn of_joined(range: &GatewaySettings, id: GatewayId, name: String, address: IpAddr) -> GatewaySettings {
+    let mut settings = GatewaySettings { id, name, ..range.clone() };
+    settings.exclusion.own = vec![address];
+    settings
 }
 
 impl Outlet {

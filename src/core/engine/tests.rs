@@ -9,4 +9,5 @@ mod histories;
 mod lab;
 mod lists;
 mod promises;
+mod ranges;
 mod store;

@@ -123,14 +123,14 @@ pub(super) async fn one(
     }
 }
 
-/// What configured names consist of.
+/// What names consist of: configured ones and, of those that came from a range, their addresses.
 fn is_of_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "-_.".contains(c)
+    c.is_ascii_alphanumeric() || "-_./:".contains(c)
 }
 
 async fn ask(shared: &Shared) -> Result<(HashMap<GatewayId, GatewayRow>, Vec<GatewayReport>), Problem> {
     let rows = shared.look(Engine::gateway_rows).await?;
-    Ok((rows.into_iter().map(|row| (row.id, row)).collect(), shared.reports().await))
+    Ok((rows.into_iter().map(|row| (row.id, row)).collect(), shared.reports().await.0))
 }
 
 impl Gateway {

@@ -67,6 +67,12 @@ metrics! {
         "BGP messages received from the gateway.";
     MESSAGES_SENT COUNTER "fingerpost_messages_sent_total" ["gateway" "kind"]
         "BGP messages sent to the gateway.";
+    RANGE_SESSIONS GAUGE "fingerpost_range_sessions" ["gateway"]
+        "Sessions with gateways that came from the range (listen_range).";
+    RANGE_LIMIT GAUGE "fingerpost_range_limit" ["gateway"]
+        "How many gateways may come from the range at a time.";
+    RANGE_REFUSED COUNTER "fingerpost_range_refused_connections_total" ["gateway"]
+        "Connections that were closed because the range had as many gateways as it may have.";
     TCP_MD5_DROPPED COUNTER "fingerpost_tcp_md5_dropped_segments_total" ["kind"]
         "Segments that the kernel dropped for their TCP MD5 signature, of every socket of the machine (or network namespace).";
 }

@@ -42,11 +42,12 @@ pub(super) async fn scrape(State(shared): State<Shared>) -> Result<Response, Pro
         routes: engine.count_routes(),
     };
     let rows = shared.look(look).await?;
-    let reports = shared.reports().await;
+    let (reports, ranges) = shared.reports().await;
     let now = Now { clock: &shared.clock, at: shared.clock.now() };
     let mut sheet = Sheet::default();
     table::fill(&mut sheet, &rows, &now);
     session::fill(&mut sheet, &reports, &now);
+    session::ranges(&mut sheet, &ranges, &reports);
     let build = crate::cli::build();
     sheet.put(&catalogue::BUILD_INFO, [build.version, build.commit.unwrap_or("unknown")], 1.0);
     let loaded = shared.config_loaded.load(Ordering::Relaxed);

@@ -2,8 +2,8 @@
 
 use super::catalogue as metric;
 use super::sheet::Sheet;
-use super::{Now, number, truth};
-use crate::speaker::{GatewayReport, Md5Drops};
+use super::{Now, number, size, truth};
+use crate::speaker::{GatewayReport, Md5Drops, RangeReport};
 use fingerpost_core::bgp::neighbour::State;
 
 /// Every state, for the zeros.
@@ -11,11 +11,23 @@ const STATES: [State; 6] =
     [State::Idle, State::Connect, State::Active, State::OpenSent, State::OpenConfirm, State::Established];
 
 pub(super) fn fill(sheet: &mut Sheet, reports: &[GatewayReport], now: &Now<'_>) {
-    for report in reports {
+    // Hosts that peer in are many: they are counted by range.
+    for report in reports.iter().filter(|report| report.range.is_none()) {
         session(sheet, report, now);
     }
     for (kind, count) in Md5Drops::now().iter() {
         sheet.put(&metric::TCP_MD5_DROPPED, [kind], number(count));
+    }
+}
+
+pub(super) fn ranges(sheet: &mut Sheet, ranges: &[RangeReport], reports: &[GatewayReport]) {
+    for RangeReport { name, limit, refused } in ranges {
+        let of_range = reports.iter().filter(|report| report.range.as_deref() == Some(name));
+        let up =
+            of_range.filter(|report| report.status.as_ref().is_some_and(|status| status.state == State::Established));
+        sheet.put(&metric::RANGE_SESSIONS, [name], size(up.count()));
+        sheet.put(&metric::RANGE_LIMIT, [name], size(*limit));
+        sheet.put(&metric::RANGE_REFUSED, [name], number(*refused));
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) fn fill(sheet: &mut Sheet, rows: &Rows, now: &Now<'_>) {
     for (family, routes) in rows.routes.iter() {
         sheet.put(&metric::ROUTES, [family.name()], size(*routes));
     }
-    for row in &rows.gateways {
+    for row in rows.gateways.iter().filter(|row| row.range.is_none()) {
         for family in Family::ALL {
             gateway(sheet, row, family);
         }

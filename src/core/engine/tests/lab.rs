@@ -109,7 +109,7 @@ pub(super) fn settings(variant: u8) -> Settings {
 }
 
 /// What gateway `n` has agreed to: eBGP without brackets, eBGP with two-octet AS numbers, iBGP.
-fn encoding(n: u32) -> Encoding {
+pub(super) fn encoding(n: u32) -> Encoding {
     Encoding {
         session: if n == 2 { SessionType::Internal } else { SessionType::External },
         local_asn: Asn::new(4_200_000_001).unwrap(),

@@ -1,0 +1,97 @@
+//! Gateways that join from a range (dynamic neighbours).
+
+use super::super::{Effect, Input, Joined, SessionNumber, SessionUp};
+use super::lab::{Lab, addresses, encoding, prefix, settings};
+use super::store::Host;
+use crate::model::{GatewayId, PerFamily, Prefix, Time};
+use crate::testing::Gateway;
+use crate::view::Chunk;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+const RANGE: GatewayId = GatewayId(0);
+
+fn joined(n: u32) -> GatewayId {
+    GatewayId(n | 1 << 31)
+}
+
+/// Three hosts with a subnet each.
+fn hosts() -> Lab {
+    let mut lab = Lab::new();
+    for n in 0..3 {
+        lab.put(0, n, Host { addresses: addresses(n), subnets: vec![prefix(2 * n)] });
+    }
+    lab.settle();
+    lab
+}
+
+fn join(lab: &mut Lab, n: u32, address: IpAddr) {
+    let mut effects = Vec::new();
+    let of_range = Joined { id: joined(n), range: RANGE, name: format!("hosts/{address}"), address };
+    let families = PerFamily { ipv4: Some(encoding(0)), ipv6: None };
+    let up = SessionUp { number: SessionNumber(u64::from(n) + 1000), families, enhanced_refresh: false, address };
+    lab.engine.handle(Time::ZERO, Input::Joined(of_range), &mut effects);
+    lab.engine.handle(Time::ZERO, Input::SessionUp(joined(n), up), &mut effects);
+    assert!(effects.is_empty());
+}
+
+/// What is handed out to each of them until nothing is left.
+fn handed_out(lab: &mut Lab) -> BTreeMap<GatewayId, Vec<Arc<Chunk>>> {
+    let mut effects = Vec::new();
+    while lab.engine.work(&mut effects) {}
+    let mut chunks: BTreeMap<GatewayId, Vec<Arc<Chunk>>> = BTreeMap::new();
+    for effect in effects {
+        if let Effect::Send(gateway, _, chunk) = effect {
+            chunks.entry(gateway).or_default().push(chunk);
+        }
+    }
+    chunks
+}
+
+fn table(chunks: &[Arc<Chunk>]) -> Vec<Prefix> {
+    let mut gateway = Gateway::new(PerFamily { ipv4: true, ipv6: false }, &encoding(0));
+    chunks.iter().for_each(|chunk| _ = gateway.hear(chunk));
+    gateway.routes().into_keys().collect()
+}
+
+#[test]
+fn a_host_that_peers_in_is_told_all_routes_but_those_via_itself() {
+    let mut lab = hosts();
+    let strangers = ["10.168.9.8", "10.168.9.9"].map(|text| text.parse().unwrap());
+    for (n, address) in (0..).zip([addresses(0)[0], addresses(1)[0], strangers[0], strangers[1]]) {
+        join(&mut lab, n, address);
+    }
+    let chunks = handed_out(&mut lab);
+    assert_eq!(table(&chunks[&joined(0)]), [prefix(2), prefix(4)]);
+    assert_eq!(table(&chunks[&joined(1)]), [prefix(0), prefix(4)]);
+    assert_eq!(table(&chunks[&joined(2)]), [prefix(0), prefix(2), prefix(4)]);
+    // Who is no next hop shares the octets.
+    assert_eq!(chunks[&joined(2)][0].bytes.as_ptr(), chunks[&joined(3)][0].bytes.as_ptr());
+    assert_ne!(chunks[&joined(0)][0].bytes.as_ptr(), chunks[&joined(3)][0].bytes.as_ptr());
+}
+
+#[test]
+fn who_has_left_is_told_nothing_and_the_others_go_on() {
+    let mut lab = hosts();
+    for n in 0..3 {
+        join(&mut lab, n, IpAddr::from([10, 168, 9, n as u8]));
+    }
+    handed_out(&mut lab);
+    lab.engine.handle(Time::ZERO, Input::Left(joined(0)), &mut Vec::new());
+    // A reload keeps those that are there; then the range goes, and they with it.
+    lab.engine.reconfigure(settings(0));
+    let ids = |lab: &Lab| lab.engine.gateway_rows().iter().map(|row| row.id).collect::<Vec<_>>();
+    assert!(ids(&lab).contains(&joined(1)) && ids(&lab).contains(&joined(2)) && !ids(&lab).contains(&joined(0)));
+    for id in [joined(1), joined(2)] {
+        let number = SessionNumber(u64::from(id.0 & 0xFFFF) + 1000);
+        lab.engine.handle(Time::ZERO, Input::Refresh(id, number, crate::model::Family::Ipv4), &mut Vec::new());
+    }
+    let chunks = handed_out(&mut lab);
+    assert_eq!(chunks.keys().copied().collect::<Vec<_>>(), [joined(1), joined(2)]);
+    let mut without = settings(0);
+    without.gateways.retain(|gateway| gateway.id != RANGE);
+    lab.engine.reconfigure(without);
+    assert!(!ids(&lab).contains(&joined(1)));
+    lab.engine.handle(Time::ZERO, Input::Left(joined(1)), &mut Vec::new());
+}
