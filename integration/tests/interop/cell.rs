@@ -74,7 +74,7 @@ pub(crate) const FEATURES: &[Feature] = &[
     Feature {
         word: "gtsm",
         title: "GTSM",
-        claim: "both sides demand TTL 255: a session; packets with less: none",
+        claim: "both sides demand TTL 255: a session, every route; with less from Fingerpost the gateway has no session for 4 s (that the TTL is why, `c64_gtsm_*` show at the socket)",
         check: secure::gtsm,
     },
     Feature {

@@ -19,7 +19,7 @@ pub(crate) fn gtsm(daemon: Daemon) -> Found {
     let bench = Bench::start_in(setup.lab());
     if daemon == Daemon::Exabgp {
         await_no_session(&bench);
-        return Found::Unsupported("ExaBGP has no session by GTSM over a connection that it accepts");
+        return Found::Unsupported("no session came up over a connection that ExaBGP accepts; why was not found out");
     }
     bench.await_home();
     let bench = restart_with(bench, "ttl_security: true", "ttl_security: false");
