@@ -163,7 +163,17 @@ struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 fn from_object<'a, T: serde::Deserialize<'a>>(value: &'a [u8]) -> Result<T, String> {
     match value.trim_ascii_start().first() {
         Some(b'[') => Err("an array, not an object".into()),
-        _ => serde_json::from_slice(value).map_err(|error| error.to_string()),
+        _ => serde_json::from_slice(value).map_err(|error| short(&error)),
+    }
+}
+
+/// What is wrong with JSON. The parser's words may hold a whole value, which can be more than a megabyte.
+fn short(error: &serde_json::Error) -> String {
+    const SHOWN: usize = 160;
+    let text = error.to_string();
+    match text.char_indices().nth(SHOWN) {
+        None => text,
+        Some((end, _)) => format!("{}… at line {} column {}", &text[..end], error.line(), error.column()),
     }
 }
 

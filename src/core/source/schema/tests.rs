@@ -201,10 +201,15 @@ fn c40_a_huge_value_gives_a_short_message() {
         huge.clone(),
         format!(r#"{{"addresses": ["{huge}"], "subnets": []}}"#),
         format!(r#"{{"addresses": [], "subnets": ["{huge}"]}}"#),
+        format!(r#""{huge}""#),
+        format!(r#"{{"addresses": "{huge}", "subnets": []}}"#),
+        format!(r#"{{"addresses": [], "subnets": [], "labels": "{huge}"}}"#),
     ] {
         let why = unreadable(&native(), "/fingerpost/hosts/a1", &value);
         assert!(why.len() < 300, "{} octets", why.len());
     }
+    let why = unreadable(&flannel(), &format!("{FLANNEL}10.244.1.0-24"), &format!(r#""{huge}""#));
+    assert!(why.len() < 300 && why.ends_with("… at line 1 column 1500002"), "{} octets", why.len());
     assert!(unreadable(&flannel(), &format!("{FLANNEL}{huge}"), "{}").len() < 300);
     assert!(unreadable(&flannel(), &format!("{FLANNEL}{huge}-24"), "{}").len() < 300);
 }
