@@ -77,7 +77,7 @@ fn decode(schema: &Schema, key: &[u8], value: &[u8]) -> Option<Statement> {
         }
         Ok(Decoded::Ignored) => panic!("a key of the schema's is ignored"),
         Err(why) => {
-            assert!((1..2000).contains(&why.0.len()), "{why}");
+            assert!((1..1000).contains(&why.0.len()), "{why}");
             assert!(!why.0.chars().any(char::is_control), "{why:?} could write into a terminal");
             None
         }

@@ -59,9 +59,9 @@ pub(crate) fn open(body: &[u8]) {
         Ok(open) => {
             let encoded = open.encode();
             assert!(encoded.len() <= MAX_LEN, "RFC 8654 §4");
-            let again = Open::decode(&encoded[19..]).unwrap_or_else(|fault| panic!("{fault}: our own OPEN"));
+            // A longer one never comes out of the framer; of its capabilities we would leave out the last.
             if body.len() + 19 + 7 <= MAX_LEN {
-                assert_eq!(again, open);
+                assert_eq!(Open::decode(&encoded[19..]), Ok(open.clone()));
             }
             // Its length fields must account for every octet.
             assert!(Open::decode(&body[..body.len() - 1]).is_err(), "the last octet does not matter");

@@ -140,6 +140,7 @@ impl Shell {
             9 => match argument(script) & 3 {
                 0 => self.input(Input::Stop(Stop::Handover)),
                 1 => self.input(Input::Stop(Stop::Deconfigured)),
+                2 => self.input(Input::Stop(Stop::Decommissioned)),
                 _ => self.input(Input::TooSlow),
             },
             10 => self.octets(on, &message(4, &[])),
