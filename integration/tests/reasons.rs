@@ -65,6 +65,11 @@ fn p2_an_etcd_that_comes_later_is_waited_for() {
         return;
     }
     let lab = Lab::builder(Peering::Ebgp).gateway(Daemon::Bird).build();
+    let mut etcd = Etcd::start(lab.control());
+    for host in lab.hosts() {
+        etcd.put(&record::native_key(host), &record::native_value(host, &[host.subnet()]));
+    }
+    etcd.kill();
     let fingerpost = Fingerpost::start(&lab, &Source::Native);
     // The gateway is served its session, but no routes and no End-of-RIB.
     lab.gateways()[0].await_session();
@@ -73,10 +78,7 @@ fn p2_an_etcd_that_comes_later_is_waited_for() {
     assert!(ready.body.contains("lab"), "the source that is waited for is named: {ready:?}");
     assert!(lab.gateways()[0].routes().is_empty());
 
-    let etcd = Etcd::start(lab.control());
-    for host in lab.hosts() {
-        etcd.put(&record::native_key(host), &record::native_value(host, &[host.subnet()]));
-    }
+    etcd.resume();
     lab.gateways()[0].await_routes(&lab.home_routes());
     wait::until("readiness", BOUND, || {
         let ready = fingerpost.get("/readyz?verbose");
