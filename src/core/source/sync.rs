@@ -9,7 +9,7 @@
 //!             └─Waiting (backoff)       Recalling ◄─ Waiting (backoff)
 //! ```
 //!
-//! Recalling asks whether the store is still the one that was known ([`history`]); found to be another, nothing it says is
+//! Recalling asks whether the store is still the one that was known (`history`); found to be another, nothing it says is
 //! believed until a known record is found in it again.
 //!
 //! A file's transport tells complete lists instead of events ([`Follow::Relists`]): its lists all come under one attempt.
