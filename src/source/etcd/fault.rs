@@ -147,10 +147,16 @@ fn of_connection(endpoint: &str, error: &(dyn Error + 'static)) -> Failure {
         // The HTTP/2 library says the same of both.
         let silent = (PING.0 + PING.1).as_secs();
         let what = format!("the connection was closed, or no ping was answered for {silent} s");
-        return failure(FaultKind::Unreachable, endpoint, &what, "is it up, reachable and not overloaded?");
+        let hint = if endpoint.starts_with("https") {
+            "is it up, reachable and not overloaded, or does it want a client certificate (cert, key)?"
+        } else {
+            "is it up, reachable and not overloaded?"
+        };
+        return failure(FaultKind::Unreachable, endpoint, &what, hint);
     }
     let hint = if endpoint.starts_with("https") {
-        "is it up, reachable, and does it speak TLS?"
+        // The alert that says so comes after the handshake (TLS 1.3), and may be lost with the connection.
+        "is it up, reachable, does it speak TLS, or does it want a client certificate (cert, key)?"
     } else {
         "is it up, reachable, and does it speak plain HTTP?"
     };
