@@ -6,7 +6,7 @@ use crate::model::{Asn, GatewayId, PerFamily, Prefix, SourceId, Time};
 use crate::policy::Policy;
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
-use crate::source::{ClusterId, Record, Report, Rev};
+use crate::source::{Attempt, ClusterId, Record, Report, Rev};
 use crate::table::{Allowed, Fence};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
@@ -48,6 +48,15 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
     let mut engine = Engine::new(Time::ZERO, settings, effects);
     engine.handle(Time::ZERO, Input::SessionUp(GATEWAY, up(SESSION)), effects);
     engine
+}
+
+/// The attempt of the first list that the engine has ordered.
+fn ordered(effects: &[Effect]) -> Attempt {
+    let attempt = effects.iter().find_map(|effect| match effect {
+        Effect::Order(_, order) => Some(order.attempt),
+        _ => None,
+    });
+    attempt.unwrap()
 }
 
 fn up(number: SessionNumber) -> SessionUp {
@@ -121,11 +130,7 @@ fn run(engine: &mut Engine, mut effects: Vec<Effect>) -> Vec<Update> {
 fn a_subnet_that_moves_between_two_slices_of_a_list_is_never_withdrawn() {
     let mut effects = Vec::new();
     let mut engine = engine(&mut effects);
-    let attempt = effects.iter().find_map(|effect| match effect {
-        Effect::Order(_, order) => Some(order.attempt),
-        _ => None,
-    });
-    let attempt = attempt.unwrap();
+    let attempt = ordered(&effects);
     engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, list(1, None)), &mut effects);
     let first = run(&mut engine, effects);
     assert_eq!(first.iter().map(|update| update.reachable.len()).sum::<usize>(), HOSTS as usize);
@@ -150,11 +155,7 @@ fn ends(updates: &[Update]) -> bool {
 fn a_record_that_never_could_be_read_holds_end_of_rib_back_p2_p4() {
     let mut effects = Vec::new();
     let mut engine = engine(&mut effects);
-    let attempt = effects.iter().find_map(|effect| match effect {
-        Effect::Order(_, order) => Some(order.attempt),
-        _ => None,
-    });
-    let attempt = attempt.unwrap();
+    let attempt = ordered(&effects);
     let record = |key: &'static str, value: &'static str, at: u64| Record {
         key: key.into(),
         value: value.into(),
@@ -200,10 +201,7 @@ fn a_record_that_never_could_be_read_holds_end_of_rib_back_p2_p4() {
 fn c15_next_hop_is_never_the_receivers_own_address() {
     let mut effects = Vec::new();
     let mut engine = engine(&mut effects);
-    let attempt = effects.iter().find_map(|effect| match effect {
-        Effect::Order(_, order) => Some(order.attempt),
-        _ => None,
-    });
+    let attempt = ordered(&effects);
     let host = |n: u8| Record {
         key: format!("host-{n}").into(),
         value: format!(r#"{{"addresses": ["172.16.0.{n}"], "subnets": ["10.0.{n}.0/24"]}}"#).into(),
@@ -211,7 +209,7 @@ fn c15_next_hop_is_never_the_receivers_own_address() {
         created: Rev(1),
     };
     let page = Report::Page { at: Rev(1), cluster: ClusterId(0), records: vec![host(1), host(2)], more: false };
-    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt.unwrap(), page), &mut effects);
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, page), &mut effects);
     assert_eq!(run(&mut engine, std::mem::take(&mut effects)).iter().flat_map(Update::routes).count(), 2);
     // A host that peers in: it gets the others' routes and not its own (RFC 4271 §5.1.3).
     let next = SessionNumber(SESSION.0 + 1);
@@ -228,10 +226,7 @@ fn c15_next_hop_is_never_the_receivers_own_address() {
 fn ten_thousand_records_for_one_prefix_are_decided_once() {
     let mut effects = Vec::new();
     let mut engine = engine(&mut effects);
-    let attempt = effects.iter().find_map(|effect| match effect {
-        Effect::Order(_, order) => Some(order.attempt),
-        _ => None,
-    });
+    let attempt = ordered(&effects);
     let record = |n: u64| Record {
         key: format!("host-{n:05}").into(),
         value: format!(r#"{{"addresses": ["172.16.{}.{}"], "subnets": ["10.0.1.0/24"]}}"#, n / 250, n % 250 + 1).into(),
@@ -240,7 +235,7 @@ fn ten_thousand_records_for_one_prefix_are_decided_once() {
     };
     let records = (0..10_000).map(record).collect();
     let page = Report::Page { at: Rev(20_000), cluster: ClusterId(0), records, more: false };
-    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt.unwrap(), page), &mut effects);
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, page), &mut effects);
     let updates = run(&mut engine, effects);
     let told: Vec<_> = updates.iter().flat_map(Update::routes).map(|(_, via)| via.to_string()).collect();
     assert_eq!(told, ["172.16.39.250"], "the oldest record's host");
