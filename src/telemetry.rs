@@ -93,6 +93,7 @@ pub fn source_note(source: &str, note: &Note) {
         }
         Note::Failing(_)
         | Note::Unresolved { .. }
+        | Note::UnknownField { .. }
         | Note::OutOfOrder { .. }
         | Note::Reconciled { .. }
         | Note::Hides { .. } => tracing::warn!(source, "{note}"),

@@ -45,7 +45,7 @@ pub(super) fn decode(name: &[u8], value: &[u8]) -> Result<Statement, Unreadable>
         _ => HostName::new(&value.public_ip),
     };
     let host = host.map_err(|error| Unreadable::new(error.to_string()))?;
-    Ok(Statement { host, labels: Labels::default(), addresses, subnets })
+    Ok(Statement { host, labels: Labels::default(), addresses, subnets, unknown: None })
 }
 
 /// `10.244.1.0-24&fd00:10:244:5a::-64` → both subnets. An IPv4 half `0.0.0.0-0` stands for "no IPv4 subnet".

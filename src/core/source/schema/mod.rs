@@ -50,6 +50,8 @@ pub struct Statement {
     pub addresses: Addresses,
     /// What it owns, in order, each once.
     pub subnets: Vec<Prefix>,
+    /// A field that means nothing to the schema, quoted: misspelt perhaps.
+    pub unknown: Option<Box<str>>,
 }
 
 impl Statement {

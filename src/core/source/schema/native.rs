@@ -1,21 +1,67 @@
 //! Fingerpost's own records: `<prefix>/hosts/<host>` → `{"addresses": […], "subnets": […], "labels": {…}}`.
 //!
-//! Fields we do not know are passed over: a record written for a newer version must not be lost on an older one. Both
+//! Fields we do not know are passed over and reported: a record written for a newer version must not be lost on an older
+//! one, and `label` for `labels` would change what a policy does without a word. Both
 //! `addresses` and `subnets` have to be there, though: otherwise `"subnet": …` would read as "owns nothing" and withdraw
 //! what the host still has (P2); so it is unreadable, and the earlier claims stay.
 
 use super::{Addresses, Statement, Text, Unreadable, add_address, from_object, quoted};
 use crate::model::{HostName, Labels, Prefix};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use std::fmt;
 use std::net::IpAddr;
 
-#[derive(serde::Deserialize)]
 struct Value<'a> {
-    #[serde(borrow)]
     addresses: Vec<Text<'a>>,
-    #[serde(borrow)]
     subnets: Vec<Text<'a>>,
-    #[serde(default)]
     labels: Labels,
+    /// The first field that we do not know.
+    unknown: Option<Box<str>>,
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+/// Reads the fields in any order. By hand, since serde says nothing of the ones it passes over.
+struct Fields;
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
+        let (mut addresses, mut subnets, mut labels, mut unknown) = (None, None, None, None);
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "addresses" => once(&mut addresses, "addresses", map.next_value()?)?,
+                "subnets" => once(&mut subnets, "subnets", map.next_value()?)?,
+                "labels" => once(&mut labels, "labels", map.next_value()?)?,
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    unknown.get_or_insert_with(|| quoted(&name).into_boxed_str());
+                }
+            }
+        }
+        Ok(Value {
+            addresses: addresses.ok_or_else(|| Error::missing_field("addresses"))?,
+            subnets: subnets.ok_or_else(|| Error::missing_field("subnets"))?,
+            labels: labels.unwrap_or_default(),
+            unknown,
+        })
+    }
+}
+
+fn once<T, E: Error>(field: &mut Option<T>, name: &'static str, value: T) -> Result<(), E> {
+    match field.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(E::duplicate_field(name)),
+    }
 }
 
 pub(super) fn decode(name: &[u8], value: &[u8]) -> Result<Statement, Unreadable> {
@@ -45,5 +91,5 @@ pub(super) fn decode(name: &[u8], value: &[u8]) -> Result<Statement, Unreadable>
     }
     subnets.sort_unstable();
     subnets.dedup();
-    Ok(Statement { host, labels: value.labels, addresses, subnets })
+    Ok(Statement { host, labels: value.labels, addresses, subnets, unknown: value.unknown })
 }

@@ -13,6 +13,8 @@ pub(super) struct Fact {
     pub(super) modified: Rev,
     pub(super) created: Rev,
     pub(super) owner: Result<Owner, Unreadable>,
+    /// A field that means nothing.
+    pub(super) unknown: Option<Box<str>>,
 }
 
 impl Fact {

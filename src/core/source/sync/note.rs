@@ -77,6 +77,16 @@ pub enum Note {
         /// Its key.
         key: Bytes,
     },
+    /// A record has a field that means nothing; the rest of it counts.
+    #[error("record {} has the field {field}, which means nothing and is passed over: is it misspelt?", key.escape_ascii())]
+    UnknownField {
+        /// Which.
+        record: RecordId,
+        /// Its key.
+        key: Bytes,
+        /// The field's name, quoted.
+        field: Box<str>,
+    },
     /// A prefix has no next hop.
     #[error("{prefix} of record {} is not announced: {why}", key.escape_ascii())]
     Unresolved {

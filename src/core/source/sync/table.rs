@@ -38,6 +38,8 @@ pub(super) struct Table {
     expects_address: PerFamily<bool>,
     /// How many records [hide claims](Self::hides_claims): asked for at every step of the engine.
     hiding: PerFamily<usize>,
+    /// Fields of records that mean nothing, as they were told.
+    unknown: BTreeMap<Slot, Box<str>>,
 }
 
 impl Table {
@@ -59,6 +61,7 @@ impl Table {
             kept: BTreeMap::new(),
             expects_address: PerFamily::from_fn(|family| config.schema.expects_address(family)),
             hiding: PerFamily::default(),
+            unknown: BTreeMap::new(),
         }
     }
 
@@ -163,17 +166,17 @@ impl Table {
         said: Result<Statement, Unreadable>,
     ) -> Fact {
         match said {
-            Err(why) => Fact { body: Body::of_name(name), modified, created, owner: Err(why) },
-            Ok(Statement { host, labels, addresses, subnets }) => {
+            Err(why) => Fact { body: Body::of_name(name), modified, created, owner: Err(why), unknown: None },
+            Ok(Statement { host, labels, addresses, subnets, unknown }) => {
                 let owner = Owner { host, labels: self.labels.share(labels) };
-                Fact { body: Body::new(name, addresses, subnets), modified, created, owner: Ok(owner) }
+                Fact { body: Body::new(name, addresses, subnets), modified, created, owner: Ok(owner), unknown }
             }
         }
     }
 
     /// Whether the fact says what the record says already; then only its revision is noted (a lease's renewal).
     pub(super) fn touch(&mut self, slot: Slot, fact: &Fact) -> bool {
-        if self.kept.contains_key(&slot) {
+        if self.kept.contains_key(&slot) || self.unknown.get(&slot) != fact.unknown.as_ref() {
             return false;
         }
         let Some(entry) = self.entry_mut(slot) else { return false };
@@ -214,6 +217,7 @@ impl Table {
         self.free.push(slot);
         self.kept.remove(&slot);
         self.unresolved.remove(&slot);
+        self.unknown.remove(&slot);
         if self.quarantine.remove(&slot).is_some() {
             out.notes.push(Note::Released { record: entry.id, key: self.whole(entry.body.name()) });
         }
@@ -232,7 +236,7 @@ impl Table {
             }
         };
         let id = self.fresh_id();
-        let Fact { body, modified, created, owner } = fact;
+        let Fact { body, modified, created, owner, unknown } = fact;
         let name_hash = self.hasher.hash_one(body.name());
         let (owner, why) = match owner {
             Ok(owner) => (Some(owner), None),
@@ -251,6 +255,7 @@ impl Table {
             .insert_unique(name_hash, slot, |slot| of(slot).map_or(0, |entry| hasher.hash_one(entry.body.name())));
         self.by_id
             .insert_unique(hasher.hash_one(id), slot, |slot| of(slot).map_or(0, |entry| hasher.hash_one(entry.id)));
+        self.note_unknown(slot, unknown, out);
         match why {
             Some(why) => self.quarantine(slot, why, out),
             None => self.note_unresolved(slot, out),
@@ -269,6 +274,8 @@ impl Table {
         entry.modified = fact.modified;
         entry.created = fact.created;
         entry.readable = fact.owner.is_ok();
+        self.note_unknown(slot, fact.unknown, out);
+        let Some(entry) = self.entry_mut(slot) else { return };
         match fact.owner {
             Err(why) => {
                 if let Some(kept) = self.kept.get_mut(&slot) {
@@ -346,6 +353,20 @@ impl Table {
             out.notes.push(Note::Quarantined { record, key, why: why.clone(), kept });
         }
         self.quarantine.insert(slot, why.into_boxed_str());
+    }
+
+    /// Says once that a field of the record means nothing.
+    fn note_unknown(&mut self, slot: Slot, unknown: Option<Box<str>>, out: &mut Outcome) {
+        let Some(field) = unknown else {
+            self.unknown.remove(&slot);
+            return;
+        };
+        let Some(entry) = self.entry(slot) else { return };
+        if self.unknown.get(&slot) != Some(&field) {
+            let (record, key) = (entry.id, self.whole(entry.body.name()));
+            out.notes.push(Note::UnknownField { record, key, field: field.clone() });
+            self.unknown.insert(slot, field);
+        }
     }
 
     fn note_unresolved(&mut self, slot: Slot, out: &mut Outcome) {

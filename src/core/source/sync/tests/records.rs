@@ -196,3 +196,29 @@ fn numbers_of_records_are_not_used_again() {
     assert_eq!(client.claims.keys().map(|(id, _)| *id).collect::<Vec<_>>(), [RecordId(1)]);
     assert_eq!(client.sync.record(RecordId(0)), None);
 }
+
+#[test]
+fn c40_a_field_that_means_nothing_is_told_once_and_the_record_counts() {
+    let mut client = Client::watching(vec![]);
+    let written = |modified, more: &str| {
+        let value = format!(r#"{{"addresses": ["10.168.0.11"], {more} "subnets": ["10.244.1.0/24"]}}"#);
+        Event::Put(Record { value: value.into(), created: Rev(11), ..record(modified, "a1", "", &[]) })
+    };
+    let told = |client: &Client| {
+        let fields = client.notes.iter().filter_map(|note| match note {
+            Note::UnknownField { field, .. } => Some(field.to_string()),
+            _ => None,
+        });
+        fields.collect::<Vec<_>>()
+    };
+    client.events(vec![written(11, r#""label": {"zone": "vlan-a", "zone": [1]}, "foo": null,"#)]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11")]);
+    assert_eq!(told(&client), [r#""label""#]);
+    // Renewed, and renewed with another such field.
+    let changes = client.changes;
+    client.events(vec![written(12, r#""label": {},"#), written(13, r#""foo": 1,"#), written(14, "")]);
+    assert_eq!(told(&client), [r#""label""#, r#""foo""#]);
+    client.events(vec![written(15, r#""foo": 1,"#)]);
+    assert_eq!(told(&client).len(), 3, "it was away meanwhile");
+    assert_eq!(client.changes, changes);
+}
