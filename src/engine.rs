@@ -211,6 +211,15 @@ impl Shell {
                     let name = self.names.get(&source).map(String::as_str).unwrap_or_default();
                     crate::telemetry::source_note(name, &note);
                 }
+                Effect::NotAnnounced(first, more) => {
+                    let name = |source: SourceId| self.names.get(&source).map(String::as_str).unwrap_or_default();
+                    for (loser, key) in &first {
+                        crate::telemetry::not_announced(name, loser, key);
+                    }
+                    if more > 0 {
+                        tracing::warn!("{more} more claims are not announced: see /api/v1/routes");
+                    }
+                }
             }
         }
     }

@@ -7,7 +7,9 @@
 //! is dropped and counted.
 
 use crate::config::{Log, LogFormat, LogLevel};
+use fingerpost_core::model::SourceId;
 use fingerpost_core::source::sync::Note;
+use fingerpost_core::table::{Loser, WhyLost};
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tracing::Subscriber;
@@ -115,6 +117,18 @@ pub fn capped(gateway: &str, family: &str, withheld: usize) {
                 withheld,
                 "max_prefix is reached: no further route is sent to it ({more})"
             );
+        }
+    }
+}
+
+/// A claim that is not announced, and why.
+pub fn not_announced<'a>(name: impl Fn(SourceId) -> &'a str, Loser { claim, why }: &Loser, key: &[u8]) {
+    let (source, prefix, key) = (name(claim.source), claim.prefix, key.escape_ascii());
+    match why {
+        WhyLost::Fenced(refusal) => tracing::warn!(source, "{prefix} of record {key} is not announced: {refusal}"),
+        WhyLost::Shadowed { by, source: winning } => {
+            let winning = name(*winning);
+            tracing::warn!(source, "{prefix} of record {key} is not announced: host {by} of source {winning} has it");
         }
     }
 }

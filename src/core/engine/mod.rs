@@ -22,10 +22,12 @@ pub use settings::{GatewaySettings, Settings, SourceSettings};
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
 use crate::source::sync::{Note, Outcome, Sync};
 use crate::source::{Attempt, ClaimChange, Order, Report};
-use crate::table::{SlotId, Table};
+use crate::table::{Loser, Losers, SlotId, Table};
 use crate::view::{Chunk, Stamp};
+use bytes::Bytes;
 use outlets::{Outlets, Verified};
 use std::sync::Arc;
+use std::time::Duration;
 use views::{Passed, ViewId, Views};
 
 /// What happens to the engine.
@@ -62,7 +64,12 @@ pub enum Effect {
     /// Log it: how many routes of this family the gateway of this name is not told now because of its cap; 0 again where none
     /// is.
     Capped(String, Family, usize),
+    /// Log it: claims that are not announced, the first few with the keys of their records, and how many more there are.
+    NotAnnounced(Vec<(Loser, Bytes)>, usize),
 }
+
+/// Between two lots of claims that are not announced: records that change all the time must not fill the log.
+const LOSERS_PAUSE: Duration = Duration::from_secs(10);
 
 struct Source {
     settings: SourceSettings,
@@ -81,6 +88,8 @@ pub struct Engine {
     // Buffers, kept for their memory.
     outcome: Outcome,
     changed: Vec<SlotId>,
+    /// When claims that lost may be told again.
+    tell_losers: Time,
 }
 
 /// How far the feeds had come, and how many slots were still waiting to be freed.
@@ -103,6 +112,7 @@ impl Engine {
             tidied: PerFamily::default(),
             outcome: Outcome::default(),
             changed: Vec::new(),
+            tell_losers: now,
         };
         for settings in &settings.sources {
             engine.start_source(now, settings.clone(), effects);
@@ -128,6 +138,7 @@ impl Engine {
                     source.sync.handle(now, attempt, report, &mut outcome);
                 }
                 self.apply(id, outcome, effects);
+                self.tell_losers(now, effects);
             }
             Input::Joined(joined) => self.outlets.join(joined),
             Input::Left(gateway) => self.outlets.leave(gateway),
@@ -142,7 +153,8 @@ impl Engine {
 
     /// The moment at which [`Engine::on_deadline`] wants to be called.
     pub fn next_deadline(&self) -> Option<Time> {
-        self.sources.iter().filter_map(|source| source.sync.next_deadline()).min()
+        let losers = self.table.has_losers().then_some(self.tell_losers);
+        self.sources.iter().filter_map(|source| source.sync.next_deadline()).chain(losers).min()
     }
 
     /// Does what is due.
@@ -156,6 +168,7 @@ impl Engine {
             }
             self.apply(id, outcome, effects);
         }
+        self.tell_losers(now, effects);
     }
 
     /// Hands out one round of changes to every gateway that has credit, or else one slice of one dump. True if there may
@@ -229,6 +242,19 @@ impl Engine {
         }
         self.outcome = outcome;
         self.settle();
+    }
+
+    /// Says which claims are not announced, now and then.
+    fn tell_losers(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if !self.table.has_losers() || now < self.tell_losers {
+            return;
+        }
+        self.tell_losers = now + LOSERS_PAUSE;
+        let Losers { first, more } = self.table.take_losers();
+        let key = |loser: &Loser| Some(self.source(loser.claim.source)?.sync.record(loser.claim.record)?.key);
+        // A record that is gone meanwhile is no matter any more.
+        let first = first.into_iter().filter_map(|loser| key(&loser).map(|key| (loser, key))).collect();
+        effects.push(Effect::NotAnnounced(first, more));
     }
 
     /// Decides what was touched. Between two slices of a list a prefix that moved from one record to another may be in

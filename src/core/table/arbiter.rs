@@ -19,6 +19,8 @@ pub struct Held {
     pub readable: bool,
     /// Refused by the fence: never wins.
     pub fenced: bool,
+    /// Whether it was told that it lost.
+    pub told: bool,
 }
 
 /// Sources by preference: the higher number wins; one that is not listed has 0.

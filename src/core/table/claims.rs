@@ -3,7 +3,7 @@
 //! Claims come and go one by one; [`Table::settle`] then decides the touched prefixes once each and says which routes
 //! changed. What changed is all that the views ever look at.
 
-use super::{Fence, Held, Owner, OwnerId, Owners, Priorities, Refusal, SlotId, Slots, arbitrate};
+use super::{Fence, Held, Losers, Owner, OwnerId, Owners, Priorities, Refusal, SlotId, Slots, WhyLost, arbitrate};
 use crate::model::{Claim, ClaimKey, Family, PerFamily, Prefix, RecordId, SourceId};
 use crate::source::sync::Absent;
 
@@ -66,6 +66,11 @@ impl Claims {
         Some(self.more.swap_remove(place))
     }
 
+    /// False for nearly all, that the log costs nothing: one claim, which is admitted and was never told.
+    fn may_have_losers(&self) -> bool {
+        !self.more.is_empty() || self.first.as_ref().is_some_and(|held| held.fenced || held.told)
+    }
+
     fn winner(&self, priorities: &Priorities, owners: &Owners) -> Option<Winner> {
         let one;
         let many;
@@ -116,6 +121,7 @@ pub struct Table {
     owners: Owners,
     fence: Fence,
     priorities: Priorities,
+    losers: Losers,
 }
 
 impl Table {
@@ -129,7 +135,8 @@ impl Table {
         let fenced = self.fence.admits(key.prefix, claim.next_hop).is_err();
         let owner = self.owners.acquire(claim);
         let ClaimKey { source, record, prefix } = key;
-        let held = Held { source, record, owner, created: claim.created, readable: claim.readable, fenced };
+        let held =
+            Held { source, record, owner, created: claim.created, readable: claim.readable, fenced, told: false };
         let family = &mut self.families[prefix.family()];
         let slot = family.slot(prefix);
         if let Some(old) = family.claims[slot.index()].put(held) {
@@ -160,7 +167,9 @@ impl Table {
                 let slot = SlotId(n as u32);
                 for held in claims.iter_mut() {
                     let next_hop = self.owners.get(held.owner).next_hop;
-                    held.fenced = self.fence.admits(family.slots.prefix(slot), next_hop).is_err();
+                    let fenced = self.fence.admits(family.slots.prefix(slot), next_hop).is_err();
+                    held.told &= held.fenced == fenced;
+                    held.fenced = fenced;
                 }
                 if claims.first.is_some() {
                     family.dirty.push(slot);
@@ -178,12 +187,23 @@ impl Table {
         dirty.sort_unstable();
         dirty.dedup();
         for slot in dirty.drain(..) {
-            let of_slot = &claims[slot.index()];
+            let of_slot = &mut claims[slot.index()];
             let winner = of_slot.winner(&self.priorities, &self.owners);
             let before = std::mem::replace(&mut winners[slot.index()], winner);
             if winner != before {
                 *routes = *routes + usize::from(winner.is_some()) - usize::from(before.is_some());
                 changed.push(slot);
+            }
+            if of_slot.may_have_losers() {
+                let (prefix, owners) = (slots.prefix(slot), &self.owners);
+                let why = |held: &Held| match (self.fence.admits(prefix, owners.get(held.owner).next_hop), winner) {
+                    (Err(refusal), _) => Some(WhyLost::Fenced(refusal)),
+                    (Ok(()), Some(winner)) => {
+                        Some(WhyLost::Shadowed { by: owners.get(winner.owner).host.clone(), source: winner.source })
+                    }
+                    (Ok(()), None) => None,
+                };
+                self.losers.note(prefix, of_slot.iter_mut(), winner, why);
             }
             if of_slot.first.is_none() {
                 dead.push(slot);
@@ -196,6 +216,16 @@ impl Table {
         if self.families.iter().all(|(_, family)| family.dirty.is_empty()) {
             self.owners.sweep();
         }
+    }
+
+    /// Claims that lost since this was asked last.
+    pub fn take_losers(&mut self) -> Losers {
+        std::mem::take(&mut self.losers)
+    }
+
+    /// Whether there are claims that lost and were not taken.
+    pub fn has_losers(&self) -> bool {
+        !self.losers.is_empty()
     }
 
     /// How many slots wait to be freed.

@@ -11,11 +11,13 @@
 mod arbiter;
 mod claims;
 mod fence;
+mod losers;
 mod owners;
 mod slots;
 
 pub use arbiter::{Held, Priorities, arbitrate};
 pub use claims::{Standing, Table, Winner};
 pub use fence::{Allowed, Fence, Refusal};
+pub use losers::{Loser, Losers, WhyLost};
 pub use owners::{Owner, OwnerId, Owners};
 pub use slots::{SlotId, Slots};

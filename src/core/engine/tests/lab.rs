@@ -149,6 +149,8 @@ pub(super) struct Lab {
     /// Up to here every store's writes are known to the engine and to all gateways.
     settled: Vec<Rev>,
     pub(super) closed_as_slow: usize,
+    /// Lots of claims that were said not to be announced: when, and the records' keys.
+    pub(super) not_announced: Vec<(Time, Vec<bytes::Bytes>)>,
 }
 
 impl Lab {
@@ -177,6 +179,7 @@ impl Lab {
             effects,
             settled: vec![Rev(0); SOURCES.into()],
             closed_as_slow: 0,
+            not_announced: Vec::new(),
         };
         lab.carry_out();
         lab
@@ -323,6 +326,9 @@ impl Lab {
                 Effect::CloseSlow(gateway, _) => {
                     self.closed_as_slow += 1;
                     self.down(gateway.0 as usize);
+                }
+                Effect::NotAnnounced(first, _) => {
+                    self.not_announced.push((self.now, first.into_iter().map(|(_, key)| key).collect()));
                 }
                 Effect::Note(..) | Effect::Capped(..) => {}
             }

@@ -205,3 +205,23 @@ fn what_belongs_to_a_session_that_is_over_is_ignored() {
     lab.settle();
     lab.check_at_rest();
 }
+
+#[test]
+fn claims_that_are_not_announced_are_told_but_not_all_the_time() {
+    let mut lab = Lab::new();
+    let refused = |lab: &mut Lab, n: u8| lab.put(0, 4, host(4, &[n % 2 * 2]));
+    refused(&mut lab, 0);
+    lab.settle();
+    assert_eq!(lab.not_announced.len(), 1);
+    assert_eq!(lab.not_announced[0].1, ["/fp/hosts/host-4"]);
+    for n in 1..60 {
+        refused(&mut lab, n);
+        lab.settle();
+        lab.wait_served(Duration::from_secs(1));
+    }
+    lab.wait_served(Duration::from_secs(11));
+    let told = &lab.not_announced;
+    assert!((6..=8).contains(&told.len()), "{told:?}");
+    assert!(told.windows(2).all(|pair| pair[1].0.since(pair[0].0) >= Duration::from_secs(10)), "{told:?}");
+    assert!(!told[told.len() - 1].1.is_empty(), "the last one is told, too");
+}

@@ -169,3 +169,50 @@ fn a_claim_that_goes_and_returns_with_another_owner_at_once_is_a_change_i5() {
     assert_eq!(settled(&mut table), 1);
     assert_eq!(route(&table, 1).as_deref(), Some("host-3"));
 }
+
+fn losers(table: &mut Table) -> (Vec<(u32, WhyLost)>, usize) {
+    settled(table);
+    let Losers { first, more } = table.take_losers();
+    (first.into_iter().map(|loser| (loser.claim.record.0, loser.why)).collect(), more)
+}
+
+#[test]
+fn a_claim_that_is_not_announced_is_told_once_with_its_reason() {
+    let mut table = table();
+    table.upsert(key(1, 1, 1), &claim(1, 5, true));
+    assert_eq!(losers(&mut table), (vec![], 0));
+    table.upsert(key(1, 2, 1), &claim(2, 6, true));
+    table.upsert(key(1, 3, 2), &claim(200, 1, true));
+    let by = |host: u8| WhyLost::Shadowed { by: HostName::new(&format!("host-{host}")).unwrap(), source: SourceId(1) };
+    let fenced = WhyLost::Fenced(crate::table::Refusal::NextHop("10.168.0.200".parse().unwrap()));
+    assert_eq!(losers(&mut table), (vec![(2, by(1)), (3, fenced.clone())], 0));
+    // The winner is written again: that is no news of the others.
+    table.upsert(key(1, 1, 1), &claim(1, 4, true));
+    assert_eq!(losers(&mut table), (vec![], 0));
+    // It wins, and loses again.
+    table.remove(key(1, 1, 1), absent());
+    assert_eq!(losers(&mut table), (vec![], 0));
+    table.upsert(key(1, 1, 1), &claim(1, 4, true));
+    assert_eq!(losers(&mut table), (vec![(2, by(1))], 0));
+    table.upsert(key(1, 3, 2), &claim(200, 2, true));
+    assert_eq!(losers(&mut table), (vec![(3, fenced)], 0));
+}
+
+#[test]
+fn of_many_claims_that_are_not_announced_a_few_are_told_and_the_rest_counted() {
+    let mut table = table();
+    for n in 0..100 {
+        table.upsert(key(1, u32::from(n), n), &claim(200, 1, true));
+    }
+    let (first, more) = losers(&mut table);
+    assert_eq!((first.len(), more), (5, 95));
+    assert!(!table.has_losers());
+    // Another fence: only what stands otherwise now.
+    let fence = Fence { next_hops: vec!["10.168.0.0/24".parse().unwrap()], ..table.fence.clone() };
+    let narrow = table.fence.clone();
+    table.reconfigure(fence, Priorities::default());
+    assert_eq!(losers(&mut table), (vec![], 0));
+    table.reconfigure(narrow, Priorities::default());
+    let (first, more) = losers(&mut table);
+    assert_eq!((first.len(), more), (5, 95));
+}
