@@ -193,6 +193,12 @@ impl Engine {
         }
     }
 
+    /// Grows by one whenever a gateway is looked at, whatever for: with it a test holds that what concerns one costs no look at
+    /// the others, however many there are.
+    pub fn looks(&self) -> u64 {
+        self.outlets.looks()
+    }
+
     /// Whether the family's End-of-RIB would be true for a gateway that this process has never told everything (P4).
     pub fn is_verified(&self, family: Family) -> bool {
         let Verified { complete, hides_claims } = self.verified();

@@ -1,14 +1,27 @@
 //! Gateways as the engine sees them: which session stands, what it was told, how much more it can take.
+//!
+//! ```text
+//!  a view has changed: all that it is for ─┐
+//!  written, up, refresh: that gateway ─────┴─► changes ── in a dump ──► slices ◄── End-of-RIB may go out: all in a dump
+//! ```
+//!
+//! There may be a thousand, and each has something to say after every change: what concerns one looks at that one only.
+
+mod line;
+mod outlet;
+mod tally;
 
 use super::views::{Passed, ViewId, Views};
 use super::{Effect, GatewaySettings};
 use crate::bgp::wire::Encoding;
 use crate::model::{Family, GatewayId, PerFamily};
 use crate::table::Table;
-use crate::view::{CHUNK_BYTES, Chunk, Exclusion, Feed, Stamp, View};
+use crate::view::{Feed, Seq, Stamp};
 use hashbrown::HashMap;
+use line::Line;
+use outlet::Outlet;
 use std::net::IpAddr;
-use std::sync::Arc;
+use tally::Tally;
 
 /// Counts a gateway's sessions, so that what belongs to an older one can be told.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -51,48 +64,24 @@ pub(super) struct Verified {
     pub(super) hides_claims: PerFamily<bool>,
 }
 
-/// Below this many octets in flight, a gateway is given more: two chunks are under way at the most.
-const CREDIT: usize = CHUNK_BYTES;
-
-struct Session {
-    up: SessionUp,
-    feeds: PerFamily<Option<Feed>>,
-    in_flight: usize,
-    sent: PerFamily<u64>,
-    /// Whether it was said that the cap holds routes back.
-    capped: PerFamily<bool>,
-}
-
-struct Outlet {
-    settings: GatewaySettings,
-    /// The views of its policy.
-    views: PerFamily<Option<ViewId>>,
-    session: Option<Session>,
-    /// Families whose End-of-RIB an earlier session of this process brought: what the gateway keeps since is ours.
-    completed: PerFamily<bool>,
-    /// The range that it came from, and its address.
-    joined: Option<(GatewayId, IpAddr)>,
-}
-
-impl Outlet {
-    fn view<'a>(&self, family: Family, views: &'a mut Views) -> Option<&'a mut View> {
-        views.get_mut(self.views[family]?)
-    }
-
-    fn exclusion(&self, address: IpAddr) -> Exclusion {
-        let mut exclusion = self.settings.exclusion.clone();
-        exclusion.own.push(address);
-        exclusion
-    }
-}
-
 #[derive(Default)]
 pub(super) struct Outlets {
     outlets: Vec<Outlet>,
-    /// Where in it each is: there may be a thousand, and each has something to say for every change.
+    /// Where in it each is.
     places: HashMap<GatewayId, usize>,
-    /// Whose turn it is for a slice of a dump.
-    turn: usize,
+    /// Who may have changes to be told.
+    changes: Line,
+    /// Who may have a slice of a dump to be told.
+    slices: Line,
+    /// Whose cap may have begun or ceased to hold routes back.
+    caps: Line,
+    tally: Tally,
+    /// Up to here the views' changes were noticed.
+    heads: Vec<(ViewId, Seq)>,
+    /// They have moved since it was looked for feeds that trail.
+    moved: bool,
+    verified: Option<Verified>,
+    looks: u64,
 }
 
 impl Outlets {
@@ -113,8 +102,7 @@ impl Outlets {
         for settings in gateways.into_iter().chain(joined) {
             let ids = PerFamily::from_fn(|family| views.find(&settings.policy, settings.drain, family));
             let Some(mut outlet) = before.remove(&settings.id) else {
-                let completed = PerFamily::default();
-                self.outlets.push(Outlet { settings, views: ids, session: None, completed, joined: None });
+                self.outlets.push(Outlet::new(settings, ids, None));
                 continue;
             };
             if outlet.settings.exclusion.own != settings.exclusion.own {
@@ -133,6 +121,9 @@ impl Outlets {
             self.outlets.push(outlet);
         }
         self.places = self.outlets.iter().zip(0..).map(|(outlet, place)| (outlet.settings.id, place)).collect();
+        self.tally = Tally::default();
+        self.outlets.iter_mut().for_each(Outlet::forget_count);
+        self.all_happen(|_| ());
     }
 
     /// A range that is no longer configured takes nobody in.
@@ -140,12 +131,13 @@ impl Outlets {
         let Joined { id, range, name, address } = joined;
         let Some(of_range) = self.places.get(&range).and_then(|&place| self.outlets.get(place)) else { return };
         let settings = of_joined(&of_range.settings, id, name, address);
-        let (views, completed, joined) = (of_range.views, PerFamily::default(), Some((range, address)));
+        let outlet = Outlet::new(settings, of_range.views, Some((range, address)));
         self.places.insert(id, self.outlets.len());
-        self.outlets.push(Outlet { settings, views, session: None, completed, joined });
+        self.outlets.push(outlet);
     }
 
     pub(super) fn leave(&mut self, gateway: GatewayId) {
+        self.happen(gateway, |outlet| outlet.session = None);
         let Some(place) = self.places.remove(&gateway) else { return };
         self.outlets.swap_remove(place);
         if let Some(moved) = self.outlets.get(place) {
@@ -153,62 +145,48 @@ impl Outlets {
         }
     }
 
-    fn outlet(&mut self, gateway: GatewayId) -> Option<&mut Outlet> {
-        self.outlets.get_mut(*self.places.get(&gateway)?)
+    /// Something happens to one gateway; after that it may have something to be told.
+    fn happen(&mut self, gateway: GatewayId, what: impl FnOnce(&mut Outlet)) {
+        let Some(outlet) = self.places.get(&gateway).and_then(|&place| self.outlets.get_mut(place)) else { return };
+        self.looks += 1;
+        what(outlet);
+        outlet.recount(&mut self.tally);
+        self.changes.push(gateway);
+    }
+
+    /// … to all of them.
+    fn all_happen(&mut self, mut what: impl FnMut(&mut Outlet)) {
+        for outlet in &mut self.outlets {
+            self.looks += 1;
+            what(outlet);
+            outlet.recount(&mut self.tally);
+            self.changes.push(outlet.settings.id);
+        }
     }
 
     pub(super) fn session_up(&mut self, gateway: GatewayId, up: SessionUp, views: &mut Views, table: &Table) {
-        let Some(outlet) = self.outlet(gateway) else { return };
-        let feeds = PerFamily::from_fn(|family| {
-            let encoding = up.families[family]?;
-            let view = outlet.view(family, views)?;
-            let mut feed = Feed::new(view, encoding, outlet.exclusion(up.address), up.enhanced_refresh);
-            if let Some(limit) = outlet.settings.max_prefix[family] {
-                feed.cap(view, table.slots(family), limit);
-            }
-            Some(feed)
-        });
-        outlet.session =
-            Some(Session { up, feeds, in_flight: 0, sent: PerFamily::default(), capped: PerFamily::default() });
+        self.happen(gateway, |outlet| outlet.up(up, views, table));
     }
 
     pub(super) fn session_down(&mut self, gateway: GatewayId, number: SessionNumber) {
-        if let Some(outlet) = self.outlet(gateway)
-            && let Some(session) = outlet.session.take_if(|session| session.up.number == number)
-        {
-            for (family, feed) in session.feeds.iter() {
-                outlet.completed[family] |= feed.as_ref().is_some_and(Feed::is_complete);
-            }
-        }
+        self.happen(gateway, |outlet| outlet.down(number));
     }
 
     pub(super) fn refresh(&mut self, gateway: GatewayId, number: SessionNumber, family: Family, views: &mut Views) {
-        let Some(outlet) = self.outlet(gateway) else { return };
-        let id = outlet.views[family];
-        if let Some(session) = outlet.session.as_mut().filter(|session| session.up.number == number)
-            && let (Some(feed), Some(view)) = (&mut session.feeds[family], id.and_then(|id| views.get_mut(id)))
-        {
-            feed.refresh(view);
-        }
+        self.happen(gateway, |outlet| outlet.refresh(Some(number), family, views));
     }
 
     pub(super) fn refresh_all(&mut self, views: &mut Views) {
-        for outlet in &mut self.outlets {
-            let Some(session) = &mut outlet.session else { continue };
-            for (family, feed) in session.feeds.iter_mut() {
-                if let (Some(feed), Some(view)) = (feed, outlet.views[family].and_then(|id| views.get_mut(id))) {
-                    feed.refresh(view);
-                }
-            }
-        }
+        self.all_happen(|outlet| Family::ALL.into_iter().for_each(|family| outlet.refresh(None, family, views)));
     }
 
     pub(super) fn written(&mut self, gateway: GatewayId, number: SessionNumber, octets: usize) {
-        if let Some(outlet) = self.outlet(gateway)
-            && let Some(session) = outlet.session.as_mut().filter(|session| session.up.number == number)
-        {
-            session.in_flight = session.in_flight.saturating_sub(octets);
-        }
+        self.happen(gateway, |outlet| outlet.written(number, octets));
+    }
+
+    /// Grows by one whenever a gateway is looked at, whatever for: what the engine's work costs where there are many.
+    pub(super) fn looks(&self) -> u64 {
+        self.looks
     }
 
     /// One chunk of changes to every gateway that wants one and has credit. True if any was handed out.
@@ -219,16 +197,50 @@ impl Outlets {
         stamp: Stamp,
         effects: &mut Vec<Effect>,
     ) -> bool {
+        self.notice_changes(views);
         let before = effects.len();
-        for outlet in &mut self.outlets {
-            outlet.hand_out(views, effects, |feed, view, family| {
+        for _ in 0..self.changes.len() {
+            let Some(gateway) = self.changes.pop() else { break };
+            let Some(outlet) = self.places.get(&gateway).and_then(|&place| self.outlets.get_mut(place)) else {
+                continue;
+            };
+            self.looks += 1;
+            let handed_out = outlet.hand_out(views, effects, |feed, view, family| {
                 if feed.lag(view) == 0 && !feed.can_fill() {
                     return None;
                 }
                 feed.pull_tail(view, table.slots(family), stamp)
             });
+            outlet.recount(&mut self.tally);
+            // Who has no credit is looked at again when something was written; who has been told everything, at the next
+            // change.
+            if handed_out {
+                self.changes.push(gateway);
+            }
+            if outlet.is_dumping() {
+                self.slices.push(gateway);
+            }
+            if outlet.is_capped() {
+                self.caps.push(gateway);
+            }
         }
         effects.len() > before
+    }
+
+    /// Puts in line whoever shares a view that has changed.
+    fn notice_changes(&mut self, views: &Views) {
+        if views.heads().eq(self.heads.iter().copied()) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.heads, views.heads().collect());
+        let moved: Vec<ViewId> = self.heads.iter().filter(|head| !before.contains(head)).map(|(id, _)| *id).collect();
+        for outlet in self.outlets.iter().filter(|outlet| outlet.session.is_some()) {
+            self.looks += 1;
+            if outlet.views.iter().any(|(_, id)| id.is_some_and(|id| moved.contains(&id))) {
+                self.changes.push(outlet.settings.id);
+            }
+        }
+        self.moved = true;
     }
 
     /// One slice of one gateway's dump; the gateways take turns. True if any was handed out.
@@ -240,21 +252,30 @@ impl Outlets {
         verified: Verified,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let before = effects.len();
-        let count = self.outlets.len();
-        for step in 0..count {
-            let place = (self.turn + step) % count;
-            let Some(outlet) = self.outlets.get_mut(place) else { break };
+        if self.verified.replace(verified) != Some(verified) {
+            self.looks += self.outlets.len() as u64;
+            let dumping = self.outlets.iter().filter(|outlet| outlet.is_dumping());
+            dumping.for_each(|outlet| self.slices.push(outlet.settings.id));
+        }
+        while let Some(gateway) = self.slices.pop() {
+            let Some(outlet) = self.places.get(&gateway).and_then(|&place| self.outlets.get_mut(place)) else {
+                continue;
+            };
+            self.looks += 1;
             let completed = outlet.completed;
-            outlet.hand_out(views, effects, |feed, view, family| {
+            let handed_out = outlet.hand_out(views, effects, |feed, view, family| {
                 if !feed.is_dumping() {
                     return None;
                 }
                 let verified = verified.complete && (!verified.hides_claims[family] || completed[family]);
                 feed.pull_dump(view, table.slots(family), stamp, verified)
             });
-            if effects.len() > before {
-                self.turn = place + 1;
+            outlet.recount(&mut self.tally);
+            if outlet.is_capped() {
+                self.caps.push(gateway);
+            }
+            if handed_out {
+                self.slices.push(gateway);
                 return true;
             }
         }
@@ -262,56 +283,47 @@ impl Outlets {
     }
 
     /// A gateway that trails too far keeps everybody's log alive: it is brought up to date by a bracketed dump or, where
-    /// it does not know those, given up (I8). The limit is above anything that one complete list can cause.
+    /// it does not know those, given up (I8). The limit is above anything that one complete list can cause. Nobody falls
+    /// behind without a change.
     pub(super) fn check_lag(&mut self, views: &mut Views, table: &Table, effects: &mut Vec<Effect>) {
-        for outlet in &mut self.outlets {
-            let Some(session) = &mut outlet.session else { continue };
-            let mut too_slow = false;
-            for (family, feed) in session.feeds.iter_mut() {
-                let (Some(feed), Some(id)) = (feed, outlet.views[family]) else { continue };
-                let Some(view) = views.get_mut(id) else { continue };
-                too_slow |= feed.lag(view) > view.longest_lag() && !feed.resynchronise(view, table.slots(family));
+        if !std::mem::take(&mut self.moved) {
+            return;
+        }
+        for outlet in self.outlets.iter_mut().filter(|outlet| outlet.session.is_some()) {
+            self.looks += 1;
+            let gateway = outlet.settings.id;
+            if let Some(number) = outlet.check_lag(views, table) {
+                effects.push(Effect::CloseSlow(gateway, number));
             }
-            if too_slow {
-                effects.push(Effect::CloseSlow(outlet.settings.id, session.up.number));
-                outlet.session = None;
+            outlet.recount(&mut self.tally);
+            if outlet.is_dumping() {
+                self.slices.push(gateway);
+            }
+            if outlet.is_capped() {
+                self.caps.push(gateway);
             }
         }
     }
 
     /// Says where a cap begins or ceases to hold routes back.
     pub(super) fn check_caps(&mut self, effects: &mut Vec<Effect>) {
-        for outlet in &mut self.outlets {
-            let Some(session) = &mut outlet.session else { continue };
-            for (family, feed) in session.feeds.iter() {
-                let withheld = feed.as_ref().map_or(0, Feed::withheld);
-                if std::mem::replace(&mut session.capped[family], withheld > 0) != (withheld > 0) {
-                    effects.push(Effect::Capped(outlet.settings.name.clone(), family, withheld));
-                }
+        while let Some(gateway) = self.caps.pop() {
+            if let Some(outlet) = self.places.get(&gateway).and_then(|&place| self.outlets.get_mut(place)) {
+                self.looks += 1;
+                outlet.check_caps(effects);
             }
         }
     }
 
     /// For every view of the family: the smallest tail of its feeds (its head where there are none).
     pub(super) fn passed(&self, family: Family, views: &Views) -> Vec<(ViewId, Passed)> {
-        let heads = views.of_family(family);
-        let mut passed: Vec<_> = heads.map(|(id, view)| (id, Passed { tail: view.head(), dumping: false })).collect();
-        for outlet in &self.outlets {
-            let Some(feed) = outlet.session.as_ref().and_then(|session| session.feeds[family].as_ref()) else {
-                continue;
-            };
-            if let Some((_, of_view)) = passed.iter_mut().find(|(id, _)| outlet.views[family] == Some(*id)) {
-                of_view.tail = of_view.tail.min(feed.tail());
-                of_view.dumping |= feed.is_dumping();
-            }
-        }
-        passed
+        debug_assert!(self.outlets.iter().all(Outlet::is_counted), "a feed has moved and was not counted anew");
+        self.tally.passed(family, views)
     }
 
     /// Whether some dump still has to withdraw routes by slot.
     pub(super) fn block_freeing(&self, family: Family) -> bool {
-        let feeds = self.outlets.iter().filter_map(|outlet| outlet.session.as_ref()?.feeds[family].as_ref());
-        feeds.into_iter().any(Feed::withdraws_absent)
+        self.tally.is_withdrawing(family)
     }
 
     /// Each gateway with its session's number, octets in flight and messages handed out.
@@ -349,47 +361,4 @@ fn of_joined(range: &GatewaySettings, id: GatewayId, name: String, address: IpAd
     let mut settings = GatewaySettings { id, name, ..range.clone() };
     settings.exclusion.own = vec![address];
     settings
-}
-
-impl Outlet {
-    /// Gives the gateway what `pull` finds in its feeds, if it has credit.
-    fn hand_out(
-        &mut self,
-        views: &mut Views,
-        effects: &mut Vec<Effect>,
-        mut pull: impl FnMut(&mut Feed, &mut View, Family) -> Option<Arc<Chunk>>,
-    ) {
-        let Some(session) = &mut self.session else { return };
-        for (family, feed) in session.feeds.iter_mut() {
-            let Some(feed) = feed.as_mut().filter(|_| session.in_flight < CREDIT) else { continue };
-            let Some(view) = self.views[family].and_then(|id| views.get_mut(id)) else { continue };
-            if let Some(chunk) = pull(feed, view, family) {
-                session.in_flight += chunk.bytes.len();
-                session.sent[family] += chunk.ends.len() as u64;
-                effects.push(Effect::Send(self.settings.id, session.up.number, chunk));
-            }
-        }
-    }
-
-    /// Another most of routes: standing sessions keep what they were told.
-    fn change_caps(&mut self, views: &Views) {
-        let Some(session) = &mut self.session else { return };
-        for (family, feed) in session.feeds.iter_mut() {
-            if let (Some(feed), Some(view)) = (feed, self.views[family].and_then(|id| views.get(id))) {
-                feed.change_cap(view, self.settings.max_prefix[family]);
-            }
-        }
-    }
-
-    /// Another policy or exclusion: the feeds of a standing session move.
-    fn follow_settings(&mut self, views: &mut Views, table: &Table) {
-        let Some(address) = self.session.as_ref().map(|session| session.up.address) else { return };
-        let exclusion = self.exclusion(address);
-        let Some(session) = &mut self.session else { return };
-        for (family, feed) in session.feeds.iter_mut() {
-            if let (Some(feed), Some(view)) = (feed, self.views[family].and_then(|id| views.get_mut(id))) {
-                feed.move_to(view, table.slots(family), exclusion.clone());
-            }
-        }
-    }
 }

@@ -8,6 +8,7 @@
 mod histories;
 mod lab;
 mod lists;
+mod many;
 mod promises;
 mod ranges;
 mod store;

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A view for as long as its policy is in use.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(super) struct ViewId(usize);
+pub(super) struct ViewId(pub(super) usize);
 
 struct Named {
     policy: String,
@@ -49,6 +49,12 @@ impl Views {
 
     pub(super) fn get_mut(&mut self, id: ViewId) -> Option<&mut View> {
         self.views.get_mut(id.0)?.as_mut().map(|named| &mut named.view)
+    }
+
+    /// Each view's head.
+    pub(super) fn heads(&self) -> impl Iterator<Item = (ViewId, Seq)> {
+        let all = self.views.iter().enumerate();
+        all.filter_map(|(place, named)| Some((ViewId(place), named.as_ref()?.view.head())))
     }
 
     pub(super) fn of_family(&self, family: Family) -> impl Iterator<Item = (ViewId, &View)> {

@@ -118,6 +118,11 @@ impl Feed {
         self.cap.as_ref().map_or(0, |cap| cap.waiting())
     }
 
+    /// Whether there is a most of routes to tell the gateway.
+    pub fn is_capped(&self) -> bool {
+        self.cap.is_some()
+    }
+
     /// Whether [`Feed::pull_tail`] has something beside changes: routes that waited and that there is room for now.
     pub fn can_fill(&self) -> bool {
         self.dump.is_none() && self.cap.as_ref().is_some_and(|cap| cap.can_fill())

@@ -3,7 +3,7 @@
 use super::super::{Effect, Input, Joined, SessionNumber, SessionUp};
 use super::lab::{Lab, addresses, encoding, prefix, settings};
 use super::store::Host;
-use crate::model::{GatewayId, PerFamily, Prefix, Time};
+use crate::model::{Family, GatewayId, PerFamily, Prefix, Time};
 use crate::testing::Gateway;
 use crate::view::Chunk;
 use std::collections::BTreeMap;
@@ -12,8 +12,12 @@ use std::sync::Arc;
 
 const RANGE: GatewayId = GatewayId(0);
 
-fn joined(n: u32) -> GatewayId {
+pub(super) fn joined(n: u32) -> GatewayId {
     GatewayId(n | 1 << 31)
+}
+
+pub(super) fn session(n: u32) -> SessionNumber {
+    SessionNumber(u64::from(n) + 1000)
 }
 
 /// Three hosts with a subnet each.
@@ -26,11 +30,11 @@ fn hosts() -> Lab {
     lab
 }
 
-fn join(lab: &mut Lab, n: u32, address: IpAddr) {
+pub(super) fn join(lab: &mut Lab, n: u32, address: IpAddr) {
     let mut effects = Vec::new();
     let of_range = Joined { id: joined(n), range: RANGE, name: format!("hosts/{address}"), address };
     let families = PerFamily { ipv4: Some(encoding(0)), ipv6: None };
-    let up = SessionUp { number: SessionNumber(u64::from(n) + 1000), families, enhanced_refresh: false, address };
+    let up = SessionUp { number: session(n), families, enhanced_refresh: false, address };
     lab.engine.handle(Time::ZERO, Input::Joined(of_range), &mut effects);
     lab.engine.handle(Time::ZERO, Input::SessionUp(joined(n), up), &mut effects);
     assert!(effects.is_empty());
@@ -83,9 +87,8 @@ fn who_has_left_is_told_nothing_and_the_others_go_on() {
     lab.engine.reconfigure(settings(0));
     let ids = |lab: &Lab| lab.engine.gateway_rows().iter().map(|row| row.id).collect::<Vec<_>>();
     assert!(ids(&lab).contains(&joined(1)) && ids(&lab).contains(&joined(2)) && !ids(&lab).contains(&joined(0)));
-    for id in [joined(1), joined(2)] {
-        let number = SessionNumber(u64::from(id.0 & 0xFFFF) + 1000);
-        lab.engine.handle(Time::ZERO, Input::Refresh(id, number, crate::model::Family::Ipv4), &mut Vec::new());
+    for n in [1, 2] {
+        lab.engine.handle(Time::ZERO, Input::Refresh(joined(n), session(n), Family::Ipv4), &mut Vec::new());
     }
     let chunks = handed_out(&mut lab);
     assert_eq!(chunks.keys().copied().collect::<Vec<_>>(), [joined(1), joined(2)]);

@@ -1,0 +1,199 @@
+//! One gateway as the engine sees it: its session, if one stands, and its feeds.
+
+use super::super::views::{ViewId, Views};
+use super::super::{Effect, GatewaySettings};
+use super::tally::{Counted, Tally};
+use super::{SessionNumber, SessionUp};
+use crate::model::{Family, GatewayId, PerFamily};
+use crate::table::Table;
+use crate::view::{CHUNK_BYTES, Chunk, Exclusion, Feed, View};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Below this many octets in flight, a gateway is given more: two chunks are under way at the most.
+const CREDIT: usize = CHUNK_BYTES;
+
+pub(super) struct Session {
+    pub(super) up: SessionUp,
+    pub(super) feeds: PerFamily<Option<Feed>>,
+    in_flight: usize,
+    pub(super) sent: PerFamily<u64>,
+    /// Whether it was said that the cap holds routes back.
+    capped: PerFamily<bool>,
+}
+
+pub(super) struct Outlet {
+    pub(super) settings: GatewaySettings,
+    /// The views of its policy.
+    pub(super) views: PerFamily<Option<ViewId>>,
+    pub(super) session: Option<Session>,
+    /// Families whose End-of-RIB an earlier session of this process brought: what the gateway keeps since is ours.
+    pub(super) completed: PerFamily<bool>,
+    /// The range that it came from, and its address.
+    pub(super) joined: Option<(GatewayId, IpAddr)>,
+    counted: PerFamily<Option<Counted>>,
+}
+
+impl Outlet {
+    pub(super) fn new(
+        settings: GatewaySettings,
+        views: PerFamily<Option<ViewId>>,
+        joined: Option<(GatewayId, IpAddr)>,
+    ) -> Self {
+        let (completed, counted) = (PerFamily::default(), PerFamily::default());
+        Outlet { settings, views, session: None, completed, joined, counted }
+    }
+
+    fn view<'a>(&self, family: Family, views: &'a mut Views) -> Option<&'a mut View> {
+        views.get_mut(self.views[family]?)
+    }
+
+    pub(super) fn feed(&self, family: Family) -> Option<&Feed> {
+        self.session.as_ref()?.feeds[family].as_ref()
+    }
+
+    fn feeds(&self) -> impl Iterator<Item = &Feed> {
+        self.session.iter().flat_map(|session| session.feeds.iter().filter_map(|(_, feed)| feed.as_ref()))
+    }
+
+    pub(super) fn is_dumping(&self) -> bool {
+        self.feeds().any(Feed::is_dumping)
+    }
+
+    pub(super) fn is_capped(&self) -> bool {
+        self.feeds().any(Feed::is_capped)
+    }
+
+    fn exclusion(&self, address: IpAddr) -> Exclusion {
+        let mut exclusion = self.settings.exclusion.clone();
+        exclusion.own.push(address);
+        exclusion
+    }
+
+    pub(super) fn up(&mut self, up: SessionUp, views: &mut Views, table: &Table) {
+        let feeds = PerFamily::from_fn(|family| {
+            let encoding = up.families[family]?;
+            let view = self.view(family, views)?;
+            let mut feed = Feed::new(view, encoding, self.exclusion(up.address), up.enhanced_refresh);
+            if let Some(limit) = self.settings.max_prefix[family] {
+                feed.cap(view, table.slots(family), limit);
+            }
+            Some(feed)
+        });
+        self.session =
+            Some(Session { up, feeds, in_flight: 0, sent: PerFamily::default(), capped: PerFamily::default() });
+    }
+
+    pub(super) fn down(&mut self, number: SessionNumber) {
+        let Some(session) = self.session.take_if(|session| session.up.number == number) else { return };
+        for (family, feed) in session.feeds.iter() {
+            self.completed[family] |= feed.as_ref().is_some_and(Feed::is_complete);
+        }
+    }
+
+    /// None: whichever session stands.
+    pub(super) fn refresh(&mut self, number: Option<SessionNumber>, family: Family, views: &mut Views) {
+        let view = self.views[family].and_then(|id| views.get_mut(id));
+        if let Some(session) = &mut self.session
+            && number.is_none_or(|number| session.up.number == number)
+            && let (Some(feed), Some(view)) = (&mut session.feeds[family], view)
+        {
+            feed.refresh(view);
+        }
+    }
+
+    pub(super) fn written(&mut self, number: SessionNumber, octets: usize) {
+        if let Some(session) = self.session.as_mut().filter(|session| session.up.number == number) {
+            session.in_flight = session.in_flight.saturating_sub(octets);
+        }
+    }
+
+    /// Gives the gateway what `pull` finds in its feeds, if it has credit. True if there was anything.
+    pub(super) fn hand_out(
+        &mut self,
+        views: &mut Views,
+        effects: &mut Vec<Effect>,
+        mut pull: impl FnMut(&mut Feed, &mut View, Family) -> Option<Arc<Chunk>>,
+    ) -> bool {
+        let Some(session) = &mut self.session else { return false };
+        let mut handed_out = false;
+        for (family, feed) in session.feeds.iter_mut() {
+            let Some(feed) = feed.as_mut().filter(|_| session.in_flight < CREDIT) else { continue };
+            let Some(view) = self.views[family].and_then(|id| views.get_mut(id)) else { continue };
+            if let Some(chunk) = pull(feed, view, family) {
+                session.in_flight += chunk.bytes.len();
+                session.sent[family] += chunk.ends.len() as u64;
+                effects.push(Effect::Send(self.settings.id, session.up.number, chunk));
+                handed_out = true;
+            }
+        }
+        handed_out
+    }
+
+    /// A feed that trails too far starts over. The session's number where that is not possible: it is given up.
+    pub(super) fn check_lag(&mut self, views: &mut Views, table: &Table) -> Option<SessionNumber> {
+        let session = self.session.as_mut()?;
+        let mut too_slow = false;
+        for (family, feed) in session.feeds.iter_mut() {
+            let (Some(feed), Some(id)) = (feed, self.views[family]) else { continue };
+            let Some(view) = views.get_mut(id) else { continue };
+            too_slow |= feed.lag(view) > view.longest_lag() && !feed.resynchronise(view, table.slots(family));
+        }
+        self.session.take_if(|_| too_slow).map(|session| session.up.number)
+    }
+
+    /// Says where the cap begins or ceases to hold routes back.
+    pub(super) fn check_caps(&mut self, effects: &mut Vec<Effect>) {
+        let Some(session) = &mut self.session else { return };
+        for (family, feed) in session.feeds.iter() {
+            let withheld = feed.as_ref().map_or(0, Feed::withheld);
+            if std::mem::replace(&mut session.capped[family], withheld > 0) != (withheld > 0) {
+                effects.push(Effect::Capped(self.settings.name.clone(), family, withheld));
+            }
+        }
+    }
+
+    /// Another most of routes: standing sessions keep what they were told.
+    pub(super) fn change_caps(&mut self, views: &Views) {
+        let Some(session) = &mut self.session else { return };
+        for (family, feed) in session.feeds.iter_mut() {
+            if let (Some(feed), Some(view)) = (feed, self.views[family].and_then(|id| views.get(id))) {
+                feed.change_cap(view, self.settings.max_prefix[family]);
+            }
+        }
+    }
+
+    /// Another policy or exclusion: the feeds of a standing session move.
+    pub(super) fn follow_settings(&mut self, views: &mut Views, table: &Table) {
+        let Some(address) = self.session.as_ref().map(|session| session.up.address) else { return };
+        let exclusion = self.exclusion(address);
+        let Some(session) = &mut self.session else { return };
+        for (family, feed) in session.feeds.iter_mut() {
+            if let (Some(feed), Some(view)) = (feed, self.views[family].and_then(|id| views.get_mut(id))) {
+                feed.move_to(view, table.slots(family), exclusion.clone());
+            }
+        }
+    }
+
+    fn count(&self, family: Family) -> Option<Counted> {
+        self.views[family].zip(self.feed(family)).map(|(view, feed)| Counted::of(view, feed))
+    }
+
+    /// Says where its feeds are, after whatever may have moved them.
+    pub(super) fn recount(&mut self, tally: &mut Tally) {
+        for family in Family::ALL {
+            let now = self.count(family);
+            tally.count(family, std::mem::replace(&mut self.counted[family], now), now);
+        }
+    }
+
+    /// Whether nothing has moved since.
+    pub(super) fn is_counted(&self) -> bool {
+        Family::ALL.into_iter().all(|family| self.counted[family] == self.count(family))
+    }
+
+    /// The tally is made anew.
+    pub(super) fn forget_count(&mut self) {
+        self.counted = PerFamily::default();
+    }
+}
