@@ -242,7 +242,9 @@ impl Shell {
                     assert_eq!(self.up.take(), Some(id.0), "it is not the session that stands");
                     assert!(!self.open.contains(&id.0), "down before it is closed");
                 }
-                Effect::Refresh(id, _) | Effect::Update(id, _) => assert_eq!(self.up, Some(id.0), "without a session"),
+                Effect::Refresh(id, _) | Effect::UpdateError(id, _) | Effect::Update(id, _) => {
+                    assert_eq!(self.up, Some(id.0), "without a session");
+                }
                 Effect::Failed(end) => assert!(!end.to_string().is_empty()),
             }
         }

@@ -133,7 +133,12 @@ impl Session<'_> {
                 Effect::Close(_) => return Ok(false),
                 Effect::Up(..) => self.learned.send_modify(|learned| learned.up = true),
                 Effect::Update(_, update) => self.learned.send_modify(|learned| learned.apply(&update)),
-                Effect::Dial | Effect::AbortDial | Effect::Down(..) | Effect::Failed(_) | Effect::Refresh(..) => {}
+                Effect::Dial
+                | Effect::AbortDial
+                | Effect::Down(..)
+                | Effect::Failed(_)
+                | Effect::Refresh(..)
+                | Effect::UpdateError(..) => {}
             }
         }
         Ok(true)

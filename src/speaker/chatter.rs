@@ -54,9 +54,40 @@ impl Chatter {
     }
 }
 
+/// A line that may come with every message: said once in a [`SPAN`], so that it leaves the gateway's others their room.
+#[derive(Debug, Default)]
+pub(super) struct Repeated {
+    said: Option<Instant>,
+    left_out: u64,
+}
+
+impl Repeated {
+    /// Whether it is said now; then, how often it was not since it was said last.
+    pub(super) fn say(&mut self) -> Option<u64> {
+        if self.said.is_some_and(|said| said.elapsed() < SPAN) {
+            self.left_out += 1;
+            return None;
+        }
+        self.said = Some(Instant::now());
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Chatter, LINES, Line, SPAN};
+    use super::{Chatter, LINES, Line, Repeated, SPAN};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_repeats_itself_is_said_once_in_a_while_with_how_often_it_was_not() {
+        let mut repeated = Repeated::default();
+        assert_eq!(repeated.say(), Some(0));
+        for _ in 0..1_000 {
+            assert_eq!(repeated.say(), None);
+        }
+        tokio::time::advance(SPAN).await;
+        assert_eq!(repeated.say(), Some(1_000));
+        assert_eq!(repeated.say(), None);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_gateway_that_flaps_says_so_often_and_then_how_often_it_did_not() {

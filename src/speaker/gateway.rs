@@ -1,6 +1,6 @@
 //! The task of one gateway: drives its [`Neighbour`], owns its connections.
 
-use super::chatter::{Chatter, Line};
+use super::chatter::{Chatter, Line, Repeated};
 use super::net::{Later, Net, Stream, Target};
 use super::password::Password;
 use super::range::RangeReport;
@@ -11,7 +11,9 @@ use crate::config::Secret;
 use crate::engine::{EngineHandle, ToSession};
 use crate::limits;
 use bytes::{Bytes, BytesMut};
-use fingerpost_core::bgp::neighbour::{Agreed, ConnectionId, Effect, End, Input, Neighbour, State, Status, Stop};
+use fingerpost_core::bgp::neighbour::{
+    Agreed, ConnectionId, Effect, End, Input, Neighbour, State, Status, Stop, UpdateError,
+};
 use fingerpost_core::engine::{Input as EngineInput, SessionNumber, SessionUp};
 use fingerpost_core::model::{Family, GatewayId, PerFamily, Time};
 use fingerpost_core::view::Chunk;
@@ -86,6 +88,7 @@ pub(super) struct Gateway {
     on_up: Arc<dyn Fn() + Send + Sync>,
     last_failure: Option<End>,
     chatter: Chatter,
+    update_errors: Repeated,
     /// One request for everything at a time is on its way to the engine: the next one would get the same answer.
     refreshes: PerFamily<Arc<Semaphore>>,
     /// When it ends by itself, if nothing happens until then: it came from a range.
@@ -152,6 +155,7 @@ pub(super) async fn run(parts: Parts, commands: mpsc::UnboundedReceiver<Command>
         on_up,
         last_failure: None,
         chatter: Chatter::new(),
+        update_errors: Repeated::default(),
         refreshes: PerFamily::from_fn(|_| Arc::new(Semaphore::new(1))),
         leaves: if stays { Leaves::Never } else { Leaves::At(Instant::now() + UNFINISHED) },
     };
@@ -273,6 +277,7 @@ impl Gateway {
                 Effect::Down(id, end) => self.down(id, &end),
                 Effect::Failed(end) => self.failed(end),
                 Effect::Refresh(id, family) => self.refresh(id, family),
+                Effect::UpdateError(_, error) => self.say_update_error(&error),
                 // Nothing that a gateway announces is kept.
                 Effect::Update(..) => {}
             }
@@ -315,6 +320,24 @@ impl Gateway {
                 false
             }
             Line::LeftOut => false,
+        }
+    }
+
+    /// Once a minute at the most: the metric counts them all.
+    fn say_update_error(&mut self, error: &UpdateError) {
+        let Some(left_out) = self.update_errors.say() else { return };
+        let UpdateError { attribute, withdrawn } = error;
+        match withdrawn {
+            Some(prefixes) => tracing::warn!(
+                gateway = self.name,
+                left_out,
+                "an UPDATE of the gateway counts as a withdrawal of its {prefixes} prefixes: {attribute} (RFC 7606)"
+            ),
+            None => tracing::warn!(
+                gateway = self.name,
+                left_out,
+                "an attribute in an UPDATE of the gateway is ignored: {attribute} (RFC 7606)"
+            ),
         }
     }
 

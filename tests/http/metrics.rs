@@ -3,6 +3,7 @@
 use super::client::until;
 use super::peer::Peer;
 use super::world::{HOSTS, World};
+use bytes::Bytes;
 use fingerpost_core::bgp::wire::{Capability, Notification};
 use std::collections::BTreeMap;
 
@@ -111,6 +112,38 @@ async fn a_scrape_says_how_things_are() {
     }));
     // No session in that family: nothing to say.
     assert_eq!(scrape.samples.get(r#"fingerpost_gateway_lag_changes{gateway="core-a",family="ipv6"}"#), None);
+}
+
+/// RFC 7606 §8: what a gateway sends wrong can be seen although the session goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn c26_errors_in_updates_are_counted_by_gateway_and_kind() {
+    let peer = Peer::listen().await;
+    let world = World::ready(HOSTS, &peer.yaml("core-a")).await;
+    let mut session = peer.establish(ipv4()).await;
+    // One without any attribute; one with all that must be there, and ATOMIC_AGGREGATE of one octet.
+    let nlri = [24, 192, 0, 2];
+    let good = [0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 0xfb, 0xf4, 0x40, 3, 4, 10, 0, 0, 1];
+    session.send(update(&[], &nlri)).await;
+    session.send(update(&[&good[..], &[0x40, 6, 1, 0]].concat(), &nlri)).await;
+    session.send(update(&[&good[..], &[0x40, 6, 1, 0]].concat(), &nlri)).await;
+    let scrape = until("three UPDATEs to be counted", async || {
+        let scrape = Scrape::of(&world).await;
+        let received = scrape.get(r#"fingerpost_messages_received_total{gateway="core-a",kind="update"}"#);
+        if received == 3.0 { Ok(scrape) } else { Err(scrape) }
+    })
+    .await;
+    let errors =
+        |kind: &str| scrape.get(&format!(r#"fingerpost_update_errors_total{{gateway="core-a",kind="{kind}"}}"#));
+    assert_eq!(errors("treat_as_withdraw"), 1.0);
+    assert_eq!(errors("attribute_discard"), 2.0);
+    assert_eq!(scrape.get(r#"fingerpost_session_up{gateway="core-a"}"#), 1.0);
+}
+
+/// An UPDATE with these attributes and prefixes.
+fn update(attributes: &[u8], nlri: &[u8]) -> Bytes {
+    let length = |octets: usize| u16::try_from(octets).unwrap().to_be_bytes();
+    let header = [&[0xff; 16][..], &length(23 + attributes.len() + nlri.len()), &[2]].concat();
+    [&header[..], &[0, 0], &length(attributes.len()), attributes, nlri].concat().into()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,6 +67,8 @@ metrics! {
         "BGP messages received from the gateway.";
     MESSAGES_SENT COUNTER "fingerpost_messages_sent_total" ["gateway" "kind"]
         "BGP messages sent to the gateway.";
+    UPDATE_ERRORS COUNTER "fingerpost_update_errors_total" ["gateway" "kind"]
+        "Errors in UPDATEs of the gateway that did not end the session (RFC 7606).";
     RANGE_SESSIONS GAUGE "fingerpost_range_sessions" ["gateway"]
         "Sessions with gateways that came from the range (listen_range).";
     RANGE_LIMIT GAUGE "fingerpost_range_limit" ["gateway"]

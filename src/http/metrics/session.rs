@@ -54,4 +54,7 @@ fn session(sheet: &mut Sheet, report: &GatewayReport, now: &Now<'_>) {
     for (kind, count) in status.sent.iter() {
         sheet.put(&metric::MESSAGES_SENT, [name, kind], number(count));
     }
+    for (kind, count) in status.update_errors.iter() {
+        sheet.put(&metric::UPDATE_ERRORS, [name, kind], number(count));
+    }
 }

@@ -4,8 +4,8 @@
 
 use super::connection::{Connection, Phase};
 use super::deadlines::{Deadlines, Timer};
-use super::{Agreed, ConnectionId, Counters, Direction, End, NeighbourConfig, State, Status};
-use crate::bgp::wire::{CeaseSubcode, Framer, MessageKind, Notification, Update, keepalive};
+use super::{Agreed, ConnectionId, Counters, Direction, End, NeighbourConfig, State, Status, UpdateErrors};
+use crate::bgp::wire::{AttributeError, CeaseSubcode, Framer, MessageKind, Notification, Update, keepalive};
 use crate::model::{Family, Rng, Time};
 use bytes::Bytes;
 use std::time::Duration;
@@ -80,8 +80,19 @@ pub enum Effect {
     Failed(End),
     /// The gateway wants everything of this family again.
     Refresh(ConnectionId, Family),
+    /// Something is wrong in an UPDATE that does not end the session: log it (RFC 7606 §8).
+    UpdateError(ConnectionId, UpdateError),
     /// The gateway announced something. Nothing of it is kept; tests and the demonstration's gateway look at it.
     Update(ConnectionId, Box<Update>),
+}
+
+/// What is wrong in an UPDATE, as far as one line can say it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UpdateError {
+    /// What asked for its prefixes to be withdrawn, or else the first attribute that was left out.
+    pub attribute: AttributeError,
+    /// How many prefixes count as withdrawn for it; `None` where only attributes were left out.
+    pub withdrawn: Option<usize>,
 }
 
 /// See the [module](super).
@@ -110,6 +121,7 @@ impl Neighbour {
             established: 0,
             received: Counters::default(),
             sent: Counters::default(),
+            update_errors: UpdateErrors::default(),
             last_received: None,
             last_sent: None,
             last_end: None,

@@ -31,5 +31,5 @@ pub use agree::{Agreed, Disagreement};
 pub use config::{GracefulRestartConfig, NeighbourConfig, Timers};
 pub use connection::{ConnectionId, Direction};
 pub use end::End;
-pub use machine::{Effect, Input, Neighbour, SEND_HOLD_AT_LEAST, Stop};
-pub use status::{Counters, State, Status};
+pub use machine::{Effect, Input, Neighbour, SEND_HOLD_AT_LEAST, Stop, UpdateError};
+pub use status::{Counters, State, Status, UpdateErrors};

@@ -2,7 +2,7 @@
 
 use super::collision::Verdict;
 use super::connection::Phase;
-use super::machine::{Effect, Neighbour};
+use super::machine::{Effect, Neighbour, UpdateError};
 use super::{Agreed, ConnectionId, Disagreement, End};
 use crate::bgp::wire::{
     Frame, MessageKind, Notification, Open, RefreshSubtype, RouteRefresh, SessionType, Unexpected, Update,
@@ -112,14 +112,22 @@ impl Neighbour {
 
     /// Events 27, 28. Nothing of an UPDATE is kept: this speaker only tells.
     fn update(&mut self, now: Time, id: ConnectionId, outcome: UpdateOutcome, effects: &mut Vec<Effect>) {
-        match outcome {
-            UpdateOutcome::Accept(update) | UpdateOutcome::TreatAsWithdraw { update, .. } => {
-                effects.push(Effect::Update(id, Box::new(update)));
-            }
+        let (update, reason) = match outcome {
+            UpdateOutcome::Accept(update) => (update, None),
+            UpdateOutcome::TreatAsWithdraw { update, reason } => (update, Some(reason)),
             UpdateOutcome::Reset(notification) => {
-                self.refuse(now, id, notification, "the gateway sent a malformed UPDATE", effects);
+                return self.refuse(now, id, notification, "the gateway sent a malformed UPDATE", effects);
             }
+        };
+        // RFC 7606 §8: what does not end the session must still be found by whoever looks for it.
+        let errors = &mut self.status.update_errors;
+        errors.treat_as_withdraw += u64::from(reason.is_some());
+        errors.attribute_discard += update.discarded.len() as u64;
+        let withdrawn = reason.is_some().then_some(update.withdrawn.len());
+        if let Some(attribute) = reason.or_else(|| update.discarded.first().cloned()) {
+            effects.push(Effect::UpdateError(id, UpdateError { attribute, withdrawn }));
         }
+        effects.push(Effect::Update(id, Box::new(update)));
     }
 
     fn refresh(

@@ -75,6 +75,22 @@ impl Counters {
     }
 }
 
+/// What was wrong with UPDATEs and did not end the session (RFC 7606 §8), since the process started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct UpdateErrors {
+    /// UPDATEs whose prefixes all counted as withdrawn.
+    pub treat_as_withdraw: u64,
+    /// Attributes that were left out.
+    pub attribute_discard: u64,
+}
+
+impl UpdateErrors {
+    /// Each kind's name and count.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [("treat_as_withdraw", self.treat_as_withdraw), ("attribute_discard", self.attribute_discard)].into_iter()
+    }
+}
+
 /// See the module.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Status {
@@ -92,6 +108,8 @@ pub struct Status {
     pub received: Counters,
     /// Sent.
     pub sent: Counters,
+    /// Errors in what was received.
+    pub update_errors: UpdateErrors,
     /// The last NOTIFICATION received, and when.
     pub last_received: Option<(Time, Notification)>,
     /// The last NOTIFICATION sent, and when.

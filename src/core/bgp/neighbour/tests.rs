@@ -140,6 +140,7 @@ fn words(effect: &Effect) -> String {
         Effect::Down(id, end) => format!("down {} {}", id.0, end.reason()),
         Effect::Failed(end) => format!("failed {}", end.reason()),
         Effect::Refresh(id, family) => format!("refresh {} {family}", id.0),
+        Effect::UpdateError(id, _) => format!("update error {}", id.0),
         Effect::Update(id, _) => format!("update {}", id.0),
     }
 }

@@ -220,7 +220,7 @@ impl Pair {
                     self.sides[side].ups += 1;
                 }
                 Effect::Down(id, _) => assert_eq!(self.sides[side].up.take(), Some(id), "no such session"),
-                Effect::Failed(_) | Effect::Refresh(..) | Effect::Update(..) => {}
+                Effect::Failed(_) | Effect::Refresh(..) | Effect::UpdateError(..) | Effect::Update(..) => {}
             }
         }
     }

@@ -87,7 +87,9 @@ impl World {
                     assert_eq!(self.up.take(), Some(id.0), "not the session that stands");
                     assert!(!self.open.contains(&id.0), "down before it is closed");
                 }
-                Effect::Refresh(id, _) | Effect::Update(id, _) => assert_eq!(self.up, Some(id.0), "no session"),
+                Effect::Refresh(id, _) | Effect::UpdateError(id, _) | Effect::Update(id, _) => {
+                    assert_eq!(self.up, Some(id.0), "no session");
+                }
                 Effect::Failed(_) => {}
             }
         }

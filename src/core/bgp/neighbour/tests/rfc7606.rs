@@ -23,6 +23,12 @@ fn give(rig: &mut Rig, octets: &[u8]) -> (String, Option<Box<Update>>) {
     (rig.does(effects), update)
 }
 
+/// UPDATEs treated as withdrawals and attributes left out, as counted.
+fn update_errors(rig: &Rig) -> [u64; 2] {
+    let errors = rig.neighbour.status().update_errors;
+    [errors.treat_as_withdraw, errors.attribute_discard]
+}
+
 /// What RFC 4271 §6.3 has as Data: nothing, the type of the attribute that is missing, or the attribute itself.
 fn data_is_right(case: &Case, subcode: u8, data: &[u8]) -> bool {
     match subcode {
@@ -52,7 +58,10 @@ fn fault(case: &Case, internal: bool) -> Option<String> {
         "withdraw" => (&Vec::new(), &case.routes),
         _ => (&case.routes, &Vec::new()),
     };
-    let right = does == "update 1"
+    let (said, errors) = (if kind == "ok" { "update 1" } else { "update error 1, update 1" }, update_errors(&rig));
+    let right = does == said
+        // RFC 7606 §8
+        && errors == [u64::from(kind == "withdraw"), update.discarded.len() as u64]
         && (&update.reachable, &update.withdrawn) == (reachable, withdrawn)
         && (kind == "withdraw" || update.discarded.is_empty() == (kind == "ok"))
         // The session stays, without a word about it, and goes on.
@@ -76,6 +85,30 @@ fn c26_route_session_and_notification_of_every_row_on_ibgp_and_ebgp() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// RFC 7606 §8: an error that does not end the session is said with the attribute and the reason, and counted.
+#[test]
+fn c26_what_is_withdrawn_or_left_out_is_said_and_counted() {
+    let said = |rig: &mut Rig, title: &str| {
+        let case = cases().into_iter().find(|case| case.title == title).unwrap();
+        let mut effects = Vec::new();
+        rig.neighbour.handle(rig.now, Input::Received(ConnectionId(1), &wrap(UPDATE, &case.body)), &mut effects);
+        effects.into_iter().find_map(|effect| match effect {
+            Effect::UpdateError(_, error) => Some((error.attribute.to_string(), error.withdrawn)),
+            _ => None,
+        })
+    };
+    let mut rig = session(false);
+    let discard = said(&mut rig, "ATOMIC_AGGREGATE of 1").unwrap();
+    assert_eq!(discard, ("ATOMIC_AGGREGATE has the wrong length 1".into(), None));
+    assert_eq!(update_errors(&rig), [0, 1]);
+    let withdraw = said(&mut rig, "without ORIGIN").unwrap();
+    assert_eq!(withdraw, ("ORIGIN is missing".into(), Some(1)));
+    assert_eq!(update_errors(&rig), [1, 1]);
+    let both = said(&mut rig, "discard and withdraw").unwrap();
+    assert_eq!(both.1, Some(1), "{both:?}");
+    assert_eq!(update_errors(&rig), [2, 2]);
 }
 
 /// How the octets come makes no difference to any row.
