@@ -180,13 +180,22 @@ impl Gateway {
         self.daemon.program().diagnosis(&self.node())
     }
 
+    /// What its daemon has written since it was started last.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.processes.iter().map(Process::log).collect()
+    }
+
     /// What its daemon is told to be: where `fingerpost gateway-config` knows the daemon, the text of that.
     #[must_use]
     pub fn configuration(&self) -> String {
         let program = self.daemon.program();
-        program
-            .platform()
-            .map_or_else(|| program.configuration(&self.node()), |platform| fingerpost::gateway_config(self, platform))
+        let Some(platform) = program.platform() else { return program.configuration(&self.node()) };
+        let text = fingerpost::gateway_config(self, platform);
+        match self.session.password {
+            Some(password) if !text.contains(password) => program.with_password(&text, password),
+            _ => text,
+        }
     }
 
     fn node(&self) -> Node<'_> {

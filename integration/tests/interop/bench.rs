@@ -15,6 +15,9 @@ use serde_json::Value;
 /// A session that has to come up again may wait for the other side's idle time first.
 pub(crate) const BOUND: Duration = Duration::from_secs(90);
 
+/// How long a claim of the kind "stays so" is watched.
+pub(crate) const WHILE: Duration = Duration::from_secs(1);
+
 /// How a cell peers.
 pub(crate) struct Setup {
     pub(crate) daemon: Daemon,
@@ -59,12 +62,23 @@ pub(crate) struct Bench {
 impl Bench {
     /// Fingerpost in a lab, with every host's own subnets announced.
     pub(crate) fn start_in(lab: Lab) -> Self {
+        Self::start_as(lab, |_, configuration| configuration)
+    }
+
+    /// The same with something changed in its configuration, or in the files that this names.
+    pub(crate) fn start_as(lab: Lab, change: impl FnOnce(&Lab, String) -> String) -> Self {
         let hosts = lab.folder().join("hosts.yaml");
         write_hosts(&hosts, &home());
-        let configuration = configuration_of(&lab, &[("file", &Source::File(hosts.clone()))], lab.gateways());
+        let configuration = change(&lab, configuration(&lab));
         let fingerpost = Fingerpost::start_with(&lab, &configuration);
         Bench { fingerpost, lab, hosts }
     }
+
+    /// Fingerpost's configuration that fits the gateway's.
+    pub(crate) fn configuration(&self) -> String {
+        configuration(&self.lab)
+    }
+
     pub(crate) fn gateway(&self) -> &Gateway {
         &self.lab.gateways()[0]
     }
@@ -76,6 +90,12 @@ impl Bench {
     /// Writes who owns what.
     pub(crate) fn own(&self, owners: &Owners) {
         write_hosts(&self.hosts, owners);
+    }
+
+    /// Adds lines about hosts that are not of the lab's plan.
+    pub(crate) fn append(&self, lines: &str) {
+        let text = std::fs::read_to_string(&self.hosts).expect("the hosts file is there");
+        std::fs::write(&self.hosts, text + lines).expect("a file can be written into the lab's folder");
     }
 
     /// The table of a gateway that was told of `owners` in the families of its session.
@@ -121,6 +141,18 @@ impl Bench {
     pub(crate) fn messages(&self, direction: &str, kind: &str) -> u64 {
         self.status()["messages"][direction][kind].as_u64().expect("every kind is counted")
     }
+}
+
+fn configuration(lab: &Lab) -> String {
+    let source = Source::File(lab.folder().join("hosts.yaml"));
+    configuration_of(lab, &[("file", &source)], lab.gateways())
+}
+
+/// A text with a part of it replaced, which is there.
+#[track_caller]
+pub(crate) fn replaced(text: &str, part: &str, with: &str) -> String {
+    assert!(text.contains(part), "{part} is part of {text}");
+    text.replace(part, with)
 }
 
 fn write_hosts(path: &PathBuf, owners: &Owners) {

@@ -5,7 +5,7 @@ use std::fmt;
 use integration::lab::gateway::Daemon;
 use serde_json::{Value, json};
 
-use crate::{bulk, life, reach, secure};
+use crate::{bulk, ends, life, reach, secure};
 
 /// What a scenario finds; that it failed, it says by a panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(crate) struct Feature {
     pub(crate) title: &'static str,
     /// What a cell that passed has shown.
     pub(crate) claim: &'static str,
+    /// Whether it needs the processor all the time; the others mostly wait.
+    pub(crate) is_busy: bool,
     /// The scenario.
     pub(crate) check: fn(Daemon) -> Found,
 }
@@ -33,54 +35,87 @@ pub(crate) const FEATURES: &[Feature] = &[
         word: "ibgp",
         title: "iBGP",
         claim: "one AS: routes come, move and go, the session stays",
+        is_busy: false,
         check: reach::ibgp,
     },
     Feature {
         word: "ebgp",
         title: "eBGP",
         claim: "two ASes, one hop, both families: routes come, move and go, the session stays",
+        is_busy: false,
         check: reach::ebgp,
     },
     Feature {
         word: "multihop",
         title: "eBGP multihop",
         claim: "the same with a router between",
+        is_busy: false,
         check: reach::multihop,
     },
     Feature {
         word: "v6_session",
         title: "IPv6 session",
         claim: "the same over an IPv6 session",
+        is_busy: false,
         check: reach::v6_session,
     },
     Feature {
         word: "v6_over_v4",
         title: "IPv6 over IPv4",
         claim: "IPv6 routes alone over an IPv4 session",
+        is_busy: false,
         check: reach::v6_over_v4,
     },
     Feature {
         word: "dials_us",
         title: "passive",
         claim: "Fingerpost only listens, the daemon connects",
+        is_busy: false,
         check: reach::dials_us,
+    },
+    Feature {
+        word: "dials_our_range",
+        title: "passive, dynamic",
+        claim: "the daemon connects to a `listen_range`: it is told every route but those by its own address",
+        is_busy: false,
+        check: reach::dials_our_range,
     },
     Feature {
         word: "dials_range",
         title: "dynamic neighbour",
         claim: "the daemon takes whoever connects from a subnet, and Fingerpost connects",
+        is_busy: false,
         check: reach::dials_range,
+    },
+    Feature {
+        word: "md5",
+        title: "MD5",
+        claim: "Fingerpost connects with another key: no session, its hint says MD5, and the gateway's kernel counts what it \
+                drops (`TCPMD5Failure`); once the key's file is mended, a session and every route, without a restart",
+        is_busy: false,
+        check: secure::md5,
+    },
+    Feature {
+        word: "md5_range",
+        title: "MD5, IPv6, dynamic",
+        claim: "the same over IPv6, where the daemon connects to a `listen_range` with a key, and Fingerpost's kernel counts",
+        is_busy: false,
+        check: secure::md5_range,
     },
     Feature {
         word: "gtsm",
         title: "GTSM",
-        claim: "both sides demand TTL 255: a session, every route; with less from Fingerpost the gateway has no session for 4 s (that the TTL is why, `c64_gtsm_*` show at the socket)",
+        claim: "both sides demand TTL 255: a session, every route. Both started anew, Fingerpost with a lower TTL: no session \
+                in twice the time that this takes with the right one, and the gateway's kernel counts what it drops \
+                (`TCPMinTTLDrop`); started anew with the right one, all is well",
+        is_busy: false,
         check: secure::gtsm,
     },
     Feature {
         word: "refresh",
         title: "route refresh",
         claim: "on a ROUTE-REFRESH everything is sent again, between BoRR and EoRR where both know them; nothing is lost",
+        is_busy: false,
         check: life::refresh,
     },
     Feature {
@@ -88,6 +123,7 @@ pub(crate) const FEATURES: &[Feature] = &[
         title: "graceful restart",
         claim: "Fingerpost is killed and started again: every route stays, and what was deleted meanwhile goes with \
                 End-of-RIB",
+        is_busy: false,
         check: life::gr_restart,
     },
     Feature {
@@ -95,25 +131,46 @@ pub(crate) const FEATURES: &[Feature] = &[
         title: "long-lived graceful restart",
         claim: "Fingerpost is killed with restart time 0 and long-lived stale time 600 s: every route stays, marked \
                 LLGR_STALE, and is fresh again after its return",
+        is_busy: false,
         check: life::llgr,
+    },
+    Feature {
+        word: "drain",
+        title: "drain",
+        claim: "`drain` by a reload: every route gets GRACEFUL_SHUTDOWN, and loses it again; none is lost, the session stays. \
+                Decommissioned, Fingerpost sends 6/2 with a text and the routes go (FRR names the code alone, ExaBGP cannot \
+                decode it, the others repeat the text)",
+        is_busy: false,
+        check: ends::drain,
+    },
+    Feature {
+        word: "hard_reset",
+        title: "hard reset",
+        claim: "Fingerpost is decommissioned where both sides set the N bit: a NOTIFICATION 6/9 around 6/2 is on the wire, and \
+                the routes go at once, none is kept as stale",
+        is_busy: false,
+        check: ends::hard_reset,
     },
     Feature {
         word: "hold_expiry",
         title: "hold time expires",
         claim: "the path is cut without a sign: both sides end the session after the hold time, and it comes back with \
                 every route",
+        is_busy: false,
         check: life::hold_expiry,
     },
     Feature {
         word: "collision",
         title: "collision",
         claim: "both sides connect at the same time: one connection stays, one session, every route",
+        is_busy: false,
         check: life::collision,
     },
     Feature {
         word: "bulk",
         title: "100,000 routes",
         claim: "50,000 IPv4 and 50,000 IPv6 routes arrive, each with its next hop (of GoBGP only the number is looked at)",
+        is_busy: true,
         check: bulk::hundred_thousand,
     },
 ];

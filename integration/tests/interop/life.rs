@@ -1,7 +1,5 @@
 //! What happens to a session in its life: refresh, restart, silence, two connections at once.
 
-use std::time::Duration;
-
 use integration::lab::gateway::Daemon;
 use integration::lab::namespace::Namespace;
 use integration::lab::rib::{Mark, next_hops};
@@ -9,13 +7,11 @@ use integration::lab::topology::Vlan;
 use integration::lab::{Lab, Peering, wait};
 use serde_json::Value;
 
-use crate::bench::{BOUND, Bench, Setup, home};
+use crate::bench::{BOUND, Bench, Setup, WHILE, home};
 use crate::cell::Found;
 
 /// Its number in an OPEN (RFC 9494).
 const LLGR_CAPABILITY: u64 = 71;
-/// How long a claim of the kind "stays so" is watched.
-const WHILE: Duration = Duration::from_secs(1);
 
 pub(crate) fn refresh(daemon: Daemon) -> Found {
     let bench = Setup::new(daemon, Peering::Ebgp).start();

@@ -1,10 +1,10 @@
 //! Sessions of every kind: routes come, move and go through each.
 
-use integration::lab::Peering;
 use integration::lab::gateway::Daemon;
 use integration::lab::session::Session;
+use integration::lab::{Peering, routes, wait};
 
-use crate::bench::{Bench, Setup, home};
+use crate::bench::{BOUND, Bench, Setup, WHILE, home, replaced};
 use crate::cell::Found;
 
 pub(crate) fn ibgp(daemon: Daemon) -> Found {
@@ -41,6 +41,36 @@ pub(crate) fn dials_us(daemon: Daemon) -> Found {
     bench.gateway_mut().start();
     bench.await_home();
     assert_eq!(bench.status()["direction"], "incoming");
+    come_move_and_go(&bench)
+}
+
+pub(crate) fn dials_our_range(daemon: Daemon) -> Found {
+    let mut setup = Setup::new(daemon, Peering::Ebgp);
+    setup.session.listens = true;
+    let mut lab = setup.lab();
+    lab.gateways_mut()[0].kill();
+    let (name, address) = (lab.gateways()[0].name().to_owned(), lab.gateways()[0].address());
+    let mut bench = Bench::start_as(lab, |_, configuration| {
+        replaced(&configuration, &format!("address: \"{address}\""), "listen_range: 10.170.0.0/24")
+    });
+    bench.gateway_mut().start();
+    bench.await_home();
+    assert_eq!(bench.fingerpost.gateway(&format!("{name}/{address}"))["direction"], "incoming");
+    // It is a host itself, and has another one beside it.
+    bench.append(&format!(
+        "  node-own: {{ addresses: [{address}], subnets: [10.244.5.0/24] }}\n  \
+           node-near: {{ addresses: [10.170.0.77], subnets: [10.244.6.0/24] }}\n"
+    ));
+    let mut expected = bench.table(&home());
+    expected.extend(routes([("10.244.6.0/24".to_owned(), [10, 170, 0, 77].into())]));
+    let look = || {
+        let seen = bench.gateway().routes();
+        if seen == expected { Ok(()) } else { Err(seen) }
+    };
+    wait::until("the other host's subnet beside those there were", BOUND, look);
+    wait::throughout("the table without the daemon's own subnet", WHILE, look);
+    bench.own(&home());
+    bench.await_home();
     come_move_and_go(&bench)
 }
 

@@ -43,7 +43,10 @@ impl Program for Exabgp {
         let mut command = node.namespace.command("env");
         // Its own settings come from the environment: stay root, listen where the session is, no answers to commands.
         command.args(["exabgp_daemon_user=root", "exabgp_api_cli=false", "exabgp_api_ack=false"]);
-        command.args([&format!("exabgp_tcp_bind={}", node.address), "exabgp", &file]);
+        if !has_own_listener(node) {
+            command.arg(format!("exabgp_tcp_bind={}", node.address));
+        }
+        command.args(["exabgp", &file]);
         let mut process = Process::spawn(node.namespace.context(), &format!("{}-exabgp", node.name), command);
         process.await_ready(BOUND, |log| log.contains("loaded new configuration successfully"));
         vec![process]
@@ -80,6 +83,11 @@ impl Program for Exabgp {
     }
 }
 
+/// The listener that serves every neighbour knows neither keys nor TTLs; one of the neighbour's own does.
+fn has_own_listener(node: &Node<'_>) -> bool {
+    node.session.password.is_some() || node.session.ttl_security
+}
+
 fn configuration(node: &Node<'_>) -> String {
     let script = node.file(SCRIPT);
     let session = node.session;
@@ -94,6 +102,7 @@ fn configuration(node: &Node<'_>) -> String {
     add(true, &format!("local-as {};", node.asn));
     add(true, &format!("peer-as {};", session.speaker_asn));
     add(!session.listens || session.range.is_some(), "passive true;");
+    add(has_own_listener(node), "listen 179;");
     add(session.ttl_security, "incoming-ttl 255;");
     add(session.ttl_security, "outgoing-ttl 255;");
     if let Some(password) = session.password {
