@@ -36,9 +36,23 @@ pub(crate) fn main() -> ExitCode {
     let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let daemons = present_daemons();
     let wanted = |cell: &Cell| filters.is_empty() || filters.iter().any(|filter| cell.to_string().contains(*filter));
-    let cells: VecDeque<Cell> = Cell::all().filter(|cell| daemons.contains(&cell.daemon) && wanted(cell)).collect();
+    let cells: Vec<Cell> = Cell::all().filter(|cell| daemons.contains(&cell.daemon) && wanted(cell)).collect();
+    let cells = spread(cells);
     let whole = filters.is_empty() && daemons.len() == Daemon::ALL.len();
     run(cells, Daemon::ALL.len() - daemons.len(), whole)
+}
+
+/// Cells that keep the machine busy, each with its share of those that mostly wait after it.
+fn spread(cells: Vec<Cell>) -> VecDeque<Cell> {
+    let (busy, waiting): (Vec<Cell>, Vec<Cell>) = cells.into_iter().partition(|cell| cell.feature.is_busy);
+    let share = waiting.len().div_ceil(busy.len().max(1)).max(1);
+    let mut waiting = waiting.chunks(share);
+    let mut order: VecDeque<Cell> = busy
+        .into_iter()
+        .flat_map(|cell| std::iter::once(cell).chain(waiting.next().into_iter().flatten().copied()))
+        .collect();
+    order.extend(waiting.flatten());
+    order
 }
 
 /// The daemons that are on this machine. Each that is missing is a skip.
