@@ -5,10 +5,12 @@
 //!    └──────── claims, arbitrated and exported by the tests' own words ────────┘  equal at rest
 //! ```
 
+mod expected;
 mod histories;
 mod lab;
 mod lists;
 mod many;
 mod promises;
 mod ranges;
+mod settings;
 mod store;

@@ -1,6 +1,7 @@
 //! Any history of stores, faults, gateways and configurations.
 
-use super::lab::{GATEWAYS, Lab, SOURCES, addresses, prefix};
+use super::lab::Lab;
+use super::settings::{GATEWAYS, SOURCES, addresses, prefix};
 use super::store::Host;
 use crate::model::Family;
 use crate::source::FaultKind;

@@ -1,128 +1,16 @@
-//! An engine, its stores and its gateways, and what each gateway is to hold.
+//! An engine, its stores and its gateways.
 
-use super::super::{Effect, Engine, GatewaySettings, Input, SessionNumber, SessionUp, Settings, SourceSettings};
-use super::store::{Host, Store, Transport, name};
-use crate::bgp::wire::{Encoding, MAX_LEN, Packer, SessionType};
-use crate::model::{Asn, Family, GatewayId, HostName, Labels, PerFamily, Prefix, SourceId, Time};
-use crate::policy::{Match, Policy, Rule, Set};
-use crate::source::schema::Schema;
-use crate::source::sync::{Follow, Seen, SyncConfig, Timing, Why};
+use super::super::{Effect, Engine, Input, SessionNumber, SessionUp, Settings};
+use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, settings};
+use super::store::{Host, Store, Transport};
+use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
+use crate::source::sync::{Seen, Why};
 use crate::source::{FaultKind, Report, Rev};
-use crate::table::{Allowed, Fence, Owner};
-use crate::testing::{Gateway, Heard, Said};
-use crate::view::{Chunk, Exclusion, Stamp};
-use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use crate::testing::{Gateway, Heard};
+use crate::view::{Chunk, Stamp};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-
-pub(super) const SOURCES: u16 = 2;
-pub(super) const GATEWAYS: u32 = 3;
-
-/// Prefix number `n`: an IPv4 one if even, else an IPv6 one; the last two lie outside the fence.
-pub(super) fn prefix(n: u8) -> Prefix {
-    let text = match n % 8 {
-        6 => "10.99.0.0/24".into(),
-        7 => "2001:db9::/48".into(),
-        n if n % 2 == 0 => format!("10.244.{n}.0/24"),
-        n => format!("2001:db8:{n}::/48"),
-    };
-    text.parse().unwrap()
-}
-
-/// Addresses number `n` of a host; of number 4 the IPv4 one lies outside the fence, and 5 and 6 lack a family or both.
-pub(super) fn addresses(n: u8) -> Vec<IpAddr> {
-    let texts: &[&str] = match n % 7 {
-        0 => &["10.168.0.1", "fd00:168::1"],
-        1 => &["10.168.0.2", "fd00:168::2"],
-        2 => &["10.168.1.1", "fd00:169::1"],
-        3 => &["10.168.0.3", "fd00:168::3"],
-        4 => &["192.0.2.1", "fd00:168::4"],
-        5 => &["10.168.0.5"],
-        _ => &[],
-    };
-    texts.iter().map(|text| text.parse().unwrap()).collect()
-}
-
-fn fence() -> Fence {
-    let allowed = |within: &str, lengths| Allowed { within: within.parse().unwrap(), lengths };
-    Fence {
-        prefixes: vec![allowed("10.244.0.0/16", 24..=24), allowed("2001:db8::/32", 48..=48)],
-        next_hops: ["10.168.0.0/16", "fd00::/8"].map(|range| range.parse().unwrap()).into(),
-        ..Fence::default()
-    }
-}
-
-/// Everything as it is; or some prefixes and hosts in other ways.
-fn policies(variant: u8) -> BTreeMap<String, Policy> {
-    let within = |text: &str, lengths| Allowed { within: text.parse().unwrap(), lengths };
-    let some = Match {
-        prefixes: vec![within("10.244.2.0/24", 24..=24), within("2001:db8:3::/48", 48..=48)],
-        ..Match::default()
-    };
-    let host = Match { hosts: vec![name(1)], ..Match::default() };
-    let rule = |matcher, set, accept| Rule { matcher, set, accept };
-    let communities = Set { communities: vec![variant.into()], ..Set::default() };
-    let picky = Policy {
-        rules: vec![
-            rule(some, Set { med: Some(9), ..Set::default() }, variant != 1),
-            rule(host, communities, true),
-            rule(Match::default(), Set { prepend: 1, ..Set::default() }, true),
-        ],
-    };
-    BTreeMap::from([("all".into(), Policy::accept_all()), ("picky".into(), picky)])
-}
-
-/// Four configurations: who has which policy and what it must not be told.
-pub(super) fn settings(variant: u8) -> Settings {
-    let source = |n: u16| SourceSettings {
-        id: SourceId(n),
-        name: format!("source-{n}"),
-        priority: i32::from(n),
-        sync: SyncConfig {
-            source: SourceId(n),
-            schema: Schema::Native { prefix: "/fp".into() },
-            follow: Follow::Watch,
-            ipv4_via_ipv6: false,
-            allow_empty: false,
-            seed: n.into(),
-            timing: Timing::default(),
-        },
-    };
-    let gateway = |n: u32| GatewaySettings {
-        drain: (n, variant) == (2, 3),
-        id: GatewayId(n),
-        name: format!("gateway-{n}"),
-        policy: if (n + u32::from(variant)).is_multiple_of(2) { "all" } else { "picky" }.into(),
-        max_prefix: PerFamily::default(),
-        exclusion: match (n, variant) {
-            (1, 2) => Exclusion { own: Vec::new(), attached: vec!["10.168.0.0/24".parse().unwrap()] },
-            _ => Exclusion::NOTHING,
-        },
-    };
-    Settings {
-        sources: (0..SOURCES).map(source).collect(),
-        fence: fence(),
-        policies: policies(variant),
-        gateways: (0..GATEWAYS).map(gateway).collect(),
-    }
-}
-
-/// What gateway `n` has agreed to: eBGP without brackets, eBGP with two-octet AS numbers, iBGP.
-pub(super) fn encoding(n: u32) -> Encoding {
-    Encoding {
-        session: if n == 2 { SessionType::Internal } else { SessionType::External },
-        local_asn: Asn::new(4_200_000_001).unwrap(),
-        four_octet_as: n != 1,
-        ipv4_via_ipv6: false,
-        max_len: MAX_LEN,
-    }
-}
-
-/// Gateway 0 is a host too: host 0's address is its own.
-fn address(n: u32) -> IpAddr {
-    if n == 0 { addresses(0)[0] } else { IpAddr::from([10, 170, 0, n as u8]) }
-}
 
 pub(super) struct Peer {
     pub(super) gateway: Gateway,
@@ -132,7 +20,7 @@ pub(super) struct Peer {
     /// What it heard on this session.
     pub(super) heard: Vec<Heard>,
     /// Families whose End-of-RIB it has heard on any session.
-    completed: PerFamily<bool>,
+    pub(super) completed: PerFamily<bool>,
 }
 
 pub(super) struct Lab {
@@ -142,12 +30,12 @@ pub(super) struct Lab {
     pub(super) transports: Vec<Transport>,
     pub(super) peers: Vec<Peer>,
     variant: u8,
-    settings: Settings,
-    stamp: Stamp,
+    pub(super) settings: Settings,
+    pub(super) stamp: Stamp,
     sessions: u64,
     effects: Vec<Effect>,
     /// Up to here every store's writes are known to the engine and to all gateways.
-    settled: Vec<Rev>,
+    pub(super) settled: Vec<Rev>,
     pub(super) closed_as_slow: usize,
     /// Lots of claims that were said not to be announced: when, and the records' keys.
     pub(super) not_announced: Vec<(Time, Vec<bytes::Bytes>)>,
@@ -335,55 +223,6 @@ impl Lab {
         }
     }
 
-    /// P2: what is withdrawn was proven absent, or goes to another owner of which the gateway is not told. P4: no End-of-RIB
-    /// before every source was read completely, nor beside a record that never said what it owns.
-    fn check(&self, n: usize, variant: u8, before: &BTreeMap<Prefix, Said>, heard: &[Heard]) {
-        for heard in heard {
-            match heard {
-                Heard::Withdrawn(prefix) => {
-                    let Some(said) = before.get(prefix) else { continue };
-                    let proven = self.is_proven(n, variant, *prefix, said);
-                    assert!(proven, "P2: {prefix} is withdrawn from gateway {n} and was not gone");
-                }
-                Heard::EndOfRib(family) => {
-                    for (transport, store) in self.transports.iter().zip(&self.stores) {
-                        let listed = transport.listed.expect("P4: not all sources were read");
-                        let hides = (0..4).any(|host| hides(store, host, *family, listed));
-                        assert!(!hides || self.peers[n].completed[*family], "P4: {family} may have more routes");
-                    }
-                }
-                Heard::Announced(..) | Heard::BeginOfRefresh(_) | Heard::EndOfRefresh(_) => {}
-            }
-        }
-    }
-
-    /// Whether a claim behind what gateway `n` was told may be gone: after it was made, and after all was settled last, its
-    /// record was deleted or was written so that it can be read and does not state the prefix.
-    fn is_proven(&self, n: usize, variant: u8, prefix: Prefix, said: &Said) -> bool {
-        let settings = settings(variant);
-        self.stores.iter().enumerate().any(|(source, store)| {
-            let settled = self.settled[source];
-            store.writes.iter().any(|(at, host, write)| {
-                let Some(Some(what)) = write else { return false };
-                let Some((_, next_hop)) = what.claims().find(|(claimed, _)| *claimed == prefix) else { return false };
-                if fence().admits(prefix, next_hop).is_err() {
-                    return false;
-                }
-                let told = self.told(&settings, n, prefix, source as u16, *host, next_hop);
-                let later = store.writes.iter().filter(|(later, other, _)| other == host && later > at);
-                let mut after = later.filter(|(later, ..)| *later > settled);
-                match told {
-                    // Another owner than the one that was told, unless it was gone for long.
-                    None => !is_gone_by(store, *host, *at, settled, prefix),
-                    Some(told) if told.next_hop() == said.next_hop() => {
-                        after.any(|(_, _, write)| is_gone(write, prefix))
-                    }
-                    Some(_) => false,
-                }
-            })
-        })
-    }
-
     /// Faults stop, sessions stand, everything is read and written.
     pub(super) fn settle(&mut self) {
         for n in 0..self.peers.len() {
@@ -417,59 +256,6 @@ impl Lab {
         panic!("it does not come to rest");
     }
 
-    /// What gateway `n` is to hold: policy(arbitrate(claims)), without what it must not be told.
-    pub(super) fn expected(&self, n: usize) -> BTreeMap<Prefix, Said> {
-        let told = self.winners().into_iter().filter_map(|(prefix, (source, host, next_hop))| {
-            Some((prefix, self.told(&self.settings, n, prefix, source, host, next_hop)?))
-        });
-        told.collect()
-    }
-
-    /// What gateway `n` is told of a prefix that this host has won, if anything.
-    fn told(
-        &self,
-        settings: &Settings,
-        n: usize,
-        prefix: Prefix,
-        source: u16,
-        host: u8,
-        next_hop: IpAddr,
-    ) -> Option<Said> {
-        let gateway = &settings.gateways[n];
-        let mut exclusion = gateway.exclusion.clone();
-        exclusion.own.push(address(n as u32));
-        let encoding = encoding(n as u32);
-        let owner = Owner { host: HostName::new(&name(host)).unwrap(), next_hop, labels: Arc::new(Labels::default()) };
-        let policy = settings.policies[&gateway.policy].clone();
-        let policy = if gateway.drain { policy.drained() } else { policy };
-        let attributes = policy.export(prefix, &owner, SourceId(source))?;
-        let sayable = Packer::new(encoding, prefix.family()).can_announce(&attributes);
-        (sayable && !exclusion.excludes(next_hop)).then(|| Said::expected(&attributes, &encoding, self.stamp))
-    }
-
-    /// The owner of each prefix: within a source the oldest record, then the lower name; the higher source wins.
-    fn winners(&self) -> BTreeMap<Prefix, (u16, u8, IpAddr)> {
-        let mut best: BTreeMap<Prefix, (u16, u8, IpAddr)> = BTreeMap::new();
-        for (source, store) in self.stores.iter().enumerate() {
-            let mut of_source: BTreeMap<Prefix, (u64, String, u8, IpAddr)> = BTreeMap::new();
-            for (host, (what, created, _)) in &store.hosts {
-                for (prefix, next_hop) in what.iter().flat_map(Host::claims) {
-                    if fence().admits(prefix, next_hop).is_err() {
-                        continue;
-                    }
-                    let claim = (created.0, name(*host), *host, next_hop);
-                    let held = of_source.entry(prefix).or_insert_with(|| claim.clone());
-                    if claim < *held {
-                        *held = claim;
-                    }
-                }
-            }
-            let of_source = of_source.into_iter();
-            best.extend(of_source.map(|(prefix, (_, _, host, next_hop))| (prefix, (source as u16, host, next_hop))));
-        }
-        best
-    }
-
     /// P5: at rest every gateway holds exactly that, has heard each End-of-RIB, and nothing is left to do.
     pub(super) fn check_at_rest(&mut self) {
         let verified = PerFamily::from_fn(|family| self.engine.is_verified(family));
@@ -485,37 +271,4 @@ impl Lab {
         }
         assert!(!self.work());
     }
-}
-
-/// Whether a record that was written so does not claim the prefix: deleted, or readable and it does not state it, or states
-/// it by a next hop that the fence refuses.
-fn is_gone(write: &Option<Option<Host>>, prefix: Prefix) -> bool {
-    match write {
-        None => true,
-        Some(None) => false,
-        Some(Some(what)) => {
-            let fenced = |(claimed, next_hop)| claimed == prefix && fence().admits(prefix, next_hop).is_err();
-            !what.subnets.contains(&prefix) || what.claims().any(fenced)
-        }
-    }
-}
-
-/// Whether what the record claimed at `at` was gone when all was settled last.
-fn is_gone_by(store: &Store, host: u8, at: Rev, settled: Rev, prefix: Prefix) -> bool {
-    let mut later = store.writes.iter().filter(|(later, other, _)| *other == host && *later > at && *later <= settled);
-    later.any(|(_, _, write)| is_gone(write, prefix))
-}
-
-/// Whether the record was there at the first list, and has never, before or since, said all that it owns of the family.
-fn hides(store: &Store, host: u8, family: Family, listed: Rev) -> bool {
-    let mut writes = store.writes.iter().filter(|(_, other, _)| *other == host).peekable();
-    let hides = |write: &Option<Option<Host>>| match write {
-        None => false,
-        Some(None) => true,
-        Some(Some(what)) => {
-            let of_family = what.subnets.iter().filter(|prefix| prefix.family() == family).count();
-            what.claims().filter(|(prefix, _)| prefix.family() == family).count() < of_family
-        }
-    };
-    writes.peek().is_some_and(|(first, ..)| *first <= listed) && writes.all(|(_, _, write)| hides(write))
 }

@@ -1,8 +1,9 @@
 //! A thousand gateways: what concerns one costs no look at the others (P6). Looks are counted, never time.
 
 use super::super::{Effect, Input};
-use super::lab::{Lab, addresses, prefix};
+use super::lab::Lab;
 use super::ranges::{join, joined, session};
+use super::settings::{addresses, prefix};
 use super::store::Host;
 use crate::model::{Family, GatewayId, Time};
 use crate::view::Chunk;

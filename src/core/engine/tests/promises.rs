@@ -1,7 +1,8 @@
 //! The promises one by one.
 
 use super::super::Input;
-use super::lab::{Lab, addresses, prefix};
+use super::lab::Lab;
+use super::settings::{addresses, prefix};
 use super::store::Host;
 use crate::model::{Family, GatewayId};
 use crate::source::FaultKind;

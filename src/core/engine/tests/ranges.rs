@@ -1,7 +1,8 @@
 //! Gateways that join from a range (dynamic neighbours).
 
 use super::super::{Effect, Input, Joined, SessionNumber, SessionUp};
-use super::lab::{Lab, addresses, encoding, prefix, settings};
+use super::lab::Lab;
+use super::settings::{addresses, encoding, prefix, settings};
 use super::store::Host;
 use crate::model::{Family, GatewayId, PerFamily, Prefix, Time};
 use crate::testing::Gateway;
