@@ -15,11 +15,9 @@ fn current(follower: &Follower) -> bool {
     follower.sync.seen().is_current()
 }
 
-#[tokio::test]
-async fn c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2() {
-    if !available("c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2") {
-        return;
-    }
+/// A store with two records that was killed, seen to be lost, and runs again. The follower stands still: it asks when it goes
+/// on.
+async fn restarted() -> (Cluster, Follower) {
     let mut cluster = Cluster::one().await;
     let mut client = cluster.client().await;
     put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
@@ -28,6 +26,17 @@ async fn c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2() {
     follower.until("current", current).await;
     cluster.members[0].kill();
     follower.until("lost", lost_as(FaultKind::Unreachable)).await;
+    cluster.run(0);
+    cluster.members[0].ready().await;
+    (cluster, follower)
+}
+
+#[tokio::test]
+async fn c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2() {
+    if !available("c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2") {
+        return;
+    }
+    let (cluster, mut follower) = restarted().await;
     assert_eq!(follower.table().len(), 2, "a lost source removes nothing");
     let lost = follower.notes.iter().find_map(|note| match note {
         Note::Lost(fault) => Some(fault.message.clone()),
@@ -35,8 +44,6 @@ async fn c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2() {
     });
     let lost = lost.unwrap();
     assert!(!lost.contains("plain HTTP") && !lost.contains("broken pipe"), "it did speak HTTP: {lost}");
-    cluster.run(0);
-    cluster.members[0].ready().await;
     let mut client = cluster.client().await;
     delete(&mut client, "a1").await;
     put(&mut client, "a3", "10.168.0.13", "10.244.3.0/24").await;
@@ -51,17 +58,7 @@ async fn c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_
     if !available("c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_gone") {
         return;
     }
-    let mut cluster = Cluster::one().await;
-    let mut client = cluster.client().await;
-    put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
-    put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
-    let mut follower = Follower::start(plain(cluster.endpoints())).await;
-    follower.until("current", current).await;
-    cluster.members[0].kill();
-    follower.until("lost", lost_as(FaultKind::Unreachable)).await;
-    cluster.run(0);
-    cluster.members[0].ready().await;
-    // It is not asked in the meantime: the follower stands still here.
+    let (cluster, mut follower) = restarted().await;
     let mut client = cluster.client().await;
     delete(&mut client, "a1").await;
     let now = client.put("/elsewhere", "", None).await.unwrap().header().unwrap().revision();
@@ -121,8 +118,8 @@ async fn c34_a_frozen_member_is_left_for_another_within_ten_seconds() {
     assert!(follower.proofs.is_empty());
 }
 
-/// A store with five records is wiped, and so many keys that are none of ours are written before it is asked again.
-async fn wiped(unrelated: usize) -> (Cluster, Follower) {
+/// A store with five records is wiped, and written to before it is asked again.
+async fn wiped(write: impl AsyncFnOnce(&Cluster)) -> (Cluster, Follower) {
     let mut cluster = Cluster::one().await;
     let mut client = cluster.client().await;
     for number in 1..=5 {
@@ -139,7 +136,7 @@ async fn wiped(unrelated: usize) -> (Cluster, Follower) {
     cluster.members[0].wipe();
     cluster.run(0);
     cluster.members[0].ready().await;
-    unrelated_writes(&cluster, unrelated).await;
+    write(&cluster).await;
     follower.notes.clear();
     follower.until("replaced", lost_as(FaultKind::Replaced)).await;
     (cluster, follower)
@@ -166,7 +163,7 @@ async fn c36_a_wiped_store_that_passes_the_old_revision_withdraws_nothing_p2() {
     if !available("c36_a_wiped_store_that_passes_the_old_revision_withdraws_nothing_p2") {
         return;
     }
-    let (cluster, mut follower) = wiped(0).await;
+    let (cluster, mut follower) = wiped(async |_| {}).await;
     unrelated_writes(&cluster, 12).await;
     assert_never_believed(&mut follower).await;
     // Also one that has records again, of the same name and of another.
@@ -180,7 +177,7 @@ async fn c36_a_store_wiped_and_written_on_before_it_is_asked_again_withdraws_not
     if !available("c36_a_store_wiped_and_written_on_before_it_is_asked_again_withdraws_nothing_p2") {
         return;
     }
-    let (cluster, mut follower) = wiped(20).await;
+    let (cluster, mut follower) = wiped(async |cluster| unrelated_writes(cluster, 20).await).await;
     assert_never_believed(&mut follower).await;
     // Nor does it help that what was before is compacted away.
     let mut client = cluster.client().await;
@@ -194,16 +191,7 @@ async fn c36_all_hosts_deleted_while_nobody_watched_are_withdrawn() {
     if !available("c36_all_hosts_deleted_while_nobody_watched_are_withdrawn") {
         return;
     }
-    let mut cluster = Cluster::one().await;
-    let mut client = cluster.client().await;
-    put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
-    put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
-    let mut follower = Follower::start(plain(cluster.endpoints())).await;
-    follower.until("current", current).await;
-    cluster.members[0].kill();
-    follower.until("lost", lost_as(FaultKind::Unreachable)).await;
-    cluster.run(0);
-    cluster.members[0].ready().await;
+    let (cluster, mut follower) = restarted().await;
     let mut client = cluster.client().await;
     delete(&mut client, "a1").await;
     delete(&mut client, "a2").await;
@@ -217,19 +205,10 @@ async fn c36_a_store_that_went_back_is_not_believed_p2() {
     if !available("c36_a_store_that_went_back_is_not_believed_p2") {
         return;
     }
-    let mut cluster = Cluster::one().await;
-    let mut client = cluster.client().await;
-    for number in 1..=5 {
-        put(&mut client, &format!("a{number}"), "10.168.0.11", &format!("10.244.{number}.0/24")).await;
-    }
-    let mut follower = Follower::start(plain(cluster.endpoints())).await;
-    follower.until("current", current).await;
-    cluster.members[0].kill();
-    cluster.members[0].wipe();
-    cluster.run(0);
-    cluster.members[0].ready().await;
-    put(&mut cluster.client().await, "a1", "10.168.0.99", "10.244.1.0/24").await;
-    follower.until("replaced", lost_as(FaultKind::Replaced)).await;
+    let rewritten = async |cluster: &Cluster| {
+        put(&mut cluster.client().await, "a1", "10.168.0.99", "10.244.1.0/24").await;
+    };
+    let (_cluster, follower) = wiped(rewritten).await;
     assert_eq!(follower.table().len(), 5);
     assert_eq!(follower.table()["10.244.1.0/24"], "10.168.0.11");
     assert!(follower.proofs.is_empty());
