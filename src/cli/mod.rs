@@ -15,7 +15,8 @@ mod version;
 pub use check::check;
 pub use version::{Build, Output, build};
 
-use crate::gateway_config::{Language, Speaker};
+use crate::config::Platform;
+use crate::gateway_config::Speaker;
 use clap::{Args, Parser, Subcommand};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -74,7 +75,7 @@ pub struct GatewayOptions {
     pub file: ConfigFile,
     /// What the gateway runs, where its platform does not say
     #[arg(long, value_enum, value_name = "PLATFORM")]
-    pub platform: Option<Language>,
+    pub platform: Option<Platform>,
     /// The address that the gateway sees us at, for each replica; a subnet for the gateway's dynamic neighbours
     #[arg(long = "speaker", value_name = "ADDRESS")]
     pub speakers: Vec<Speaker>,
@@ -137,7 +138,7 @@ pub(crate) fn colours() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, CommandLine, ConfigFile, DemoOptions, GatewayOptions, Language, Output};
+    use super::{Command, CommandLine, ConfigFile, DemoOptions, GatewayOptions, Output, Platform};
     use clap::{CommandFactory, Parser};
 
     fn parse(line: &str) -> Result<Command, i32> {
@@ -158,7 +159,7 @@ mod tests {
         let line = "fingerpost gateway-config core-a -c a.yaml --platform frr --speaker 10.0.3.10 --speaker fd00::/64";
         let speakers = vec!["10.0.3.10".parse().unwrap(), "fd00::/64".parse().unwrap()];
         let file = ConfigFile { config: "a.yaml".into() };
-        let options = GatewayOptions { name: "core-a".into(), file, platform: Some(Language::Frr), speakers };
+        let options = GatewayOptions { name: "core-a".into(), file, platform: Some(Platform::Frr), speakers };
         assert_eq!(parse(line), Ok(Command::GatewayConfig(options)));
         let options = DemoOptions { stay: true, etcd: Some("http://127.0.0.1:2379".into()) };
         assert_eq!(parse("fingerpost demo --stay --etcd http://127.0.0.1:2379"), Ok(Command::Demo(options)));

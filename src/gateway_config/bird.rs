@@ -2,34 +2,33 @@
 //!
 //! Next hops are matched one range at a time: `bgp_next_hop ~ [ set ]` silently rejects everything on 2.0.12.
 
-use super::opening;
 use super::sheet::{Filter, Sheet, Speaker};
-use fingerpost_core::model::Family;
+use super::{opening, redirects};
+use crate::config::DEFAULT_PORT;
+use fingerpost_core::model::{Family, Prefix};
 use std::fmt::{self, Write};
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "#", "BIRD 2 (tried with 2.0.12)", out)?;
     writeln!(out, "# Leave out the first blocks that bird.conf has already; kernel must export both kinds of routes.")?;
-    writeln!(
-        out,
-        "# Redirects off: sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0"
-    )?;
-    writeln!(out, "# (IPv6 has no such switch: nft add rule inet filter output icmpv6 type nd-redirect drop)\n")?;
+    redirects(sheet, "#", out)?;
+    writeln!(out)?;
     writeln!(out, "protocol device {{ }}")?;
     writeln!(
         out,
         "# Next hops of iBGP and multihop sessions are resolved in this table: without it they are unreachable."
     )?;
     writeln!(out, "protocol direct {{ ipv4; ipv6; }}")?;
+    // A host reaches other subnets by its default route, which an unreachable route would hide.
+    let also = if sheet.hosts().is_some() { " && dest != RTD_UNREACHABLE" } else { "" };
     for filter in &sheet.filters {
         let family = filter.family;
-        writeln!(
-            out,
-            "protocol kernel {{ {family} {{ import none; export where source ~ [ RTS_BGP, RTS_STATIC ]; }}; }}"
-        )?;
+        let export = format!("export where source ~ [ RTS_BGP, RTS_STATIC ]{also};");
+        writeln!(out, "protocol kernel {{ {family} {{ import none; {export} }}; }}")?;
     }
+    let discarded = sheet.discards();
     for filter in &sheet.filters {
-        discards(filter, out)?;
+        discards(filter.family, filter.digit(), discarded.iter().filter(|range| range.family() == filter.family), out)?;
     }
     for filter in &sheet.filters {
         filter_of(filter, out)?;
@@ -42,13 +41,22 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn discards(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
+fn discards<'a>(
+    family: Family,
+    digit: char,
+    ranges: impl Iterator<Item = &'a Prefix>,
+    out: &mut String,
+) -> fmt::Result {
+    let mut ranges = ranges.peekable();
+    if ranges.peek().is_none() {
+        return Ok(());
+    }
     writeln!(out, "\n# Pod addresses that no host owns go nowhere, instead of round in circles.")?;
-    writeln!(out, "protocol static fingerpost_discard{} {{", filter.digit())?;
+    writeln!(out, "protocol static fingerpost_discard{digit} {{")?;
     // The lowest preference: a range that is itself announced must win.
-    writeln!(out, "  {} {{ preference 1; }};", filter.family)?;
-    for range in &filter.prefixes {
-        writeln!(out, "  route {} blackhole;", range.within)?;
+    writeln!(out, "  {family} {{ preference 1; }};")?;
+    for range in ranges {
+        writeln!(out, "  route {range} blackhole;")?;
     }
     writeln!(out, "}}")
 }
@@ -74,10 +82,10 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, number: &str, out: &mut String) 
     let (gateway, timers) = (sheet.gateway, sheet.gateway.timers);
     writeln!(out, "\nprotocol bgp fingerpost{number} {{")?;
     match gateway.port {
-        179 => writeln!(out, "  local as {};", gateway.asn)?,
+        DEFAULT_PORT => writeln!(out, "  local as {};", gateway.asn)?,
         port => writeln!(out, "  local port {port} as {};", gateway.asn)?,
     }
-    let port = sheet.connect_to.filter(|port| *port != 179).map(|port| format!(" port {port}")).unwrap_or_default();
+    let port = sheet.other_port(speaker).map(|port| format!(" port {port}")).unwrap_or_default();
     match speaker {
         Speaker::Address(address) => writeln!(out, "  neighbor {address}{port} as {};", sheet.asn)?,
         Speaker::Range(range) => {
@@ -90,11 +98,16 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, number: &str, out: &mut String) 
         (true, Some(hops)) => writeln!(out, "  multihop {hops};")?,
         (false, _) => writeln!(out, "  multihop;")?,
     }
+    if let Some(key) = sheet.key() {
+        writeln!(out, "  password \"{key}\";")?;
+    }
     if gateway.ttl_security.is_some() {
         writeln!(out, "  ttl security on;")?;
     }
     if sheet.waits_for(speaker) {
         writeln!(out, "  passive;  # Fingerpost has no listener: it connects")?;
+    } else if matches!(speaker, Speaker::Address(_)) {
+        writeln!(out, "  connect retry time {};", sheet.retry())?;
     }
     writeln!(out, "  hold time {}; keepalive time {};", timers.hold.seconds(), timers.keepalive.max(1))?;
     writeln!(out, "  error wait time 1, 2;  # the default of 60, 300 locks a returning speaker out after an error")?;
@@ -103,6 +116,9 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, number: &str, out: &mut String) 
     for family in Family::ALL {
         let Some(filter) = sheet.filter(family) else { continue };
         writeln!(out, "  {family} {{")?;
+        if family == Family::Ipv4 && sheet.has_extended_next_hop() {
+            writeln!(out, "    extended next hop;")?;
+        }
         writeln!(out, "    import filter fingerpost{};", filter.digit())?;
         writeln!(out, "    import limit {} action block;", filter.limit)?;
         writeln!(out, "    export none;\n  }};")?;

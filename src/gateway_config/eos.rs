@@ -1,21 +1,27 @@
 //! Arista's EOS. Untested.
 
-use super::sheet::{Filter, Sheet, Speaker, addresses, ip, subnets};
+use super::cisco::{Dialect, NONE, ip};
+use super::sheet::{Sheet, Speaker};
 use super::{opening, untested};
 use fingerpost_core::model::Family;
 use std::fmt::{self, Write};
 
+const EOS: Dialect = Dialect { indent: "   ", nests_lists: true, exits: false };
+
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "!", "EOS", out)?;
     untested("!", out)?;
-    writeln!(out, "no ip icmp redirect\nno ipv6 icmp redirect")?;
-    for range in sheet.pods() {
+    if sheet.hosts().is_none() {
+        writeln!(out, "no ip icmp redirect\nno ipv6 icmp redirect")?;
+    }
+    for range in sheet.discards() {
         writeln!(out, "{} route {range} Null0 254", ip(range.family()))?;
     }
     for filter in &sheet.filters {
-        lists(filter, out)?;
+        EOS.filter(filter, out)?;
     }
-    writeln!(out, "route-map FINGERPOST-NONE deny 10\n!")?;
+    EOS.shut(NONE, out)?;
+    writeln!(out, "!")?;
     writeln!(out, "router bgp {}\n   graceful-restart-helper", sheet.gateway.asn)?;
     let peers: Vec<String> = sheet.speakers.iter().map(|speaker| peer(*speaker)).collect();
     for (speaker, peer) in sheet.speakers.iter().zip(&peers) {
@@ -28,7 +34,10 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
                 None => writeln!(out, "      no neighbor {peer} activate")?,
                 Some(filter) => {
                     writeln!(out, "      neighbor {peer} route-map FINGERPOST{} in", filter.digit())?;
-                    writeln!(out, "      neighbor {peer} route-map FINGERPOST-NONE out")?;
+                    writeln!(out, "      neighbor {peer} route-map {NONE} out")?;
+                    if family == Family::Ipv4 && sheet.has_extended_next_hop() {
+                        writeln!(out, "      neighbor {peer} next-hop address-family ipv6")?;
+                    }
                     writeln!(out, "      neighbor {peer} activate")?;
                 }
             }
@@ -44,24 +53,6 @@ fn peer(speaker: Speaker) -> String {
     }
 }
 
-fn lists(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
-    let (ip, digit) = (ip(filter.family), filter.digit());
-    if filter.is_shut() {
-        return writeln!(out, "route-map FINGERPOST{digit} deny 10");
-    }
-    writeln!(out, "{ip} prefix-list FINGERPOST-PODS{digit}")?;
-    for (n, range) in (1..).zip(&filter.prefixes) {
-        writeln!(out, "   seq {} permit {}", n * 10, subnets(range))?;
-    }
-    writeln!(out, "{ip} prefix-list FINGERPOST-HOSTS{digit}")?;
-    for (n, range) in (1..).zip(&filter.next_hops) {
-        writeln!(out, "   seq {} permit {}", n * 10, addresses(*range))?;
-    }
-    writeln!(out, "route-map FINGERPOST{digit} permit 10")?;
-    writeln!(out, "   match {ip} address prefix-list FINGERPOST-PODS{digit}")?;
-    writeln!(out, "   match {ip} next-hop prefix-list FINGERPOST-HOSTS{digit}")
-}
-
 fn session(sheet: &Sheet<'_>, speaker: Speaker, peer: &str, out: &mut String) -> fmt::Result {
     let (gateway, timers) = (sheet.gateway, sheet.gateway.timers);
     if let Speaker::Range(range) = speaker {
@@ -69,6 +60,12 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, peer: &str, out: &mut String) ->
         writeln!(out, "   bgp listen range {range} peer-group {peer} remote-as {}", sheet.asn)?;
     } else {
         writeln!(out, "   neighbor {peer} remote-as {}", sheet.asn)?;
+    }
+    if let Some(key) = sheet.key() {
+        writeln!(out, "   neighbor {peer} password 0 {key}")?;
+    }
+    if let Some(port) = sheet.other_port(speaker) {
+        writeln!(out, "   neighbor {peer} transport remote-port {port}")?;
     }
     if let Some(hops) = gateway.ttl_security {
         writeln!(out, "   neighbor {peer} ttl maximum-hops {hops}")?;

@@ -1,9 +1,12 @@
 //! FRR: lines for vtysh's integrated configuration. Tried in the labs.
 
-use super::opening;
-use super::sheet::{Filter, LLGR_SECONDS, Sheet, Speaker, addresses, ip, subnets};
+use super::cisco::{Dialect, NONE, ip};
+use super::sheet::{LLGR_SECONDS, Sheet, Speaker};
+use super::{opening, redirects};
 use fingerpost_core::model::Family;
 use std::fmt::{self, Write};
+
+const FRR: Dialect = Dialect { indent: " ", nests_lists: false, exits: true };
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "!", "FRR (tried with 8.4.4)", out)?;
@@ -13,23 +16,22 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
 /// All but the opening, for whatever runs FRR.
 pub(super) fn lines(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     writeln!(out, "! Load it with: vtysh -f FILE. The daemons zebra, bgpd and staticd must run.")?;
-    writeln!(
-        out,
-        "! Redirects off: sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0"
-    )?;
-    writeln!(out, "! (IPv6 has no such switch: nft add rule inet filter output icmpv6 type nd-redirect drop)")?;
-    writeln!(
-        out,
-        "! Pod addresses that no host owns go nowhere, instead of round in circles. The distance is the worst that"
-    )?;
-    writeln!(out, "! is used, so that a range that is itself announced wins.")?;
-    for range in sheet.pods() {
+    redirects(sheet, "!", out)?;
+    let discards = sheet.discards();
+    if !discards.is_empty() {
+        writeln!(
+            out,
+            "! Pod addresses that no host owns go nowhere, instead of round in circles. The distance is the worst that"
+        )?;
+        writeln!(out, "! is used, so that a range that is itself announced wins.")?;
+    }
+    for range in discards {
         writeln!(out, "{} route {range} blackhole 254", ip(range.family()))?;
     }
     for filter in &sheet.filters {
-        lists(filter, out)?;
+        FRR.filter(filter, out)?;
     }
-    writeln!(out, "route-map FINGERPOST-NONE deny 10\nexit")?;
+    FRR.shut(NONE, out)?;
     writeln!(out, "router bgp {}", sheet.gateway.asn)?;
     writeln!(
         out,
@@ -50,7 +52,7 @@ pub(super) fn lines(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
                     let digit = filter.digit();
                     writeln!(out, "  neighbor {peer} activate")?;
                     writeln!(out, "  neighbor {peer} route-map FINGERPOST{digit} in")?;
-                    writeln!(out, "  neighbor {peer} route-map FINGERPOST-NONE out")?;
+                    writeln!(out, "  neighbor {peer} route-map {NONE} out")?;
                     // The session ends above it, and comes back after the minutes.
                     writeln!(out, "  neighbor {peer} maximum-prefix {} 90 restart 1", filter.limit)?;
                 }
@@ -69,24 +71,6 @@ fn peer(speaker: Speaker) -> String {
     }
 }
 
-fn lists(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
-    let (ip, digit) = (ip(filter.family), filter.digit());
-    for (n, range) in (1..).zip(&filter.prefixes) {
-        writeln!(out, "{ip} prefix-list FINGERPOST-PODS{digit} seq {} permit {}", n * 5, subnets(range))?;
-    }
-    for (n, range) in (1..).zip(&filter.next_hops) {
-        writeln!(out, "{ip} prefix-list FINGERPOST-HOSTS{digit} seq {} permit {}", n * 5, addresses(*range))?;
-    }
-    // A list without lines would match everything.
-    if filter.is_shut() {
-        writeln!(out, "! Nothing of this family can pass the fence.")?;
-        return writeln!(out, "route-map FINGERPOST{digit} deny 10\nexit");
-    }
-    writeln!(out, "route-map FINGERPOST{digit} permit 10")?;
-    writeln!(out, " match {ip} address prefix-list FINGERPOST-PODS{digit}")?;
-    writeln!(out, " match {ip} next-hop prefix-list FINGERPOST-HOSTS{digit}\nexit")
-}
-
 fn session(sheet: &Sheet<'_>, speaker: Speaker, peer: &str, out: &mut String) -> fmt::Result {
     let (gateway, timers) = (sheet.gateway, sheet.gateway.timers);
     if let Speaker::Range(range) = speaker {
@@ -102,13 +86,19 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, peer: &str, out: &mut String) ->
         (None, Some(hops)) => writeln!(out, " neighbor {peer} ebgp-multihop {hops}")?,
         (None, None) => {}
     }
-    match (sheet.connect_to, speaker) {
-        (_, Speaker::Range(_)) | (Some(179), _) => {}
-        (Some(port), Speaker::Address(_)) => writeln!(out, " neighbor {peer} port {port}")?,
-        (None, Speaker::Address(_)) => {
-            writeln!(out, " ! Fingerpost has no listener: it connects.")?;
-            writeln!(out, " neighbor {peer} passive")?;
+    if let Some(key) = sheet.key() {
+        writeln!(out, " neighbor {peer} password {key}")?;
+    }
+    if sheet.has_extended_next_hop() {
+        writeln!(out, " neighbor {peer} capability extended-nexthop")?;
+    }
+    if sheet.waits_for(speaker) {
+        writeln!(out, " ! Fingerpost has no listener: it connects.\n neighbor {peer} passive")?;
+    } else if matches!(speaker, Speaker::Address(_)) {
+        if let Some(port) = sheet.other_port(speaker) {
+            writeln!(out, " neighbor {peer} port {port}")?;
         }
+        writeln!(out, " neighbor {peer} timers connect {}", sheet.retry())?;
     }
     writeln!(out, " neighbor {peer} timers {} {}", timers.keepalive, timers.hold.seconds())
 }

@@ -1,24 +1,39 @@
-//! GoBGP 3, TOML. Tried in the labs, without a kernel: its zebra client does not work with FRR 8.4.
+//! GoBGP 3 and 4, TOML. Tried in the labs, without a kernel: its zebra client does not work with FRR 8.4.
+//!
+//! 4.x reads single addresses in `next-hop-in-list`, no ranges as 3.x does; the command that adds the same condition to the
+//! running daemon takes ranges in both. So where the next hops are ranges the filter is that command.
 
-use super::opening;
 use super::sheet::{Filter, LLGR_SECONDS, Sheet, Speaker};
+use super::{opening, redirects};
+use crate::config::DEFAULT_PORT;
 use fingerpost_core::model::{Family, Prefix};
 use std::fmt::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
-    opening(sheet, "#", "GoBGP (tried with 3.10.0)", out)?;
-    writeln!(out, "# GoBGP has no routes of its own in the kernel. Where something installs them, also:")?;
-    for range in sheet.pods() {
-        writeln!(out, "#   ip route add blackhole {range} metric 10000")?;
+    opening(sheet, "#", "GoBGP (tried with 3.10.0 and 4.8.0)", out)?;
+    commands(sheet, out)?;
+    if sheet.hosts().is_none() {
+        writeln!(out, "# GoBGP has no routes of its own in the kernel. Where something installs them, also:")?;
+        for range in sheet.discards() {
+            writeln!(out, "#   ip route add blackhole {range} metric 10000")?;
+        }
     }
-    writeln!(out, "#   sysctl -w net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.default.send_redirects=0\n")?;
+    redirects(sheet, "#", out)?;
+    if sheet.has_extended_next_hop() {
+        writeln!(out, "# IPv6 next hops of IPv4 routes (RFC 8950): GoBGP offers them where IPv4 is in afi-safis.")?;
+    }
+    writeln!(out)?;
     writeln!(out, "[global.config]\n  as = {}", sheet.gateway.asn)?;
     match sheet.address {
-        IpAddr::V4(address) => writeln!(out, "  router-id = \"{address}\"  # the gateway's own")?,
-        IpAddr::V6(_) => writeln!(out, "  router-id = \"REPLACE-ME\"  # the gateway's own")?,
+        Some(IpAddr::V4(address)) => writeln!(out, "  router-id = \"{address}\"  # the gateway's own")?,
+        Some(IpAddr::V6(address)) => {
+            let id = Ipv4Addr::from_bits(u32::try_from(address.to_bits() & u128::from(u32::MAX)).unwrap_or(1).max(1));
+            writeln!(out, "  router-id = \"{id}\"  # any that no other router of the AS has")?;
+        }
+        None => writeln!(out, "  router-id = \"REPLACE-ME-ROUTER-ID\"  # an IPv4 address of the host")?,
     }
-    if sheet.gateway.port != 179 {
+    if sheet.gateway.port != DEFAULT_PORT {
         writeln!(out, "  port = {}", sheet.gateway.port)?;
     }
     writeln!(out, "\n# These hold for every neighbour: one that is not Fingerpost needs statements of its own.")?;
@@ -49,6 +64,26 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
+/// What the file cannot say to 4.x.
+fn commands(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
+    let mut ranged = sheet.filters.iter().filter(|filter| !filter.is_shut() && !is_addresses(filter)).peekable();
+    if ranged.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(out, "# Next hops: a file for both 3.x and 4.x cannot give ranges. After each start and reload:")?;
+    for filter in ranged {
+        let ranges: Vec<String> = filter.next_hops.iter().map(Prefix::to_string).collect();
+        let statement = format!("gobgp policy statement fingerpost{}", filter.digit());
+        writeln!(out, "#   {statement} add condition next-hop-in-list {}", ranges.join(" "))?;
+    }
+    writeln!(out, "#   gobgp neighbor all softresetin")
+}
+
+/// Whether the next hops are single addresses.
+fn is_addresses(filter: &Filter<'_>) -> bool {
+    filter.next_hops.iter().all(|range| range.net().prefix_len() == range.net().max_prefix_len())
+}
+
 fn list(ranges: impl Iterator<Item = Prefix>) -> String {
     let quoted: Vec<String> = ranges.map(|range| format!("\"{range}\"")).collect();
     format!("[{}]", quoted.join(", "))
@@ -60,8 +95,11 @@ fn statement(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
     writeln!(out, "  [[{at}]]\n    name = \"{name}\"")?;
     writeln!(out, "    [{at}.conditions.match-prefix-set]\n      prefix-set = \"{name}\"")?;
     writeln!(out, "    [{at}.conditions.match-neighbor-set]\n      neighbor-set = \"fingerpost\"")?;
-    writeln!(out, "    [{at}.conditions.bgp-conditions]")?;
-    writeln!(out, "      next-hop-in-list = {}", list(filter.next_hops.iter().copied()))?;
+    if is_addresses(filter) {
+        let addresses = filter.next_hops.iter().map(|range| format!("\"{}\"", range.net().addr()));
+        writeln!(out, "    [{at}.conditions.bgp-conditions]")?;
+        writeln!(out, "      next-hop-in-list = [{}]", addresses.collect::<Vec<_>>().join(", "))?;
+    }
     writeln!(out, "    [{at}.actions]\n      route-disposition = \"accept-route\"")
 }
 
@@ -78,12 +116,17 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, number: usize, out: &mut String)
         }
     };
     writeln!(out, "    peer-as = {}", sheet.asn)?;
+    if let Some(key) = sheet.key() {
+        writeln!(out, "    auth-password = \"{key}\"")?;
+    }
     writeln!(out, "  [{at}.timers.config]\n    hold-time = {}", timers.hold.seconds())?;
     writeln!(out, "    keepalive-interval = {}", timers.keepalive)?;
-    let port = sheet.connect_to.filter(|port| *port != 179 && matches!(speaker, Speaker::Address(_)));
+    if matches!(speaker, Speaker::Address(_)) {
+        writeln!(out, "    connect-retry = {}", sheet.retry())?;
+    }
     if sheet.waits_for(speaker) {
         writeln!(out, "  [{at}.transport.config]\n    passive-mode = true  # Fingerpost has no listener: it connects")?;
-    } else if let Some(port) = port {
+    } else if let Some(port) = sheet.other_port(speaker) {
         writeln!(out, "  [{at}.transport.config]\n    remote-port = {port}")?;
     }
     if let Some(hops) = gateway.ttl_security {

@@ -12,8 +12,10 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "#", "Junos", out)?;
     untested("#", out)?;
     writeln!(out, "# Next hops are not filtered: a Junos policy compares them with single addresses only.")?;
-    writeln!(out, "set system no-redirects\nset system no-redirects-ipv6")?;
-    for range in sheet.pods() {
+    if sheet.hosts().is_none() {
+        writeln!(out, "set system no-redirects\nset system no-redirects-ipv6")?;
+    }
+    for range in sheet.discards() {
         let table = if range.family() == Family::Ipv4 { "" } else { "rib inet6.0 " };
         writeln!(out, "set routing-options {table}static route {range} discard")?;
         writeln!(out, "set routing-options {table}static route {range} preference 250")?;
@@ -34,6 +36,9 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     writeln!(out, "{group} local-as {}\n{group} peer-as {}", gateway.asn, sheet.asn)?;
     writeln!(out, "{group} import FINGERPOST-IN\n{group} export FINGERPOST-NONE")?;
     writeln!(out, "{group} hold-time {}", timers.hold.seconds())?;
+    if let Some(key) = sheet.key() {
+        writeln!(out, "{group} authentication-key \"{key}\"")?;
+    }
     if let Some(hops) = sheet.hops() {
         writeln!(out, "{group} multihop ttl {hops}")?;
     }
@@ -48,6 +53,12 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
         let family = inet(filter.family);
         writeln!(out, "{group} family {family} unicast prefix-limit maximum {}", filter.limit)?;
         writeln!(out, "{group} family {family} unicast prefix-limit teardown 90 idle-timeout 1")?;
+    }
+    if sheet.has_extended_next_hop() {
+        writeln!(out, "{group} family inet unicast extended-nexthop")?;
+    }
+    if let Some(port) = sheet.speakers.iter().find_map(|speaker| sheet.other_port(*speaker)) {
+        writeln!(out, "# It connects to port 179 only, and Fingerpost listens on {port}: Fingerpost must connect.")?;
     }
     if sheet.connect_to.is_none() {
         writeln!(out, "{group} passive")?;

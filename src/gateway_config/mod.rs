@@ -8,9 +8,12 @@
 //! the same: filters for prefixes and next hops of each family (nothing but what the fence lets out), a limit of prefixes,
 //! a discard route for each range of pods (an address that no host owns would travel between gateway and default route
 //! until its TTL ends), ICMP redirects off, and a session that keeps routes while Fingerpost restarts. Nothing is exported
-//! to Fingerpost. Secrets are never printed.
+//! to Fingerpost. Secrets are never printed: `REPLACE-ME-KEY` stands for the key of TCP MD5.
+//!
+//! For a `listen_range` it is the text of each host that peers in: it connects, and discards nothing.
 
 mod bird;
+mod cisco;
 mod eos;
 mod frr;
 mod gobgp;
@@ -24,67 +27,63 @@ pub use sheet::{Speaker, Unprintable};
 
 use crate::config::{Config, Platform};
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use sheet::Sheet;
 use std::fmt::{self, Write};
 
-/// A routing software whose language we write.
-#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Language {
-    /// BIRD 2
-    Bird,
-    /// FRR: vtysh's integrated configuration
-    Frr,
-    /// GoBGP: TOML
-    Gobgp,
-    /// OpenBGPD
-    Openbgpd,
-    /// Juniper's Junos: set commands (untested)
-    Junos,
-    /// Arista's EOS (untested)
-    Eos,
-    /// Cisco's NX-OS (untested)
-    Nxos,
-    /// SONiC: its FRR (untested)
-    Sonic,
-}
+/// The words of the command line are those of the configuration.
+impl ValueEnum for Platform {
+    fn value_variants<'a>() -> &'a [Self] {
+        // All but the generic one, which is the first and has no language of its own.
+        let [_, written @ ..] = &Platform::ALL;
+        written
+    }
 
-impl Language {
-    /// The language of a platform, if it has one.
-    fn of(platform: Platform) -> Option<Self> {
-        match platform {
-            Platform::Bird => Some(Language::Bird),
-            Platform::Frr => Some(Language::Frr),
-            Platform::Generic
-            | Platform::Gobgp
-            | Platform::Openbgpd
-            | Platform::Junos
-            | Platform::Eos
-            | Platform::Nxos
-            | Platform::Sonic => None,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let untested = if self.is_tried() { "" } else { " (untested)" };
+        let help = format!("{}{untested}", software(*self)?);
+        Some(PossibleValue::new(self.name()).help(help))
     }
 }
 
-/// The text for the gateway of this name. `language` and `speakers` stand in for what the configuration does not say.
+/// What runs there and what is written for it; none: it has no language of its own.
+fn software(platform: Platform) -> Option<&'static str> {
+    match platform {
+        Platform::Generic => None,
+        Platform::Bird => Some("BIRD 2"),
+        Platform::Frr => Some("FRR: vtysh's integrated configuration"),
+        Platform::Gobgp => Some("GoBGP: TOML"),
+        Platform::Openbgpd => Some("OpenBGPD"),
+        Platform::Junos => Some("Juniper's Junos: set commands"),
+        Platform::Eos => Some("Arista's EOS"),
+        Platform::Nxos => Some("Cisco's NX-OS"),
+        Platform::Sonic => Some("SONiC: its FRR"),
+    }
+}
+
+/// The text for the gateway of this name. `platform` and `speakers` stand in for what the configuration does not
+/// say.
 pub fn print(
     config: &Config,
     name: &str,
-    language: Option<Language>,
+    platform: Option<Platform>,
     speakers: &[Speaker],
 ) -> Result<String, Unprintable> {
     let gateway = config.gateways.get(name).ok_or_else(|| Unprintable::unknown(config, name))?;
-    let language = language.or(Language::of(gateway.platform)).ok_or(Unprintable::NoPlatform)?;
+    let platform = platform.unwrap_or(gateway.platform);
+    software(platform).ok_or(Unprintable::NoPlatform)?;
     let sheet = Sheet::new(config, name, gateway, speakers)?;
     let mut text = String::new();
-    let wrote = match language {
-        Language::Bird => bird::write(&sheet, &mut text),
-        Language::Frr => frr::write(&sheet, &mut text),
-        Language::Gobgp => gobgp::write(&sheet, &mut text),
-        Language::Openbgpd => openbgpd::write(&sheet, &mut text),
-        Language::Junos => junos::write(&sheet, &mut text),
-        Language::Eos => eos::write(&sheet, &mut text),
-        Language::Nxos => nxos::write(&sheet, &mut text),
-        Language::Sonic => sonic::write(&sheet, &mut text),
+    let wrote = match platform {
+        Platform::Generic => Err(fmt::Error),
+        Platform::Bird => bird::write(&sheet, &mut text),
+        Platform::Frr => frr::write(&sheet, &mut text),
+        Platform::Gobgp => gobgp::write(&sheet, &mut text),
+        Platform::Openbgpd => openbgpd::write(&sheet, &mut text),
+        Platform::Junos => junos::write(&sheet, &mut text),
+        Platform::Eos => eos::write(&sheet, &mut text),
+        Platform::Nxos => nxos::write(&sheet, &mut text),
+        Platform::Sonic => sonic::write(&sheet, &mut text),
     };
     // Writing into a String cannot fail, and no Display of ours does.
     wrote.map(|()| text).map_err(|fmt::Error| Unprintable::NoPlatform)
@@ -93,12 +92,32 @@ pub fn print(
 /// The opening lines, each after the platform's sign of a comment.
 fn opening(sheet: &Sheet<'_>, sign: &str, software: &str, out: &mut String) -> fmt::Result {
     let name = sheet.name;
-    writeln!(out, "{sign} Gateway {name}: its session with Fingerpost, for {software}.")?;
+    match sheet.hosts() {
+        None => writeln!(out, "{sign} Gateway {name}: its session with Fingerpost, for {software}.")?,
+        Some(range) => {
+            writeln!(out, "{sign} Each host of {name}: its session with Fingerpost, for {software}.")?;
+            writeln!(out, "{sign} It must connect from its address in {range}.")?;
+        }
+    }
     writeln!(out, "{sign} Written by: fingerpost gateway-config {name}")?;
+    if let Some(key) = sheet.key() {
+        writeln!(out, "{sign} Put the line of its password_file in place of {key}.")?;
+    }
     writeln!(out, "{sign} Do not dampen routes on this session: ten takeovers would suppress them for most of an hour.")
 }
 
 /// What the text of a platform that nobody here could try says of itself.
 fn untested(sign: &str, out: &mut String) -> fmt::Result {
     writeln!(out, "{sign} UNTESTED: written from the platform's documentation. Read it before you commit it.")
+}
+
+/// Redirects off, where a kernel's switches do it.
+fn redirects(sheet: &Sheet<'_>, sign: &str, out: &mut String) -> fmt::Result {
+    // A host makes none.
+    if sheet.hosts().is_some() {
+        return Ok(());
+    }
+    let switches = ["all", "default"].map(|which| format!("net.ipv4.conf.{which}.send_redirects=0"));
+    writeln!(out, "{sign} Redirects off: sysctl -w {}", switches.join(" "))?;
+    writeln!(out, "{sign} (IPv6 has no such switch: nft add rule inet filter output icmpv6 type nd-redirect drop)")
 }

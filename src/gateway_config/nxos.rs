@@ -1,22 +1,33 @@
 //! Cisco's NX-OS. Untested.
 
-use super::sheet::{Filter, Sheet, Speaker, addresses, ip, subnets};
+use super::cisco::{Dialect, NONE, ip};
+use super::sheet::{Sheet, Speaker};
 use super::{opening, untested};
 use fingerpost_core::model::Family;
 use std::fmt::{self, Write};
 
+const NXOS: Dialect = Dialect { indent: "  ", nests_lists: false, exits: false };
+
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "!", "NX-OS", out)?;
     untested("!", out)?;
-    writeln!(out, "! On each interface that faces hosts: no ip redirects, no ipv6 redirects")?;
+    if sheet.has_extended_next_hop() {
+        writeln!(
+            out,
+            "! IPv6 next hops of IPv4 routes (RFC 8950): no line is known to ask for them; see that they are agreed on."
+        )?;
+    }
+    if sheet.hosts().is_none() {
+        writeln!(out, "! On each interface that faces hosts: no ip redirects, no ipv6 redirects")?;
+    }
     writeln!(out, "feature bgp")?;
-    for range in sheet.pods() {
+    for range in sheet.discards() {
         writeln!(out, "{} route {range} Null0 254", ip(range.family()))?;
     }
     for filter in &sheet.filters {
-        lists(filter, out)?;
+        NXOS.filter(filter, out)?;
     }
-    writeln!(out, "route-map FINGERPOST-NONE deny 10")?;
+    NXOS.shut(NONE, out)?;
     writeln!(out, "router bgp {}\n  graceful-restart-helper", sheet.gateway.asn)?;
     for speaker in &sheet.speakers {
         session(sheet, *speaker, out)?;
@@ -24,25 +35,18 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn lists(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
-    let (ip, digit) = (ip(filter.family), filter.digit());
-    if filter.is_shut() {
-        return writeln!(out, "route-map FINGERPOST{digit} deny 10");
-    }
-    for (n, range) in (1..).zip(&filter.prefixes) {
-        writeln!(out, "{ip} prefix-list FINGERPOST-PODS{digit} seq {} permit {}", n * 5, subnets(range))?;
-    }
-    for (n, range) in (1..).zip(&filter.next_hops) {
-        writeln!(out, "{ip} prefix-list FINGERPOST-HOSTS{digit} seq {} permit {}", n * 5, addresses(*range))?;
-    }
-    writeln!(out, "route-map FINGERPOST{digit} permit 10")?;
-    writeln!(out, "  match {ip} address prefix-list FINGERPOST-PODS{digit}")?;
-    writeln!(out, "  match {ip} next-hop prefix-list FINGERPOST-HOSTS{digit}")
-}
-
 fn session(sheet: &Sheet<'_>, speaker: Speaker, out: &mut String) -> fmt::Result {
     let (gateway, timers) = (sheet.gateway, sheet.gateway.timers);
     writeln!(out, "  neighbor {speaker}\n    remote-as {}", sheet.asn)?;
+    if let Some(key) = sheet.key() {
+        writeln!(out, "    password 0 {key}")?;
+    }
+    if let Some(port) = sheet.other_port(speaker) {
+        writeln!(
+            out,
+            "    ! It connects to port 179 only, and Fingerpost listens on {port}: Fingerpost must connect."
+        )?;
+    }
     if let Some(hops) = gateway.ttl_security {
         writeln!(out, "    ttl-security hops {hops}")?;
     } else if let Some(hops) = sheet.hops() {
@@ -56,7 +60,7 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, out: &mut String) -> fmt::Result
         let Some(filter) = sheet.filter(family) else { continue };
         writeln!(out, "    address-family {family} unicast")?;
         writeln!(out, "      route-map FINGERPOST{} in", filter.digit())?;
-        writeln!(out, "      route-map FINGERPOST-NONE out")?;
+        writeln!(out, "      route-map {NONE} out")?;
         writeln!(out, "      maximum-prefix {} 90 restart 1", filter.limit)?;
     }
     Ok(())

@@ -4,22 +4,36 @@
 
 use super::opening;
 use super::sheet::{Sheet, Speaker};
+use crate::config::DEFAULT_PORT;
 use fingerpost_core::model::Family;
 use std::fmt::{self, Write};
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     let (gateway, timers) = (sheet.gateway, sheet.gateway.timers);
     opening(sheet, "#", "OpenBGPD (tried with 7.7)", out)?;
-    writeln!(out, "# It cannot filter next hops by range. On OpenBSD, where it has a kernel's table, also:")?;
-    for range in sheet.pods() {
-        let flag = if range.family() == Family::Ipv4 { "-inet" } else { "-inet6" };
-        let via = if range.family() == Family::Ipv4 { "127.0.0.1" } else { "::1" };
-        writeln!(out, "#   route add {flag} -blackhole -priority 60 {range} {via}")?;
+    if sheet.has_extended_next_hop() {
+        writeln!(
+            out,
+            "# 7.7 does not know IPv6 next hops of IPv4 routes (RFC 8950). Where it does, add to the group:"
+        )?;
+        writeln!(out, "#   announce extended nexthop yes")?;
     }
-    writeln!(out, "#   sysctl net.inet.ip.redirect=0 net.inet6.ip6.redirect=0\n")?;
-    writeln!(out, "AS {}", gateway.asn)?;
-    if gateway.port != 179 {
-        writeln!(out, "listen on {} port {}", sheet.address, gateway.port)?;
+    writeln!(out, "# It cannot filter next hops by range.")?;
+    if sheet.hosts().is_none() {
+        writeln!(out, "# On OpenBSD, where it has a kernel's table, also:")?;
+        for range in sheet.discards() {
+            let flag = if range.family() == Family::Ipv4 { "-inet" } else { "-inet6" };
+            let via = if range.family() == Family::Ipv4 { "127.0.0.1" } else { "::1" };
+            writeln!(out, "#   route add {flag} -blackhole -priority 60 {range} {via}")?;
+        }
+        writeln!(out, "#   sysctl net.inet.ip.redirect=0 net.inet6.ip6.redirect=0")?;
+    }
+    writeln!(out, "\nAS {}", gateway.asn)?;
+    if let (Some(address), true) = (sheet.address, gateway.port != DEFAULT_PORT) {
+        writeln!(out, "listen on {address} port {}", gateway.port)?;
+    }
+    if sheet.connect_to.is_some() && sheet.speakers.iter().any(|speaker| matches!(speaker, Speaker::Address(_))) {
+        writeln!(out, "connect-retry {}  # of all neighbours", sheet.retry())?;
     }
     writeln!(out, "\ngroup \"fingerpost\" {{\n\tremote-as {}", sheet.asn)?;
     for family in Family::ALL {
@@ -35,6 +49,9 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     if let Some(hops) = sheet.hops() {
         writeln!(out, "\tmultihop {hops}")?;
     }
+    if let Some(key) = sheet.key() {
+        writeln!(out, "\ttcp md5sig password \"{key}\"")?;
+    }
     if gateway.ttl_security.is_some() {
         writeln!(out, "\tttl-security yes")?;
     }
@@ -43,10 +60,10 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
             Speaker::Range(range) => writeln!(out, "\tneighbor {range}")?,
             Speaker::Address(address) => {
                 writeln!(out, "\tneighbor {address} {{")?;
-                match sheet.connect_to {
-                    None => writeln!(out, "\t\tpassive  # Fingerpost has no listener: it connects")?,
-                    Some(179) => {}
-                    Some(port) => writeln!(out, "\t\tport {port}")?,
+                if sheet.waits_for(*speaker) {
+                    writeln!(out, "\t\tpassive  # Fingerpost has no listener: it connects")?;
+                } else if let Some(port) = sheet.other_port(*speaker) {
+                    writeln!(out, "\t\tport {port}")?;
                 }
                 writeln!(out, "\t}}")?;
             }

@@ -1,6 +1,6 @@
 //! What every platform must be told, derived from the configuration.
 
-use crate::config::{Config, FencePrefix, Gateway};
+use crate::config::{Config, DEFAULT_PORT, FencePrefix, Gateway, Remote};
 use fingerpost_core::model::{Asn, Family, Prefix};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,6 +10,8 @@ use thiserror::Error;
 
 /// The most routes that a limit allows where nothing else bounds them.
 const MOST: u64 = 1_000_000;
+/// What stands for the key of TCP MD5.
+const KEY: &str = "REPLACE-ME-KEY";
 /// Seconds that stale routes may be kept under LLGR; the value of our OPEN where LLGR is offered.
 pub(super) const LLGR_SECONDS: u32 = 600;
 
@@ -33,23 +35,23 @@ pub enum Unprintable {
         /// The names there are.
         known: Vec<String>,
     },
-    /// Hosts of a range peer in as they like.
-    #[error("{0} is a range of hosts that peer in, not one gateway: on each, our address is its only neighbour")]
-    IsRange(String),
+    /// A host of a range connects to us, and nobody connects to all of a subnet.
+    #[error("{0} are hosts that connect to us: give --speaker the address of each replica, no subnet")]
+    HostsConnect(String),
     /// Neither configuration nor command line say what it runs.
     #[error("nothing says what the gateway runs: add --platform, or set its platform in the configuration")]
     NoPlatform,
     /// Neither configuration nor command line say where we come from.
     #[error(
         "nothing says which address the gateway sees us at: add --speaker ADDRESS (for each replica; ADDRESS/LENGTH for \
-         dynamic neighbours), or set its source_address in the configuration"
+         a gateway's dynamic neighbours), or set its source_address in the configuration"
     )]
     NoSpeaker,
     /// A session has two ends of one family.
     #[error("the gateway's address {gateway} cannot be reached from {speaker}: the families differ")]
     OtherFamily {
-        /// The gateway's address.
-        gateway: IpAddr,
+        /// The gateway's address, or the range of such.
+        gateway: Speaker,
         /// Ours.
         speaker: Speaker,
     },
@@ -60,7 +62,8 @@ pub(super) struct Sheet<'a> {
     /// Its name in our configuration.
     pub(super) name: &'a str,
     pub(super) gateway: &'a Gateway,
-    pub(super) address: IpAddr,
+    /// Its address; none: this is for each host of a range, who knows its own.
+    pub(super) address: Option<IpAddr>,
     /// Our AS.
     pub(super) asn: Asn,
     /// Each end of the session: at least one.
@@ -75,7 +78,7 @@ pub(super) struct Sheet<'a> {
 pub(super) struct Filter<'a> {
     pub(super) family: Family,
     pub(super) prefixes: Vec<&'a FencePrefix>,
-    /// Ranges; empty: no route can pass.
+    /// Ranges, those of IPv6 last, which IPv4 routes have only by RFC 8950; empty: no route can pass.
     pub(super) next_hops: Vec<Prefix>,
     /// More prefixes than this are not meant to come.
     pub(super) limit: u32,
@@ -88,8 +91,11 @@ impl<'a> Sheet<'a> {
         gateway: &'a Gateway,
         given: &[Speaker],
     ) -> Result<Self, Unprintable> {
-        let address = gateway.address().ok_or_else(|| Unprintable::IsRange(name.to_owned()))?;
-        let family = Family::of(address);
+        let (place, address) = match gateway.remote {
+            Remote::Address(address) => (Speaker::Address(address), Some(address)),
+            Remote::Range { within, .. } => (Speaker::Range(within), None),
+        };
+        let family = place.family();
         let listeners = config.router.listen.iter().filter(|socket| Family::of(socket.ip()) == family);
         let speakers = match (given, gateway.source_address) {
             ([], Some(address)) => vec![Speaker::Address(address)],
@@ -100,7 +106,10 @@ impl<'a> Sheet<'a> {
             (given, _) => given.to_vec(),
         };
         if let Some(speaker) = speakers.iter().find(|speaker| speaker.family() != family) {
-            return Err(Unprintable::OtherFamily { gateway: address, speaker: *speaker });
+            return Err(Unprintable::OtherFamily { gateway: place, speaker: *speaker });
+        }
+        if address.is_none() && speakers.iter().any(|speaker| matches!(speaker, Speaker::Range(_))) {
+            return Err(Unprintable::HostsConnect(name.to_owned()));
         }
         // A gateway takes a connection from any port, but must know which one to make its own to.
         let ports: BTreeSet<u16> = listeners.map(std::net::SocketAddr::port).filter(|port| *port != 0).collect();
@@ -111,6 +120,34 @@ impl<'a> Sheet<'a> {
 
     pub(super) fn is_external(&self) -> bool {
         self.gateway.is_external(self.asn)
+    }
+
+    /// The range of the hosts that this is for, if it is for hosts that peer in.
+    pub(super) fn hosts(&self) -> Option<Prefix> {
+        match self.gateway.remote {
+            Remote::Address(_) => None,
+            Remote::Range { within, .. } => Some(within),
+        }
+    }
+
+    /// The key of TCP MD5: a word to be replaced, since secrets are not printed. None: unsigned.
+    pub(super) fn key(&self) -> Option<&'static str> {
+        self.gateway.password_file.is_some().then_some(KEY)
+    }
+
+    /// Whether IPv4 routes may have IPv6 next hops (RFC 8950).
+    pub(super) fn has_extended_next_hop(&self) -> bool {
+        self.gateway.open.extended_next_hop && self.filter(Family::Ipv4).is_some()
+    }
+
+    /// Seconds after which a gateway that could not connect to us tries again. Its own default is minutes, mostly.
+    pub(super) fn retry(&self) -> u64 {
+        self.gateway.timers.connect_retry.as_secs().max(1)
+    }
+
+    /// The port to connect to at this speaker, where the gateway does connect and that is not BGP's own.
+    pub(super) fn other_port(&self, speaker: Speaker) -> Option<u16> {
+        self.connect_to.filter(|port| *port != DEFAULT_PORT && matches!(speaker, Speaker::Address(_)))
     }
 
     /// Whether the gateway must wait for us at this speaker.
@@ -133,30 +170,28 @@ impl<'a> Sheet<'a> {
         self.filters.iter().fold(0, |sum, filter| sum.saturating_add(filter.limit))
     }
 
-    /// The ranges of pods, each once.
-    pub(super) fn pods(&self) -> BTreeSet<Prefix> {
+    /// The ranges of pods that are to be discarded where no host owns an address, each once. A host discards nothing: it has
+    /// its default route for the pods whose hosts are in other subnets.
+    pub(super) fn discards(&self) -> BTreeSet<Prefix> {
+        if self.hosts().is_some() {
+            return BTreeSet::new();
+        }
         self.filters.iter().flat_map(|filter| filter.prefixes.iter().map(|range| range.within)).collect()
     }
 }
 
 impl<'a> Filter<'a> {
     fn new(config: &'a Config, gateway: &Gateway, family: Family) -> Self {
-        let fence = &config.fence;
-        let prefixes: Vec<_> = fence.prefixes.iter().filter(|range| range.within.family() == family).collect();
-        let next_hops = fence.next_hops.iter().filter(|range| range.family() == family);
-        let attached = gateway.attached.iter().filter(|subnet| subnet.family() == family);
-        let next_hops: BTreeSet<Prefix> = if attached.clone().next().is_none() {
-            next_hops.copied().collect()
-        } else {
-            // Two prefixes are apart, or one lies in the other.
-            let both = next_hops.flat_map(|range| attached.clone().map(move |subnet| (*range, *subnet)));
-            let both = both.filter(|(range, subnet)| range.overlaps(*subnet));
-            both.map(|(range, subnet)| if range.covers(subnet) { subnet } else { range }).collect()
-        };
+        let prefixes: Vec<_> = config.fence.prefixes.iter().filter(|range| range.within.family() == family).collect();
+        let mut next_hops = next_hops(config, gateway, family);
+        let borrows = gateway.open.extended_next_hop && config.sources.values().any(|source| source.ipv4_via_ipv6);
+        if borrows && family == Family::Ipv4 {
+            next_hops.extend(self::next_hops(config, gateway, Family::Ipv6));
+        }
         // Above what we send at most, so that the gateway's limit is never what stops us.
         let limit =
             gateway.max_prefix[family].map_or_else(|| limit(&prefixes), |cap| cap.saturating_add((cap / 4).max(10)));
-        Filter { family, prefixes, next_hops: next_hops.into_iter().collect(), limit }
+        Filter { family, prefixes, next_hops, limit }
     }
 
     /// Whether nothing of this family can pass the fence.
@@ -173,39 +208,27 @@ impl<'a> Filter<'a> {
     }
 }
 
+/// The ranges that next hops of the family are in and that the gateway can resolve.
+fn next_hops(config: &Config, gateway: &Gateway, family: Family) -> Vec<Prefix> {
+    let ranges = config.fence.next_hops.iter().copied().filter(|range| range.family() == family);
+    let attached: Vec<Prefix> = gateway.attached.iter().copied().filter(|subnet| subnet.family() == family).collect();
+    let ranges: BTreeSet<Prefix> = if attached.is_empty() {
+        ranges.collect()
+    } else {
+        // Two prefixes are apart, or one lies in the other.
+        let both = ranges.flat_map(|range| attached.iter().map(move |subnet| (range, *subnet)));
+        let both = both.filter(|(range, subnet)| range.overlaps(*subnet));
+        both.map(|(range, subnet)| if range.covers(subnet) { subnet } else { range }).collect()
+    };
+    ranges.into_iter().collect()
+}
+
 /// How many routes the fence can let out: all subnets of all allowed lengths. Nested ones count, since each may be a route.
 fn limit(prefixes: &[&FencePrefix]) -> u32 {
     let of = |length: u8, within: u8| 1u64.checked_shl(u32::from(length - within)).unwrap_or(MOST).min(MOST);
     let all = prefixes.iter().flat_map(|range| range.lengths.clone().map(|length| of(length, range.within.length())));
     let sum = all.fold(0u64, u64::saturating_add).min(MOST);
     u32::try_from(sum).unwrap_or(u32::MAX)
-}
-
-/// The word before `route` and `prefix-list` in the languages that descend from Cisco's.
-pub(super) fn ip(family: Family) -> &'static str {
-    match family {
-        Family::Ipv4 => "ip",
-        Family::Ipv6 => "ipv6",
-    }
-}
-
-/// A range with its lengths, in those languages: `ge` must be above the range's own length.
-pub(super) fn subnets(range: &FencePrefix) -> String {
-    let (own, low, high) = (range.within.length(), *range.lengths.start(), *range.lengths.end());
-    match (low == own, high == own) {
-        (true, true) => range.within.to_string(),
-        (true, false) => format!("{} le {high}", range.within),
-        (false, _) => format!("{} ge {low} le {high}", range.within),
-    }
-}
-
-/// Single addresses of a range, in those languages.
-pub(super) fn addresses(range: Prefix) -> String {
-    let bits = match range.family() {
-        Family::Ipv4 => 32,
-        Family::Ipv6 => 128,
-    };
-    if range.length() == bits { range.to_string() } else { format!("{range} ge {bits}") }
 }
 
 impl Speaker {

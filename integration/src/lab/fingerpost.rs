@@ -122,11 +122,12 @@ pub(crate) fn gateway_config(gateway: &Gateway, platform: &str) -> String {
     let session = gateway.peering();
     let configuration = format!(
         "router: {}\n\
-         sources: {{ lab: {{ file: {{ path: hosts.yaml }} }} }}\n\
+         sources: {{ lab: {{ file: {{ path: hosts.yaml }}, ipv4_via_ipv6: {} }} }}\n\
          {}\
          gateways:{}\n\
          policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}\n",
         router(session.speaker_asn, session.speaker, session.listens),
+        session.extended_next_hop,
         fence(),
         entry(gateway),
     );
@@ -135,7 +136,8 @@ pub(crate) fn gateway_config(gateway: &Gateway, platform: &str) -> String {
     std::fs::write(&path, configuration).expect("a configuration can be written into the lab's folder");
     let mut command = std::process::Command::new(binary());
     command.args(["gateway-config", name, "--platform", platform, "--config"]).arg(path);
-    checked(command.args(["--speaker", &session.neighbour()]))
+    let text = checked(command.args(["--speaker", &session.neighbour()]));
+    text.replace("REPLACE-ME-KEY", session.password.unwrap_or_default())
 }
 
 /// Where it serves its pages, inside its namespace.

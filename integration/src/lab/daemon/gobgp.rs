@@ -45,12 +45,6 @@ impl Gobgp {
         node.ask(&self.path("gobgp"), words)
     }
 
-    /// The configuration as this version reads it: 4.x takes single addresses in a list of next hops, no ranges.
-    fn readable(self, configuration: &str) -> String {
-        let is_read = |line: &&str| matches!(self, Self::Debian) || !line.contains("next-hop-in-list");
-        configuration.lines().filter(is_read).map(|line| format!("{line}\n")).collect()
-    }
-
     fn neighbours(self, node: &Node<'_>) -> Vec<Value> {
         serde_json::from_str(&self.ask(node, &["-j", "neighbor"])).unwrap_or_default()
     }
@@ -88,15 +82,16 @@ impl Program for Gobgp {
     }
 
     fn start(&self, node: &Node<'_>, configuration: &str) -> Vec<Process> {
-        let configuration = configuration
-            .replace("REPLACE-ME", &node.router_id.to_string())
-            // Where it connects, its retries after 120 s would make every scenario wait.
-            .replace("    keepalive-interval", "    connect-retry = 5\n    keepalive-interval");
-        let configuration = self.readable(&configuration);
-        let file = node.write("gobgpd.toml", &configuration);
+        let file = node.write("gobgpd.toml", configuration);
         let arguments = ["-f", &file, "--api-hosts", "127.0.0.1:50051", "--pprof-disable"];
         let mut process = node.namespace.spawn(&format!("{}-gobgpd", node.name), &self.path("gobgpd"), &arguments);
         process.await_ready(BOUND, |_| self.ask(node, &["-j", "global"]).contains("\"asn\""));
+        // What its file cannot say stands there as commands.
+        for command in configuration.lines().filter_map(|line| line.strip_prefix("#   gobgp policy ")) {
+            let words: Vec<&str> = ["policy"].into_iter().chain(command.split_whitespace()).collect();
+            let said = self.ask(node, &words);
+            assert!(said.is_empty(), "GoBGP refuses {command}: {said}");
+        }
         vec![process]
     }
 

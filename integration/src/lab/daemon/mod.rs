@@ -11,6 +11,7 @@ mod openbgpd;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::namespace::Namespace;
@@ -85,6 +86,12 @@ impl Daemon {
         let digits = |word: &&str| word.starts_with(|first: char| first.is_ascii_digit()) && word.contains('.');
         let version = text.split_whitespace().find(digits);
         version.unwrap_or_else(|| panic!("no version in {text}")).to_owned()
+    }
+
+    /// The program that speaks BGP.
+    #[must_use]
+    pub fn path(self) -> PathBuf {
+        self.program().version().get_program().into()
     }
 
     pub(crate) fn program(self) -> &'static dyn Program {

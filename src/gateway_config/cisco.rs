@@ -1,0 +1,100 @@
+//! What the languages that descend from Cisco's have in common: FRR's, EOS's and NX-OS's prefix lists and route maps.
+
+use super::sheet::Filter;
+use crate::config::FencePrefix;
+use fingerpost_core::model::{Family, Prefix};
+use std::fmt::{self, Write};
+
+/// Where they differ.
+pub(super) struct Dialect {
+    /// Before what stands in a block.
+    pub(super) indent: &'static str,
+    /// A prefix list is a block, not a line for each range.
+    pub(super) nests_lists: bool,
+    /// Route maps are closed by `exit`.
+    pub(super) exits: bool,
+}
+
+/// The name of the route map that lets nothing pass.
+pub(super) const NONE: &str = "FINGERPOST-NONE";
+
+impl Dialect {
+    /// The route map `FINGERPOST4` or `FINGERPOST6`, with its lists.
+    pub(super) fn filter(&self, filter: &Filter<'_>, out: &mut String) -> fmt::Result {
+        let (word, digit, indent) = (ip(filter.family), filter.digit(), self.indent);
+        let map = format!("FINGERPOST{digit}");
+        // A list without lines would match everything.
+        if filter.is_shut() {
+            writeln!(out, "! Nothing of this family can pass the fence.")?;
+            return self.shut(&map, out);
+        }
+        let pods = format!("{word} prefix-list FINGERPOST-PODS{digit}");
+        self.list(&pods, filter.prefixes.iter().map(|range| subnets(range)), out)?;
+        let mut entries = Vec::new();
+        for family in Family::ALL {
+            let mut ranges = filter.next_hops.iter().filter(|range| range.family() == family).peekable();
+            if ranges.peek().is_some() {
+                let hosts =
+                    if family == filter.family { format!("HOSTS{digit}") } else { format!("HOSTS{digit}-VIA6") };
+                let list = format!("{} prefix-list FINGERPOST-{hosts}", ip(family));
+                self.list(&list, ranges.map(|range| addresses(*range)), out)?;
+                entries.push((ip(family), hosts));
+            }
+        }
+        for (n, (next_hop, hosts)) in (1..).zip(entries) {
+            writeln!(out, "route-map {map} permit {}", n * 10)?;
+            writeln!(out, "{indent}match {word} address prefix-list FINGERPOST-PODS{digit}")?;
+            writeln!(out, "{indent}match {next_hop} next-hop prefix-list FINGERPOST-{hosts}")?;
+            self.exit(out)?;
+        }
+        Ok(())
+    }
+
+    /// A route map that lets nothing pass.
+    pub(super) fn shut(&self, map: &str, out: &mut String) -> fmt::Result {
+        writeln!(out, "route-map {map} deny 10")?;
+        self.exit(out)
+    }
+
+    fn list(&self, list: &str, ranges: impl Iterator<Item = String>, out: &mut String) -> fmt::Result {
+        if self.nests_lists {
+            writeln!(out, "{list}")?;
+        }
+        for (n, range) in (1..).zip(ranges) {
+            let start = if self.nests_lists { self.indent.to_owned() } else { format!("{list} ") };
+            writeln!(out, "{start}seq {} permit {range}", n * 10)?;
+        }
+        Ok(())
+    }
+
+    fn exit(&self, out: &mut String) -> fmt::Result {
+        if self.exits { writeln!(out, "exit") } else { Ok(()) }
+    }
+}
+
+/// The word before `route` and `prefix-list` in the languages that descend from Cisco's.
+pub(super) fn ip(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "ip",
+        Family::Ipv6 => "ipv6",
+    }
+}
+
+/// A range with its lengths, in those languages: `ge` must be above the range's own length.
+pub(super) fn subnets(range: &FencePrefix) -> String {
+    let (own, low, high) = (range.within.length(), *range.lengths.start(), *range.lengths.end());
+    match (low == own, high == own) {
+        (true, true) => range.within.to_string(),
+        (true, false) => format!("{} le {high}", range.within),
+        (false, _) => format!("{} ge {low} le {high}", range.within),
+    }
+}
+
+/// Single addresses of a range, in those languages.
+pub(super) fn addresses(range: Prefix) -> String {
+    let bits = match range.family() {
+        Family::Ipv4 => 32,
+        Family::Ipv6 => 128,
+    };
+    if range.length() == bits { range.to_string() } else { format!("{range} ge {bits}") }
+}
