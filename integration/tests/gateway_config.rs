@@ -3,27 +3,35 @@
 
 #![cfg(target_os = "linux")]
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use integration::lab::fingerpost::binary;
+use integration::lab::gateway::Daemon;
 use integration::lab::skip::{self, Need};
 
-/// Each gateway of the fixtures' configuration, with what must be given beside it.
-const GATEWAYS: [(&str, &[&str]); 7] = [
+/// Each kind of session in the fixtures' configuration, with what must be given beside it.
+const GATEWAYS: [(&str, &[&str]); 13] = [
     ("ebgp", &[]),
     ("multihop", &["--speaker", "10.0.3.10", "--speaker", "10.0.3.11"]),
     ("ibgp", &["--speaker", "10.0.3.0/24"]),
     ("ibgp", &["--speaker", "10.0.3.10"]),
     ("six", &[]),
+    ("six", &["--speaker", "fd00:3::/64"]),
     ("attached", &[]),
     ("gtsm", &[]),
+    ("signed", &["--speaker", "10.0.3.10", "--speaker", "10.0.3.0/24"]),
+    ("borrowing", &[]),
+    ("hosts", &[]),
+    ("hosts", &["--speaker", "10.0.3.10", "--speaker", "10.0.3.11"]),
+    ("hosts6", &[]),
 ];
 
-/// Writes the text for each gateway into a file and has `check` judge it.
-fn each(platform: &str, check: impl Fn(&Path) -> Output) {
+/// Writes the text for each gateway into a file, as the words to be replaced ask for, and has the daemon judge it.
+fn each(daemon: Daemon, platform: &str, check: impl Fn(&Path) -> Output) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/gateway-config/config.yaml");
-    let folder = std::env::temp_dir().join(format!("fingerpost-gateway-config-{platform}-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("fingerpost-gateway-config-{daemon}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder can be made");
     for (name, more) in GATEWAYS {
         let mut command = Command::new(binary());
@@ -31,11 +39,16 @@ fn each(platform: &str, check: impl Fn(&Path) -> Output) {
             command.args(["gateway-config", name, "--platform", platform, "--config"]).arg(&fixtures).args(more);
         let output = output.output().expect("fingerpost can be started");
         assert!(output.status.success(), "{name}: {output:?}");
+        let text = String::from_utf8_lossy(&output.stdout)
+            .replace("REPLACE-ME-ROUTER-ID", "10.168.0.11")
+            .replace("REPLACE-ME-KEY", "a-key-of-MD5");
+        assert!(!text.contains("REPLACE-ME"), "{name}: {text}");
         let file: PathBuf = folder.join(name);
-        std::fs::write(&file, &output.stdout).expect("a file can be written");
+        std::fs::write(&file, &text).expect("a file can be written");
+        // OpenBGPD refuses what others may read.
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("its mode can be set");
         let said = check(&file);
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(said.status.success(), "{platform} refuses the text for {name}: {said:?}\n{text}");
+        assert!(said.status.success(), "{daemon} refuses the text for {name} {more:?}: {said:?}\n{text}");
     }
     std::fs::remove_dir_all(&folder).expect("the folder can be removed");
 }
@@ -49,7 +62,7 @@ fn bird_takes_every_text() {
     if skip::unless(&[Need::Bird]) {
         return;
     }
-    each("bird", |file| run(Command::new("/usr/sbin/bird").arg("-p").arg("-c").arg(file)));
+    each(Daemon::Bird, "bird", |file| run(Command::new("/usr/sbin/bird").arg("-p").arg("-c").arg(file)));
 }
 
 #[test]
@@ -57,5 +70,24 @@ fn frr_takes_every_text() {
     if skip::unless(&[Need::Root, Need::Frr]) {
         return;
     }
-    each("frr", |file| run(Command::new("vtysh").arg("-C").arg("-f").arg(file)));
+    each(Daemon::Frr, "frr", |file| run(Command::new("vtysh").arg("-C").arg("-f").arg(file)));
+}
+
+#[test]
+fn gobgp_3_and_4_take_every_text() {
+    for (daemon, need) in [(Daemon::Gobgp3, Need::Gobgp3), (Daemon::Gobgp4, Need::Gobgp4)] {
+        if skip::unless(&[need]) {
+            continue;
+        }
+        let gobgpd = daemon.path();
+        each(daemon, "gobgp", |file| run(Command::new(&gobgpd).args(["-t", "toml", "-d", "-f"]).arg(file)));
+    }
+}
+
+#[test]
+fn openbgpd_takes_every_text() {
+    if skip::unless(&[Need::Openbgpd]) {
+        return;
+    }
+    each(Daemon::Openbgpd, "openbgpd", |file| run(Command::new("/usr/sbin/bgpd").arg("-n").arg("-f").arg(file)));
 }
