@@ -4,11 +4,20 @@ use crate::etcd;
 use crate::receiver::{GATEWAY_ASN, OWN_ASN};
 use crate::records::Routes;
 use anyhow::{Context, bail};
+use fingerpost_core::model::Prefix;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+/// Whom it tells the routes.
+pub(crate) enum Gateways<'a> {
+    /// It connects to each of them.
+    Dialled(&'a [SocketAddr]),
+    /// They connect from there (dynamic neighbours).
+    Hosts { listen: SocketAddr, within: Prefix, most: usize },
+}
 
 /// Killed when dropped.
 pub(crate) struct Fingerpost {
@@ -25,7 +34,7 @@ impl Fingerpost {
         folder: &Path,
         endpoint: &str,
         routes: &Routes,
-        gateways: &[SocketAddr],
+        gateways: &Gateways<'_>,
     ) -> anyhow::Result<Self> {
         let (config, log) = (folder.join("config.yaml"), folder.join("fingerpost.log"));
         std::fs::write(&config, configuration(endpoint, routes, gateways)?)?;
@@ -51,21 +60,28 @@ impl Fingerpost {
 
     /// Time on a processor, all threads together.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let mut nanoseconds = 0;
+        let mut sum = Duration::ZERO;
         for task in std::fs::read_dir(format!("/proc/{}/task", self.process.id()))? {
             // A thread may have ended meanwhile.
-            let Ok(line) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
-            let first = line.split(' ').next().unwrap_or_default();
-            nanoseconds += first.parse::<u64>().context("schedstat")?;
+            sum += cpu_of(task?.path()).unwrap_or_default();
         }
-        Ok(Duration::from_nanos(nanoseconds))
+        Ok(sum)
     }
 
     /// The most memory it ever had resident, in octets.
     pub(crate) fn peak_memory(&self) -> anyhow::Result<u64> {
+        self.status("VmHWM:")
+    }
+
+    /// The memory it has resident now, in octets.
+    pub(crate) fn memory(&self) -> anyhow::Result<u64> {
+        self.status("VmRSS:")
+    }
+
+    fn status(&self, name: &str) -> anyhow::Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-        let Some(kibibytes) = line.trim().strip_suffix(" kB") else { bail!("VmHWM is not in kB: {line}") };
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("no {name}"))?;
+        let Some(kibibytes) = line.trim().strip_suffix(" kB") else { bail!("{name} is not in kB: {line}") };
         Ok(kibibytes.parse::<u64>()? * 1024)
     }
 }
@@ -76,9 +92,20 @@ impl Drop for Fingerpost {
     }
 }
 
-fn configuration(endpoint: &str, routes: &Routes, gateways: &[SocketAddr]) -> anyhow::Result<String> {
+/// Time on a processor of the task with this folder in /proc.
+pub(crate) fn cpu_of(task: impl AsRef<Path>) -> anyhow::Result<Duration> {
+    let line = std::fs::read_to_string(task.as_ref().join("schedstat"))?;
+    let first = line.split(' ').next().unwrap_or_default();
+    Ok(Duration::from_nanos(first.parse().context("schedstat")?))
+}
+
+fn configuration(endpoint: &str, routes: &Routes, gateways: &Gateways<'_>) -> anyhow::Result<String> {
+    let listen = match gateways {
+        Gateways::Dialled(_) => String::new(),
+        Gateways::Hosts { listen, .. } => format!(", listen: [\"{listen}\"]"),
+    };
     let mut text = format!(
-        "router: {{ asn: {OWN_ASN}, id: 10.255.255.1 }}\n\
+        "router: {{ asn: {OWN_ASN}, id: 10.255.255.1{listen} }}\n\
          sources: {{ bench: {{ etcd: {{ endpoints: [\"{endpoint}\"] }}, schema: {} }} }}\n\
          fence: {{ prefixes: [ {{ within: 10.0.0.0/8, lengths: {} }} ], next_hops: [ 172.16.0.0/12 ] }}\n\
          policies: {{ all: [ {{ match: {{}}, then: accept }} ] }}\n\
@@ -86,13 +113,23 @@ fn configuration(endpoint: &str, routes: &Routes, gateways: &[SocketAddr]) -> an
         routes.schema_yaml(),
         routes.length,
     );
-    for (n, gateway) in gateways.iter().enumerate() {
-        writeln!(
-            text,
-            "  g{n}: {{ address: {}, port: {}, asn: {GATEWAY_ASN}, policy: all, timers: {{ connect_retry: 100ms }} }}",
-            gateway.ip(),
-            gateway.port()
-        )?;
+    match gateways {
+        Gateways::Dialled(gateways) => {
+            for (n, gateway) in gateways.iter().enumerate() {
+                let (address, port) = (gateway.ip(), gateway.port());
+                writeln!(
+                    text,
+                    "  g{n}: {{ address: {address}, port: {port}, asn: {GATEWAY_ASN}, policy: all, \
+                     timers: {{ connect_retry: 100ms }} }}"
+                )?;
+            }
+        }
+        Gateways::Hosts { within, most, .. } => {
+            writeln!(
+                text,
+                "  hosts: {{ listen_range: {within}, listen_limit: {most}, asn: {GATEWAY_ASN}, policy: all }}"
+            )?;
+        }
     }
     Ok(text)
 }

@@ -111,6 +111,14 @@ impl Routes {
         (first..first + self.subnets_each).map(move |n| routes.subnet(n))
     }
 
+    /// One UPDATE that announces the `n`-th subnet via this host.
+    pub(crate) fn one(&self, encoding: Encoding, n: u32, host: u32) -> Vec<u8> {
+        let (mut out, mut ends) = (Vec::new(), Vec::new());
+        let attributes = RouteAttributes::via(Self::address(host).into());
+        Packer::new(encoding, Family::Ipv4).announce(&attributes, [self.subnet(n)], &mut out, &mut ends);
+        out
+    }
+
     /// The whole table in as few and as full UPDATEs as possible, then End-of-RIB: what a bare sender writes.
     pub(crate) fn minimal(&self, encoding: Encoding) -> Vec<u8> {
         let mut packer = Packer::new(encoding, Family::Ipv4);

@@ -20,6 +20,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use thread::Thread;
+use tokio::net::TcpSocket;
 
 /// Fingerpost's AS.
 pub(crate) const OWN_ASN: u32 = 64512;
@@ -67,6 +68,8 @@ pub(crate) enum What {
 
 enum Command {
     Go,
+    /// What was connected for this receiver.
+    Connected(usize, std::net::TcpStream),
     Stop,
 }
 
@@ -84,16 +87,34 @@ pub(crate) struct Receivers {
 impl Receivers {
     /// Listens with one receiver for each role; each expects so many routes.
     pub(crate) fn listen(roles: &[Role], expected: u32) -> anyhow::Result<Self> {
+        let listen = |_: &Role| TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+        let listeners = roles.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
+        Self::start(listeners.into_iter().map(Some).collect(), roles, expected)
+    }
+
+    /// So many that listen nowhere: hosts that connect by themselves, by [`Receivers::connect`].
+    pub(crate) fn hosts(count: usize, expected: u32) -> anyhow::Result<Self> {
+        Self::start((0..count).map(|_| None).collect(), &vec![Role::Traced; count], expected)
+    }
+
+    fn start(listeners: Vec<Option<TcpListener>>, roles: &[Role], expected: u32) -> anyhow::Result<Self> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), thread::WAKE)?;
         let (to_main, events) = mpsc::channel();
         let (commands, from_main) = mpsc::channel();
-        let listen = |_: &Role| TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-        let listeners = roles.iter().map(listen).collect::<Result<Vec<_>, _>>()?;
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+        let addresses = listeners.iter().flatten().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
         let mut thread = Thread::new(poll, listeners, roles, expected, to_main, from_main)?;
         let thread = std::thread::Builder::new().name("receivers".into()).spawn(move || thread.run())?;
         Ok(Receivers { addresses, commands, waker, events, seen: Vec::new(), thread: Some(thread) })
+    }
+
+    /// Connects receiver `number` from this address.
+    pub(crate) async fn connect(&self, number: usize, from: Ipv4Addr, to: SocketAddr) -> anyhow::Result<()> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into()).with_context(|| format!("{from} is no address of this machine"))?;
+        let stream = socket.connect(to).await?.into_std()?;
+        self.commands.send(Command::Connected(number, stream))?;
+        Ok(self.waker.wake()?)
     }
 
     /// Lets the held sessions come up.
@@ -144,6 +165,31 @@ impl Receivers {
                 Some(_) => {}
             }
         }
+    }
+
+    /// The next UPDATEs of every one of these traced receivers, and when the last of them was read.
+    pub(crate) fn all_updates(
+        &mut self,
+        who: Range<usize>,
+        patience: Duration,
+    ) -> anyhow::Result<(Instant, Vec<Vec<u8>>)> {
+        let until = Instant::now() + patience;
+        let mut found: Vec<Option<Vec<u8>>> = who.clone().map(|_| None).collect();
+        let (mut missing, mut last) = (found.len(), None);
+        while missing > 0 {
+            let Some(event) = self.next(until.saturating_duration_since(Instant::now()))? else {
+                bail!("{missing} of {} receivers were told nothing within {patience:?}", found.len());
+            };
+            let What::Updates(octets) = event.what else { continue };
+            let place = event.receiver.checked_sub(who.start).and_then(|place| found.get_mut(place));
+            let place = place.with_context(|| format!("receiver {} was told something", event.receiver))?;
+            if let Some(before) = place.replace(octets) {
+                bail!("receiver {} was told a second UPDATE, after {before:?}", event.receiver);
+            }
+            missing -= 1;
+            last = last.max(Some(event.at));
+        }
+        Ok((last.context("nobody to wait for")?, found.into_iter().flatten().collect()))
     }
 
     /// What `pick` finds in the first fitting event of each of these receivers.

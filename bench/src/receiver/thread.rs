@@ -26,7 +26,8 @@ pub(super) struct Thread {
 struct Receiver {
     role: Role,
     expected: u64,
-    listener: TcpListener,
+    /// None: it is given a connection.
+    listener: Option<TcpListener>,
     connection: Option<Connection>,
 }
 
@@ -42,7 +43,7 @@ struct Connection {
 impl Thread {
     pub(super) fn new(
         poll: Poll,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Option<TcpListener>>,
         roles: &[Role],
         expected: u32,
         events: mpsc::Sender<Event>,
@@ -50,7 +51,9 @@ impl Thread {
     ) -> anyhow::Result<Self> {
         let mut receivers = Vec::new();
         for (n, (mut listener, &role)) in listeners.into_iter().zip(roles).enumerate() {
-            poll.registry().register(&mut listener, Token(2 * n), Interest::READABLE)?;
+            if let Some(listener) = &mut listener {
+                poll.registry().register(listener, Token(2 * n), Interest::READABLE)?;
+            }
             receivers.push(Receiver { role, expected: expected.into(), listener, connection: None });
         }
         Ok(Thread { poll, receivers, buffer: vec![0; BUFFER].into(), events, commands })
@@ -70,6 +73,11 @@ impl Thread {
                     while let Ok(command) = self.commands.try_recv() {
                         match command {
                             Command::Go => self.go(),
+                            Command::Connected(number, stream) => {
+                                if let Err(error) = self.connected(number, TcpStream::from_std(stream)) {
+                                    self.tell(number, What::Failed(format!("{error:#}")));
+                                }
+                            }
                             Command::Stop => return,
                         }
                     }
@@ -107,22 +115,28 @@ impl Thread {
     }
 
     fn accept(&mut self, number: usize) -> anyhow::Result<()> {
-        let receiver = self.receivers.get_mut(number).context("no such receiver")?;
         loop {
-            let mut stream = match receiver.listener.accept() {
+            let receiver = self.receivers.get(number).context("no such receiver")?;
+            let stream = match receiver.listener.as_ref().context("it does not listen")?.accept() {
                 Ok((stream, _)) => stream,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error.into()),
             };
-            ensure!(receiver.connection.is_none(), "connected a second time");
-            stream.set_nodelay(true)?;
-            self.poll.registry().register(&mut stream, Token(2 * number + 1), Interest::READABLE)?;
-            let (rest, totals) = (Vec::new(), Totals::default());
-            receiver.connection = Some(Connection { stream, rest, totals, reached: false, released: false });
-            if receiver.role == Role::Bare {
-                drop(self.events.send(Event { receiver: number, at: Instant::now(), what: What::Ready }));
-            }
+            self.connected(number, stream)?;
         }
+    }
+
+    fn connected(&mut self, number: usize, mut stream: TcpStream) -> anyhow::Result<()> {
+        let receiver = self.receivers.get_mut(number).context("no such receiver")?;
+        ensure!(receiver.connection.is_none(), "connected a second time");
+        stream.set_nodelay(true)?;
+        self.poll.registry().register(&mut stream, Token(2 * number + 1), Interest::READABLE)?;
+        let (rest, totals) = (Vec::new(), Totals::default());
+        receiver.connection = Some(Connection { stream, rest, totals, reached: false, released: false });
+        if receiver.role == Role::Bare {
+            drop(self.events.send(Event { receiver: number, at: Instant::now(), what: What::Ready }));
+        }
+        Ok(())
     }
 
     fn read(&mut self, number: usize) -> anyhow::Result<()> {

@@ -3,7 +3,7 @@
 
 use super::Setting;
 use crate::etcd::{self, Etcd};
-use crate::process::Fingerpost;
+use crate::process::{Fingerpost, Gateways};
 use crate::receiver::{Receivers, Role};
 use crate::records::{Routes, Schema};
 use crate::report::{Figure, Summary, quantile};
@@ -28,7 +28,13 @@ pub(crate) fn measure(setting: &Setting, runtime: &Runtime) -> anyhow::Result<Ve
     let etcd = runtime.block_on(Etcd::with(&routes))?;
     let folder = TempDir::with_prefix("fingerpost-bench-")?;
     let mut receivers = Receivers::listen(&[Role::Traced], routes.count())?;
-    let process = Fingerpost::start(&setting.fingerpost, folder.path(), &etcd.endpoint, &routes, &receivers.addresses)?;
+    let process = Fingerpost::start(
+        &setting.fingerpost,
+        folder.path(),
+        &etcd.endpoint,
+        &routes,
+        &Gateways::Dialled(&receivers.addresses),
+    )?;
     receivers.ended(0..1, setting.patience).with_context(|| process.log())?;
     let watch = Watch::start(&etcd.endpoint, &routes)?;
     let mut writer = runtime.block_on(etcd::connect(&etcd.endpoint))?;
@@ -84,7 +90,7 @@ impl Columns {
 
 /// What the gateway is to be told.
 #[derive(Debug)]
-enum Told {
+pub(super) enum Told {
     Reachable(Prefix, IpAddr),
     Withdrawn(Prefix),
 }
@@ -143,7 +149,7 @@ fn run(
 }
 
 /// Whether a single UPDATE was read, and says this.
-fn says(octets: &[u8], told: &Told) -> anyhow::Result<bool> {
+pub(super) fn says(octets: &[u8], told: &Told) -> anyhow::Result<bool> {
     let context = UpdateContext {
         internal: false,
         four_octet_as: true,
@@ -161,10 +167,10 @@ fn says(octets: &[u8], told: &Told) -> anyhow::Result<bool> {
 }
 
 /// A bare watch on a thread of its own.
-struct Watch(mpsc::Receiver<(Instant, i64)>);
+pub(super) struct Watch(mpsc::Receiver<(Instant, i64)>);
 
 impl Watch {
-    fn start(endpoint: &str, routes: &Routes) -> anyhow::Result<Self> {
+    pub(super) fn start(endpoint: &str, routes: &Routes) -> anyhow::Result<Self> {
         let (to_main, events) = mpsc::channel();
         let (endpoint, range) = (endpoint.to_owned(), routes.range());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -194,7 +200,7 @@ impl Watch {
     }
 
     /// When it had the change of this revision.
-    fn saw(&self, revision: i64, patience: Duration) -> anyhow::Result<Instant> {
+    pub(super) fn saw(&self, revision: i64, patience: Duration) -> anyhow::Result<Instant> {
         let (at, saw) = self.0.recv_timeout(patience).context("the bare watch saw nothing")?;
         ensure!(saw == revision, "the bare watch saw revision {saw} instead of {revision}");
         Ok(at)

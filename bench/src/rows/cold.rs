@@ -3,7 +3,7 @@
 
 use super::{Setting, ms};
 use crate::etcd::Etcd;
-use crate::process::Fingerpost;
+use crate::process::{Fingerpost, Gateways};
 use crate::receiver::{Receivers, Role};
 use crate::records::{Routes, Schema};
 use crate::report::{Figure, Summary};
@@ -59,7 +59,13 @@ struct Started {
 fn start(setting: &Setting, etcd: &Etcd, routes: &Routes) -> anyhow::Result<Started> {
     let folder = TempDir::with_prefix("fingerpost-bench-")?;
     let mut receivers = Receivers::listen(&[Role::Gateway], routes.count())?;
-    let process = Fingerpost::start(&setting.fingerpost, folder.path(), &etcd.endpoint, routes, &receivers.addresses)?;
+    let process = Fingerpost::start(
+        &setting.fingerpost,
+        folder.path(),
+        &etcd.endpoint,
+        routes,
+        &Gateways::Dialled(&receivers.addresses),
+    )?;
     let reached = receivers.reached(0..1, setting.patience).with_context(|| process.log())?;
     let ended = receivers.ended(0..1, setting.patience).with_context(|| process.log())?;
     let totals = ended.first().copied().unwrap_or_default();

@@ -7,7 +7,7 @@
 use super::{Setting, encoding, ms};
 use crate::bare::Writer;
 use crate::etcd::Etcd;
-use crate::process::Fingerpost;
+use crate::process::{Fingerpost, Gateways};
 use crate::receiver::{Receivers, Role, Totals};
 use crate::records::{Routes, Schema};
 use crate::report::Figure;
@@ -60,7 +60,13 @@ pub(super) fn tell(setting: &Setting, etcd: &Etcd, routes: &Routes, count: usize
     let mut roles = vec![Role::Held; count];
     roles.push(Role::Gateway);
     let mut receivers = Receivers::listen(&roles, routes.count())?;
-    let process = Fingerpost::start(&setting.fingerpost, folder.path(), &etcd.endpoint, routes, &receivers.addresses)?;
+    let process = Fingerpost::start(
+        &setting.fingerpost,
+        folder.path(),
+        &etcd.endpoint,
+        routes,
+        &Gateways::Dialled(&receivers.addresses),
+    )?;
     let (held, witness) = (0..count, count..count + 1);
     receivers.ended(witness, setting.patience).with_context(|| process.log())?;
     receivers.ready(held.clone(), setting.patience).with_context(|| process.log())?;
@@ -79,9 +85,9 @@ pub(super) fn tell(setting: &Setting, etcd: &Etcd, routes: &Routes, count: usize
 /// Writes the octets to `count` bare sockets: milliseconds until the last route was read at the last of them.
 pub(super) fn bare(setting: &Setting, routes: &Routes, count: usize, octets: &[u8]) -> anyhow::Result<f64> {
     let mut receivers = Receivers::listen(&vec![Role::Bare; count], routes.count())?;
-    let writer = Writer::connect(&receivers.addresses)?;
+    let mut writer = Writer::connect(&receivers.addresses)?;
     receivers.ready(0..count, setting.patience)?;
     std::thread::sleep(setting.pause());
-    let begun = writer.write(octets)?;
+    let (begun, _) = writer.write(octets)?;
     Ok(ms(receivers.reached(0..count, setting.patience)?.duration_since(begun)))
 }

@@ -4,6 +4,7 @@ pub(crate) mod change;
 pub(crate) mod cold;
 pub(crate) mod many;
 pub(crate) mod million;
+pub(crate) mod peers;
 
 use fingerpost_core::bgp::wire::{Encoding, MAX_LEN, SessionType};
 use fingerpost_core::model::Asn;
