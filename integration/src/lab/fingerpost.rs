@@ -91,7 +91,10 @@ fn fence() -> String {
 /// A gateway's line below `gateways`.
 fn entry(gateway: &Gateway) -> String {
     let (name, address, asn, session) = (gateway.name(), gateway.address(), gateway.asn(), gateway.peering());
-    let mut keys = vec![format!("address: \"{address}\", asn: {asn}, policy: default")];
+    let place = session
+        .listen_range
+        .map_or_else(|| format!("address: \"{address}\""), |range| format!("listen_range: \"{range}\""));
+    let mut keys = vec![format!("{place}, asn: {asn}, policy: default")];
     let families = [(session.ipv4, "ipv4"), (session.ipv6, "ipv6")].into_iter().filter(|(negotiated, _)| *negotiated);
     let families: Vec<&str> = families.map(|(_, family)| family).collect();
     keys.push(format!("families: [{}]", families.join(", ")));
@@ -116,7 +119,7 @@ fn entry(gateway: &Gateway) -> String {
     format!("\n  {name}: {{ {} }}", keys.join(", "))
 }
 
-/// What `fingerpost gateway-config` prints for a gateway.
+/// What `fingerpost gateway-config` prints for a gateway, with what a person would put in.
 #[track_caller]
 pub(crate) fn gateway_config(gateway: &Gateway, platform: &str) -> String {
     let session = gateway.peering();
@@ -138,6 +141,7 @@ pub(crate) fn gateway_config(gateway: &Gateway, platform: &str) -> String {
     command.args(["gateway-config", name, "--platform", platform, "--config"]).arg(path);
     let text = checked(command.args(["--speaker", &session.neighbour()]));
     text.replace("REPLACE-ME-KEY", session.password.unwrap_or_default())
+        .replace("REPLACE-ME-ROUTER-ID", &gateway.router_id().to_string())
 }
 
 /// Where it serves its pages, inside its namespace.

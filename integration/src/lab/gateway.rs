@@ -190,12 +190,9 @@ impl Gateway {
     #[must_use]
     pub fn configuration(&self) -> String {
         let program = self.daemon.program();
-        let Some(platform) = program.platform() else { return program.configuration(&self.node()) };
-        let text = fingerpost::gateway_config(self, platform);
-        match self.session.password {
-            Some(password) if !text.contains(password) => program.with_password(&text, password),
-            _ => text,
-        }
+        program
+            .platform()
+            .map_or_else(|| program.configuration(&self.node()), |platform| fingerpost::gateway_config(self, platform))
     }
 
     fn node(&self) -> Node<'_> {
@@ -209,7 +206,7 @@ impl Gateway {
         }
     }
 
-    fn router_id(&self) -> Ipv4Addr {
+    pub(super) fn router_id(&self) -> Ipv4Addr {
         Vlan::Hosts168.v4(self.station)
     }
 }

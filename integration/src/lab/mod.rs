@@ -90,6 +90,7 @@ impl Peering {
             ipv6: true,
             listens: false,
             range: None,
+            listen_range: None,
             password: None,
             ttl_security: false,
             extended_next_hop: false,

@@ -20,6 +20,8 @@ pub struct Session {
     pub listens: bool,
     /// The gateway takes whoever connects from this prefix, instead of the one address: dynamic neighbours.
     pub range: Option<&'static str>,
+    /// Fingerpost does not know the gateway: it takes whoever connects from this prefix (`listen_range`).
+    pub listen_range: Option<&'static str>,
     /// The key of TCP MD5 (RFC 2385).
     pub password: Option<&'static str>,
     /// Drop what has come over a router, and send so that the other side can do the same (GTSM, RFC 5082).

@@ -4,7 +4,7 @@ use integration::lab::gateway::Daemon;
 use integration::lab::session::Session;
 use integration::lab::{Peering, routes, wait};
 
-use crate::bench::{BOUND, Bench, Setup, WHILE, home, replaced};
+use crate::bench::{BOUND, Bench, Setup, WHILE, home};
 use crate::cell::Found;
 
 pub(crate) fn ibgp(daemon: Daemon) -> Found {
@@ -46,13 +46,11 @@ pub(crate) fn dials_us(daemon: Daemon) -> Found {
 
 pub(crate) fn dials_our_range(daemon: Daemon) -> Found {
     let mut setup = Setup::new(daemon, Peering::Ebgp);
-    setup.session.listens = true;
+    setup.session = Session { listens: true, listen_range: Some("10.170.0.0/24"), ..setup.session };
     let mut lab = setup.lab();
     lab.gateways_mut()[0].kill();
     let (name, address) = (lab.gateways()[0].name().to_owned(), lab.gateways()[0].address());
-    let mut bench = Bench::start_as(lab, |_, configuration| {
-        replaced(&configuration, &format!("address: \"{address}\""), "listen_range: 10.170.0.0/24")
-    });
+    let mut bench = Bench::start_in(lab);
     bench.gateway_mut().start();
     bench.await_home();
     assert_eq!(bench.fingerpost.gateway(&format!("{name}/{address}"))["direction"], "incoming");

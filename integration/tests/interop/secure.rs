@@ -43,14 +43,11 @@ pub(crate) fn md5_range(daemon: Daemon) -> Found {
     let mut setup = Setup::new(daemon, Peering::EbgpOverV6);
     setup.session.password = Some(KEY);
     setup.session.listens = true;
+    setup.session.listen_range = Some("fd00:10:170::/64");
     let mut lab = setup.lab();
     // Fingerpost is there first, as where the daemon dials without a key.
     lab.gateways_mut()[0].kill();
-    let address = lab.gateways()[0].address();
-    let mut bench = Bench::start_as(lab, |lab, configuration| {
-        let configuration = with_another_key(lab, &configuration);
-        replaced(&configuration, &format!("address: \"{address}\""), "listen_range: \"fd00:10:170::/64\"")
-    });
+    let mut bench = Bench::start_as(lab, |lab, configuration| with_another_key(lab, &configuration));
     bench.gateway_mut().start();
     let dropped = || counter(bench.lab.control(), "TCPMD5Failure");
     wait::until_true("our kernel to drop what the gateway signs", BOUND, || dropped() > 0);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::process::Command;
 use std::time::Duration;
 
-use super::{Node, Program, insert_after};
+use super::{Node, Program};
 use crate::lab::process::Process;
 use crate::lab::rib::{Mark, Rib};
 use crate::lab::route::is_pod_subnet;
@@ -22,11 +22,6 @@ impl Program for Bird {
 
     fn platform(&self) -> Option<&'static str> {
         Some("bird")
-    }
-
-    fn with_password(&self, configuration: &str, password: &str) -> String {
-        let key = |line: &str| line.starts_with("protocol bgp ").then(|| format!("  password \"{password}\";"));
-        insert_after(configuration, key)
     }
 
     fn start(&self, node: &Node<'_>, configuration: &str) -> Vec<Process> {

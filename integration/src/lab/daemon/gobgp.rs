@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Node, Program, insert_after};
+use super::{Node, Program};
 use crate::lab::process::Process;
 use crate::lab::rib::{Mark, Rib};
 use crate::lab::route::is_pod_subnet;
@@ -74,11 +74,6 @@ impl Program for Gobgp {
 
     fn platform(&self) -> Option<&'static str> {
         Some("gobgp")
-    }
-
-    fn with_password(&self, configuration: &str, password: &str) -> String {
-        let key = |line: &str| line.starts_with("    peer-as").then(|| format!("    auth-password = \"{password}\""));
-        insert_after(configuration, key)
     }
 
     fn start(&self, node: &Node<'_>, configuration: &str) -> Vec<Process> {

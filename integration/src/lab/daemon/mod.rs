@@ -166,11 +166,6 @@ pub(crate) trait Program {
         String::new()
     }
 
-    /// The text of `fingerpost gateway-config`, which prints no secrets, with the session's key of TCP MD5.
-    fn with_password(&self, configuration: &str, _password: &str) -> String {
-        configuration.to_owned()
-    }
-
     /// Starts it with an empty table and waits until it answers. What is first in the list is ended first.
     fn start(&self, node: &Node<'_>, configuration: &str) -> Vec<Process>;
 
@@ -190,10 +185,4 @@ pub(crate) trait Program {
 
     /// What it says of its sessions and of what it learned, for a test that fails.
     fn diagnosis(&self, node: &Node<'_>) -> String;
-}
-
-/// The text with one more line after each that `more` has one for.
-fn insert_after(text: &str, more: impl Fn(&str) -> Option<String>) -> String {
-    let lines = text.lines().flat_map(|line| [Some(line.to_owned()), more(line)]).flatten();
-    lines.map(|line| line + "\n").collect()
 }
