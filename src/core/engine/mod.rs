@@ -83,6 +83,8 @@ pub struct Engine {
     views: Views,
     outlets: Outlets,
     stamp: Stamp,
+    /// The [`Table::host_changes`] that the outlets know of.
+    hosts_known: u64,
     /// What the last tidying found.
     tidied: PerFamily<Tidied>,
     // Buffers, kept for their memory.
@@ -109,6 +111,7 @@ impl Engine {
             views: Views::default(),
             outlets: Outlets::default(),
             stamp: Stamp::Unstamped,
+            hosts_known: 0,
             tidied: PerFamily::default(),
             outcome: Outcome::default(),
             changed: Vec::new(),
@@ -269,11 +272,21 @@ impl Engine {
         if self.is_releasing() {
             return;
         }
+        // Before the routes of new hosts, and after those of hosts that are gone: then nothing has to be told again.
+        self.follow_hosts();
         for family in Family::ALL {
             let mut changed = std::mem::take(&mut self.changed);
             self.table.settle(family, &mut changed);
             self.views.update(family, &changed, &self.table);
             self.changed = changed;
+        }
+        self.follow_hosts();
+    }
+
+    fn follow_hosts(&mut self) {
+        let changes = self.table.host_changes();
+        if std::mem::replace(&mut self.hosts_known, changes) != changes {
+            self.outlets.follow_hosts(&mut self.views, &self.table);
         }
     }
 

@@ -41,7 +41,7 @@ pub struct SessionUp {
 }
 
 /// A gateway that came from a range (a dynamic neighbour): it is told what the range's entry says, except for routes via
-/// its own address.
+/// an address of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Joined {
     /// Its number.
@@ -166,6 +166,11 @@ impl Outlets {
 
     pub(super) fn session_up(&mut self, gateway: GatewayId, up: SessionUp, views: &mut Views, table: &Table) {
         self.happen(gateway, |outlet| outlet.up(up, views, table));
+    }
+
+    /// Hosts have changed. All are looked at, but hardly ever is there anything to say.
+    pub(super) fn follow_hosts(&mut self, views: &mut Views, table: &Table) {
+        self.all_happen(|outlet| outlet.follow_hosts(views, table));
     }
 
     pub(super) fn session_down(&mut self, gateway: GatewayId, number: SessionNumber) {

@@ -30,6 +30,8 @@ pub struct Claim {
     pub host: HostName,
     /// The owner's address in the prefix's family.
     pub next_hop: IpAddr,
+    /// The owner's address in the other family, if the record has one: the same machine.
+    pub other_address: Option<IpAddr>,
     /// The owner's labels, for policies.
     pub labels: Arc<Labels>,
     /// The revision at which the record was created: older wins within one source.

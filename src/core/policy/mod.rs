@@ -139,7 +139,7 @@ mod tests {
     fn owner(next_hop: &str) -> Owner {
         let labels = Labels([("zone".to_owned(), "a".to_owned()), ("rack".to_owned(), String::new())].into());
         let host = HostName::new("node-1").unwrap();
-        Owner { host, next_hop: next_hop.parse().unwrap(), labels: Arc::new(labels) }
+        Owner { host, next_hop: next_hop.parse().unwrap(), other_address: None, labels: Arc::new(labels) }
     }
 
     fn rule(matcher: Match, med: u32) -> Rule {

@@ -6,6 +6,7 @@
 use super::{Fence, Held, Losers, Owner, OwnerId, Owners, Priorities, Refusal, SlotId, Slots, WhyLost, arbitrate};
 use crate::model::{Claim, ClaimKey, Family, PerFamily, Prefix, RecordId, SourceId};
 use crate::source::sync::Absent;
+use std::net::IpAddr;
 
 /// The claim that owns a route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -269,6 +270,16 @@ impl Table {
     /// An owner named by a [`Winner`] or [`Held`].
     pub fn owner(&self, id: OwnerId) -> &Owner {
         self.owners.get(id)
+    }
+
+    /// The other addresses of the hosts that have this one.
+    pub fn other_addresses(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> {
+        self.owners.other_addresses(address)
+    }
+
+    /// Another number than before: [`Table::other_addresses`] may have another answer.
+    pub fn host_changes(&self) -> u64 {
+        self.owners.changes()
     }
 
     /// How many routes a family has.

@@ -1,7 +1,8 @@
 //! Hosts with their next hop, stored once and counted.
 
 use crate::model::{Claim, HostName, Labels};
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,8 +13,16 @@ pub struct Owner {
     pub host: HostName,
     /// Its address in the family of the prefixes it owns here.
     pub next_hop: IpAddr,
+    /// Its address in the other family, if it has one.
+    pub other_address: Option<IpAddr>,
     /// Its labels.
     pub labels: Arc<Labels>,
+}
+
+impl Owner {
+    fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.other_address.into_iter().chain([self.next_hop])
+    }
 }
 
 /// An [`Owner`] by number; used again once nobody refers to it and no winner bears it.
@@ -30,6 +39,11 @@ pub struct Owners {
     idle: Vec<OwnerId>,
     /// Consecutive claims usually share their owner: spares hashing.
     last: Option<OwnerId>,
+    /// By each of their addresses: its hash, and who has it.
+    by_address: HashTable<(u64, OwnerId)>,
+    hasher: DefaultHashBuilder,
+    /// How often one was added or given up.
+    changes: u64,
 }
 
 impl Owners {
@@ -38,16 +52,33 @@ impl Owners {
         &self.entries[id.0 as usize].0
     }
 
+    /// Another number than before: some host, or an address of one, came or went.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The other addresses of the hosts that have this one; possibly more than once. What is idle counts, too.
+    pub(super) fn other_addresses(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> {
+        let found = self.by_address.iter_hash(self.hasher.hash_one(address)).map(|&(_, id)| self.get(id));
+        // By chance owners without this address may be among them.
+        let at = found.filter(move |owner| owner.addresses().any(|own| own == address));
+        at.flat_map(move |owner| owner.addresses().filter(move |other| *other != address))
+    }
+
     /// The number of the claim's owner, counted once more.
     pub(super) fn acquire(&mut self, claim: &Claim) -> OwnerId {
         let same = |owner: &Owner| {
-            owner.next_hop == claim.next_hop && owner.host == claim.host && owner.labels == claim.labels
+            (owner.next_hop, owner.other_address) == (claim.next_hop, claim.other_address)
+                && owner.host == claim.host
+                && owner.labels == claim.labels
         };
         if let Some(id) = self.last.filter(|&id| self.entries[id.0 as usize].1 > 0 && same(self.get(id))) {
             self.entries[id.0 as usize].1 += 1;
             return id;
         }
-        let owner = Owner { host: claim.host.clone(), next_hop: claim.next_hop, labels: Arc::clone(&claim.labels) };
+        let Claim { host, next_hop, other_address, labels, .. } = claim;
+        let (host, labels) = (host.clone(), Arc::clone(labels));
+        let owner = Owner { host, next_hop: *next_hop, other_address: *other_address, labels };
         let id = match self.numbers.get(&owner) {
             Some(&id) => id,
             None => self.insert(owner),
@@ -71,6 +102,13 @@ impl Owners {
         for id in self.idle.drain(..) {
             let (owner, count) = &self.entries[id.0 as usize];
             if *count == 0 && self.numbers.remove(owner).is_some() {
+                for address in owner.addresses() {
+                    let found = self.by_address.find_entry(self.hasher.hash_one(address), |(_, other)| *other == id);
+                    if let Ok(found) = found {
+                        found.remove();
+                    }
+                }
+                self.changes += 1;
                 self.free.push(id);
             }
         }
@@ -88,6 +126,11 @@ impl Owners {
                 id
             }
         };
+        for address in owner.addresses() {
+            let hash = self.hasher.hash_one(address);
+            self.by_address.insert_unique(hash, (hash, id), |(hash, _)| *hash);
+        }
+        self.changes += 1;
         self.numbers.insert(owner, id);
         id
     }

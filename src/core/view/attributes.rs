@@ -28,6 +28,11 @@ impl Attributes {
         &self.sets[id.index()].0
     }
 
+    /// Those that some entry has.
+    pub(super) fn in_use(&self) -> impl Iterator<Item = &RouteAttributes> {
+        self.sets.iter().filter(|(_, count)| *count > 0).map(|(set, _)| set)
+    }
+
     /// The set's number. Stays valid until the next call, and as long as an entry uses it.
     pub(super) fn intern(&mut self, set: RouteAttributes) -> AttrId {
         if let Some(fresh) = self.fresh.take()

@@ -7,6 +7,7 @@ use super::{AttrId, Seq};
 use crate::bgp::wire::RouteAttributes;
 use crate::model::Family;
 use crate::table::{SlotId, Slots};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Default, Debug)]
@@ -87,6 +88,11 @@ impl View {
     /// An attribute set in use.
     pub fn attributes(&self, id: AttrId) -> &RouteAttributes {
         self.attributes.get(id)
+    }
+
+    /// Whether some route has such a next hop.
+    pub(super) fn has_next_hop(&self, wanted: impl Fn(IpAddr) -> bool) -> bool {
+        self.attributes.in_use().any(|set| wanted(set.next_hop))
     }
 
     /// What the view exports for the slot.

@@ -29,7 +29,7 @@ pub enum Marker {
 /// Which next hops one gateway must not be told; its other routes stay shared with everybody.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Exclusion {
-    /// The gateway's own addresses (RFC 4271 §5.1.3: never its own address as NEXT_HOP).
+    /// The gateway's own addresses (RFC 4271 §5.1.3: never its own address as NEXT_HOP), and where it is a host all of that.
     pub own: Vec<IpAddr>,
     /// The only subnets whose addresses it can resolve, if that is configured, for the families that are named.
     pub attached: Vec<Prefix>,
@@ -199,6 +199,19 @@ impl Feed {
         // the gateway was never told to withdraw because its feed had started over.
         let end = if self.initial_done { self.end_of_refresh() } else { Marker::EndOfRib };
         self.begin_dump(order, end, true);
+    }
+
+    /// From now on with another exclusion. Where no route of the view is told otherwise for it there is nothing to say: so it
+    /// is best grown before the view gets the routes that it is about, and reduced when they are gone.
+    pub fn exclude(&mut self, view: &mut View, slots: &Slots, exclusion: &Exclusion) {
+        if self.exclusion == *exclusion {
+            return;
+        }
+        if view.has_next_hop(|next_hop| self.exclusion.excludes(next_hop) != exclusion.excludes(next_hop)) {
+            self.move_to(view, slots, exclusion.clone());
+        } else {
+            self.exclusion = exclusion.clone();
+        }
     }
 
     fn end_of_refresh(&self) -> Marker {

@@ -64,17 +64,24 @@ impl Outlet {
         self.feeds().any(Feed::is_capped)
     }
 
-    fn exclusion(&self, address: IpAddr) -> Exclusion {
+    /// Who is at `address` may itself be a host, and be known by more addresses than that: a route via any of them would come
+    /// back to it.
+    fn exclusion(&self, address: IpAddr, table: &Table) -> Exclusion {
         let mut exclusion = self.settings.exclusion.clone();
         exclusion.own.push(address);
+        let others: Vec<IpAddr> = exclusion.own.iter().flat_map(|own| table.other_addresses(*own)).collect();
+        exclusion.own.extend(others);
+        exclusion.own.sort_unstable();
+        exclusion.own.dedup();
         exclusion
     }
 
     pub(super) fn up(&mut self, up: SessionUp, views: &mut Views, table: &Table) {
+        let exclusion = self.exclusion(up.address, table);
         let feeds = PerFamily::from_fn(|family| {
             let encoding = up.families[family]?;
             let view = self.view(family, views)?;
-            let mut feed = Feed::new(view, encoding, self.exclusion(up.address), up.enhanced_refresh);
+            let mut feed = Feed::new(view, encoding, exclusion.clone(), up.enhanced_refresh);
             if let Some(limit) = self.settings.max_prefix[family] {
                 feed.cap(view, table.slots(family), limit);
             }
@@ -166,11 +173,23 @@ impl Outlet {
     /// Another policy or exclusion: the feeds of a standing session move.
     pub(super) fn follow_settings(&mut self, views: &mut Views, table: &Table) {
         let Some(address) = self.session.as_ref().map(|session| session.up.address) else { return };
-        let exclusion = self.exclusion(address);
+        let exclusion = self.exclusion(address, table);
         let Some(session) = &mut self.session else { return };
         for (family, feed) in session.feeds.iter_mut() {
             if let (Some(feed), Some(view)) = (feed, self.views[family].and_then(|id| views.get_mut(id))) {
                 feed.move_to(view, table.slots(family), exclusion.clone());
+            }
+        }
+    }
+
+    /// Some host came, went or has another address: a gateway that is a host itself may have to be told less, or more.
+    pub(super) fn follow_hosts(&mut self, views: &mut Views, table: &Table) {
+        let Some(address) = self.session.as_ref().map(|session| session.up.address) else { return };
+        let exclusion = self.exclusion(address, table);
+        let Some(session) = &mut self.session else { return };
+        for (family, feed) in session.feeds.iter_mut() {
+            if let (Some(feed), Some(view)) = (feed, self.views[family].and_then(|id| views.get_mut(id))) {
+                feed.exclude(view, table.slots(family), &exclusion);
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::model::{Family, HostName, Labels, Prefix, SourceId};
 use crate::source::Rev;
 use crate::table::Owner;
 use crate::testing::{Heard, Said};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -40,6 +40,12 @@ impl Lab {
     /// record was deleted or was written so that it can be read and does not state the prefix.
     fn is_proven(&self, n: usize, variant: u8, prefix: Prefix, said: &Said) -> bool {
         let settings = settings(variant);
+        let writes = self.stores.iter().flat_map(|store| &store.writes);
+        let own = own_addresses(n, writes.filter_map(|(_, _, write)| write.as_ref()?.as_ref()));
+        // It turned out to be one of the gateway's own.
+        if own.contains(&said.next_hop()) {
+            return true;
+        }
         self.stores.iter().enumerate().any(|(source, store)| {
             let settled = self.settled[source];
             store.writes.iter().any(|(at, host, write)| {
@@ -48,7 +54,7 @@ impl Lab {
                 if fence().admits(prefix, next_hop).is_err() {
                     return false;
                 }
-                let told = self.told(&settings, n, prefix, source as u16, *host, next_hop);
+                let told = self.told(&settings, n, &own, prefix, source as u16, *host, next_hop);
                 let later = store.writes.iter().filter(|(later, other, _)| other == host && later > at);
                 let mut after = later.filter(|(later, ..)| *later > settled);
                 match told {
@@ -65,17 +71,21 @@ impl Lab {
 
     /// What gateway `n` is to hold: policy(arbitrate(claims)), without what it must not be told.
     pub(super) fn expected(&self, n: usize) -> BTreeMap<Prefix, Said> {
+        let hosts = self.stores.iter().flat_map(|store| store.hosts.values());
+        let own = own_addresses(n, hosts.filter_map(|(what, ..)| what.as_ref()));
         let told = self.winners().into_iter().filter_map(|(prefix, (source, host, next_hop))| {
-            Some((prefix, self.told(&self.settings, n, prefix, source, host, next_hop)?))
+            Some((prefix, self.told(&self.settings, n, &own, prefix, source, host, next_hop)?))
         });
         told.collect()
     }
 
-    /// What gateway `n` is told of a prefix that this host has won, if anything.
+    /// What gateway `n`, whose addresses these are, is told of a prefix that this host has won, if anything.
+    #[expect(clippy::too_many_arguments, reason = "a route, and whom it is for")]
     fn told(
         &self,
         settings: &Settings,
         n: usize,
+        own: &BTreeSet<IpAddr>,
         prefix: Prefix,
         source: u16,
         host: u8,
@@ -83,9 +93,10 @@ impl Lab {
     ) -> Option<Said> {
         let gateway = &settings.gateways[n];
         let mut exclusion = gateway.exclusion.clone();
-        exclusion.own.push(address(n as u32));
+        exclusion.own.extend(own);
         let encoding = encoding(n as u32);
-        let owner = Owner { host: HostName::new(&name(host)).unwrap(), next_hop, labels: Arc::new(Labels::default()) };
+        let (host, labels) = (HostName::new(&name(host)).unwrap(), Arc::new(Labels::default()));
+        let owner = Owner { host, next_hop, other_address: None, labels };
         let policy = settings.policies[&gateway.policy].clone();
         let policy = if gateway.drain { policy.drained() } else { policy };
         let attributes = policy.export(prefix, &owner, SourceId(source))?;
@@ -115,6 +126,13 @@ impl Lab {
         }
         best
     }
+}
+
+/// Gateway `n`'s address, and every address of the hosts that have it, as far as they own anything.
+fn own_addresses<'a>(n: usize, hosts: impl Iterator<Item = &'a Host>) -> BTreeSet<IpAddr> {
+    let own = address(n as u32);
+    let same = hosts.filter(|host| host.addresses.contains(&own) && host.claims().next().is_some());
+    same.flat_map(|host| host.addresses.iter().copied()).chain([own]).collect()
 }
 
 /// Whether a record that was written so does not claim the prefix: deleted, or readable and it does not state it, or states

@@ -10,6 +10,7 @@ use crate::view::Chunk;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 const RANGE: GatewayId = GatewayId(0);
 
@@ -74,6 +75,64 @@ fn a_host_that_peers_in_is_told_all_routes_but_those_via_itself() {
     // Who is no next hop shares the octets.
     assert_eq!(chunks[&joined(2)][0].bytes.as_ptr(), chunks[&joined(3)][0].bytes.as_ptr());
     assert_ne!(chunks[&joined(0)][0].bytes.as_ptr(), chunks[&joined(3)][0].bytes.as_ptr());
+}
+
+/// Both families, over one session that comes from an IPv4 address.
+fn join_with_both(lab: &mut Lab, n: u32, address: IpAddr) {
+    let of_range = Joined { id: joined(n), range: RANGE, name: format!("hosts/{address}"), address };
+    let families = PerFamily::from_fn(|_| Some(encoding(0)));
+    let up = SessionUp { number: session(n), families, enhanced_refresh: false, address };
+    lab.engine.handle(Time::ZERO, Input::Joined(of_range), &mut Vec::new());
+    lab.engine.handle(Time::ZERO, Input::SessionUp(joined(n), up), &mut Vec::new());
+}
+
+/// A route back to a host by its other address would be as wrong as one by the address that it peers from.
+#[test]
+fn a_host_that_peers_in_over_one_family_is_not_told_its_own_routes_of_the_other() {
+    let of_both = |n: u8| vec![prefix(2 * n), prefix(2 * n + 1)];
+    let mut lab = Lab::new();
+    for n in 0..2 {
+        lab.put(0, n, Host { addresses: addresses(n), subnets: of_both(n) });
+    }
+    lab.settle();
+    let mut peers = [1, 3].map(|n| {
+        join_with_both(&mut lab, n, addresses(n as u8)[0]);
+        Gateway::new(PerFamily { ipv4: true, ipv6: true }, &encoding(0))
+    });
+    // What both have now, and how many messages that took.
+    let mut hear = |lab: &mut Lab| {
+        lab.wait_served(Duration::from_secs(1));
+        let mut chunks = handed_out(lab);
+        [(0, 1), (1, 3)].map(|(place, n)| {
+            let peer: &mut Gateway = &mut peers[place];
+            let chunks = chunks.remove(&joined(n)).unwrap_or_default();
+            chunks.iter().for_each(|chunk| _ = peer.hear(chunk));
+            let messages: usize = chunks.iter().map(|chunk| chunk.ends.len()).sum();
+            (peer.routes().into_keys().collect::<Vec<_>>(), messages)
+        })
+    };
+    let sorted = |mut prefixes: Vec<Prefix>| {
+        prefixes.sort_unstable();
+        prefixes
+    };
+    let (others, all) = (of_both(0), sorted([of_both(0), of_both(1)].concat()));
+    let [first, second] = hear(&mut lab);
+    assert_eq!((first.0, second.0), (others.clone(), all.clone()));
+    // Another IPv6 address of that host: it still has to be told nothing but that what it may have known is gone.
+    let renumbered = vec![addresses(1)[0], "fd00:168::99".parse().unwrap()];
+    lab.put(0, 1, Host { addresses: renumbered, subnets: of_both(1) });
+    let [first, second] = hear(&mut lab);
+    assert_eq!((first, second), ((others.clone(), 1), (all.clone(), 1)));
+    // A host whose record comes after it has peered in, and which owns nothing of the family that it peers over.
+    lab.put(0, 3, Host { addresses: addresses(3), subnets: vec![prefix(5)] });
+    let [first, second] = hear(&mut lab);
+    let with = |prefixes: &[Prefix]| sorted([prefixes, &[prefix(5)]].concat());
+    assert_eq!((first, second), ((with(&others), 1), (all.clone(), 1)));
+    // It is somebody else's at last.
+    lab.put(0, 3, Host { addresses: addresses(3), subnets: vec![] });
+    lab.put(0, 2, Host { addresses: addresses(2), subnets: vec![prefix(5)] });
+    let [first, second] = hear(&mut lab);
+    assert_eq!((first.0, second.0), (with(&others), with(&all)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::super::Rev;
 use super::super::schema::Unreadable;
 use super::packed::Body;
-use crate::model::{Claim, HostName, Labels, Prefix, RecordId};
+use crate::model::{Claim, Family, HostName, Labels, Prefix, RecordId};
 use hashbrown::HashSet;
 use std::sync::Arc;
 
@@ -49,11 +49,14 @@ impl Entry {
         let addresses = self.body.addresses();
         self.owner.iter().flat_map(move |owner| {
             self.body.subnets().filter_map(move |prefix| {
+                let next_hop = addresses.next_hop(prefix.family(), ipv4_via_ipv6)?;
+                let mut of_host = Family::ALL.into_iter().filter_map(|family| addresses.of(family));
                 Some((
                     prefix,
                     Claim {
                         host: owner.host.clone(),
-                        next_hop: addresses.next_hop(prefix.family(), ipv4_via_ipv6)?,
+                        next_hop,
+                        other_address: of_host.find(|address| *address != next_hop),
                         labels: Arc::clone(&owner.labels),
                         created: self.created.0,
                         readable: self.readable,

@@ -18,6 +18,7 @@ fn claim(host: u8, created: u64, readable: bool) -> Claim {
     Claim {
         host: HostName::new(&format!("host-{host}")).unwrap(),
         next_hop: format!("10.168.0.{host}").parse().unwrap(),
+        other_address: None,
         labels: Arc::new(Labels::default()),
         created,
         readable,
