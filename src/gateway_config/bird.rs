@@ -28,7 +28,10 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     }
     let discarded = sheet.discards();
     for filter in &sheet.filters {
-        discards(filter.family, filter.digit(), discarded.iter().filter(|range| range.family() == filter.family), out)?;
+        let ranges: Vec<_> = discarded.iter().copied().filter(|range| range.family() == filter.family).collect();
+        if !ranges.is_empty() {
+            discards(filter, &ranges, out)?;
+        }
     }
     for filter in &sheet.filters {
         filter_of(filter, out)?;
@@ -41,20 +44,11 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn discards<'a>(
-    family: Family,
-    digit: char,
-    ranges: impl Iterator<Item = &'a Prefix>,
-    out: &mut String,
-) -> fmt::Result {
-    let mut ranges = ranges.peekable();
-    if ranges.peek().is_none() {
-        return Ok(());
-    }
+fn discards(filter: &Filter<'_>, ranges: &[Prefix], out: &mut String) -> fmt::Result {
     writeln!(out, "\n# Pod addresses that no host owns go nowhere, instead of round in circles.")?;
-    writeln!(out, "protocol static fingerpost_discard{digit} {{")?;
+    writeln!(out, "protocol static fingerpost_discard{} {{", filter.digit())?;
     // The lowest preference: a range that is itself announced must win.
-    writeln!(out, "  {family} {{ preference 1; }};")?;
+    writeln!(out, "  {} {{ preference 1; }};", filter.family)?;
     for range in ranges {
         writeln!(out, "  route {range} blackhole;")?;
     }

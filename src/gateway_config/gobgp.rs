@@ -28,7 +28,9 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     match sheet.address {
         Some(IpAddr::V4(address)) => writeln!(out, "  router-id = \"{address}\"  # the gateway's own")?,
         Some(IpAddr::V6(address)) => {
-            let id = Ipv4Addr::from_bits(u32::try_from(address.to_bits() & u128::from(u32::MAX)).unwrap_or(1).max(1));
+            let [.., a, b, c, d] = address.octets();
+            // 0.0.0.0 is no identifier (RFC 6286).
+            let id = Ipv4Addr::from_bits(u32::from_be_bytes([a, b, c, d]).max(1));
             writeln!(out, "  router-id = \"{id}\"  # any that no other router of the AS has")?;
         }
         None => writeln!(out, "  router-id = \"REPLACE-ME-ROUTER-ID\"  # an IPv4 address of the host")?,
