@@ -36,9 +36,6 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     writeln!(out, "{group} local-as {}\n{group} peer-as {}", gateway.asn, sheet.asn)?;
     writeln!(out, "{group} import FINGERPOST-IN\n{group} export FINGERPOST-NONE")?;
     writeln!(out, "{group} hold-time {}", timers.hold.seconds())?;
-    if let Some(key) = sheet.key() {
-        writeln!(out, "{group} authentication-key \"{key}\"")?;
-    }
     if let Some(hops) = sheet.hops() {
         writeln!(out, "{group} multihop ttl {hops}")?;
     }
@@ -64,9 +61,18 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, "{group} passive")?;
     }
     for speaker in &sheet.speakers {
-        match speaker {
-            Speaker::Address(address) => writeln!(out, "{group} neighbor {address}")?,
-            Speaker::Range(range) => writeln!(out, "{group} allow {range}")?,
+        match (speaker, sheet.key()) {
+            (Speaker::Address(address), None) => writeln!(out, "{group} neighbor {address}")?,
+            (Speaker::Address(address), Some(key)) => {
+                writeln!(out, "{group} neighbor {address} authentication-key \"{key}\"")?;
+            }
+            (Speaker::Range(range), None) => writeln!(out, "{group} allow {range}")?,
+            (Speaker::Range(range), Some(_)) => {
+                writeln!(
+                    out,
+                    "# No dynamic neighbours in {range}: Junos signs none. Name the address of each replica."
+                )?;
+            }
         }
     }
     Ok(())
