@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{self, EngineHandle, Orders};
 use crate::http::{self, Shared};
-use crate::speaker::{GatewayReport, Listeners, Net, Speaker};
+use crate::speaker::{GatewayReport, Net, Speaker};
 use fingerpost_core::bgp::neighbour::State;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
 
-/// Between two attempts to listen where the address cannot be had.
+/// Between two attempts to listen where the address cannot be had or the listener has failed.
 const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 
 /// A running service.
@@ -194,28 +195,30 @@ fn fixed_parts(before: &Config, after: &Config) -> Vec<&'static str> {
     parts.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect()
 }
 
-/// Listens for gateways; an address that cannot be had is tried again, and everything else goes on.
+/// Listens for gateways on every address. Ends only where one of them ends, which it never should.
 async fn listen(speaker: Arc<Mutex<Speaker>>, addresses: Vec<std::net::SocketAddr>) {
-    let mut open: Vec<Listeners> = Vec::new();
-    for address in addresses {
-        loop {
-            let opened = speaker.lock().await.listen(&[address]);
-            match opened {
-                Ok(listeners) => {
-                    tracing::info!(%address, "listening for gateways");
-                    open.push(listeners);
-                    break;
-                }
-                Err((address, error)) => {
-                    tracing::error!(
-                        "router.listen: cannot listen on {address}: {error}: free it or name another; trying again"
-                    );
-                    tokio::time::sleep(LISTEN_AGAIN).await;
-                }
-            }
-        }
+    let mut all: JoinSet<()> = addresses.into_iter().map(|address| listen_on(Arc::clone(&speaker), address)).collect();
+    if all.join_next().await.is_none() {
+        std::future::pending().await
     }
-    std::future::pending::<()>().await;
+}
+
+/// An address that cannot be had is tried again, a listener that has failed is opened again, and everything else goes on.
+async fn listen_on(speaker: Arc<Mutex<Speaker>>, address: std::net::SocketAddr) {
+    loop {
+        let opened = speaker.lock().await.listen(address);
+        match opened {
+            Ok(listener) => {
+                tracing::info!(%address, "listening for gateways");
+                listener.ended().await;
+                tracing::error!(%address, "the listener's task has failed: opening it again");
+            }
+            Err(error) => tracing::error!(
+                "router.listen: cannot listen on {address}: {error}: free it or name another; trying again"
+            ),
+        }
+        tokio::time::sleep(LISTEN_AGAIN).await;
+    }
 }
 
 /// Serves HTTP, if that is configured.

@@ -1,10 +1,12 @@
 //! The task of one gateway: drives its [`Neighbour`], owns its connections.
 
 use super::chatter::{Chatter, Line, Repeated};
+use super::guarded::guarded;
 use super::net::{Later, Net, Stream, Target};
 use super::password::Password;
 use super::range::RangeReport;
 use super::socket::md5::Md5Drops;
+use super::standing::Standing;
 use super::writer::{Control, Writer};
 use crate::clock::Clock;
 use crate::config::Secret;
@@ -18,6 +20,7 @@ use fingerpost_core::engine::{Input as EngineInput, SessionNumber, SessionUp};
 use fingerpost_core::model::{Family, GatewayId, PerFamily, Time};
 use fingerpost_core::view::Chunk;
 use std::collections::HashMap;
+use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -80,7 +83,7 @@ pub(super) struct Gateway {
     /// Writers that still owe something.
     closing: Vec<JoinHandle<()>>,
     /// The connection whose session the engine knows.
-    session: Option<(ConnectionId, SessionNumber)>,
+    session: Option<Standing>,
     next_connection: u64,
     dial: Option<Later<'static, io::Result<Box<dyn Stream>>>>,
     events: mpsc::Sender<Event>,
@@ -238,15 +241,13 @@ impl Gateway {
             Event::Broken(id, why) => self.input(Input::Closed(id, why)),
             Event::Progress(id) => self.input(Input::Progress(id)),
             Event::Written(id, chunk) => {
-                if let Some((connection, number)) = self.session
-                    && connection == id
-                {
+                if let Some(number) = self.standing(id) {
                     self.engine.send(EngineInput::Written(self.id, number, chunk.bytes.len()), None);
                 }
                 self.input(Input::Written(id, chunk.ends.len() as u64));
             }
             Event::TooSlow(id) => {
-                if self.session.is_some_and(|(connection, _)| connection == id) {
+                if self.standing(id).is_some() {
                     self.input(Input::TooSlow);
                 }
             }
@@ -293,14 +294,20 @@ impl Gateway {
         let (to_writer, chunks) = mpsc::unbounded_channel();
         let events = self.events.clone();
         let writer = Writer { id, stream: write, control: control_items, chunks, events: events.clone() };
-        let writer = tokio::spawn(writer.run());
-        let reader = AbortOnDropHandle::new(tokio::spawn(read_all(id, read, events)));
+        let writer = tokio::spawn(or_broken(id, "writes to", events.clone(), writer.run()));
+        let reading = read_all(id, read, events.clone());
+        let reader = AbortOnDropHandle::new(tokio::spawn(or_broken(id, "reads from", events, reading)));
         self.connections.insert(id, Connection { control, to_writer, reader, writer });
         id
     }
 
+    /// The number of this connection's session, if the engine knows one.
+    fn standing(&self, id: ConnectionId) -> Option<SessionNumber> {
+        self.session.as_ref().filter(|session| session.connection == id).map(|session| session.number)
+    }
+
     fn refresh(&self, id: ConnectionId, family: Family) {
-        let Some((_, number)) = self.session.filter(|(connection, _)| *connection == id) else { return };
+        let Some(number) = self.standing(id) else { return };
         if let Ok(permit) = Arc::clone(&self.refreshes[family]).try_acquire_owned() {
             tracing::debug!(gateway = self.name, family = family.name(), "route refresh requested");
             self.engine.send(EngineInput::Refresh(self.id, number, family), Some(permit));
@@ -344,7 +351,8 @@ impl Gateway {
     fn up(&mut self, id: ConnectionId, agreed: &Agreed) {
         let Some(connection) = self.connections.get(&id) else { return };
         let number = self.engine.attach(self.id, connection.to_writer.clone());
-        self.session = Some((id, number));
+        let (gateway, engine) = (self.id, self.engine.clone());
+        self.session = Some(Standing { connection: id, number, gateway, engine });
         self.last_failure = None;
         self.leave(None);
         let names: Vec<_> =
@@ -374,9 +382,7 @@ impl Gateway {
             End::Stopped(_) => tracing::info!(gateway = self.name, reason = end.reason(), "session ended: {end}"),
             _ => tracing::warn!(gateway = self.name, reason = end.reason(), "session ended: {end}"),
         }
-        if let Some((_, number)) = self.session.take_if(|(connection, _)| *connection == id) {
-            self.engine.send(EngineInput::SessionDown(self.id, number), None);
-        }
+        drop(self.session.take_if(|session| session.connection == id));
         self.md5_drops = Md5Drops::now();
         self.leave(Some(REMEMBERED));
     }
@@ -430,6 +436,14 @@ impl Gateway {
 
 fn dial(net: Arc<dyn Net>, target: Target, key: Option<Secret>) -> Later<'static, io::Result<Box<dyn Stream>>> {
     Box::pin(async move { net.dial(target, key).await })
+}
+
+/// A connection whose reader or writer panics is broken, and nothing else is.
+async fn or_broken(id: ConnectionId, does: &str, events: mpsc::Sender<Event>, task: impl Future<Output = ()>) {
+    if guarded(task).await.is_err() {
+        let why = format!("the task that {does} it has failed, a defect of this program: see the log");
+        let _ = events.send(Event::Broken(id, why)).await;
+    }
 }
 
 /// Reads until the end. A task that is busy makes it wait, so a flood fills the gateway's own window and nothing else.

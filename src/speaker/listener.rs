@@ -63,32 +63,19 @@ impl Expected {
     }
 }
 
-/// Sockets that listen for gateways; dropping them ends that.
-pub struct Listeners(Vec<AbortOnDropHandle<()>>);
+/// A socket that listens for gateways; dropping it ends that.
+pub struct Listener(AbortOnDropHandle<()>);
 
-impl Listeners {
-    /// Listens on every address. The error names the address that cannot be had.
-    pub(super) fn open(
-        net: &dyn Net,
-        addresses: &[SocketAddr],
-        expected: &Expected,
-    ) -> Result<Self, (SocketAddr, io::Error)> {
-        let open = |&address: &SocketAddr| {
-            let listener = net.listen(address).map_err(|error| (address, error))?;
-            let listening = Listening { address, listener, roll: expected.0.subscribe() };
-            Ok(AbortOnDropHandle::new(tokio::spawn(listening.run())))
-        };
-        addresses.iter().map(open).collect::<Result<_, _>>().map(Listeners)
+impl Listener {
+    pub(super) fn open(net: &dyn Net, address: SocketAddr, expected: &Expected) -> io::Result<Self> {
+        let listening = Listening { address, listener: net.listen(address)?, roll: expected.0.subscribe() };
+        Ok(Listener(AbortOnDropHandle::new(tokio::spawn(listening.run()))))
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether nobody listens.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    /// Completes when it listens no more: its task has failed, or there is no speaker any more. Its owner opens another one.
+    pub async fn ended(self) {
+        // However it ended: a panic has said why.
+        let _ = self.0.await;
     }
 }
 

@@ -10,20 +10,25 @@
 //! ```
 //!
 //! A gateway that is slow, silent, hostile or makes its task panic concerns nobody else (promise P6): its reader waits
-//! while its task is busy, its writer holds two chunks at the most, and the [`Speaker`] notices a task that ends.
+//! while its task is busy, and its writer holds two chunks at the most. A task that panics costs what it was for and nothing
+//! more: a reader or writer its connection, a gateway's task its sessions, and the [`Speaker`] starts it again after a while;
+//! a listener is opened again by its owner.
 
 mod chatter;
 mod gateway;
+mod guarded;
 mod listener;
 mod net;
 mod password;
 mod range;
+mod revival;
 mod roster;
 mod socket;
+mod standing;
 mod writer;
 
 pub use gateway::GatewayReport;
-pub use listener::Listeners;
+pub use listener::Listener;
 pub use net::{Accept, Incoming, Later, Net, Stream, Target, Tcp};
 pub use range::RangeReport;
 pub use roster::{GatewayConfig, Speaker};

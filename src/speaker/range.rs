@@ -64,9 +64,11 @@ struct Range {
     started: Instant,
 }
 
-/// One gateway of the range.
+/// One gateway of the range. Dropping it ends its task and makes the engine forget it, also where the range's task ends by a
+/// panic.
 struct Instance {
     id: GatewayId,
+    engine: EngineHandle,
     name: String,
     target: Target,
     commands: mpsc::UnboundedSender<Command>,
@@ -79,6 +81,13 @@ struct Instance {
 impl Instance {
     fn is_unfinished(&self) -> bool {
         !self.was_up.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Stop(Stop::Handover));
+        self.engine.send(EngineInput::Left(self.id), None);
     }
 }
 
@@ -180,7 +189,9 @@ impl Range {
         };
         let task = self.tasks.spawn(gateway::run(parts, received)).id();
         self.addresses.insert(task, address);
-        self.instances.insert(address, Instance { id, name, target, commands, task, since: Instant::now(), was_up });
+        let (engine, since) = (engine.clone(), Instant::now());
+        let instance = Instance { id, engine, name, target, commands, task, since, was_up };
+        self.instances.insert(address, instance);
         true
     }
 
@@ -199,9 +210,7 @@ impl Range {
     }
 
     fn forget(&mut self, address: IpAddr) {
-        if let Some(instance) = self.instances.remove(&address) {
-            let _ = instance.commands.send(Command::Stop(Stop::Handover));
-            self.parts.engine.send(EngineInput::Left(instance.id), None);
+        if self.instances.remove(&address).is_some() {
             self.full = false;
         }
     }
@@ -239,8 +248,5 @@ impl Range {
         }
         let all = async { while self.tasks.join_next().await.is_some() {} };
         let _ = timeout(PATIENCE * 3 / 4, all).await;
-        for instance in self.instances.values() {
-            self.parts.engine.send(EngineInput::Left(instance.id), None);
-        }
     }
 }

@@ -1,10 +1,11 @@
 //! All gateways' tasks: started, asked, stopped.
 
 use super::gateway::{self, Command, GatewayReport, Parts};
-use super::listener::{Entry, Expected, Listeners, Roll};
+use super::listener::{Entry, Expected, Listener, Roll};
 use super::net::{Net, Target};
 use super::password::Password;
 use super::range::{self, RangeParts, RangeReport};
+use super::revival::{Due, Revival};
 use super::socket::md5::Md5Drops;
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
@@ -42,6 +43,7 @@ struct Running {
     password: Password,
     commands: mpsc::UnboundedSender<Command>,
     task: JoinHandle<()>,
+    revival: Revival,
 }
 
 /// See the [module](super).
@@ -86,9 +88,9 @@ impl Speaker {
         Speaker { clock, net, engine, expected, restarting, seed, on_up, running, reading: None, md5_drops }
     }
 
-    /// Listens for gateways. The error names the address that cannot be had.
-    pub fn listen(&self, addresses: &[SocketAddr]) -> Result<Listeners, (SocketAddr, io::Error)> {
-        Listeners::open(&*self.net, addresses, &self.expected)
+    /// Listens for gateways.
+    pub fn listen(&self, address: SocketAddr) -> io::Result<Listener> {
+        Listener::open(&*self.net, address, &self.expected)
     }
 
     /// Takes the gateways as they are configured now. Sessions whose parameters did not change are not touched; where they
@@ -202,21 +204,29 @@ impl Speaker {
         }
     }
 
-    /// Starts again every gateway whose task has ended by itself (a panic): the others never noticed. True if there was one.
-    pub fn revive(&mut self) -> bool {
-        let dead: Vec<GatewayId> =
-            self.running.iter().filter(|(_, running)| running.task.is_finished()).map(|(id, _)| *id).collect();
-        for id in &dead {
-            if let Some(running) = self.running.remove(id) {
-                tracing::error!(gateway = running.config.name, "the gateway's task has failed: starting it again");
-                let again = self.start(running.config, running.password);
-                self.running.insert(*id, again);
+    /// Starts again, after a while, every gateway whose task has ended by itself (a panic): the others never noticed.
+    pub fn revive(&mut self) {
+        let now = Instant::now();
+        let mut due = Vec::new();
+        for (id, running) in self.running.iter_mut().filter(|(_, running)| running.task.is_finished()) {
+            match running.revival.ended(now) {
+                Due::In(pause) => tracing::error!(
+                    gateway = running.config.name,
+                    "the gateway's task has failed, a defect of this program: starting it again in {} s",
+                    pause.as_secs()
+                ),
+                Due::Later => {}
+                Due::Now => due.push(*id),
             }
         }
-        if !dead.is_empty() {
+        for id in &due {
+            if let Some(Running { config, password, revival, .. }) = self.running.remove(id) {
+                self.running.insert(*id, Running { revival, ..self.start(config, password) });
+            }
+        }
+        if !due.is_empty() {
             self.expect();
         }
-        !dead.is_empty()
     }
 
     /// Asks every gateway's task how it is. All are asked at once: tasks that do not answer cost one wait together.
@@ -278,7 +288,7 @@ impl Speaker {
                 on_up: Arc::clone(&self.on_up),
             };
             let task = tokio::spawn(range::run(parts, received));
-            return Running { config, password, commands, task };
+            return Running { config, password, commands, task, revival: Revival::new(Instant::now()) };
         }
         let parts = Parts {
             id: config.id,
@@ -293,7 +303,7 @@ impl Speaker {
             stays: true,
         };
         let task = tokio::spawn(gateway::run(parts, received));
-        Running { config, password, commands, task }
+        Running { config, password, commands, task, revival: Revival::new(Instant::now()) }
     }
 }
 

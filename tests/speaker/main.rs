@@ -6,7 +6,9 @@
 #[path = "../http/client.rs"]
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod client;
+mod panics;
 mod passwords;
 mod peer;
 mod ranges;
+mod traps;
 mod world;

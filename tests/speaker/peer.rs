@@ -74,6 +74,16 @@ impl Session {
     /// Makes it a session of AS 64500. Dropping it ends that.
     pub(crate) async fn establish(mut self) -> Session {
         self.expect(MessageKind::Open).await;
+        self.answer().await
+    }
+
+    /// Whether an OPEN comes, and not an end.
+    pub(crate) async fn is_greeted(&mut self) -> bool {
+        self.next().await.is_some_and(|frame| frame.kind == MessageKind::Open)
+    }
+
+    /// Answers the OPEN.
+    pub(crate) async fn answer(mut self) -> Session {
         let capabilities = vec![Capability::MultiProtocol { afi: 1, safi: 1 }, Capability::FourOctetAs(64500)];
         let open = Open {
             asn: Asn::new(64500).unwrap(),
@@ -102,6 +112,11 @@ impl Session {
             }
             prefixes.extend(announced(&frame.body));
         }
+    }
+
+    /// What the next UPDATE announces.
+    pub(crate) async fn announced(&mut self) -> Vec<Prefix> {
+        announced(&self.expect(MessageKind::Update).await.body)
     }
 
     /// Reads up to the next message of this kind.

@@ -3,7 +3,7 @@
 use super::client::{get, until};
 use fingerpost::config::{self, Config};
 use fingerpost::daemon::Service;
-use fingerpost::speaker::Tcp;
+use fingerpost::speaker::{Net, Tcp};
 use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -45,6 +45,11 @@ impl World {
     }
 
     pub(crate) async fn with_hosts(hosts: &str, gateways: &str, files: &[(&str, &str)]) -> World {
+        World::on(Arc::new(Tcp), hosts, gateways, files).await
+    }
+
+    /// On another network.
+    pub(crate) async fn on(net: Arc<dyn Net>, hosts: &str, gateways: &str, files: &[(&str, &str)]) -> World {
         let directory = TempDir::new().unwrap();
         let own = subnet();
         let (http, listens) = (SocketAddr::new(within(own, 1), 9179), SocketAddr::new(within(own, 1), 1790));
@@ -52,7 +57,7 @@ impl World {
             std::fs::write(directory.path().join(name), text).unwrap();
         }
         let config = parse(&directory, http, listens, gateways);
-        let service = Service::start(config, Arc::new(Tcp)).await.unwrap();
+        let service = Service::start(config, net).await.unwrap();
         let world = World { service, listens, http, directory };
         until("the service to be ready", async || match super::client::request(http, "GET", "/readyz").await {
             Ok(answer) if answer.status == 200 => Ok(()),
