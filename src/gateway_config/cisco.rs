@@ -13,6 +13,9 @@ pub(super) struct Dialect {
     pub(super) nests_lists: bool,
     /// Route maps are closed by `exit`.
     pub(super) exits: bool,
+    /// `match ipv6 next-hop` looks at IPv4 routes too. FRR does so at IPv6 routes alone, and an IPv4 route with an IPv6 next
+    /// hop has 0.0.0.0 for `match ip next-hop`.
+    pub(super) compares_all_next_hops: bool,
 }
 
 /// The name of the route map that lets nothing pass.
@@ -36,9 +39,19 @@ impl Dialect {
             if ranges.peek().is_some() {
                 let hosts =
                     if family == filter.family { format!("HOSTS{digit}") } else { format!("HOSTS{digit}-VIA6") };
-                let list = format!("{} prefix-list FINGERPOST-{hosts}", ip(family));
-                self.list(&list, ranges.map(|range| addresses(*range)), out)?;
-                entries.push((ip(family), hosts));
+                if family == filter.family || self.compares_all_next_hops {
+                    let list = format!("{} prefix-list FINGERPOST-{hosts}", ip(family));
+                    self.list(&list, ranges.map(|range| addresses(*range)), out)?;
+                    entries.push((ip(family), hosts));
+                } else {
+                    writeln!(
+                        out,
+                        "! Any IPv6 next hop of an IPv4 route: such routes are not compared with IPv6 ranges."
+                    )?;
+                    let list = format!("{word} prefix-list FINGERPOST-{hosts}");
+                    self.list(&list, std::iter::once("0.0.0.0/32".to_owned()), out)?;
+                    entries.push((word, hosts));
+                }
             }
         }
         for (n, (next_hop, hosts)) in (1..).zip(entries) {

@@ -6,7 +6,7 @@ use super::{opening, redirects};
 use fingerpost_core::model::Family;
 use std::fmt::{self, Write};
 
-const FRR: Dialect = Dialect { indent: " ", nests_lists: false, exits: true };
+const FRR: Dialect = Dialect { indent: " ", nests_lists: false, exits: true, compares_all_next_hops: false };
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "!", "FRR (tried with 8.4.4)", out)?;

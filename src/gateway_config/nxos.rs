@@ -6,7 +6,7 @@ use super::{opening, untested};
 use fingerpost_core::model::Family;
 use std::fmt::{self, Write};
 
-const NXOS: Dialect = Dialect { indent: "  ", nests_lists: false, exits: false };
+const NXOS: Dialect = Dialect { indent: "  ", nests_lists: false, exits: false, compares_all_next_hops: true };
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "!", "NX-OS", out)?;
