@@ -112,11 +112,25 @@ impl Bench {
     /// Waits until the gateway's table is exactly that of `owners`.
     #[track_caller]
     pub(crate) fn await_owners(&self, owners: &Owners) {
-        let expected = self.table(owners);
-        wait::until(&format!("{} to hold exactly {expected:#?}", self.gateway().daemon()), BOUND, || {
-            let seen = self.gateway().routes();
-            if seen == expected { Ok(()) } else { Err(seen) }
-        });
+        self.await_exactly(&self.table(owners));
+    }
+
+    /// Waits until the gateway's table is exactly this one, and sees that it stays so.
+    #[track_caller]
+    pub(crate) fn await_table(&self, expected: &PodRoutes) {
+        self.await_exactly(expected);
+        wait::throughout("the table", WHILE, || self.compare(expected));
+    }
+
+    #[track_caller]
+    fn await_exactly(&self, expected: &PodRoutes) {
+        let what = format!("{} to hold exactly {expected:#?}", self.gateway().daemon());
+        wait::until(&what, BOUND, || self.compare(expected));
+    }
+
+    fn compare(&self, expected: &PodRoutes) -> Result<(), PodRoutes> {
+        let seen = self.gateway().routes();
+        if seen == *expected { Ok(()) } else { Err(seen) }
     }
 
     #[track_caller]

@@ -67,6 +67,14 @@ pub(crate) const FEATURES: &[Feature] = &[
         check: reach::v6_over_v4,
     },
     Feature {
+        word: "v4_over_v6",
+        title: "IPv4 over IPv6 next hop",
+        claim: "hosts with IPv6 addresses alone, an IPv6 session: their IPv4 routes come with an IPv6 next hop; with IPv4 \
+                addresses they go on over those, the session stays",
+        is_busy: false,
+        check: reach::v4_over_v6,
+    },
+    Feature {
         word: "dials_us",
         title: "passive",
         claim: "Fingerpost only listens, the daemon connects",

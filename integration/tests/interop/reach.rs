@@ -1,10 +1,14 @@
 //! Sessions of every kind: routes come, move and go through each.
 
-use integration::lab::gateway::Daemon;
-use integration::lab::session::Session;
-use integration::lab::{Peering, routes, wait};
+use std::net::IpAddr;
 
-use crate::bench::{BOUND, Bench, Setup, WHILE, home};
+use integration::lab::gateway::Daemon;
+use integration::lab::route::PodRoutes;
+use integration::lab::session::Session;
+use integration::lab::topology::HOSTS;
+use integration::lab::{Lab, Peering, routes};
+
+use crate::bench::{Bench, Setup, home, replaced};
 use crate::cell::Found;
 
 pub(crate) fn ibgp(daemon: Daemon) -> Found {
@@ -29,6 +33,39 @@ pub(crate) fn v6_over_v4(daemon: Daemon) -> Found {
     let bench = setup.start();
     assert_eq!(bench.status()["negotiated"]["families"], serde_json::json!(["ipv6"]));
     come_move_and_go(&bench)
+}
+
+pub(crate) fn v4_over_v6(daemon: Daemon) -> Found {
+    let mut setup = Setup::new(daemon, Peering::EbgpOverV6);
+    setup.session.extended_next_hop = true;
+    let bench = Bench::start_as(setup.lab(), |lab, configuration| {
+        without_v4_addresses(lab);
+        replaced(&configuration, "poll: 200ms } }", "poll: 200ms }, ipv4_via_ipv6: true }")
+    });
+    let session = bench.await_session();
+    if bench.status()["negotiated"]["extended_next_hop"] != true {
+        // What it cannot be told of is not announced, and all the rest is.
+        let v6: PodRoutes = bench.table(&home()).into_iter().filter(|(prefix, _)| prefix.contains(':')).collect();
+        bench.await_table(&v6);
+        return Found::Unsupported("its OPEN lacks the capability for IPv4 routes with an IPv6 next hop");
+    }
+    let pairs = HOSTS.map(|place| (place.subnet, IpAddr::from(place.vlan.v6(place.station))));
+    let all = pairs.into_iter().flat_map(|(subnet, via)| [(subnet.v4(), via), (subnet.v6(), via)]);
+    bench.await_table(&routes(all));
+    // The hosts get IPv4 addresses as well.
+    bench.own(&home());
+    bench.await_home();
+    assert_eq!(bench.gateway().session(), Some(session), "the session stayed");
+    Found::Works
+}
+
+/// Takes their IPv4 addresses from the hosts.
+fn without_v4_addresses(lab: &Lab) {
+    let path = lab.folder().join("hosts.yaml");
+    let text = std::fs::read_to_string(&path).expect("the hosts file is there");
+    let text =
+        HOSTS.iter().fold(text, |text, place| replaced(&text, &format!("{}, ", place.vlan.v4(place.station)), ""));
+    std::fs::write(&path, text).expect("a file can be written into the lab's folder");
 }
 
 pub(crate) fn dials_us(daemon: Daemon) -> Found {
@@ -61,12 +98,7 @@ pub(crate) fn dials_our_range(daemon: Daemon) -> Found {
     ));
     let mut expected = bench.table(&home());
     expected.extend(routes([("10.244.6.0/24".to_owned(), [10, 170, 0, 77].into())]));
-    let look = || {
-        let seen = bench.gateway().routes();
-        if seen == expected { Ok(()) } else { Err(seen) }
-    };
-    wait::until("the other host's subnet beside those there were", BOUND, look);
-    wait::throughout("the table without the daemon's own subnet", WHILE, look);
+    bench.await_table(&expected);
     bench.own(&home());
     bench.await_home();
     come_move_and_go(&bench)
