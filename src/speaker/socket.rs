@@ -17,6 +17,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 /// DSCP CS6, "network control" (RFC 4594 §3.2), in the upper six bits of the traffic class.
 const CS6: u32 = 48 << 2;
+/// The greatest TTL or hop limit: only what comes from this link arrives with it (RFC 5082).
+const MOST: u32 = 255;
 /// As many may connect at once, as hosts do after a power cut; the kernel may allow fewer.
 const BACKLOG: i32 = 1024;
 /// The most octets that wait in the kernel without having been sent: what is in there cannot be taken back or overtaken.
@@ -84,6 +86,12 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     gtsm::keep_syns(&socket)?;
+    // A gateway that demands 255 drops a SYN+ACK with less. Who it is comes later, and with that the connection's own TTL.
+    if address.is_ipv6() {
+        socket.set_unicast_hops_v6(MOST)?;
+    } else {
+        socket.set_ttl_v4(MOST)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())

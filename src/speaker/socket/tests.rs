@@ -136,6 +136,21 @@ async fn c64_gtsm_takes_no_answer_from_too_far_to_a_connection_of_ours() {
     }
 }
 
+/// A gateway that dials may demand it of the very first answer.
+#[tokio::test]
+async fn c64_gtsm_lets_a_gateway_demand_255_of_our_listener() {
+    for ip in LOOPBACKS {
+        let (listener, address) = listener(ip.parse().unwrap());
+        let target = protected(address);
+        let (theirs, ours) = tokio::join!(timeout(BOUND, connect(&target, None)), listener.accept());
+        let (mut theirs, mut ours) = (theirs.unwrap().unwrap(), ours.unwrap().0);
+        fit(&ours, &target, None).unwrap();
+        ours.write_all(b"near").await.unwrap();
+        let mut octets = [0; 4];
+        timeout(BOUND, theirs.read_exact(&mut octets)).await.unwrap().unwrap();
+    }
+}
+
 /// A key, as it comes from a file.
 fn key(text: &str) -> Secret {
     let file = tempfile::NamedTempFile::new().unwrap();
