@@ -68,6 +68,11 @@ impl Gateway {
         self.processes.clear();
     }
 
+    /// Changes how it peers from its next start on. Fingerpost's side is its own.
+    pub fn peer_otherwise(&mut self, change: impl FnOnce(&mut Session)) {
+        change(&mut self.session);
+    }
+
     /// Stops the routing daemon's work (SIGSTOP): its connections stay, and nobody answers.
     pub fn pause(&mut self) {
         self.processes.iter_mut().for_each(|process| process.signal_all(Signal::STOP));

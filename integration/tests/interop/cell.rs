@@ -120,6 +120,14 @@ pub(crate) const FEATURES: &[Feature] = &[
         check: secure::gtsm,
     },
     Feature {
+        word: "gtsm_passive",
+        title: "GTSM, IPv6, passive",
+        claim: "the daemon connects over IPv6, and Fingerpost demands hop limit 255: with the usual one it is refused, and \
+                the log says why; where both sides have GTSM, a session, every route",
+        is_busy: false,
+        check: secure::gtsm_passive,
+    },
+    Feature {
         word: "refresh",
         title: "route refresh",
         claim: "on a ROUTE-REFRESH everything is sent again, between BoRR and EoRR where both know them; nothing is lost",

@@ -105,6 +105,31 @@ pub(crate) fn gtsm(daemon: Daemon) -> Found {
     Found::Works
 }
 
+pub(crate) fn gtsm_passive(daemon: Daemon) -> Found {
+    let mut setup = Setup::new(daemon, Peering::EbgpOverV6);
+    setup.session.listens = true;
+    setup.session.ttl_security = true;
+    setup.session.keys = "passive: true".to_owned();
+    let mut lab = setup.lab();
+    lab.gateways_mut()[0].kill();
+    let mut bench = Bench::start_in(lab);
+    // It sends with whatever it sends with otherwise.
+    bench.gateway_mut().peer_otherwise(|session| session.ttl_security = false);
+    bench.gateway_mut().start();
+    wait::until("Fingerpost to refuse it for its TTL", BOUND, || {
+        assert_eq!(bench.gateway().session(), None, "a session with a low TTL");
+        let log = bench.fingerpost.log();
+        if log.contains("ttl_security takes 255 or more") { Ok(()) } else { Err(log) }
+    });
+    bench.gateway_mut().kill();
+    bench.gateway_mut().peer_otherwise(|session| session.ttl_security = true);
+    bench.gateway_mut().start();
+    bench.await_session();
+    bench.await_home();
+    assert_eq!(bench.status()["direction"], "incoming");
+    Found::Works
+}
+
 /// Starts both sides anew, so that none of them waits because of what was before; when Fingerpost's start began.
 fn restart(bench: &mut Bench, configuration: &str) -> Instant {
     bench.fingerpost.kill();
