@@ -84,7 +84,8 @@ fn router(asn: u32, address: IpAddr, listens: bool) -> String {
 fn fence() -> String {
     format!(
         "fence:\n  prefixes: [ {{ within: {PODS_V4}, lengths: 20-32 }}, {{ within: \"{PODS_V6}\", lengths: 56-64 }} ]\n  \
-         next_hops: [ 10.168.0.0/24, 10.169.0.0/24, 10.170.0.0/24, \"fd00:10:168::/64\", \"fd00:10:169::/64\" ]\n"
+         next_hops: [ 10.168.0.0/24, 10.169.0.0/24, 10.170.0.0/24, \
+         \"fd00:10:168::/64\", \"fd00:10:169::/64\", \"fd00:10:170::/64\" ]\n"
     )
 }
 

@@ -92,12 +92,6 @@ impl Bench {
         write_hosts(&self.hosts, owners);
     }
 
-    /// Adds lines about hosts that are not of the lab's plan.
-    pub(crate) fn append(&self, lines: &str) {
-        let text = std::fs::read_to_string(&self.hosts).expect("the hosts file is there");
-        std::fs::write(&self.hosts, text + lines).expect("a file can be written into the lab's folder");
-    }
-
     /// The table of a gateway that was told of `owners` in the families of its session.
     pub(crate) fn table(&self, owners: &Owners) -> PodRoutes {
         let session = self.gateway().peering();

@@ -84,7 +84,7 @@ pub(crate) const FEATURES: &[Feature] = &[
     Feature {
         word: "dials_our_range",
         title: "passive, dynamic",
-        claim: "the daemon connects to a `listen_range`: it is told every route but those by its own address",
+        claim: "the daemon connects to a `listen_range`: it is told every route but those by its own addresses, of either family",
         is_busy: false,
         check: reach::dials_our_range,
     },

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use integration::lab::gateway::Daemon;
 use integration::lab::route::PodRoutes;
 use integration::lab::session::Session;
-use integration::lab::topology::HOSTS;
+use integration::lab::topology::{HOSTS, Place, Subnet, Vlan};
 use integration::lab::{Lab, Peering, routes};
 
 use crate::bench::{Bench, Setup, home, replaced};
@@ -92,13 +92,13 @@ pub(crate) fn dials_our_range(daemon: Daemon) -> Found {
     bench.await_home();
     assert_eq!(bench.fingerpost.gateway(&format!("{name}/{address}"))["direction"], "incoming");
     // It is a host itself, and has another one beside it.
-    bench.append(&format!(
-        "  node-own: {{ addresses: [{address}], subnets: [10.244.5.0/24] }}\n  \
-           node-near: {{ addresses: [10.170.0.77], subnets: [10.244.6.0/24] }}\n"
-    ));
-    let mut expected = bench.table(&home());
-    expected.extend(routes([("10.244.6.0/24".to_owned(), [10, 170, 0, 77].into())]));
-    bench.await_table(&expected);
+    let host = |name, station, subnet| Place { name, vlan: Vlan::Control170, station, subnet };
+    let [itself, near] = [host("node-itself", 1, Subnet(5)), host("node-near", 77, Subnet(6))];
+    assert_eq!(IpAddr::from(itself.vlan.v4(itself.station)), address);
+    let mut others = home();
+    others.push((near, vec![near.subnet]));
+    bench.own(&[others.clone(), vec![(itself, vec![itself.subnet])]].concat());
+    bench.await_table(&bench.table(&others));
     bench.own(&home());
     bench.await_home();
     come_move_and_go(&bench)
