@@ -12,18 +12,20 @@ use super::gateway::{self, Command, GatewayReport, Parts, Told};
 use super::net::{Net, Stream, Target};
 use super::password::Password;
 use super::roster::{GatewayConfig, PATIENCE};
+use super::socket::md5::Md5Drops;
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use fingerpost_core::bgp::neighbour::{Neighbour, Stop};
 use fingerpost_core::engine::{Input as EngineInput, Joined};
-use fingerpost_core::model::GatewayId;
+use fingerpost_core::model::{GatewayId, Prefix};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{Id, JoinSet};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, interval, timeout, timeout_at};
 
 /// The most that may be on their way to a session, however many may have one.
 const UNFINISHED: usize = 256;
@@ -31,7 +33,9 @@ const UNFINISHED: usize = 256;
 /// What a range needs.
 pub(super) struct RangeParts {
     pub(super) config: GatewayConfig,
+    pub(super) within: Prefix,
     pub(super) limit: usize,
+    pub(super) password: Password,
     pub(super) clock: Clock,
     pub(super) net: Arc<dyn Net>,
     pub(super) engine: EngineHandle,
@@ -45,11 +49,18 @@ pub(super) struct RangeParts {
 pub struct RangeReport {
     /// Its name in the configuration.
     pub name: String,
+    /// From where they may come.
+    pub within: Prefix,
     /// How many there may be.
     pub limit: usize,
     /// How many connections were closed because there were as many already.
     pub refused: u64,
+    /// Why nobody gets a session, or what may keep somebody from getting one.
+    pub hint: Option<String>,
 }
+
+/// For so long, and once more, what the kernel drops is said.
+const DROPS: Duration = Duration::from_secs(60);
 
 struct Range {
     parts: RangeParts,
@@ -62,6 +73,9 @@ struct Range {
     /// Whose first session after our restart was begun (RFC 4724 §4.1), as long as that matters.
     greeted: HashSet<IpAddr>,
     started: Instant,
+    /// What the kernel had dropped for the sake of TCP MD5 a while ago, and since then: who does not come in is no gateway yet,
+    /// and has no status that could say it.
+    md5_drops: [Md5Drops; 2],
 }
 
 /// One gateway of the range. Dropping it ends its task and makes the engine forget it, also where the range's task ends by a
@@ -102,19 +116,24 @@ pub(super) async fn run(parts: RangeParts, commands: mpsc::UnboundedReceiver<Com
         full: false,
         greeted: HashSet::new(),
         started: Instant::now(),
+        md5_drops: [Md5Drops::now(); 2],
     };
+    range.say_what_is_missing();
     range.run(commands).await;
 }
 
 impl Range {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        let mut glance = interval(DROPS);
         loop {
             tokio::select! {
+                _ = glance.tick() => self.md5_drops = [self.md5_drops[1], Md5Drops::now()],
                 command = commands.recv() => match command {
                     Some(Command::Accepted(address, stream)) => self.accept(address, stream),
                     Some(Command::Reports(answer)) => self.report(answer),
                     // Connections are fitted with it before they come here.
-                    Some(Command::Password(_) | Command::Status(_)) => {}
+                    Some(Command::Password(password)) => self.parts.password = password,
+                    Some(Command::Status(_)) => {}
                     Some(Command::Stop(stop)) => return self.stop(stop).await,
                     None => return self.stop(Stop::Handover).await,
                 },
@@ -215,10 +234,30 @@ impl Range {
         }
     }
 
+    /// Who connects is closed without a word.
+    fn say_what_is_missing(&self) {
+        if let Err(why) = self.parts.password.key() {
+            tracing::warn!(range = self.parts.config.name, "{}", closed_because(why));
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match &self.parts.password {
+            Password::Unwanted => None,
+            Password::Missing(why) => Some(closed_because(why)),
+            Password::Usable(_) => Md5Drops::now().since(&self.md5_drops[0]).map(|drops| {
+                format!(
+                    "possibly MD5: somebody may have another key, or none (dropped on this machine in the last two minutes: {drops})"
+                )
+            }),
+        }
+    }
+
     /// All are asked at once, by a task of its own: nobody waits who connects meanwhile.
     fn report(&self, answer: oneshot::Sender<(RangeReport, Vec<GatewayReport>)>) {
-        let RangeParts { config, limit, clock, .. } = &self.parts;
-        let range = RangeReport { name: config.name.clone(), limit: *limit, refused: self.refused };
+        let RangeParts { config, within, limit, clock, .. } = &self.parts;
+        let (name, refused, hint) = (config.name.clone(), self.refused, self.hint());
+        let range = RangeReport { name, within: *within, limit: *limit, refused, hint };
         let ask = |instance: &Instance| {
             let (answer, answered) = oneshot::channel();
             let _ = instance.commands.send(Command::Status(answer));
@@ -249,4 +288,8 @@ impl Range {
         let all = async { while self.tasks.join_next().await.is_some() {} };
         let _ = timeout(PATIENCE * 3 / 4, all).await;
     }
+}
+
+fn closed_because(why: &str) -> String {
+    format!("no password, so every connection is closed: {why}")
 }

@@ -276,10 +276,12 @@ impl Speaker {
     fn start(&self, config: GatewayConfig, password: Password) -> Running {
         let seed = self.seed ^ (u64::from(config.id.0) << 32);
         let (commands, received) = mpsc::unbounded_channel();
-        if let Some((_, limit)) = config.range {
+        if let Some((within, limit)) = config.range {
             let parts = RangeParts {
                 config: config.clone(),
+                within,
                 limit,
+                password: password.clone(),
                 clock: self.clock,
                 net: Arc::clone(&self.net),
                 engine: self.engine.clone(),

@@ -107,6 +107,53 @@ async fn c64_a_gateway_that_connects_with_a_wrong_or_no_password_gets_no_session
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c64_a_passive_gateway_without_a_usable_password_says_so_and_takes_no_connection() {
+    let address = within(subnet(), 2);
+    // A directory cannot be read by anybody.
+    let gateways = yaml("core", address, "password_file: ., passive: true");
+    let mut world = World::start(&gateways, &[("key", "right")]).await;
+    let gateway = world.until_gateway("core", "the reason", |gateway| !gateway["last_end"].is_null()).await;
+    assert_eq!(gateway["last_end"]["reason"], "no_password");
+    assert!(text(&gateway["last_end"], "text").contains("no password, so no connection: cannot use "), "{gateway}");
+    assert_eq!(gateway["hint"], Value::Null, "nothing is signed, so nothing is dropped for that");
+    assert_eq!(
+        dial(world.listens, address, None).await.unwrap().next().await,
+        None,
+        "an unsigned connection was taken"
+    );
+    world.reconfigure(&yaml("core", address, "password_file: key, passive: true")).await;
+    let _session = dial(world.listens, address, Some(key("right"))).await.unwrap().establish().await;
+    world.until_gateway("core", "the session", is_up).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c64_a_range_says_what_is_wrong_with_its_password_or_with_a_host_s() {
+    let own = subnet();
+    let host = within(own, 2);
+    let range = format!("hosts: {{ listen_range: {own}/24, asn: 64500, policy: default, password_file: key }}");
+    let mut world = World::start(&range, &[]).await;
+    let ranges = world.until_ranges("the reason", |range| !range["hint"].is_null()).await;
+    let hint = text(&ranges[0], "hint");
+    assert!(hint.starts_with("no password, so every connection is closed: cannot use /"), "{hint}");
+    assert_eq!(dial(world.listens, host, None).await.unwrap().next().await, None, "an unsigned connection was taken");
+
+    std::fs::write(world.file("key"), "right").unwrap();
+    world.until_ranges("the password", |range| !text(range, "hint").starts_with("no password")).await;
+    for (secret, counted) in [(Some(key("wrong")), "TCPMD5Failure +"), (None, "TCPMD5NotFound +")] {
+        let listens = world.listens;
+        let dialling = tokio::spawn(async move { dial(listens, host, secret).await.is_ok() });
+        let ranges = world.until_ranges(counted, |range| text(range, "hint").contains(counted)).await;
+        assert!(text(&ranges[0], "hint").starts_with("possibly MD5: "), "{ranges}");
+        assert!(!dialling.is_finished(), "the kernel took the connection");
+        dialling.abort();
+    }
+    let _session = dial(world.listens, host, Some(key("right"))).await.unwrap().establish().await;
+    let ranges = world.until_ranges("the session", |range| range["established"] == 1).await;
+    assert_eq!((&ranges[0]["gateways"], &ranges[0]["refused_connections"]), (&1.into(), &0.into()));
+    assert!(!ranges.to_string().contains("right"), "P9: a secret is shown");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_whose_key_is_removed_from_the_configuration_connects_unsigned() {
     let address = within(subnet(), 2);
     let mut world = World::start(&yaml("core", address, "password_file: key, passive: true"), &[("key", "k")]).await;

@@ -88,6 +88,16 @@ impl World {
         .await
     }
 
+    /// … and the ranges, until it is so of the first.
+    pub(crate) async fn until_ranges(&mut self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        until(what, async || {
+            self.service.look_after().await;
+            let ranges = get(self.http, "/api/v1/gateways").await.json()["ranges"].clone();
+            if is_so(&ranges[0]) { Ok(ranges) } else { Err(ranges) }
+        })
+        .await
+    }
+
     pub(crate) async fn text(&self, target: &str) -> String {
         get(self.http, target).await.body
     }

@@ -2,11 +2,12 @@
 
 mod capability;
 mod notification;
+mod range;
 
 use super::query::{Query, wrong_page};
 use super::{Problem, Shared, moment, name_of};
 use crate::clock::Clock;
-use crate::speaker::GatewayReport;
+use crate::speaker::{GatewayReport, RangeReport};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -16,6 +17,7 @@ use fingerpost_core::bgp::wire::SessionType;
 use fingerpost_core::engine::{Engine, GatewayRow};
 use fingerpost_core::model::{Family, GatewayId, Time};
 use notification::Said;
+use range::Range;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -25,6 +27,8 @@ use std::net::IpAddr;
 #[derive(Serialize)]
 pub(super) struct Gateways {
     gateways: Vec<Gateway>,
+    /// All of them, on every page.
+    ranges: Vec<Range>,
     next: Option<String>,
 }
 
@@ -93,7 +97,8 @@ pub(super) async fn all(State(shared): State<Shared>, uri: Uri) -> Result<Json<G
     let query = Query::read(&uri, &["limit", "page"])?;
     let limit = query.limit()?;
     let after = query.get("page").unwrap_or_default();
-    let (mut rows, reports) = ask(&shared).await?;
+    let (mut rows, reports, ranges) = ask(&shared).await?;
+    let ranges = ranges.into_iter().map(|range| Range::new(range, &reports)).collect();
     if !after.is_empty() && !after.chars().all(is_of_name) {
         return Err(wrong_page(after));
     }
@@ -105,7 +110,7 @@ pub(super) async fn all(State(shared): State<Shared>, uri: Uri) -> Result<Json<G
         .collect();
     let more = reports.peek().is_some();
     let next = gateways.last().filter(|_| more).map(|gateway| gateway.name.clone());
-    Ok(Json(Gateways { gateways, next }))
+    Ok(Json(Gateways { gateways, ranges, next }))
 }
 
 /// One by its name.
@@ -116,7 +121,7 @@ pub(super) async fn one(
 ) -> Result<Json<Gateway>, Problem> {
     Query::read(&uri, &[])?;
     let name = name_of(name)?;
-    let (mut rows, reports) = ask(&shared).await?;
+    let (mut rows, reports, _) = ask(&shared).await?;
     match reports.into_iter().find(|report| report.name == name) {
         Some(report) => Ok(Json(Gateway::new(&shared.clock, rows.remove(&report.id), report))),
         None => Err(Problem::not_found(format!("no gateway is named {name:?}"), "GET /api/v1/gateways lists them")),
@@ -128,9 +133,12 @@ fn is_of_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-_./:".contains(c)
 }
 
-async fn ask(shared: &Shared) -> Result<(HashMap<GatewayId, GatewayRow>, Vec<GatewayReport>), Problem> {
+type Asked = (HashMap<GatewayId, GatewayRow>, Vec<GatewayReport>, Vec<RangeReport>);
+
+async fn ask(shared: &Shared) -> Result<Asked, Problem> {
     let rows = shared.look(Engine::gateway_rows).await?;
-    Ok((rows.into_iter().map(|row| (row.id, row)).collect(), shared.reports().await.0))
+    let (reports, ranges) = shared.reports().await;
+    Ok((rows.into_iter().map(|row| (row.id, row)).collect(), reports, ranges))
 }
 
 impl Gateway {

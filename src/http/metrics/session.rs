@@ -21,7 +21,7 @@ pub(super) fn fill(sheet: &mut Sheet, reports: &[GatewayReport], now: &Now<'_>) 
 }
 
 pub(super) fn ranges(sheet: &mut Sheet, ranges: &[RangeReport], reports: &[GatewayReport]) {
-    for RangeReport { name, limit, refused } in ranges {
+    for RangeReport { name, limit, refused, .. } in ranges {
         let of_range = reports.iter().filter(|report| report.range.as_deref() == Some(name));
         let up =
             of_range.filter(|report| report.status.as_ref().is_some_and(|status| status.state == State::Established));
