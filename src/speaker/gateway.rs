@@ -241,8 +241,8 @@ impl Gateway {
             Event::Broken(id, why) => self.input(Input::Closed(id, why)),
             Event::Progress(id) => self.input(Input::Progress(id)),
             Event::Written(id, chunk) => {
-                if let Some(number) = self.standing(id) {
-                    self.engine.send(EngineInput::Written(self.id, number, chunk.bytes.len()), None);
+                if let Some(session) = self.session.as_mut().filter(|session| session.connection == id) {
+                    session.written(chunk.bytes.len());
                 }
                 self.input(Input::Written(id, chunk.ends.len() as u64));
             }
@@ -352,7 +352,7 @@ impl Gateway {
         let Some(connection) = self.connections.get(&id) else { return };
         let number = self.engine.attach(self.id, connection.to_writer.clone());
         let (gateway, engine) = (self.id, self.engine.clone());
-        self.session = Some(Standing { connection: id, number, gateway, engine });
+        self.session = Some(Standing::new(id, number, gateway, engine));
         self.last_failure = None;
         self.leave(None);
         let names: Vec<_> =

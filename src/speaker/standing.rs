@@ -2,15 +2,37 @@
 
 use crate::engine::EngineHandle;
 use fingerpost_core::bgp::neighbour::ConnectionId;
-use fingerpost_core::engine::{Input, SessionNumber};
+use fingerpost_core::engine::{Input, REPORT, SessionNumber};
 use fingerpost_core::model::GatewayId;
 
 /// Dropping it tells the engine that the session is over, also where a gateway's task ends by a panic.
 pub(super) struct Standing {
     pub(super) connection: ConnectionId,
     pub(super) number: SessionNumber,
-    pub(super) gateway: GatewayId,
-    pub(super) engine: EngineHandle,
+    gateway: GatewayId,
+    engine: EngineHandle,
+    /// Octets that went into the socket and that the engine was not told of.
+    unreported: usize,
+}
+
+impl Standing {
+    pub(super) fn new(
+        connection: ConnectionId,
+        number: SessionNumber,
+        gateway: GatewayId,
+        engine: EngineHandle,
+    ) -> Self {
+        Standing { connection, number, gateway, engine, unreported: 0 }
+    }
+
+    /// So many octets of chunks went into the socket. The engine is not woken by every small change that everybody is told.
+    pub(super) fn written(&mut self, octets: usize) {
+        self.unreported += octets;
+        if self.unreported >= REPORT {
+            let octets = std::mem::take(&mut self.unreported);
+            self.engine.send(Input::Written(self.gateway, self.number, octets), None);
+        }
+    }
 }
 
 impl Drop for Standing {

@@ -16,7 +16,7 @@ mod tests;
 mod views;
 
 pub use look::{ClaimRow, GatewayRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
-pub use outlets::{Joined, SessionNumber, SessionUp};
+pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
@@ -45,7 +45,7 @@ pub enum Input {
     SessionDown(GatewayId, SessionNumber),
     /// The gateway wants everything again (RFC 2918).
     Refresh(GatewayId, SessionNumber, Family),
-    /// So many octets of chunks went into the gateway's socket.
+    /// So many octets of chunks went into the gateway's socket. Less than [`REPORT`] may stay unsaid.
     Written(GatewayId, SessionNumber, usize),
 }
 

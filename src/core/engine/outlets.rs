@@ -20,6 +20,7 @@ use crate::view::{Feed, Seq, Stamp};
 use hashbrown::HashMap;
 use line::Line;
 use outlet::Outlet;
+pub use outlet::REPORT;
 use std::net::IpAddr;
 use tally::Tally;
 

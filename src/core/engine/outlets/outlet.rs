@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 /// Below this many octets in flight, a gateway is given more: two chunks are under way at the most.
 const CREDIT: usize = CHUNK_BYTES;
+/// What was written need not be reported before it is so much: who has no credit has more than this in flight, so the report
+/// comes. Small changes, which concern everybody at once, are never reported one by one.
+pub const REPORT: usize = CREDIT / 2;
 
 pub(super) struct Session {
     pub(super) up: SessionUp,
