@@ -28,7 +28,7 @@ fn c12_a_drain_goes_out_on_the_standing_session_and_a_decommissioning_flushes() 
         etcd.put(&record::native_key(host), &record::native_value(host, &[host.subnet()]));
     }
     let [bird, frr] = lab.gateways() else { panic!("two gateways were asked for") };
-    let plain = configuration(&lab, &Source::Native).replace("id: 10.170.0.10 }", "id: 10.170.0.10, drain_time: 3s }");
+    let plain = configuration(&lab, &Source::Native);
     let drained = plain.replacen("policy: default,", "policy: default, drain: true,", 1);
     let mut fingerpost = Fingerpost::start_with(&lab, &plain);
     for gateway in [bird, frr] {

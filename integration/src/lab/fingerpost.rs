@@ -78,7 +78,7 @@ pub fn configuration_of(lab: &Lab, sources: &[(&str, &Source)], gateways: &[Gate
 
 fn router(asn: u32, address: IpAddr, listens: bool) -> String {
     let listen = if listens { format!(", listen: [\"{}\"]", SocketAddr::new(address, 179)) } else { String::new() };
-    format!("{{ asn: {asn}, id: 10.170.0.10{listen} }}")
+    format!("{{ asn: {asn}, id: 10.170.0.10, drain_time: 3s{listen} }}")
 }
 
 fn fence() -> String {

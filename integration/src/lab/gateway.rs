@@ -179,6 +179,24 @@ impl Gateway {
         self.daemon.program().refresh(&self.node());
     }
 
+    /// Resets its session with Fingerpost, as an operator does. False where its daemon has no such command here.
+    #[must_use]
+    pub fn reset(&self) -> bool {
+        self.daemon.program().reset(&self.node())
+    }
+
+    /// How many changes of routes its daemon has taken in from Fingerpost, where it counts them.
+    #[must_use]
+    pub fn route_changes(&self) -> Option<u64> {
+        self.daemon.program().route_changes(&self.node())
+    }
+
+    /// How many UPDATEs its daemon has received from Fingerpost, where it counts them.
+    #[must_use]
+    pub fn updates(&self) -> Option<u64> {
+        self.daemon.program().updates(&self.node())
+    }
+
     /// What its daemon says of its sessions and of what it learned, for a test that fails.
     #[must_use]
     pub fn diagnosis(&self) -> String {

@@ -275,6 +275,11 @@ impl Lab {
         routes(self.hosts.iter().flat_map(|host| host.routes_of(host.subnet())))
     }
 
+    /// Prints the last lines of every log.
+    pub(crate) fn print_logs(&self) {
+        self.context.print_logs(LOG_LINES);
+    }
+
     fn print_state(&self) {
         for gateway in &self.gateways {
             eprintln!("--- {} ({:?})\n{}", gateway.name(), gateway.daemon(), gateway.diagnosis());
@@ -288,7 +293,7 @@ impl Drop for Lab {
         if std::thread::panicking() {
             // A second panic here would abort before anything is cleaned up.
             drop(catch_unwind(AssertUnwindSafe(|| self.print_state())));
-            self.context.print_logs(LOG_LINES);
+            self.print_logs();
         }
     }
 }

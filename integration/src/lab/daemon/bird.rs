@@ -28,8 +28,10 @@ impl Program for Bird {
         let file = node.write("bird.conf", configuration);
         let socket = socket(node);
         let name = format!("{}-bird", node.name);
-        let mut process = node.namespace.spawn(&name, "bird", &["-f", "-c", &file, "-s", &socket]);
+        // -d: in the foreground, and the log to standard error.
+        let mut process = node.namespace.spawn(&name, "bird", &["-d", "-c", &file, "-s", &socket]);
         process.await_ready(BOUND, |_| birdc(node, &["show", "status"]).contains("up and running"));
+        birdc(node, &["debug", "\"fingerpost*\"", "{ states, events }"]);
         vec![process]
     }
 
@@ -47,6 +49,19 @@ impl Program for Bird {
 
     fn refresh(&self, node: &Node<'_>) {
         birdc(node, &["reload", "in", "\"fingerpost*\""]);
+    }
+
+    fn reset(&self, node: &Node<'_>) -> bool {
+        birdc(node, &["restart", "fingerpost"]);
+        true
+    }
+
+    /// Each route that was announced or withdrawn, also again as it was.
+    fn route_changes(&self, node: &Node<'_>) -> Option<u64> {
+        let text = birdc(node, &["show", "protocols", "all", "\"fingerpost*\""]);
+        let counts = text.lines().filter_map(|line| line.trim().strip_prefix("Import "));
+        let received = counts.filter_map(|line| line.split_once(':')?.1.split_whitespace().next()?.parse::<u64>().ok());
+        Some(received.sum())
     }
 
     fn diagnosis(&self, node: &Node<'_>) -> String {

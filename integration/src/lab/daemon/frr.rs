@@ -71,6 +71,25 @@ impl Program for Frr {
         }
     }
 
+    fn reset(&self, node: &Node<'_>) -> bool {
+        vtysh(node, "clear bgp *");
+        true
+    }
+
+    /// The versions of both tables: one more for each route that is another than before.
+    fn route_changes(&self, node: &Node<'_>) -> Option<u64> {
+        let version = |family: &str| {
+            let text = vtysh(node, &format!("show bgp {family} unicast json"));
+            serde_json::from_str::<Value>(&text).ok()?["tableVersion"].as_u64()
+        };
+        Some(version("ipv4")? + version("ipv6")?)
+    }
+
+    fn updates(&self, node: &Node<'_>) -> Option<u64> {
+        let parsed: Value = serde_json::from_str(&vtysh(node, "show bgp neighbors json")).ok()?;
+        parsed.as_object()?.values().next()?["messageStats"]["updatesRecv"].as_u64()
+    }
+
     fn diagnosis(&self, node: &Node<'_>) -> String {
         let commands = [
             "show bgp summary",

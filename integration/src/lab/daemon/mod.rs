@@ -183,6 +183,21 @@ pub(crate) trait Program {
     /// Asks Fingerpost for all routes again: ROUTE-REFRESH.
     fn refresh(&self, node: &Node<'_>);
 
+    /// Ends its session with Fingerpost and begins it anew. False where the labs do not ask it to.
+    fn reset(&self, _node: &Node<'_>) -> bool {
+        false
+    }
+
+    /// How many changes of routes it has taken in, where it counts them.
+    fn route_changes(&self, _node: &Node<'_>) -> Option<u64> {
+        None
+    }
+
+    /// How many UPDATEs it has received, where it counts them.
+    fn updates(&self, _node: &Node<'_>) -> Option<u64> {
+        None
+    }
+
     /// What it says of its sessions and of what it learned, for a test that fails.
     fn diagnosis(&self, node: &Node<'_>) -> String;
 }
