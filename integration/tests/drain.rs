@@ -35,7 +35,7 @@ fn c12_a_drain_goes_out_on_the_standing_session_and_a_decommissioning_flushes() 
         gateway.await_routes(&lab.home_routes());
     }
     let sessions = [bird.await_session(), frr.await_session()];
-    let monitor = frr.watch_routes();
+    let (monitor, updates) = (frr.watch_routes(), frr.updates());
     assert!(!bird.diagnosis().contains(GRACEFUL_SHUTDOWN));
 
     fingerpost.reload(&drained);
@@ -47,11 +47,21 @@ fn c12_a_drain_goes_out_on_the_standing_session_and_a_decommissioning_flushes() 
     assert_eq!(bird.await_session(), sessions[0], "the session is the same one");
     assert_eq!(counted(&frr.await_session()), counted(&sessions[1]), "the session is the same one");
     assert_eq!(monitor.stop(), Vec::<String>::new(), "the other gateway changed nothing");
+    assert_eq!(frr.updates(), updates, "the other gateway heard nothing");
     assert_eq!(bird.routes(), lab.home_routes());
 
     fingerpost.begin_decommission();
     wait::until_true("the community before the end", BOUND, || bird.diagnosis().contains(GRACEFUL_SHUTDOWN));
     assert_eq!(bird.routes(), lab.home_routes(), "they are still there");
+    // One UPDATE for each host's next hop in each family, and nobody has asked for everything again.
+    let due = updates.map(|updates| updates + 8);
+    wait::until("the community at the other gateway", BOUND, || match frr.updates() {
+        updates if updates == due => Ok(()),
+        other => Err(other),
+    });
+    let refreshes =
+        ["gw1", "gw2"].map(|name| fingerpost.gateway(name)["messages"]["received"]["route_refresh"].clone());
+    assert_eq!(refreshes, [0, 0]);
     assert!(fingerpost.await_end().success());
     for gateway in [bird, frr] {
         gateway.await_routes(&Default::default());
