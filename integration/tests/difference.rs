@@ -36,6 +36,14 @@ fn counts(stage: &Stage) -> Counts {
     Counts { sent, received: gateway.updates(), routes: gateway.route_changes().expect("it counts them") }
 }
 
+/// Two policies, and the gateway has the second, which begins with these rules and is else the same.
+fn other_name(plain: &str, rules: &str) -> String {
+    let two =
+        format!("default: [ {{ match: {{}}, then: accept }} ], other: [ {rules}{{ match: {{}}, then: accept }} ]");
+    let with_two = plain.replace("default: [ { match: {}, then: accept } ]", &two);
+    with_two.replace("policy: default,", "policy: other,")
+}
+
 fn only_the_difference_goes_out(daemon: Daemon) {
     if skip::unless(&NEEDS) {
         return;
@@ -65,6 +73,8 @@ fn only_the_difference_goes_out(daemon: Daemon) {
         ("a rule that says the same", with(&[med, med, communities]), 0, 0),
         ("one prefix rejected", with(&[reject, med, communities]), 1, 1),
         ("all of it undone", plain.clone(), 3, all_of_a_host + 2),
+        ("another policy, of another name", other_name(&plain, med), 1, 1),
+        ("the first policy again", plain.clone(), 1, 1),
         ("a limit that is far away", plain.replace("policy: default,", "policy: default, max_prefix: 5000,"), 0, 0),
         ("drain", plain.replace("policy: default,", "policy: default, drain: true,"), 8, 4 * all_of_a_host),
     ] {

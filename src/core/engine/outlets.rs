@@ -112,15 +112,17 @@ impl Outlets {
             let recapped = outlet.settings.max_prefix != settings.max_prefix;
             let moved = outlet.views != ids || outlet.settings.exclusion != settings.exclusion;
             outlet.settings = settings;
-            outlet.views = ids;
+            let before = std::mem::replace(&mut outlet.views, ids);
             if moved {
-                outlet.follow_settings(views, table);
+                outlet.follow_settings(before, views, table);
             }
             if recapped {
                 outlet.change_caps(views);
             }
             self.outlets.push(outlet);
         }
+        let used = self.outlets.iter().flat_map(|outlet| outlet.views.iter().filter_map(|(_, id)| *id));
+        views.retire(&used.collect());
         self.places = self.outlets.iter().zip(0..).map(|(outlet, place)| (outlet.settings.id, place)).collect();
         self.tally = Tally::default();
         self.outlets.iter_mut().for_each(Outlet::forget_count);

@@ -63,14 +63,11 @@ impl Views {
         named.filter(move |(_, view)| view.family() == family)
     }
 
-    /// Makes the views that are wanted now and not there yet, derives anew where the policy is another, and drops those
-    /// that no gateway uses any more.
+    /// Makes the views that are wanted now and not there yet, and derives anew where the policy is another. Those that no
+    /// gateway uses any more stay as they are until [`Views::retire`].
     pub(super) fn reconfigure(&mut self, settings: &Settings, table: &Table) {
         let used: BTreeSet<(&String, bool)> =
             settings.gateways.iter().map(|gateway| (&gateway.policy, gateway.drain)).collect();
-        for place in &mut self.views {
-            *place = place.take().filter(|named| used.contains(&(&named.policy, named.drain)));
-        }
         let before = std::mem::replace(&mut self.policies, settings.policies.clone());
         self.drained = self.policies.iter().map(|(name, policy)| (name.clone(), policy.drained())).collect();
         for (policy, drain) in used {
@@ -82,6 +79,19 @@ impl Views {
                 }
             }
         }
+    }
+
+    /// Drops the views that no gateway uses any more.
+    pub(super) fn retire(&mut self, used: &BTreeSet<ViewId>) {
+        for (place, view) in self.views.iter_mut().enumerate() {
+            *view = view.take().filter(|_| used.contains(&ViewId(place)));
+        }
+    }
+
+    /// A view, and the one to which its gateways move.
+    pub(super) fn pair(&mut self, before: ViewId, now: ViewId) -> Option<((usize, &View), &mut View)> {
+        let [before_named, now] = self.views.get_disjoint_mut([before.0, now.0]).ok()?;
+        Some(((before.0, &before_named.as_ref()?.view), &mut now.as_mut()?.view))
     }
 
     fn add(&mut self, policy: &str, drain: bool, family: Family) -> ViewId {

@@ -26,6 +26,13 @@ pub(super) struct Order {
     pub(super) slots: Vec<SlotId>,
 }
 
+/// Of a view at one moment, and of another view then.
+#[derive(Debug)]
+struct Difference {
+    other: (usize, Seq),
+    order: Arc<Order>,
+}
+
 /// What one policy exports of one family.
 #[derive(Debug)]
 pub struct View {
@@ -39,6 +46,8 @@ pub struct View {
     order: Option<Arc<Order>>,
     /// An order that walks what is absent too, and how often the slots had changed when it was made.
     order_with_absent: Option<(u64, Arc<Order>)>,
+    /// An order that walks what another view has otherwise.
+    difference: Option<Difference>,
     orders_made: u64,
     pub(super) cache: Cache,
 }
@@ -55,6 +64,7 @@ impl View {
             most: 0,
             order: None,
             order_with_absent: None,
+            difference: None,
             orders_made: 0,
             cache: Cache::default(),
         }
@@ -192,6 +202,36 @@ impl View {
         order
     }
 
+    /// An order of the slots that the view with number `n` exports with other attributes than this one, or that only one of
+    /// the two exports: for a gateway that holds exactly what that view is. Gateways that move at the same time share it.
+    pub(super) fn order_of_difference(&mut self, n: usize, other: &View) -> Arc<Order> {
+        let known = (n, other.head());
+        if let Some(Difference { other, order }) = &self.difference
+            && (*other, order.at) == (known, self.head())
+        {
+            return Arc::clone(order);
+        }
+        let mut last = None;
+        let mut differs = |slot| {
+            let (before, now) = (other.get(slot), self.get(slot));
+            if let Some((pair, answer)) = last
+                && pair == (before, now)
+            {
+                return answer;
+            }
+            let answer = before.map(|id| other.attributes(id)) != now.map(|id| self.attributes(id));
+            last = Some(((before, now), answer));
+            answer
+        };
+        let all = (0..self.entries.len().max(other.entries.len()) as u32).map(SlotId);
+        let mut slots: Vec<SlotId> = all.filter(|&slot| differs(slot)).collect();
+        slots.sort_unstable_by_key(|&slot| (self.get(slot).is_none(), self.get(slot), slot));
+        self.orders_made += 1;
+        let order = Arc::new(Order { id: self.orders_made, at: self.head(), slots });
+        self.difference = Some(Difference { other: known, order: Arc::clone(&order) });
+        order
+    }
+
     fn new_order(&mut self) -> Order {
         self.orders_made += 1;
         let mut live: Vec<(AttrId, SlotId)> = self.live().map(|(slot, attr)| (attr, slot)).collect();
@@ -207,6 +247,7 @@ impl View {
         }
         if !dumping {
             self.order_with_absent = None;
+            self.difference = None;
         }
         self.order = self.order.take().filter(|order| self.is_recent(order));
         let needed = self.order.as_ref().map_or(passed, |order| passed.min(order.at));

@@ -201,6 +201,18 @@ impl Feed {
         self.begin_dump(order, end, true);
     }
 
+    /// From now on in another view than `before`, which has the number `n`. A gateway that holds exactly what that one is, is told
+    /// the difference and nothing else.
+    pub fn change_view(&mut self, (n, before): (usize, &View), view: &mut View, slots: &Slots, exclusion: Exclusion) {
+        let is_plain = self.initial_done && self.dump.is_none() && self.cap.is_none() && self.tail == before.head();
+        if !is_plain || self.exclusion != exclusion {
+            return self.move_to(view, slots, exclusion);
+        }
+        let order = view.order_of_difference(n, before);
+        self.tail = order.at;
+        self.begin_dump(order, Marker::None, true);
+    }
+
     /// From now on with another exclusion. Where no route of the view is told otherwise for it there is nothing to say: so it
     /// is best grown before the view gets the routes that it is about, and reduced when they are gone.
     pub fn exclude(&mut self, view: &mut View, slots: &Slots, exclusion: &Exclusion) {

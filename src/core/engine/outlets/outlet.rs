@@ -173,14 +173,18 @@ impl Outlet {
         }
     }
 
-    /// Another policy or exclusion: the feeds of a standing session move.
-    pub(super) fn follow_settings(&mut self, views: &mut Views, table: &Table) {
+    /// Another policy or exclusion than with the views `before`: the feeds of a standing session move.
+    pub(super) fn follow_settings(&mut self, before: PerFamily<Option<ViewId>>, views: &mut Views, table: &Table) {
         let Some(address) = self.session.as_ref().map(|session| session.up.address) else { return };
         let exclusion = self.exclusion(address, table);
         let Some(session) = &mut self.session else { return };
         for (family, feed) in session.feeds.iter_mut() {
-            if let (Some(feed), Some(view)) = (feed, self.views[family].and_then(|id| views.get_mut(id))) {
-                feed.move_to(view, table.slots(family), exclusion.clone());
+            let (Some(feed), Some(now)) = (feed, self.views[family]) else { continue };
+            let (slots, exclusion) = (table.slots(family), exclusion.clone());
+            if let Some((before, view)) = before[family].and_then(|before| views.pair(before, now)) {
+                feed.change_view(before, view, slots, exclusion);
+            } else if let Some(view) = views.get_mut(now) {
+                feed.move_to(view, slots, exclusion);
             }
         }
     }

@@ -55,9 +55,38 @@ fn i1_a_move_after_starting_over_takes_away_what_was_freed_meanwhile() {
         world.resynchronise(0); // its brackets would take prefix 3 away
         world.tidy();
         assert_eq!(world.freed, usize::from(enhanced));
-        world.move_to(0, 1, 0);
+        world.move_to(0, 1, Some(0));
         world.drain(0);
         assert!(!world.peers[0].gateway.keeps(prefix(Family::Ipv4, 3)));
+        world.settle();
+    }
+}
+
+/// What another policy makes of a route in the same way is not said again.
+#[test]
+fn i3_a_gateway_that_moves_to_another_view_is_told_the_difference_alone() {
+    for (family, exclusion) in [(Family::Ipv4, 0), (Family::Ipv6, 1)] {
+        let mut world = World::new(family);
+        for n in 0..40 {
+            world.set(0, n, Some((n % 3) as u8));
+            world.set(1, n, Some((n % 3) as u8));
+        }
+        world.set(0, 40, Some(1)); // only in the view that is left
+        world.set(1, 41, Some(1)); // only in the other one
+        world.set(1, 7, Some(5)); // in both, in another way
+        world.open(0, 0, exclusion, true);
+        world.drain(0);
+        world.move_to(0, 1, None);
+        let mut said = Vec::new();
+        while let Some(chunk) = world.pull(0) {
+            said.push(chunk.ends.len());
+        }
+        assert_eq!(said.iter().sum::<usize>(), 3, "one withdrawal, two kinds of announcements");
+        world.settle();
+        // Not caught up with a change of the view that is left: that one is not known to the gateway.
+        world.set(1, 3, Some(6));
+        world.move_to(0, 0, None);
+        world.drain(0);
         world.settle();
     }
 }
@@ -69,7 +98,7 @@ fn a_bracket_that_is_open_when_a_gateway_moves_is_closed() {
     world.drain(0);
     world.refresh(0);
     assert!(world.pull(0).is_some(), "BoRR");
-    world.move_to(0, 0, 1);
+    world.move_to(0, 0, Some(1));
     world.drain(0);
     assert!(!world.peers[0].gateway.is_refreshing(world.family));
 }

@@ -4,6 +4,7 @@ use super::world::World;
 use super::{HEAVY, LIGHT};
 use crate::model::Family;
 use crate::view::Stamp;
+use proptest::option;
 use proptest::prelude::*;
 
 /// Prefixes in a history: few, so that steps meet.
@@ -46,7 +47,7 @@ enum Step {
     Move {
         peer: usize,
         view: usize,
-        exclusion: usize,
+        exclusion: Option<usize>,
     },
     PullTail(usize),
     PullDump(usize),
@@ -83,7 +84,7 @@ fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
         1 => peer.clone().prop_map(Step::Close),
         3 => peer.clone().prop_map(Step::Refresh),
         2 => peer.clone().prop_map(Step::Resynchronise),
-        2 => (peer.clone(), view, 0..4usize).prop_map(|(peer, view, exclusion)| Step::Move { peer, view, exclusion }),
+        2 => (peer.clone(), view, option::of(0..4usize)).prop_map(|(peer, view, exclusion)| Step::Move { peer, view, exclusion }),
         15 => peer.clone().prop_map(Step::PullTail),
         15 => peer.clone().prop_map(Step::PullDump),
         4 => peer.prop_map(Step::Drain),

@@ -113,7 +113,7 @@ fn i8_gateways_that_move_together_share_their_dump() {
     (0..48).for_each(|n| world.set(n as usize % 2, n, Some(HEAVY + n as u8)));
     (0..2).for_each(|_| world.open(0, 0, 0, false));
     (0..2).for_each(|n| world.drain(n));
-    (0..2).for_each(|n| world.move_to(n, 1, 0));
+    (0..2).for_each(|n| world.move_to(n, 1, Some(0)));
     while let Some(first) = world.pull(0) {
         assert!(Arc::ptr_eq(&first, &world.pull(1).unwrap()));
     }
@@ -126,10 +126,10 @@ fn a_shared_order_is_left_when_another_prefix_came_to_the_view_that_is_left() {
     (0..48).for_each(|n| world.set(0, n, Some(HEAVY + n as u8)));
     (0..2).for_each(|_| world.open(1, 0, 0, false));
     (0..2).for_each(|n| world.drain(n));
-    world.move_to(0, 0, 0); // makes the order
+    world.move_to(0, 0, Some(0)); // makes the order
     world.set(1, 50, Some(0));
     world.drain(1);
-    world.move_to(1, 0, 0); // has to withdraw prefix 50
+    world.move_to(1, 0, Some(0)); // has to withdraw prefix 50
     world.settle();
 }
 
@@ -139,12 +139,12 @@ fn a_shared_order_is_left_when_the_log_went_on() {
     (0..48).for_each(|n| world.set(0, n, Some(HEAVY + n as u8)));
     (0..2).for_each(|_| world.open(1, 0, 0, false));
     (0..2).for_each(|n| world.drain(n));
-    world.move_to(0, 0, 0); // makes the order
+    world.move_to(0, 0, Some(0)); // makes the order
     world.flap(0, 3, 3);
     world.flap(0, 5, 6000);
     while world.pull_tail(0).is_some() {}
     world.tidy(); // the last change of prefix 3 is out of the log
-    world.move_to(1, 0, 0);
+    world.move_to(1, 0, Some(0));
     world.settle();
 }
 
@@ -172,7 +172,7 @@ fn a_gateway_that_moves_to_a_busier_view_does_not_trail() {
     world.flap(0, 0, 40_000);
     world.open(1, 0, 0, false);
     world.drain(0);
-    world.move_to(0, 0, 0);
+    world.move_to(0, 0, Some(0));
     world.tidy();
     assert_eq!(world.closed_as_slow, 0);
     world.settle();
@@ -219,7 +219,7 @@ fn i6_no_slot_is_freed_while_a_moved_gateway_may_still_hold_its_prefix() {
     world.set(0, 0, Some(0)); // view 1 never exports it
     world.open(0, 0, 0, false);
     world.drain(0);
-    world.move_to(0, 1, 0);
+    world.move_to(0, 1, Some(0));
     world.unclaim(0);
     world.tidy();
     assert_eq!(world.freed, 0, "the dump has yet to withdraw it");

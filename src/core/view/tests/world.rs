@@ -202,12 +202,25 @@ impl World {
         }
     }
 
-    pub(super) fn move_to(&mut self, n: usize, view: usize, exclusion_number: usize) {
+    /// To a view; without a number the exclusion stays.
+    pub(super) fn move_to(&mut self, n: usize, view: usize, exclusion_number: Option<usize>) {
         let Some(peer) = self.peers.get_mut(n) else { return };
-        (peer.view, peer.exclusion) = (view, exclusion(exclusion_number));
+        let before = std::mem::replace(&mut peer.view, view);
+        let excluded = exclusion_number.map_or_else(|| peer.exclusion.clone(), exclusion);
+        let same = std::mem::replace(&mut peer.exclusion, excluded) == peer.exclusion;
         let Some(feed) = &mut peer.feed else { return };
-        feed.move_to(&mut self.views[view], &self.slots, peer.exclusion.clone());
-        peer.ask(false);
+        let is_complete = feed.is_caught_up(&self.views[before]) && feed.is_complete() && peer.cap.is_none();
+        let [first, second] = &mut self.views;
+        match (before, view) {
+            (0, 1) => feed.change_view((0, first), second, &self.slots, peer.exclusion.clone()),
+            (1, 0) => feed.change_view((1, second), first, &self.slots, peer.exclusion.clone()),
+            _ => feed.move_to(&mut self.views[view], &self.slots, peer.exclusion.clone()),
+        }
+        if same && is_complete && before != view {
+            peer.plain = false; // only what differs has to be said
+        } else {
+            peer.ask(false);
+        }
     }
 
     /// As the engine does it: every gateway has to hear everything again.
