@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit fuzz integration interop bench clean
+.PHONY: help demo build test setup lint unit fuzz integration interop losses bench clean
 
 MACHETE := cargo-machete 0.9.2
 DENY := cargo-deny 0.20.2
@@ -41,6 +41,10 @@ fuzz: ## run every fuzz target, one after the other, for a time (SECONDS=60 each
 
 integration: ## the scenarios with real etcd and routing daemons in network namespaces (root)
 	@integration/suite.sh integration
+
+losses: ## measure lost packets when something fails or is operated on, and write docs/losses.md (root)
+	@$(WITH_PROTOC) cargo build --package fingerpost
+	FINGERPOST_BIN=$${CARGO_TARGET_DIR:-target}/debug/fingerpost cargo run --quiet --package integration --bin losses -- docs/losses.md
 
 interop: ## run the interop matrix and write docs/interop.md (root; CELLS="frr::md5 bird" runs some and writes nothing)
 	@$(WITH_PROTOC) cargo build --package fingerpost

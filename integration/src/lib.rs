@@ -17,3 +17,6 @@
 
 #[cfg(target_os = "linux")]
 pub mod lab;
+
+#[cfg(target_os = "linux")]
+pub mod losses;

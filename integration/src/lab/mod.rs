@@ -22,6 +22,7 @@ pub mod route;
 pub mod session;
 pub mod skip;
 pub mod stage;
+pub mod stream;
 pub mod topology;
 pub mod wait;
 

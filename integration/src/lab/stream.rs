@@ -1,0 +1,143 @@
+//! A stream of packets at a steady pace, and which of them were not answered. (`ping` slows down while nothing comes back, so
+//! what it has lost tells nothing of the time.)
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::namespace::Namespace;
+
+/// The echo service's port.
+const PORT: u16 = 7;
+/// How often the threads look whether they shall end; longer than an answer takes.
+const LOOK: Duration = Duration::from_millis(300);
+
+/// A datagram of four octets at every interval, and a pod that sends each back.
+#[derive(Debug)]
+pub struct Stream {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// No more is sent; later, nobody listens any more.
+    sent_all: AtomicBool,
+    over: AtomicBool,
+    sent: AtomicU64,
+    answered: Mutex<BTreeSet<u32>>,
+}
+
+/// What became of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Datagrams sent.
+    pub sent: u64,
+    /// Those of them that were not answered.
+    pub lost: u64,
+}
+
+impl Stream {
+    /// Begins to send from the namespace `from` to `target`, which is an address in the namespace `to`.
+    ///
+    /// # Panics
+    /// When a socket cannot be made.
+    #[must_use]
+    pub fn start(from: &Namespace, to: &Namespace, target: IpAddr, interval: Duration) -> Self {
+        let any: IpAddr = if target.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() };
+        let bound = |namespace: &Namespace, address: SocketAddr| {
+            namespace.enter(move || {
+                let socket = UdpSocket::bind(address).expect("a socket can be bound");
+                socket.set_read_timeout(Some(LOOK)).expect("a socket can have a time-out");
+                socket
+            })
+        };
+        let echo = bound(to, SocketAddr::new(target, PORT));
+        let sender = bound(from, SocketAddr::new(any, 0));
+        let receiver = sender.try_clone().expect("a socket can be duplicated");
+        let shared = Arc::new(Shared::default());
+        let threads = [
+            spawn(&shared, move |shared| answer_all(&echo, shared)),
+            spawn(&shared, move |shared| note_answers(&receiver, shared)),
+            spawn(&shared, move |shared| send_all(&sender, SocketAddr::new(target, PORT), interval, shared)),
+        ];
+        Self { shared, threads: threads.into() }
+    }
+
+    /// Answers so far.
+    #[must_use]
+    pub fn answers(&self) -> usize {
+        self.shared.answered.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Stops it, waits for late answers, and counts.
+    #[must_use]
+    pub fn stop(self) -> Report {
+        self.shared.sent_all.store(true, Ordering::Relaxed);
+        std::thread::sleep(LOOK);
+        let (sent, answers) = (self.shared.sent.load(Ordering::Relaxed), self.answers() as u64);
+        Report { sent, lost: sent - answers }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.shared.sent_all.store(true, Ordering::Relaxed);
+        self.shared.over.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // What it panicked with has been printed.
+            drop(thread.join());
+        }
+    }
+}
+
+fn spawn(shared: &Arc<Shared>, work: impl FnOnce(&Shared) + Send + 'static) -> JoinHandle<()> {
+    let shared = Arc::clone(shared);
+    std::thread::spawn(move || work(&shared))
+}
+
+/// By the clock: what was due while this thread did not run is sent at once, so the number sent tells the time.
+fn send_all(socket: &UdpSocket, target: SocketAddr, interval: Duration, shared: &Shared) {
+    let begin = Instant::now();
+    for number in 0u32.. {
+        std::thread::sleep((begin + interval * number).saturating_duration_since(Instant::now()));
+        if shared.sent_all.load(Ordering::Relaxed) {
+            return;
+        }
+        // One that cannot be sent is lost.
+        socket.send_to(&number.to_be_bytes(), target).ok();
+        shared.sent.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn answer_all(socket: &UdpSocket, shared: &Shared) {
+    let mut octets = [0; 4];
+    while !shared.over.load(Ordering::Relaxed) {
+        if let Some(from) = receive(socket, &mut octets) {
+            socket.send_to(&octets, from).ok();
+        }
+    }
+}
+
+fn note_answers(socket: &UdpSocket, shared: &Shared) {
+    let mut octets = [0; 4];
+    while !shared.over.load(Ordering::Relaxed) {
+        if receive(socket, &mut octets).is_some() {
+            shared.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(u32::from_be_bytes(octets));
+        }
+    }
+}
+
+fn receive(socket: &UdpSocket, octets: &mut [u8; 4]) -> Option<SocketAddr> {
+    match socket.recv_from(octets) {
+        Ok((4, from)) => Some(from),
+        Ok(_) => None,
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
+        // An ICMP error of an earlier datagram.
+        Err(_) => None,
+    }
+}
