@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
+mod burden;
 #[path = "../http/client.rs"]
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod client;

@@ -5,6 +5,7 @@ use super::peer::{Peer, Session, dial, yaml};
 use super::traps::{Place, Traps};
 use super::world::{HOSTS, World, subnet, within};
 use fingerpost_core::bgp::wire::keepalive;
+use fingerpost_core::model::HoldTime;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -126,7 +127,7 @@ async fn come_back(world: &mut World, host: IpAddr) -> Session {
         let mut session = dial(world.listens, host, None).await.map_err(|error| error.to_string())?;
         if session.is_greeted().await { Ok(session) } else { Err("closed before an OPEN".to_owned()) }
     });
-    greeted.await.answer().await
+    greeted.await.answer(HoldTime::new(30).unwrap()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,11 +4,14 @@ use super::client::BOUND;
 use bytes::Bytes;
 use fingerpost::config::Secret;
 use fingerpost::speaker::{Accept, Net, Stream, Target, Tcp};
-use fingerpost_core::bgp::wire::{Capability, Frame, Framer, MessageKind, Open, keepalive};
-use fingerpost_core::model::{Asn, HoldTime, Prefix};
+use fingerpost_core::bgp::wire::{
+    Capability, Frame, Framer, MessageKind, Open, Update, UpdateContext, UpdateOutcome, keepalive,
+};
+use fingerpost_core::model::{Asn, HoldTime, PerFamily, Prefix};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
 pub(crate) const PORT: u16 = 1790;
@@ -65,6 +68,15 @@ pub(crate) async fn dial(to: SocketAddr, from: IpAddr, secret: Option<Secret>) -
     Ok(Session { stream, framer: Framer::new() })
 }
 
+/// One that connects and leaves little room for what it does not read.
+pub(crate) async fn dial_narrow(to: SocketAddr, from: IpAddr) -> Session {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    let stream = timeout(BOUND, socket.connect(to)).await.unwrap().unwrap();
+    Session { stream: Box::new(stream), framer: Framer::new() }
+}
+
 pub(crate) struct Session {
     stream: Box<dyn Stream>,
     framer: Framer,
@@ -72,9 +84,14 @@ pub(crate) struct Session {
 
 impl Session {
     /// Makes it a session of AS 64500. Dropping it ends that.
-    pub(crate) async fn establish(mut self) -> Session {
+    pub(crate) async fn establish(self) -> Session {
+        self.establish_with(HoldTime::new(30).unwrap()).await
+    }
+
+    /// … with this hold time.
+    pub(crate) async fn establish_with(mut self, hold_time: HoldTime) -> Session {
         self.expect(MessageKind::Open).await;
-        self.answer().await
+        self.answer(hold_time).await
     }
 
     /// Whether an OPEN comes, and not an end.
@@ -83,14 +100,10 @@ impl Session {
     }
 
     /// Answers the OPEN.
-    pub(crate) async fn answer(mut self) -> Session {
+    pub(crate) async fn answer(mut self, hold_time: HoldTime) -> Session {
         let capabilities = vec![Capability::MultiProtocol { afi: 1, safi: 1 }, Capability::FourOctetAs(64500)];
-        let open = Open {
-            asn: Asn::new(64500).unwrap(),
-            hold_time: HoldTime::new(30).unwrap(),
-            router_id: "10.0.0.1".parse().unwrap(),
-            capabilities,
-        };
+        let open =
+            Open { asn: Asn::new(64500).unwrap(), hold_time, router_id: "10.0.0.1".parse().unwrap(), capabilities };
         self.send(open.encode()).await;
         self.expect(MessageKind::Keepalive).await;
         self.send(keepalive()).await;
@@ -117,6 +130,32 @@ impl Session {
     /// What the next UPDATE announces.
     pub(crate) async fn announced(&mut self) -> Vec<Prefix> {
         announced(&self.expect(MessageKind::Update).await.body)
+    }
+
+    /// What the next UPDATE announces, and where that is reached.
+    pub(crate) async fn told(&mut self) -> Vec<(Prefix, IpAddr)> {
+        let context = UpdateContext {
+            internal: false,
+            four_octet_as: true,
+            families: PerFamily::from_fn(|_| true),
+            extended_next_hop: PerFamily::from_fn(|_| false),
+            local_asn: Asn::new(64500).unwrap(),
+        };
+        match Update::decode(&self.expect(MessageKind::Update).await.body, &context) {
+            UpdateOutcome::Accept(update) => update.routes().collect(),
+            other => panic!("an UPDATE that no gateway would accept: {other:?}"),
+        }
+    }
+
+    /// … and all UPDATEs up to End-of-RIB.
+    pub(crate) async fn told_all(&mut self) -> Vec<(Prefix, IpAddr)> {
+        let mut all = Vec::new();
+        loop {
+            match self.told().await {
+                told if told.is_empty() => return all,
+                told => all.extend(told),
+            }
+        }
     }
 
     /// Reads up to the next message of this kind.
