@@ -135,6 +135,32 @@ fn a_host_that_peers_in_over_one_family_is_not_told_its_own_routes_of_the_other(
     assert_eq!((first.0, second.0), (with(&others), with(&all)));
 }
 
+/// Routes that were told already go when it turns out that they lead to the host itself, and come back when they do not.
+#[test]
+fn what_a_host_was_told_before_its_addresses_were_known_is_withdrawn_from_it() {
+    let mut lab = Lab::new();
+    let shared = addresses(3)[1];
+    lab.put(0, 0, Host { addresses: addresses(0), subnets: vec![prefix(0)] });
+    lab.put(0, 2, Host { addresses: vec![shared], subnets: vec![prefix(5)] });
+    lab.settle();
+    join_with_both(&mut lab, 3, addresses(3)[0]);
+    let mut peer = Gateway::new(PerFamily { ipv4: true, ipv6: true }, &encoding(0));
+    for (record, told) in [
+        (None, vec![prefix(0), prefix(5)]),
+        // The same address, in a record that says which IPv4 address the machine has.
+        (Some(vec![prefix(4)]), vec![prefix(0)]),
+        (Some(vec![]), vec![prefix(0), prefix(5)]),
+    ] {
+        if let Some(subnets) = record {
+            lab.put(0, 3, Host { addresses: addresses(3), subnets });
+        }
+        lab.wait_served(Duration::from_secs(1));
+        let chunks = handed_out(&mut lab).remove(&joined(3)).unwrap_or_default();
+        chunks.iter().for_each(|chunk| _ = peer.hear(chunk));
+        assert_eq!(peer.routes().into_keys().collect::<Vec<_>>(), told);
+    }
+}
+
 #[test]
 fn who_has_left_is_told_nothing_and_the_others_go_on() {
     let mut lab = hosts();
