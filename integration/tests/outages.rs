@@ -3,6 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use integration::lab::gateway::Daemon;
@@ -10,12 +11,15 @@ use integration::lab::ping::Ping;
 use integration::lab::skip::{self, Need};
 use integration::lab::stage::Stage;
 use integration::lab::topology::Subnet;
-use integration::lab::{record, routes};
+use integration::lab::{record, routes, wait};
 
 const NEEDS: [Need; 5] = [Need::Root, Need::Tools, Need::Bird, Need::Frr, Need::Etcd];
 const INTERVAL: Duration = Duration::from_millis(10);
 /// Answers that are awaited while something is away: more than two seconds.
 const AWAY: usize = 200;
+
+/// How long anything may take.
+const BOUND: Duration = Duration::from_secs(60);
 
 /// Traffic between the two VLANs in both families.
 fn traffic(stage: &Stage) -> [Ping; 2] {
@@ -171,4 +175,52 @@ fn p4_bird_keeps_every_route_when_fingerpost_restarts_while_etcd_is_away() {
 #[test]
 fn p4_frr_keeps_every_route_when_fingerpost_restarts_while_etcd_is_away() {
     restart_without_etcd_withdraws_nothing(Daemon::Frr);
+}
+
+/// The gateway's daemon is away for several attempts, each of which ends at once (its machine answers that nobody listens).
+fn a_dead_gateway_is_back_with_the_next_attempt(daemon: Daemon) {
+    if skip::unless(&NEEDS) {
+        return;
+    }
+    let mut stage = Stage::native(daemon);
+    let name = stage.lab.gateways()[0].name().to_owned();
+    stage.lab.gateways_mut()[0].kill();
+    // Each attempt is known by when it ended.
+    let failed = |stage: &Stage, attempts: &mut BTreeSet<String>| {
+        let end = stage.fingerpost.gateway(&name)["last_end"].clone();
+        if end["reason"] == "connect_failed" {
+            attempts.extend(end["at"].as_str().map(str::to_owned));
+        }
+        attempts.len()
+    };
+    let mut attempts = BTreeSet::new();
+    wait::until("three attempts that failed", BOUND, || match failed(&stage, &mut attempts) {
+        3.. => Ok(()),
+        less => Err(less),
+    });
+    stage.lab.gateways_mut()[0].start();
+    failed(&stage, &mut attempts);
+    let mut late = BTreeSet::new();
+    wait::until_true("the session", BOUND, || {
+        failed(&stage, &mut late);
+        stage.fingerpost.gateway(&name)["state"] == "Established"
+    });
+    // At most one was under way when the daemon began to listen.
+    assert!(
+        late.difference(&attempts).count() <= 1,
+        "attempts failed though it listens: {late:?}, before: {attempts:?}"
+    );
+    let gateway = stage.fingerpost.gateway(&name);
+    assert_eq!((&gateway["direction"], &gateway["established_count"]), (&"outgoing".into(), &2.into()));
+    stage.await_home_routes();
+}
+
+#[test]
+fn c5_bird_that_was_dead_for_several_attempts_is_back_with_the_next() {
+    a_dead_gateway_is_back_with_the_next_attempt(Daemon::Bird);
+}
+
+#[test]
+fn c5_frr_that_was_dead_for_several_attempts_is_back_with_the_next() {
+    a_dead_gateway_is_back_with_the_next_attempt(Daemon::Frr);
 }
