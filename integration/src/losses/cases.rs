@@ -82,14 +82,14 @@ const STALE_TIME: &str = "The same at the end of the long-lived time.";
 const HOLD: &str = "The gateway's own hold timer expires and it drops the routes: FRR at that moment, BIRD 2.0.12 up to 3 s later. They \
                     are back with the session: Fingerpost tries every `connect_retry` (5 s, less up to a quarter), so up to that \
                     much after the path, or Fingerpost, is back.";
-const HOLD_BIRD: &str = "To BIRD 2.0.12 the end of its own hold timer is an error (`Error: Hold timer expired`) and no restart of the \
-                         neighbour, N or not: it drops the routes, unless they may live long. Back as above.";
+const HOLD_BIRD: &str = "BIRD 2.0.12 does not set N. To it the end of its own hold timer is an error (`Error: Hold timer expired`) and no \
+                         restart of the neighbour: it drops the routes, unless they may live long. Back as above.";
 const HOLD_FRR: &str = "FRR, too, drops them at the end of its own hold timer, unless both sides set N.";
 const RESET_BIRD: &str = "`birdc restart` drops the routes of the session and sends Cease 6/4: what was agreed on is about restarts of \
                           the other side. They are back once Fingerpost tries again, within one `connect_retry`.";
 const RESET_FRR: &str = "`clear bgp *` does the same on FRR.";
-const HARD_RESET: &str = "This is meant to end the routes: Fingerpost sends Cease inside a Hard Reset (6/9, RFC 8538), and the \
-                          gateway drops them at once, whatever was agreed on. SIGTERM instead of SIGUSR2 leaves them.";
+const HARD_RESET: &str = "This is meant to end the routes: Fingerpost sends Cease, inside a Hard Reset (6/9, RFC 8538) where both sides \
+                          set N, and the gateway drops them at once. SIGTERM instead of SIGUSR2 leaves them.";
 
 const fn case(fault: Fault, title: &'static str, (session, keys): Session, why: [&'static str; 2]) -> Case {
     Case { title, session, keys, fault, why }

@@ -72,7 +72,7 @@ fn start(daemon: Daemon, keys: &str) -> Bench {
 
 /// A configuration with which Fingerpost leaves without waiting for its gateways to choose other paths.
 fn leaving(configuration: &str) -> String {
-    replaced(configuration, "id: 10.170.0.10", "id: 10.170.0.10, drain_time: 0s")
+    replaced(configuration, "drain_time: 3s", "drain_time: 0s")
 }
 
 impl Bench {
