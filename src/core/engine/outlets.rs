@@ -281,6 +281,8 @@ impl Outlets {
             outlet.recount(&mut self.tally);
             if outlet.is_capped() {
                 self.caps.push(gateway);
+                // The end of a bracket may have made room for routes that wait.
+                self.changes.push(gateway);
             }
             if handed_out {
                 self.slices.push(gateway);

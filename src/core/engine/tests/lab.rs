@@ -1,6 +1,6 @@
 //! An engine, its stores and its gateways.
 
-use super::super::{Effect, Engine, Input, SessionNumber, SessionUp, Settings};
+use super::super::{Effect, Engine, Input, REPORT, SessionNumber, SessionUp, Settings};
 use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, settings};
 use super::store::{Host, Store, Transport};
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
@@ -17,6 +17,8 @@ pub(super) struct Peer {
     session: Option<SessionNumber>,
     /// With the configuration under which each was handed out.
     queue: VecDeque<(Arc<Chunk>, u8)>,
+    /// Octets that it took and that the engine was not told of, as a speaker does it.
+    unreported: usize,
     /// What it heard on this session.
     pub(super) heard: Vec<Heard>,
     /// Families whose End-of-RIB it has heard on any session.
@@ -51,6 +53,7 @@ impl Lab {
             gateway: Gateway::new(both, &encoding(n)),
             session: None,
             queue: VecDeque::new(),
+            unreported: 0,
             heard: Vec::new(),
             completed: PerFamily::default(),
         };
@@ -143,6 +146,7 @@ impl Lab {
         let peer = &mut self.peers[n];
         peer.gateway.restart();
         peer.queue.clear();
+        peer.unreported = 0;
         peer.heard.clear();
         peer.session = Some(number);
         self.handle(Input::SessionUp(GatewayId(id), up));
@@ -192,7 +196,11 @@ impl Lab {
             }
         }
         peer.heard.extend(heard);
-        self.handle(Input::Written(GatewayId(n as u32), number, chunk.bytes.len()));
+        peer.unreported += chunk.bytes.len();
+        if peer.unreported >= REPORT {
+            let octets = std::mem::take(&mut peer.unreported);
+            self.handle(Input::Written(GatewayId(n as u32), number, octets));
+        }
         true
     }
 

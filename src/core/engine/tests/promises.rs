@@ -187,6 +187,25 @@ fn p6_i8_a_gateway_that_takes_nothing_is_given_up_and_delays_no_other() {
     lab.check_at_rest();
 }
 
+/// What a gateway holds until its bracket ends takes room under its cap; then nothing but that end says that there is room.
+#[test]
+fn p5_routes_that_wait_for_room_are_told_when_the_end_of_a_bracket_makes_it() {
+    let mut lab = at_rest();
+    let hundred = |first: u8| (first..first + 100).map(|n| format!("10.244.{n}.0/24").parse().unwrap()).collect();
+    lab.settings.gateways[1].max_prefix.ipv4 = Some(101);
+    lab.engine.reconfigure(lab.settings.clone());
+    for round in 0..1000u32 {
+        let subnets = hundred(if round < 400 { 8 } else { 108 });
+        lab.put(0, 1, Host { addresses: addresses(1 + (round % 3) as u8), subnets });
+        lab.serve(0, 100);
+        while lab.work() || (round == 0 && lab.write(1)) || lab.write(2) {}
+    }
+    assert_eq!(lab.peers[1].gateway.routes().len(), 102, "the first hundred, two others");
+    lab.settle();
+    assert_eq!(lab.peers[1].gateway.routes(), lab.expected(1));
+    lab.check_at_rest();
+}
+
 #[test]
 fn what_belongs_to_a_session_that_is_over_is_ignored() {
     let mut lab = at_rest();
