@@ -36,7 +36,7 @@ fn wrong_as_is_named_while_the_other_gateway_works(working: Daemon, wrong: Daemo
         let text = shown.to_string().to_lowercase();
         if text.contains("bad peer as") { Ok(()) } else { Err(shown) }
     });
-    assert_ne!(fingerpost.gateway(bad.name())["state"], "established");
+    assert_ne!(fingerpost.gateway(bad.name())["state"], "Established");
     assert!(bad.routes().is_empty());
 
     // The good one has not suffered and still follows.

@@ -13,13 +13,16 @@ use super::namespace::Namespace;
 
 /// The echo service's port.
 const PORT: u16 = 7;
-/// How often the threads look whether they shall end; longer than an answer takes.
+/// How often the threads look whether they shall end.
 const LOOK: Duration = Duration::from_millis(300);
+/// Whatever was not answered by then is lost: on a machine that has other things to do, an answer may take long.
+const LATE: Duration = Duration::from_secs(2);
 
 /// A datagram of four octets at every interval, and a pod that sends each back.
 #[derive(Debug)]
 pub struct Stream {
     shared: Arc<Shared>,
+    sender: Option<JoinHandle<()>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -63,9 +66,9 @@ impl Stream {
         let threads = [
             spawn(&shared, move |shared| answer_all(&echo, shared)),
             spawn(&shared, move |shared| note_answers(&receiver, shared)),
-            spawn(&shared, move |shared| send_all(&sender, SocketAddr::new(target, PORT), interval, shared)),
         ];
-        Self { shared, threads: threads.into() }
+        let sender = spawn(&shared, move |shared| send_all(&sender, SocketAddr::new(target, PORT), interval, shared));
+        Self { shared, sender: Some(sender), threads: threads.into() }
     }
 
     /// Answers so far.
@@ -75,12 +78,21 @@ impl Stream {
     }
 
     /// Stops it, waits for late answers, and counts.
+    ///
+    /// # Panics
+    /// When the sender has panicked.
     #[must_use]
-    pub fn stop(self) -> Report {
+    pub fn stop(mut self) -> Report {
         self.shared.sent_all.store(true, Ordering::Relaxed);
-        std::thread::sleep(LOOK);
-        let (sent, answers) = (self.shared.sent.load(Ordering::Relaxed), self.answers() as u64);
-        Report { sent, lost: sent - answers }
+        self.sender.take().and_then(|sender| sender.join().ok()).expect("the sender has ended");
+        let (sent, end) = (self.shared.sent.load(Ordering::Relaxed), Instant::now() + LATE);
+        loop {
+            let lost = sent - self.answers() as u64;
+            if lost == 0 || Instant::now() > end {
+                return Report { sent, lost };
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -88,7 +100,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         self.shared.sent_all.store(true, Ordering::Relaxed);
         self.shared.over.store(true, Ordering::Relaxed);
-        for thread in self.threads.drain(..) {
+        for thread in self.sender.take().into_iter().chain(self.threads.drain(..)) {
             // What it panicked with has been printed.
             drop(thread.join());
         }

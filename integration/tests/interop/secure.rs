@@ -30,7 +30,7 @@ pub(crate) fn md5(daemon: Daemon) -> Found {
         let hint = status["hint"].as_str().is_some_and(|hint| hint.contains("MD5"));
         if hint { Ok(()) } else { Err(status) }
     });
-    assert_ne!(bench.status()["state"], "established");
+    assert_ne!(bench.status()["state"], "Established");
     assert_ne!(counter(bench.gateway().namespace(), "TCPMD5Failure"), 0, "the gateway's kernel drops what we sign");
     write_key(&bench.lab, KEY);
     bench.await_session();
