@@ -23,6 +23,14 @@ impl Owner {
     fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.other_address.into_iter().chain([self.next_hop])
     }
+
+    fn has(&self, address: IpAddr) -> bool {
+        self.addresses().any(|own| own == address)
+    }
+
+    fn other_address_than(&self, address: IpAddr) -> Option<IpAddr> {
+        self.addresses().find(|own| *own != address)
+    }
 }
 
 /// An [`Owner`] by number; used again once nobody refers to it and no winner bears it.
@@ -57,12 +65,17 @@ impl Owners {
         self.changes
     }
 
-    /// The other addresses of the hosts that have this one; possibly more than once. What is idle counts, too.
+    /// The other addresses of the hosts that have this one; possibly more than once. One that somebody else has, too, is not among
+    /// them: no record can say that another host's address is its own. What is idle counts.
     pub(super) fn other_addresses(&self, address: IpAddr) -> impl Iterator<Item = IpAddr> {
+        let others = move |owner: &Owner| owner.other_address_than(address);
+        self.at(address).filter_map(others).filter(move |other| self.at(*other).all(|owner| owner.has(address)))
+    }
+
+    fn at(&self, address: IpAddr) -> impl Iterator<Item = &Owner> {
         let found = self.by_address.iter_hash(self.hasher.hash_one(address)).map(|&(_, id)| self.get(id));
         // By chance owners without this address may be among them.
-        let at = found.filter(move |owner| owner.addresses().any(|own| own == address));
-        at.flat_map(move |owner| owner.addresses().filter(move |other| *other != address))
+        found.filter(move |owner| owner.has(address))
     }
 
     /// The number of the claim's owner, counted once more.

@@ -72,7 +72,8 @@ impl Lab {
     /// What gateway `n` is to hold: policy(arbitrate(claims)), without what it must not be told.
     pub(super) fn expected(&self, n: usize) -> BTreeMap<Prefix, Said> {
         let hosts = self.stores.iter().flat_map(|store| store.hosts.values());
-        let own = own_addresses(n, hosts.filter_map(|(what, ..)| what.as_ref()));
+        let hosts = hosts.filter_map(|(what, ..)| what.as_ref());
+        let own = undisputed(n, &own_addresses(n, hosts.clone()), hosts);
         let told = self.winners().into_iter().filter_map(|(prefix, (source, host, next_hop))| {
             Some((prefix, self.told(&self.settings, n, &own, prefix, source, host, next_hop)?))
         });
@@ -133,6 +134,14 @@ fn own_addresses<'a>(n: usize, hosts: impl Iterator<Item = &'a Host>) -> BTreeSe
     let own = address(n as u32);
     let same = hosts.filter(|host| host.addresses.contains(&own) && host.claims().next().is_some());
     same.flat_map(|host| host.addresses.iter().copied()).chain([own]).collect()
+}
+
+/// Of a gateway's own addresses the ones that no host has beside which it has no address of the gateway.
+fn undisputed<'a>(n: usize, own: &BTreeSet<IpAddr>, hosts: impl Iterator<Item = &'a Host> + Clone) -> BTreeSet<IpAddr> {
+    let is_other = |host: &Host| !host.addresses.contains(&address(n as u32)) && host.claims().next().is_some();
+    let others: BTreeSet<IpAddr> =
+        hosts.filter(|host| is_other(host)).flat_map(|host| host.addresses.clone()).collect();
+    own.difference(&others).copied().collect()
 }
 
 /// Whether a record that was written so does not claim the prefix: deleted, or readable and it does not state it, or states

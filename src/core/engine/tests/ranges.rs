@@ -135,30 +135,45 @@ fn a_host_that_peers_in_over_one_family_is_not_told_its_own_routes_of_the_other(
     assert_eq!((first.0, second.0), (with(&others), with(&all)));
 }
 
-/// Routes that were told already go when it turns out that they lead to the host itself, and come back when they do not.
-#[test]
-fn what_a_host_was_told_before_its_addresses_were_known_is_withdrawn_from_it() {
+/// A host that peers in over IPv4 as number 3, beside host 0 with a subnet; what it holds after each of these writes.
+fn told_after_each(writes: impl IntoIterator<Item = (u8, Host)>) -> Vec<Vec<Prefix>> {
     let mut lab = Lab::new();
-    let shared = addresses(3)[1];
     lab.put(0, 0, Host { addresses: addresses(0), subnets: vec![prefix(0)] });
-    lab.put(0, 2, Host { addresses: vec![shared], subnets: vec![prefix(5)] });
     lab.settle();
     join_with_both(&mut lab, 3, addresses(3)[0]);
     let mut peer = Gateway::new(PerFamily { ipv4: true, ipv6: true }, &encoding(0));
-    for (record, told) in [
-        (None, vec![prefix(0), prefix(5)]),
-        // The same address, in a record that says which IPv4 address the machine has.
-        (Some(vec![prefix(4)]), vec![prefix(0)]),
-        (Some(vec![]), vec![prefix(0), prefix(5)]),
-    ] {
-        if let Some(subnets) = record {
-            lab.put(0, 3, Host { addresses: addresses(3), subnets });
-        }
+    let after = |(n, host)| {
+        lab.put(0, n, host);
         lab.wait_served(Duration::from_secs(1));
         let chunks = handed_out(&mut lab).remove(&joined(3)).unwrap_or_default();
         chunks.iter().for_each(|chunk| _ = peer.hear(chunk));
-        assert_eq!(peer.routes().into_keys().collect::<Vec<_>>(), told);
-    }
+        peer.routes().into_keys().collect()
+    };
+    writes.into_iter().map(after).collect()
+}
+
+/// Routes that were told already go when it turns out that they lead to the host itself, and come back when they do not.
+#[test]
+fn what_a_host_was_told_before_its_addresses_were_known_is_withdrawn_from_it() {
+    let only_ipv6 = || Host { addresses: vec![addresses(3)[1]], subnets: vec![prefix(5)] };
+    let both = Host { addresses: addresses(3), subnets: vec![prefix(5)] };
+    let told = told_after_each([(3, only_ipv6()), (3, both), (3, only_ipv6())]);
+    assert_eq!(told, [vec![prefix(0), prefix(5)], vec![prefix(0)], vec![prefix(0), prefix(5)]]);
+}
+
+/// A record may state any address, also one that the fence refuses as a next hop; another host's routes are not its to take away.
+#[test]
+fn a_record_with_another_host_s_address_takes_that_host_s_routes_from_nobody_p2() {
+    let (peers, anothers) = (addresses(3)[0], addresses(2)[1]);
+    let fenced = prefix(6);
+    let another = Host { addresses: vec![anothers], subnets: vec![prefix(5)] };
+    let liar = |subnet| Host { addresses: vec![peers, anothers], subnets: vec![subnet] };
+    let none = Host { addresses: vec![], subnets: vec![] };
+    let told =
+        told_after_each([(2, another), (1, liar(prefix(4))), (1, liar(fenced)), (2, none), (1, liar(prefix(1)))]);
+    let both = vec![prefix(0), prefix(5)];
+    // Once nobody else has it, it is the peer's own.
+    assert_eq!(told, [both.clone(), both.clone(), both, vec![prefix(0)], vec![prefix(0)]]);
 }
 
 #[test]
