@@ -168,7 +168,8 @@ impl Service {
     }
 
     /// Ends the sessions so that the gateways drop the routes, then everything else.
-    pub(super) async fn decommission(self) {
+    pub async fn decommission(self) {
+        self.listeners.abort(); // opens no listener again
         self.speaker.lock().await.decommission().await;
         drop(self.transports);
         self.engine.stop();
@@ -176,6 +177,7 @@ impl Service {
 
     /// Ends the sessions so that the gateways keep the routes, then everything else.
     pub async fn hand_over(self) {
+        self.listeners.abort(); // opens no listener again
         self.speaker.lock().await.hand_over().await;
         // Before the engine: a transport whose orders end would take that for a defect.
         drop(self.transports);

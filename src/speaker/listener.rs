@@ -27,6 +27,8 @@ pub(super) struct Roll {
     pub(super) by_address: HashMap<IpAddr, Entry>,
     /// The longest prefixes first.
     pub(super) ranges: Vec<(Prefix, Entry)>,
+    /// Nobody may any more: the listeners end.
+    closed: bool,
 }
 
 impl Roll {
@@ -61,6 +63,13 @@ impl Expected {
     pub(super) fn replace(&self, with: Roll) {
         self.0.send_replace(with);
     }
+
+    /// Ends every listener; done when the last socket is closed, and with it what the kernel had taken in for it. No other is
+    /// opened.
+    pub(super) async fn close(&self) {
+        self.0.send_replace(Roll { closed: true, ..Roll::default() });
+        self.0.closed().await;
+    }
 }
 
 /// A socket that listens for gateways; dropping it ends that.
@@ -68,6 +77,9 @@ pub struct Listener(AbortOnDropHandle<()>);
 
 impl Listener {
     pub(super) fn open(net: &dyn Net, address: SocketAddr, expected: &Expected) -> io::Result<Self> {
+        if expected.0.borrow().closed {
+            return Err(io::Error::other("the sessions are being ended"));
+        }
         let listening = Listening { address, listener: net.listen(address)?, roll: expected.0.subscribe() };
         Ok(Listener(AbortOnDropHandle::new(tokio::spawn(listening.run()))))
     }
@@ -81,19 +93,20 @@ impl Listener {
 
 struct Listening {
     address: SocketAddr,
+    /// Closed before `roll` is dropped, on which [`Expected::close`] waits.
     listener: Box<dyn Accept>,
     roll: watch::Receiver<Roll>,
 }
 
 impl Listening {
-    /// Until the speaker is gone.
+    /// Until the speaker ends its sessions, or is gone.
     async fn run(mut self) {
         self.protect();
         loop {
             tokio::select! {
                 changed = self.roll.changed() => match changed {
-                    Ok(()) => self.protect(),
-                    Err(_) => return,
+                    Ok(()) if !self.roll.borrow().closed => self.protect(),
+                    _ => return,
                 },
                 accepted = self.listener.accept() => match accepted {
                     Ok((peer, incoming)) => self.take(peer, incoming),

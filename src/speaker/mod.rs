@@ -12,7 +12,8 @@
 //! A gateway that is slow, silent, hostile or makes its task panic concerns nobody else (promise P6): its reader waits
 //! while its task is busy, and its writer holds two chunks at the most. A task that panics costs what it was for and nothing
 //! more: a reader or writer its connection, a gateway's task its sessions, and the [`Speaker`] starts it again after a while;
-//! a listener is opened again by its owner.
+//! a listener is opened again by its owner. When the
+//! process ends, listening ends before the sessions do.
 
 mod chatter;
 mod gateway;

@@ -265,12 +265,21 @@ impl Speaker {
 
     /// Ends every session so that the gateways keep the routes.
     pub async fn hand_over(&mut self) {
-        end_all(self.running.drain().map(|(_, running)| (running, Stop::Handover)).collect()).await;
+        self.end(Stop::Handover).await;
     }
 
     /// Ends every session so that the gateways drop the routes, and waits until that was said.
     pub async fn decommission(&mut self) {
-        end_all(self.running.drain().map(|(_, running)| (running, Stop::Decommissioned)).collect()).await;
+        self.end(Stop::Decommissioned).await;
+    }
+
+    /// First of all nobody is let in any more: a gateway connects again as soon as its session ends, and one that were taken
+    /// in and cut off once more may forget the routes (OpenBGPD does, by what it then sends to the next process).
+    async fn end(&mut self, stop: Stop) {
+        if timeout(PATIENCE, self.expected.close()).await.is_err() {
+            tracing::error!("a listener does not end by itself");
+        }
+        end_all(self.running.drain().map(|(_, running)| (running, stop)).collect()).await;
     }
 
     fn start(&self, config: GatewayConfig, password: Password) -> Running {

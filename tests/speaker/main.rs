@@ -7,6 +7,7 @@ mod burden;
 #[path = "../http/client.rs"]
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod client;
+mod ending;
 mod panics;
 mod passwords;
 mod peer;
