@@ -90,7 +90,10 @@ pub(super) fn settings(variant: u8) -> Settings {
         id: GatewayId(n),
         name: format!("gateway-{n}"),
         policy: if (n + u32::from(variant)).is_multiple_of(2) { "all" } else { "picky" }.into(),
-        max_prefix: PerFamily::default(),
+        max_prefix: match (n, variant) {
+            (1, 3) | (2, 1) => PerFamily::from_fn(|_| Some(1)),
+            _ => PerFamily::default(),
+        },
         exclusion: match (n, variant) {
             (1, 2) => Exclusion { own: Vec::new(), attached: vec!["10.168.0.0/24".parse().unwrap()] },
             _ => Exclusion::NOTHING,
