@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use integration::lab::daemon::bird;
 use integration::lab::fingerpost::binary;
 use integration::lab::gateway::Daemon;
 use integration::lab::skip::{self, Need};
@@ -62,7 +63,20 @@ fn bird_takes_every_text() {
     if skip::unless(&[Need::Bird]) {
         return;
     }
-    each(Daemon::Bird, "bird", |file| run(Command::new("/usr/sbin/bird").arg("-p").arg("-c").arg(file)));
+    for before in [Some(bird::BEFORE.to_owned()), debians()].into_iter().flatten() {
+        each(Daemon::Bird, "bird", |file| {
+            let text = std::fs::read_to_string(file).expect("the text can be read");
+            std::fs::write(file, bird::included(&before, &text)).expect("bird.conf can be written");
+            run(Command::new("/usr/sbin/bird").arg("-p").arg("-c").arg(file))
+        });
+    }
+}
+
+/// The bird.conf that Debian's package brings, if it is here as it came.
+fn debians() -> Option<String> {
+    let changed = Command::new("dpkg").args(["--verify", "bird2"]).output().ok()?;
+    let came = changed.status.success() && !String::from_utf8_lossy(&changed.stdout).contains("bird.conf");
+    came.then(|| std::fs::read_to_string("/etc/bird/bird.conf").ok()).flatten()
 }
 
 #[test]

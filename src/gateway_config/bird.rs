@@ -10,21 +10,15 @@ use std::fmt::{self, Write};
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "#", "BIRD 2 (tried with 2.0.12)", out)?;
-    writeln!(out, "# Leave out the first blocks that bird.conf has already; kernel must export both kinds of routes.")?;
+    kernel(sheet, out)?;
     redirects(sheet, "#", out)?;
-    writeln!(out)?;
-    writeln!(out, "protocol device {{ }}")?;
-    writeln!(
-        out,
-        "# Next hops of iBGP and multihop sessions are resolved in this table: without it they are unreachable."
-    )?;
-    writeln!(out, "protocol direct {{ ipv4; ipv6; }}")?;
-    // A host reaches other subnets by its default route, which an unreachable route would hide.
-    let also = if sheet.hosts().is_some() { " && dest != RTD_UNREACHABLE" } else { "" };
-    for filter in &sheet.filters {
-        let family = filter.family;
-        let export = format!("export where source ~ [ RTS_BGP, RTS_STATIC ]{also};");
-        writeln!(out, "protocol kernel {{ {family} {{ import none; {export} }}; }}")?;
+    if is_recursive(sheet) {
+        writeln!(
+            out,
+            "\n# Next hops that are no neighbours of the session are resolved by these: without them every route is"
+        )?;
+        writeln!(out, "# unreachable. A second protocol direct does no harm, and one that is disabled does not help.")?;
+        writeln!(out, "protocol direct fingerpost_direct {{ ipv4; ipv6; }}")?;
     }
     let discarded = sheet.discards();
     for filter in &sheet.filters {
@@ -42,6 +36,25 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
         session(sheet, *speaker, &number, out)?;
     }
     Ok(())
+}
+
+/// What the rest of bird.conf must have. A kernel's table takes one protocol only, and nearly every bird.conf has it, so
+/// it is not in the text: what is printed can be included as it is.
+fn kernel(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
+    writeln!(
+        out,
+        "# Include it at the end of bird.conf, which must have: protocol device, and a protocol kernel for each family"
+    )?;
+    writeln!(out, "# with the line below. Debian's bird.conf has them: put it in place of \"export all;\" in both.")?;
+    // The kernel has its own routes to the subnets it is attached to. A host reaches other subnets by its default route,
+    // which an unreachable route would hide.
+    let also = if sheet.hosts().is_some() { " && dest != RTD_UNREACHABLE" } else { "" };
+    writeln!(out, "#   export where source != RTS_DEVICE{also};")
+}
+
+/// Whether BIRD looks next hops up in its table, and not among the neighbours of the session's interface.
+fn is_recursive(sheet: &Sheet<'_>) -> bool {
+    !sheet.is_external() || sheet.gateway.multihop.is_some()
 }
 
 fn discards(filter: &Filter<'_>, ranges: &[Prefix], out: &mut String) -> fmt::Result {

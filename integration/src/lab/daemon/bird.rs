@@ -11,6 +11,17 @@ use crate::lab::route::is_pod_subnet;
 
 const BOUND: Duration = Duration::from_secs(20);
 
+/// What stands in bird.conf before our text is included, in the shape of Debian's: direct routes are switched off, and the
+/// kernel is told everything.
+pub const BEFORE: &str = "\
+    protocol device {\n}\n\
+    protocol direct {\n\tdisabled;\n\tipv4;\n\tipv6;\n}\n\
+    protocol kernel {\n\tipv4 {\n\t      export all;\n\t};\n}\n\
+    protocol kernel {\n\tipv6 { export all; };\n}\n\
+    protocol static {\n\tipv4;\n}\n";
+/// How the text begins its line for the kernel protocols.
+const EXPORT: &str = "#   export where ";
+
 pub(super) struct Bird;
 
 impl Program for Bird {
@@ -25,7 +36,7 @@ impl Program for Bird {
     }
 
     fn start(&self, node: &Node<'_>, configuration: &str) -> Vec<Process> {
-        let file = node.write("bird.conf", configuration);
+        let file = node.write("bird.conf", &included(BEFORE, configuration));
         let socket = socket(node);
         let name = format!("{}-bird", node.name);
         // -d: in the foreground, and the log to standard error.
@@ -67,6 +78,18 @@ impl Program for Bird {
     fn diagnosis(&self, node: &Node<'_>) -> String {
         birdc(node, &["show", "protocols", "all"]) + &birdc(node, &["show", "route", "all"])
     }
+}
+
+/// A bird.conf with our text at its end, changed as the text asks for.
+///
+/// # Panics
+/// When the text does not say what the kernel is to be told.
+#[must_use]
+#[track_caller]
+pub fn included(before: &str, text: &str) -> String {
+    let export = text.lines().find(|line| line.starts_with(EXPORT)).expect("a line for the kernel protocols");
+    let before = before.replace("export all;", export.trim_start_matches(['#', ' ']));
+    format!("{before}\n{text}")
 }
 
 fn birdc(node: &Node<'_>, words: &[&str]) -> String {

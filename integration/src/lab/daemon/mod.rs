@@ -3,7 +3,7 @@
 //! [`Daemon`] names them; `Program` is what the lab asks of each; a file per daemon answers. What a daemon cannot be
 //! asked (OpenBGPD and ExaBGP have no forwarding table on Linux) is said by [`Daemon::forwards`].
 
-mod bird;
+pub mod bird;
 mod exabgp;
 mod frr;
 mod gobgp;
