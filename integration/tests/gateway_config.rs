@@ -32,12 +32,25 @@ const GATEWAYS: [(&str, &[&str]); 13] = [
 /// Writes the text for each gateway into a file, as the words to be replaced ask for, and has the daemon judge it.
 fn each(daemon: Daemon, platform: &str, check: impl Fn(&Path) -> Output) {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/gateway-config/config.yaml");
+    let plain = std::fs::read_to_string(&fixtures).expect("the fixture can be read");
+    let odd: String = plain
+        .lines()
+        .filter(|line| !line.contains("fd00:10:244::/48"))
+        .fold(String::new(), |text, line| text + &line.replace("hold: 9s", "hold: 0s") + "\n");
     let folder = std::env::temp_dir().join(format!("fingerpost-gateway-config-{daemon}-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder can be made");
-    for (name, more) in GATEWAYS {
+    let file = |name: &str, text: &str| {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("a configuration can be written");
+        path
+    };
+    let (plain, odd) = (file("plain.yaml", &plain), file("odd.yaml", &odd));
+    let cases = GATEWAYS.map(|(name, more)| (&plain, name, more)).into_iter();
+    // A family that the fence lacks, hold time 0.
+    for (configuration, name, more) in cases.chain([(&odd, "ibgp", GATEWAYS[3].1), (&odd, "hosts6", &[])]) {
         let mut command = Command::new(binary());
         let output =
-            command.args(["gateway-config", name, "--platform", platform, "--config"]).arg(&fixtures).args(more);
+            command.args(["gateway-config", name, "--platform", platform, "--config"]).arg(configuration).args(more);
         let output = output.output().expect("fingerpost can be started");
         assert!(output.status.success(), "{name}: {output:?}");
         let text = String::from_utf8_lossy(&output.stdout)

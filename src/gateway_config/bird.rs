@@ -116,7 +116,11 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, number: &str, out: &mut String) 
     } else if matches!(speaker, Speaker::Address(_)) {
         writeln!(out, "  connect retry time {};", sheet.retry())?;
     }
-    writeln!(out, "  hold time {}; keepalive time {};", timers.hold.seconds(), timers.keepalive.max(1))?;
+    match timers.hold.seconds() {
+        // A keepalive time must be from 1 to the hold time.
+        0 => writeln!(out, "  hold time 0;  # no hold timer, no KEEPALIVEs")?,
+        hold => writeln!(out, "  hold time {hold}; keepalive time {};", timers.keepalive)?,
+    }
     writeln!(out, "  error wait time 1, 2;  # the default of 60, 300 locks a returning speaker out after an error")?;
     writeln!(out, "  graceful restart aware;")?;
     writeln!(out, "  long lived graceful restart aware;")?;
@@ -127,7 +131,9 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, number: &str, out: &mut String) 
             writeln!(out, "    extended next hop;")?;
         }
         writeln!(out, "    import filter fingerpost{};", filter.digit())?;
-        writeln!(out, "    import limit {} action block;", filter.limit)?;
+        if let Some(limit) = filter.limit {
+            writeln!(out, "    import limit {limit} action block;")?;
+        }
         writeln!(out, "    export none;\n  }};")?;
     }
     writeln!(out, "}}")

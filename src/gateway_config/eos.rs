@@ -77,5 +77,5 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, peer: &str, out: &mut String) ->
     }
     writeln!(out, "   neighbor {peer} timers {} {}", timers.keepalive, timers.hold.seconds())?;
     // Of all families together; the default is 12,000.
-    writeln!(out, "   neighbor {peer} maximum-routes {}", sheet.total())
+    sheet.total().map_or(Ok(()), |total| writeln!(out, "   neighbor {peer} maximum-routes {total}"))
 }

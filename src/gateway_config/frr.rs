@@ -54,7 +54,9 @@ pub(super) fn lines(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
                     writeln!(out, "  neighbor {peer} route-map FINGERPOST{digit} in")?;
                     writeln!(out, "  neighbor {peer} route-map {NONE} out")?;
                     // The session ends above it, and comes back after the minutes.
-                    writeln!(out, "  neighbor {peer} maximum-prefix {} 90 restart 1", filter.limit)?;
+                    if let Some(limit) = filter.limit {
+                        writeln!(out, "  neighbor {peer} maximum-prefix {limit} 90 restart 1")?;
+                    }
                 }
             }
         }

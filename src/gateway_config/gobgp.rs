@@ -145,8 +145,10 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, number: usize, out: &mut String)
         writeln!(out, "    [{at}.afi-safis.mp-graceful-restart.config]\n      enabled = true")?;
         writeln!(out, "    [{at}.afi-safis.long-lived-graceful-restart.config]\n      enabled = true")?;
         writeln!(out, "      restart-time = {LLGR_SECONDS}")?;
-        writeln!(out, "    [{at}.afi-safis.prefix-limit.config]\n      max-prefixes = {}", filter.limit)?;
-        writeln!(out, "      shutdown-threshold-pct = 90")?;
+        if let Some(limit) = filter.limit {
+            writeln!(out, "    [{at}.afi-safis.prefix-limit.config]\n      max-prefixes = {limit}")?;
+            writeln!(out, "      shutdown-threshold-pct = 90")?;
+        }
     }
     if let Speaker::Range(range) = speaker {
         writeln!(out, "\n[[dynamic-neighbors]]\n  [dynamic-neighbors.config]\n    prefix = \"{range}\"")?;

@@ -48,7 +48,11 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     }
     for filter in &sheet.filters {
         let family = inet(filter.family);
-        writeln!(out, "{group} family {family} unicast prefix-limit maximum {}", filter.limit)?;
+        let Some(limit) = filter.limit else {
+            writeln!(out, "{group} family {family} unicast")?;
+            continue;
+        };
+        writeln!(out, "{group} family {family} unicast prefix-limit maximum {limit}")?;
         writeln!(out, "{group} family {family} unicast prefix-limit teardown 90 idle-timeout 1")?;
     }
     if sheet.has_extended_next_hop() {

@@ -61,7 +61,9 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, out: &mut String) -> fmt::Result
         writeln!(out, "    address-family {family} unicast")?;
         writeln!(out, "      route-map FINGERPOST{} in", filter.digit())?;
         writeln!(out, "      route-map {NONE} out")?;
-        writeln!(out, "      maximum-prefix {} 90 restart 1", filter.limit)?;
+        if let Some(limit) = filter.limit {
+            writeln!(out, "      maximum-prefix {limit} 90 restart 1")?;
+        }
     }
     Ok(())
 }

@@ -44,8 +44,14 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
         let what = if sheet.filter(family).is_some() { what } else { "none" };
         writeln!(out, "\tannounce {name} {what}")?;
     }
-    writeln!(out, "\texport none\n\tholdtime {}", timers.hold.seconds())?;
-    writeln!(out, "\tmax-prefix {} restart 1  # of all families together", sheet.total())?;
+    writeln!(out, "\texport none")?;
+    match timers.hold.seconds() {
+        0 => writeln!(out, "\t# It cannot offer hold time 0, and takes Fingerpost's: no hold timer, no KEEPALIVEs.")?,
+        hold => writeln!(out, "\tholdtime {hold}")?,
+    }
+    if let Some(total) = sheet.total() {
+        writeln!(out, "\tmax-prefix {total} restart 1  # of all families together")?;
+    }
     if let Some(hops) = sheet.hops() {
         writeln!(out, "\tmultihop {hops}")?;
     }

@@ -5,6 +5,7 @@ use fingerpost_core::model::{Asn, Family, Prefix};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use thiserror::Error;
 
@@ -80,8 +81,9 @@ pub(super) struct Filter<'a> {
     pub(super) prefixes: Vec<&'a FencePrefix>,
     /// Ranges, those of IPv6 last, which IPv4 routes have only by RFC 8950; empty: no route can pass.
     pub(super) next_hops: Vec<Prefix>,
-    /// More prefixes than this are not meant to come.
-    pub(super) limit: u32,
+    /// More prefixes than this are not meant to come. None: the fence has no range of the family, so none can pass, and
+    /// the platforms have no limit of 0.
+    pub(super) limit: Option<NonZeroU32>,
 }
 
 impl<'a> Sheet<'a> {
@@ -166,8 +168,9 @@ impl<'a> Sheet<'a> {
     }
 
     /// Prefixes of all families, for platforms that count them together.
-    pub(super) fn total(&self) -> u32 {
-        self.filters.iter().fold(0, |sum, filter| sum.saturating_add(filter.limit))
+    pub(super) fn total(&self) -> Option<NonZeroU32> {
+        let limits = self.filters.iter().filter_map(|filter| filter.limit);
+        limits.reduce(|sum, limit| sum.saturating_add(limit.get()))
     }
 
     /// The ranges of pods that are to be discarded where no host owns an address, each once. A host discards nothing: it has
@@ -191,7 +194,7 @@ impl<'a> Filter<'a> {
         // Above what we send at most, so that the gateway's limit is never what stops us.
         let limit =
             gateway.max_prefix[family].map_or_else(|| limit(&prefixes), |cap| cap.saturating_add((cap / 4).max(10)));
-        Filter { family, prefixes, next_hops, limit }
+        Filter { family, prefixes, next_hops, limit: NonZeroU32::new(limit) }
     }
 
     /// Whether nothing of this family can pass the fence.

@@ -131,6 +131,33 @@ fn the_gateways_limit_is_above_ours() {
 }
 
 #[test]
+fn a_family_that_the_fence_lacks_has_no_limit() {
+    let config = changed("    - { within: \"fd00:10:244::/48\", lengths: 56-64 }\n", "");
+    for (platform, words) in [
+        (Platform::Bird, "import limit "),
+        (Platform::Frr, " maximum-prefix "),
+        (Platform::Gobgp, "max-prefixes = "),
+        (Platform::Junos, " maximum "),
+        (Platform::Nxos, " maximum-prefix "),
+    ] {
+        let text = print(&config, "multihop", Some(platform), &[]).unwrap();
+        let limits: Vec<_> = text.split(words).skip(1).map(|rest| rest.split([' ', '\n']).next().unwrap()).collect();
+        assert_eq!(limits, ["8177"], "{platform:?}: {text}");
+    }
+}
+
+#[test]
+fn hold_time_0_is_said_as_the_platform_can() {
+    let config = changed("hold: 9s", "hold: 0s");
+    let text = |platform| print(&config, "ibgp", Some(platform), &[]).unwrap();
+    let bird = text(Platform::Bird);
+    assert!(bird.contains("  hold time 0;") && !bird.contains("keepalive time"), "{bird}");
+    let openbgpd = text(Platform::Openbgpd);
+    assert!(!openbgpd.contains("\tholdtime") && openbgpd.contains("\t# It cannot offer hold time 0"), "{openbgpd}");
+    assert!(text(Platform::Frr).contains(" timers 0 0\n"));
+}
+
+#[test]
 fn the_platform_of_the_configuration_stands_in_for_the_flag() {
     for platform in written() {
         let config = changed("ebgp: {", &format!("ebgp: {{ platform: {},", platform.name()));
