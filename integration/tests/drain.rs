@@ -14,6 +14,8 @@ const NEEDS: [Need; 5] = [Need::Root, Need::Tools, Need::Bird, Need::Frr, Need::
 const BOUND: Duration = Duration::from_secs(20);
 /// As BIRD shows 65535:0.
 const GRACEFUL_SHUTDOWN: &str = "(65535,0)";
+/// As BIRD shows a route that any other is better than.
+const LAST_CHOICE: &str = "BGP.local_pref: 0\n";
 
 /// Only the drained gateway hears of it, over the session that stands; at the end both drop the routes, although graceful
 /// restart was agreed on.
@@ -36,12 +38,14 @@ fn c12_a_drain_goes_out_on_the_standing_session_and_a_decommissioning_flushes() 
     }
     let sessions = [bird.await_session(), frr.await_session()];
     let (monitor, updates) = (frr.watch_routes(), frr.updates());
-    assert!(!bird.diagnosis().contains(GRACEFUL_SHUTDOWN));
+    assert!(![GRACEFUL_SHUTDOWN, LAST_CHOICE].iter().any(|text| bird.diagnosis().contains(text)));
 
     fingerpost.reload(&drained);
     wait::until_true("the community at the drained gateway", BOUND, || bird.diagnosis().contains(GRACEFUL_SHUTDOWN));
+    assert!(bird.diagnosis().contains(LAST_CHOICE), "the gateway's filter honours it");
     fingerpost.reload(&plain);
     wait::until_true("the end of the drain", BOUND, || !bird.diagnosis().contains(GRACEFUL_SHUTDOWN));
+    assert!(!bird.diagnosis().contains(LAST_CHOICE), "the gateway prefers them as before");
     // FRR counts its sessions; the moment it gives with that is rounded, now up and now down.
     let counted = |session: &str| session.split(' ').next().map(str::to_owned);
     assert_eq!(bird.await_session(), sessions[0], "the session is the same one");

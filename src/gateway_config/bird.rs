@@ -80,7 +80,9 @@ fn filter_of(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, "  # Nothing of this family can pass the fence.")?;
     } else {
         writeln!(out, "  if net ~ [ {} ]", prefixes.join(", "))?;
-        writeln!(out, "    && ( {} ) then accept;", next_hops.join(" || "))?;
+        writeln!(out, "    && ( {} ) then {{", next_hops.join(" || "))?;
+        writeln!(out, "    if (65535, 0) ~ bgp_community then bgp_local_pref = 0;  # drained (RFC 8326)")?;
+        writeln!(out, "    accept;\n  }}")?;
     }
     writeln!(out, "  reject;\n}}")
 }

@@ -16,12 +16,22 @@ pub(super) struct Dialect {
     /// `match ipv6 next-hop` looks at IPv4 routes too. FRR does so at IPv6 routes alone, and an IPv4 route with an IPv6 next
     /// hop has 0.0.0.0 for `match ip next-hop`.
     pub(super) compares_all_next_hops: bool,
+    /// How community lists begin, where route maps must make a drained speaker's routes the last choice (RFC 8326).
+    pub(super) community_list: Option<&'static str>,
 }
+
+/// The list of GRACEFUL_SHUTDOWN.
+const DRAINED: &str = "FINGERPOST-DRAINED";
 
 /// The name of the route map that lets nothing pass.
 pub(super) const NONE: &str = "FINGERPOST-NONE";
 
 impl Dialect {
+    /// The community list that the filters refer to, where they do.
+    pub(super) fn drained(&self, out: &mut String) -> fmt::Result {
+        self.community_list.map_or(Ok(()), |start| writeln!(out, "{start} {DRAINED} permit 65535:0"))
+    }
+
     /// The route map `FINGERPOST4` or `FINGERPOST6`, with its lists.
     pub(super) fn filter(&self, filter: &Filter<'_>, out: &mut String) -> fmt::Result {
         let (word, digit, indent) = (ip(filter.family), filter.digit(), self.indent);
@@ -55,10 +65,15 @@ impl Dialect {
             }
         }
         for (n, (next_hop, hosts)) in (1..).zip(entries) {
-            writeln!(out, "route-map {map} permit {}", n * 10)?;
-            writeln!(out, "{indent}match {word} address prefix-list FINGERPOST-PODS{digit}")?;
-            writeln!(out, "{indent}match {next_hop} next-hop prefix-list FINGERPOST-{hosts}")?;
-            self.exit(out)?;
+            for drained in [true, false].into_iter().skip(usize::from(self.community_list.is_none())) {
+                writeln!(out, "route-map {map} permit {}", if drained { n * 10 - 5 } else { n * 10 })?;
+                writeln!(out, "{indent}match {word} address prefix-list FINGERPOST-PODS{digit}")?;
+                writeln!(out, "{indent}match {next_hop} next-hop prefix-list FINGERPOST-{hosts}")?;
+                if drained {
+                    writeln!(out, "{indent}match community {DRAINED}\n{indent}set local-preference 0")?;
+                }
+                self.exit(out)?;
+            }
         }
         Ok(())
     }

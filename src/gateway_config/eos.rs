@@ -6,7 +6,9 @@ use super::{opening, untested};
 use fingerpost_core::model::Family;
 use std::fmt::{self, Write};
 
-const EOS: Dialect = Dialect { indent: "   ", nests_lists: true, exits: false, compares_all_next_hops: true };
+// It lowers the preference of a drained speaker's routes by itself, after the route map.
+const EOS: Dialect =
+    Dialect { indent: "   ", nests_lists: true, exits: false, compares_all_next_hops: true, community_list: None };
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "!", "EOS", out)?;

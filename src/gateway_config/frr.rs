@@ -6,7 +6,10 @@ use super::{opening, redirects};
 use fingerpost_core::model::Family;
 use std::fmt::{self, Write};
 
-const FRR: Dialect = Dialect { indent: " ", nests_lists: false, exits: true, compares_all_next_hops: false };
+const FRR: Dialect =
+    Dialect { indent: " ", nests_lists: false, exits: true, compares_all_next_hops: false, community_list: None };
+/// FRR lowers the preference of a drained speaker's routes by itself where that is of another AS.
+const FRR_INTERNAL: Dialect = Dialect { community_list: Some("bgp community-list standard"), ..FRR };
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "!", "FRR (tried with 8.4.4)", out)?;
@@ -28,8 +31,10 @@ pub(super) fn lines(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     for range in discards {
         writeln!(out, "{} route {range} blackhole 254", ip(range.family()))?;
     }
+    let dialect = if sheet.is_external() { FRR } else { FRR_INTERNAL };
+    dialect.drained(out)?;
     for filter in &sheet.filters {
-        FRR.filter(filter, out)?;
+        dialect.filter(filter, out)?;
     }
     FRR.shut(NONE, out)?;
     writeln!(out, "router bgp {}", sheet.gateway.asn)?;

@@ -56,7 +56,10 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
             writeln!(out, "    masklength-range = \"{low}..{high}\"")?;
         }
     }
+    writeln!(out, "\n[[defined-sets.bgp-defined-sets.community-sets]]\n  community-set-name = \"fingerpost-drained\"")?;
+    writeln!(out, "  community-list = [\"65535:0\"]")?;
     writeln!(out, "\n[[policy-definitions]]\n  name = \"fingerpost\"")?;
+    drained(out)?;
     for filter in open {
         statement(filter, out)?;
     }
@@ -64,6 +67,17 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
         session(sheet, *speaker, n + 1, out)?;
     }
     Ok(())
+}
+
+/// A drained speaker's routes are the last choice (RFC 8326). It decides nothing: the statements after it do.
+fn drained(out: &mut String) -> fmt::Result {
+    let at = "policy-definitions.statements";
+    writeln!(out, "  # To GoBGP a local preference of 0 means none.")?;
+    writeln!(out, "  [[{at}]]\n    name = \"fingerpost-drained\"")?;
+    writeln!(out, "    [{at}.conditions.match-neighbor-set]\n      neighbor-set = \"fingerpost\"")?;
+    writeln!(out, "    [{at}.conditions.bgp-conditions.match-community-set]")?;
+    writeln!(out, "      community-set = \"fingerpost-drained\"")?;
+    writeln!(out, "    [{at}.actions.bgp-actions]\n      set-local-pref = 1")
 }
 
 /// What the file cannot say to 4.x.

@@ -6,7 +6,13 @@ use super::{opening, untested};
 use fingerpost_core::model::Family;
 use std::fmt::{self, Write};
 
-const NXOS: Dialect = Dialect { indent: "  ", nests_lists: false, exits: false, compares_all_next_hops: true };
+const NXOS: Dialect = Dialect {
+    indent: "  ",
+    nests_lists: false,
+    exits: false,
+    compares_all_next_hops: true,
+    community_list: Some("ip community-list standard"),
+};
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     opening(sheet, "!", "NX-OS", out)?;
@@ -24,6 +30,7 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
     for range in sheet.discards() {
         writeln!(out, "{} route {range} Null0 254", ip(range.family()))?;
     }
+    NXOS.drained(out)?;
     for filter in &sheet.filters {
         NXOS.filter(filter, out)?;
     }

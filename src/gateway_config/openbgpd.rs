@@ -83,5 +83,6 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
             writeln!(out, "allow from group \"fingerpost\" prefix {} prefixlen {lengths}", range.within)?;
         }
     }
-    Ok(())
+    writeln!(out, "# A drained speaker's routes are the last choice (RFC 8326).")?;
+    writeln!(out, "match from group \"fingerpost\" community GRACEFUL_SHUTDOWN set localpref 0")
 }
