@@ -39,6 +39,8 @@ pub(super) struct Lab {
     /// Up to here every store's writes are known to the engine and to all gateways.
     pub(super) settled: Vec<Rev>,
     pub(super) closed_as_slow: usize,
+    /// What was said last of how many routes a cap holds back, by gateway and family, on the session that stands.
+    capped: BTreeMap<(String, Family), usize>,
     /// Lots of claims that were said not to be announced: when, and the records' keys.
     pub(super) not_announced: Vec<(Time, Vec<bytes::Bytes>)>,
 }
@@ -70,6 +72,7 @@ impl Lab {
             effects,
             settled: vec![Rev(0); SOURCES.into()],
             closed_as_slow: 0,
+            capped: BTreeMap::new(),
             not_announced: Vec::new(),
         };
         lab.carry_out();
@@ -143,6 +146,7 @@ impl Lab {
         let (number, id) = (SessionNumber(self.sessions), n as u32);
         let families = PerFamily { ipv4: Some(encoding(id)), ipv6: Some(encoding(id)) };
         let up = SessionUp { number, families, enhanced_refresh: id != 0, address: address(id) };
+        self.capped.retain(|(name, _), _| *name != self.settings.gateways[n].name);
         let peer = &mut self.peers[n];
         peer.gateway.restart();
         peer.queue.clear();
@@ -226,7 +230,8 @@ impl Lab {
                 Effect::NotAnnounced(first, _) => {
                     self.not_announced.push((self.now, first.into_iter().map(|(_, key)| key).collect()));
                 }
-                Effect::Note(..) | Effect::Capped(..) => {}
+                Effect::Capped(gateway, family, withheld) => _ = self.capped.insert((gateway, family), withheld),
+                Effect::Note(..) => {}
             }
         }
     }
@@ -278,6 +283,12 @@ impl Lab {
             }
         }
         assert!(!self.work());
+        for row in self.engine.gateway_rows() {
+            for (family, withheld) in row.withheld.iter() {
+                let said = self.capped.get(&(row.name.clone(), family)).is_some_and(|withheld| *withheld > 0);
+                assert_eq!(said, *withheld > 0, "what is said of {}'s cap", row.name);
+            }
+        }
         // Everybody is looked at anew, and nobody was forgotten.
         self.engine.reconfigure(self.settings.clone());
         assert!(!self.work());

@@ -4,7 +4,7 @@ use super::super::Input;
 use super::lab::Lab;
 use super::settings::{addresses, prefix};
 use super::store::Host;
-use crate::model::{Family, GatewayId};
+use crate::model::{Family, GatewayId, Prefix};
 use crate::source::FaultKind;
 use crate::testing::Heard;
 use crate::view::Stamp;
@@ -204,6 +204,26 @@ fn p5_routes_that_wait_for_room_are_told_when_the_end_of_a_bracket_makes_it() {
     lab.settle();
     assert_eq!(lab.peers[1].gateway.routes(), lab.expected(1));
     lab.check_at_rest();
+}
+
+#[test]
+fn c57_that_a_cap_begins_or_ceases_to_hold_routes_back_is_said() {
+    let mut lab = at_rest();
+    let more = |more: Option<Prefix>| {
+        let subnets = host(1, &[0, 1, 2]).subnets.into_iter().chain(more).collect();
+        Host { subnets, ..host(1, &[]) }
+    };
+    let one_more = "10.244.9.0/24".parse().ok();
+    // The last one raises the cap, and no route is another.
+    for (limit, record, withheld) in [(3, one_more, 1), (3, None, 0), (3, one_more, 1), (4, one_more, 0)] {
+        lab.settings.gateways[1].max_prefix.ipv4 = Some(limit);
+        lab.engine.reconfigure(lab.settings.clone());
+        lab.put(0, 1, more(record));
+        lab.settle();
+        let row = lab.engine.gateway_rows().into_iter().find(|row| row.id == GatewayId(1));
+        assert_eq!(row.unwrap().withheld.ipv4, withheld);
+        lab.check_at_rest();
+    }
 }
 
 #[test]
