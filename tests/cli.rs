@@ -170,3 +170,41 @@ fn run_warns_of_too_few_descriptors_for_its_gateways() {
     let (_running, said) = started("-n 64");
     assert!(said.contains("may open 64 descriptors") && said.contains("LimitNOFILE=88"), "{said}");
 }
+
+/// Runs it in this directory.
+fn run_in(directory: &Path) -> Running {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+    command.args(["run", "--config", "config.yaml"]).current_dir(directory).stderr(Stdio::piped());
+    Running(command.spawn().unwrap())
+}
+
+/// What it says up to its start, or its end.
+fn said(running: &mut Running) -> String {
+    let mut said = String::new();
+    for line in BufReader::new(running.0.stderr.as_mut().unwrap()).lines() {
+        said += &line.unwrap();
+        said.push('\n');
+        if said.contains(" started") {
+            break;
+        }
+    }
+    said
+}
+
+#[test]
+fn a_second_process_with_the_same_state_dir_ends_and_one_after_a_killed_one_starts() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = format!("{}state_dir: state\n", block(&page(), "yaml"));
+    fs::write(directory.path().join("config.yaml"), config).unwrap();
+    let mut first = run_in(directory.path());
+    assert!(said(&mut first).contains(" started"));
+    let mut second = run_in(directory.path());
+    let refused = said(&mut second);
+    assert!(refused.contains(&format!("another Fingerpost (pid {}) uses state_dir ", first.0.id())), "{refused}");
+    assert_eq!(second.0.wait().unwrap().code(), Some(1));
+    // As a supervisor restarts one that was killed: the next one may come before it is gone.
+    first.0.kill().unwrap();
+    let mut third = run_in(directory.path());
+    let started = said(&mut third);
+    assert!(started.contains(" started"), "{started}");
+}

@@ -5,6 +5,7 @@
 //!    ▲ polled, SIGHUP             └── http looks at both
 //! ```
 
+mod lock;
 mod reload;
 mod service;
 mod settings;
@@ -17,6 +18,7 @@ use crate::config::Config;
 use crate::limits;
 use crate::telemetry::{self, Telemetry};
 use anyhow::Context;
+use lock::Lock;
 use reload::{ConfigFile, Follower, Reload};
 use std::path::Path;
 use std::time::Duration;
@@ -32,6 +34,7 @@ const LAST_WAIT: Duration = Duration::from_millis(100);
 pub fn run(path: &Path) -> anyhow::Result<()> {
     let (file, config) = ConfigFile::load(path)?;
     let telemetry = telemetry::init(config.log)?;
+    let _lock = Lock::take(config.state_dir.as_deref(), lock::PATIENCE)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
     let done = runtime.block_on(serve(file, config, &telemetry));
