@@ -47,8 +47,7 @@ async fn ends(end: impl FnOnce(Service) -> Pin<Box<dyn Future<Output = ()>>>) {
     for again in again {
         assert_eq!(again.await.unwrap(), Some(io::ErrorKind::ConnectionRefused), "a gateway was let in at the end");
     }
-    let order = closed.0.lock().unwrap().clone();
-    assert_eq!(order, [What::Listener, What::Session, What::Session, What::Session, What::Session]);
+    assert_eq!(closed.0.lock().unwrap().first(), Some(&What::Listener), "a session was ended before the listener");
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
