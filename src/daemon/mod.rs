@@ -5,6 +5,7 @@
 //!    ▲ polled, SIGHUP             └── http looks at both
 //! ```
 
+mod listen;
 mod lock;
 mod reload;
 mod service;

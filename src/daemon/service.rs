@@ -1,12 +1,13 @@
 //! Everything that runs, made from a configuration. The daemon and the demonstration both start one.
 
+use super::listen;
 use super::settings::{self, GatewayNumbers};
 use super::state::RestartMarker;
 use super::transport;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{self, EngineHandle, Orders};
-use crate::http::{self, Shared};
+use crate::http::Shared;
 use crate::speaker::{GatewayReport, Net, Speaker};
 use fingerpost_core::bgp::neighbour::State;
 use std::collections::hash_map::RandomState;
@@ -15,11 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
-use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
-
-/// Between two attempts to listen where the address cannot be had or the listener has failed.
-const LISTEN_AGAIN: Duration = Duration::from_secs(5);
 
 /// A running service.
 pub struct Service {
@@ -61,17 +58,21 @@ impl Service {
         let on_up = Arc::new(move || marker.write());
         let mut speaker = Speaker::new(clock, net, engine.clone(), restarting, seed, on_up);
         speaker.reconfigure(settings::speaker(&config, &mut numbers)).await;
+        let listeners = speaker.listeners();
+        listeners.want(&config.router.listen);
         let speaker = Arc::new(Mutex::new(speaker));
-        let listen = AbortOnDropHandle::new(tokio::spawn(listen(Arc::clone(&speaker), config.router.listen.clone())));
+        let listen = listen::gateways(Arc::clone(&speaker), listeners.clone(), config.router.listen.clone());
+        let listen = AbortOnDropHandle::new(tokio::spawn(listen));
         let config_loaded = Arc::new(AtomicBool::new(true));
         let shared = Shared {
             clock,
             engine: engine.clone(),
             speaker: Arc::clone(&speaker),
+            listeners,
             config_loaded: Arc::clone(&config_loaded),
         };
         let http =
-            AbortOnDropHandle::new(tokio::spawn(serve_http(config.http.as_ref().map(|http| http.listen), shared)));
+            AbortOnDropHandle::new(tokio::spawn(listen::http(config.http.as_ref().map(|http| http.listen), shared)));
         tracing::info!(
             sources = config.sources.len(),
             gateways = config.gateways.len(),
@@ -195,47 +196,4 @@ fn fixed_parts(before: &Config, after: &Config) -> Vec<&'static str> {
         ("log.format", before.log.format != after.log.format),
     ];
     parts.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect()
-}
-
-/// Listens for gateways on every address. Ends only where one of them ends, which it never should.
-async fn listen(speaker: Arc<Mutex<Speaker>>, addresses: Vec<std::net::SocketAddr>) {
-    let mut all: JoinSet<()> = addresses.into_iter().map(|address| listen_on(Arc::clone(&speaker), address)).collect();
-    if all.join_next().await.is_none() {
-        std::future::pending().await
-    }
-}
-
-/// An address that cannot be had is tried again, a listener that has failed is opened again, and everything else goes on.
-async fn listen_on(speaker: Arc<Mutex<Speaker>>, address: std::net::SocketAddr) {
-    loop {
-        let opened = speaker.lock().await.listen(address);
-        match opened {
-            Ok(listener) => {
-                tracing::info!(%address, "listening for gateways");
-                listener.ended().await;
-                tracing::error!(%address, "the listener's task has failed: opening it again");
-            }
-            Err(error) => tracing::error!(
-                "router.listen: cannot listen on {address}: {error}: free it or name another; trying again"
-            ),
-        }
-        tokio::time::sleep(LISTEN_AGAIN).await;
-    }
-}
-
-/// Serves HTTP, if that is configured.
-async fn serve_http(address: Option<std::net::SocketAddr>, shared: Shared) {
-    let Some(address) = address else { return std::future::pending().await };
-    loop {
-        match tokio::net::TcpListener::bind(address).await {
-            Ok(listener) => {
-                tracing::info!(%address, "serving HTTP");
-                http::serve(listener, shared.clone()).await;
-            }
-            Err(error) => tracing::error!(
-                "http.listen: cannot listen on {address}: {error}: free it or name another; trying again"
-            ),
-        }
-        tokio::time::sleep(LISTEN_AGAIN).await;
-    }
 }

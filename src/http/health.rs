@@ -1,11 +1,13 @@
 //! `/livez` and `/readyz`, in the form of the Kubernetes API server's.
 //!
-//! Alive: the engine answers. Ready: besides, every source was read completely once in this process. A source lost later
-//! does not count, since its routes stay (P2), nor does a session that is down: both have metrics and alerts, and a replica
-//! taken out of service because of them would help nobody.
+//! Alive: the engine answers. Ready: besides, every source was read completely once in this process, and every address of
+//! `router.listen` at which gateways wait that are not dialled can be connected to. A source lost later does not count, since
+//! its routes stay (P2), nor does a session that is down: both have metrics and alerts, and a replica taken out of service
+//! because of them would help nobody.
 
 use super::seen::reason;
 use super::{Problem, Shared};
+use crate::speaker::ListenerReport;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +20,8 @@ use std::fmt::Write;
 struct Check {
     name: String,
     wrong: Option<String>,
+    /// What is not as it should be, and does not count.
+    note: Option<String>,
 }
 
 /// 200 while the engine answers.
@@ -29,7 +33,11 @@ pub(super) async fn livez(State(shared): State<Shared>, RawQuery(query): RawQuer
 /// 200 while the engine answers, once every source was read completely.
 pub(super) async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
     let checks = match shared.look(Engine::source_rows).await {
-        Ok(rows) => std::iter::once(of_engine(None)).chain(rows.iter().map(of_source)).collect(),
+        Ok(rows) => {
+            let listeners = shared.listeners.report();
+            let sources = rows.iter().map(of_source);
+            std::iter::once(of_engine(None)).chain(sources).chain(listeners.iter().map(of_listener)).collect()
+        }
         Err(problem) => vec![of_engine(Some(problem))],
     };
     answer("readyz", &checks, is_verbose(query.as_deref()))
@@ -41,7 +49,8 @@ fn is_verbose(query: Option<&str>) -> bool {
 }
 
 fn of_engine(problem: Option<Problem>) -> Check {
-    Check { name: "engine".into(), wrong: problem.map(|problem| format!("{}: {}", problem.error, problem.hint)) }
+    let wrong = problem.map(|problem| format!("{}: {}", problem.error, problem.hint));
+    Check { name: "engine".into(), wrong, note: None }
 }
 
 fn of_source(row: &SourceRow) -> Check {
@@ -50,7 +59,13 @@ fn of_source(row: &SourceRow) -> Check {
         (_, Some(reason)) => format!("lost before it was taken in: {}", reason.message),
         (_, None) => "its first list is being taken in: wait".into(),
     };
-    Check { name: format!("source/{}", row.name), wrong: (!row.complete).then(why) }
+    Check { name: format!("source/{}", row.name), wrong: (!row.complete).then(why), note: None }
+}
+
+/// Gateways that are dialled are told everything without it.
+fn of_listener(ListenerReport { address, wrong, is_waited_at }: &ListenerReport) -> Check {
+    let (wrong, note) = if *is_waited_at { (wrong.clone(), None) } else { (None, wrong.clone()) };
+    Check { name: format!("listener/{address}"), wrong, note }
 }
 
 fn answer(endpoint: &str, checks: &[Check], verbose: bool) -> Response {
@@ -62,11 +77,12 @@ fn answer(endpoint: &str, checks: &[Check], verbose: bool) -> Response {
 
 fn lines(endpoint: &str, checks: &[Check], well: bool) -> String {
     let mut text = String::new();
-    for Check { name, wrong } in checks {
+    for Check { name, wrong, note } in checks {
         // Writing to a String cannot fail.
-        let _ = match wrong {
-            None => writeln!(text, "[+]{name} ok"),
-            Some(why) => writeln!(text, "[-]{name} failed: {}", one_line(why)),
+        let _ = match (wrong, note) {
+            (None, None) => writeln!(text, "[+]{name} ok"),
+            (None, Some(note)) => writeln!(text, "[+]{name} ok: no gateway needs it, but {}", one_line(note)),
+            (Some(why), _) => writeln!(text, "[-]{name} failed: {}", one_line(why)),
         };
     }
     let _ = writeln!(text, "{endpoint} check {}", if well { "passed" } else { "failed" });
@@ -80,7 +96,8 @@ fn one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Check, is_verbose, lines, of_source};
+    use super::{Check, is_verbose, lines, of_listener, of_source};
+    use crate::speaker::ListenerReport;
     use fingerpost_core::engine::SourceRow;
     use fingerpost_core::model::{SourceId, Time};
     use fingerpost_core::source::sync::{Counts, Seen, Why};
@@ -120,10 +137,24 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_counts_where_gateways_wait_that_are_not_dialled() {
+        let address = "192.0.2.1:179".parse().unwrap();
+        let line = |wrong: Option<&str>, is_waited_at| {
+            let check = of_listener(&ListenerReport { address, wrong: wrong.map(str::to_owned), is_waited_at });
+            let well = check.wrong.is_none();
+            (well, lines("readyz", &[check], well).lines().next().unwrap_or_default().to_owned())
+        };
+        let name = "listener/192.0.2.1:179";
+        assert_eq!(line(None, true), (true, format!("[+]{name} ok")));
+        assert_eq!(line(Some("taken"), true), (false, format!("[-]{name} failed: taken")));
+        assert_eq!(line(Some("taken"), false), (true, format!("[+]{name} ok: no gateway needs it, but taken")));
+    }
+
+    #[test]
     fn what_a_server_says_stays_on_its_line() {
         let checks = [
-            Check { name: "engine".into(), wrong: None },
-            Check { name: "source/prod".into(), wrong: Some("no\n[+]source/prod ok\u{1b}[31m".into()) },
+            Check { name: "engine".into(), wrong: None, note: None },
+            Check { name: "source/prod".into(), wrong: Some("no\n[+]source/prod ok\u{1b}[31m".into()), note: None },
         ];
         assert_eq!(
             lines("readyz", &checks, false),

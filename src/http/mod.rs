@@ -26,7 +26,7 @@ mod sources;
 
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
-use crate::speaker::{GatewayReport, RangeReport, Speaker};
+use crate::speaker::{GatewayReport, Listeners, RangeReport, Speaker};
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -56,6 +56,8 @@ pub struct Shared {
     pub engine: EngineHandle,
     /// For sessions.
     pub speaker: Arc<Mutex<Speaker>>,
+    /// Where gateways can connect.
+    pub listeners: Listeners,
     /// Whether the configuration on disk is the one in force.
     pub config_loaded: Arc<AtomicBool>,
 }

@@ -1,6 +1,7 @@
 //! Connections that gateways open.
 
 use super::gateway::Command;
+use super::listeners::Listeners;
 use super::net::{Accept, Incoming, Net, Target};
 use super::password::Password;
 use crate::config::Secret;
@@ -76,11 +77,17 @@ impl Expected {
 pub struct Listener(AbortOnDropHandle<()>);
 
 impl Listener {
-    pub(super) fn open(net: &dyn Net, address: SocketAddr, expected: &Expected) -> io::Result<Self> {
+    pub(super) fn open(
+        net: &dyn Net,
+        address: SocketAddr,
+        expected: &Expected,
+        listeners: &Listeners,
+    ) -> io::Result<Self> {
         if expected.0.borrow().closed {
             return Err(io::Error::other("the sessions are being ended"));
         }
-        let listening = Listening { address, listener: net.listen(address)?, roll: expected.0.subscribe() };
+        let listener = net.listen(address)?;
+        let listening = Listening { address, listener, listeners: listeners.clone(), roll: expected.0.subscribe() };
         Ok(Listener(AbortOnDropHandle::new(tokio::spawn(listening.run()))))
     }
 
@@ -95,6 +102,7 @@ struct Listening {
     address: SocketAddr,
     /// Closed before `roll` is dropped, on which [`Expected::close`] waits.
     listener: Box<dyn Accept>,
+    listeners: Listeners,
     roll: watch::Receiver<Roll>,
 }
 
@@ -137,8 +145,7 @@ impl Listening {
         // Closed before any OPEN: a stranger learns nothing and costs nothing.
         let address = peer.ip().to_canonical();
         let Some(Entry { target, password, commands }) = self.roll.borrow().find(address).cloned() else {
-            tracing::debug!(peer = %peer, "connection from an address that is no gateway's: closed");
-            return;
+            return self.listeners.stranger(address);
         };
         let Ok(key) = password.key() else {
             tracing::debug!(peer = %peer, "connection from a gateway whose password cannot be used: closed");

@@ -19,6 +19,7 @@ mod chatter;
 mod gateway;
 mod guarded;
 mod listener;
+mod listeners;
 mod net;
 mod password;
 mod range;
@@ -30,6 +31,7 @@ mod writer;
 
 pub use gateway::GatewayReport;
 pub use listener::Listener;
+pub use listeners::{ListenerReport, Listeners};
 pub use net::{Accept, Incoming, Later, Net, Stream, Target, Tcp};
 pub use range::RangeReport;
 pub use roster::{GatewayConfig, Speaker};

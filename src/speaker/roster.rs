@@ -2,6 +2,7 @@
 
 use super::gateway::{self, Command, GatewayReport, Parts};
 use super::listener::{Entry, Expected, Listener, Roll};
+use super::listeners::{Listeners, WaitedFor};
 use super::net::{Net, Target};
 use super::password::Password;
 use super::range::{self, RangeParts, RangeReport};
@@ -52,6 +53,7 @@ pub struct Speaker {
     net: Arc<dyn Net>,
     engine: EngineHandle,
     expected: Expected,
+    listeners: Listeners,
     restarting: bool,
     seed: u64,
     on_up: Arc<dyn Fn() + Send + Sync>,
@@ -83,14 +85,19 @@ impl Speaker {
         seed: u64,
         on_up: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
-        let (expected, running) = (Expected::default(), HashMap::new());
+        let (expected, listeners, running) = (Expected::default(), Listeners::default(), HashMap::new());
         let md5_drops = (Md5Drops::now(), Instant::now());
-        Speaker { clock, net, engine, expected, restarting, seed, on_up, running, reading: None, md5_drops }
+        Speaker { clock, net, engine, expected, listeners, restarting, seed, on_up, running, reading: None, md5_drops }
     }
 
     /// Listens for gateways.
     pub fn listen(&self, address: SocketAddr) -> io::Result<Listener> {
-        Listener::open(&*self.net, address, &self.expected)
+        Listener::open(&*self.net, address, &self.expected, &self.listeners)
+    }
+
+    /// What is known of the listeners; its owner says where it listens.
+    pub fn listeners(&self) -> Listeners {
+        self.listeners.clone()
     }
 
     /// Takes the gateways as they are configured now. Sessions whose parameters did not change are not touched; where they
@@ -130,8 +137,14 @@ impl Speaker {
     fn expect(&self) {
         let mut running: Vec<&Running> = self.running.values().collect();
         running.sort_by_key(|running| (running.config.neighbour.passive, std::cmp::Reverse(running.config.id)));
-        let mut roll = Roll::default();
+        let (mut roll, mut waited_for) = (Roll::default(), WaitedFor::default());
         for running in running {
+            if running.config.range.is_some() || running.config.neighbour.passive {
+                match running.config.target.address {
+                    SocketAddr::V4(_) => waited_for.ipv4 = true,
+                    SocketAddr::V6(_) => waited_for.ipv6 = true,
+                }
+            }
             let (target, password) = (running.config.target.clone(), running.password.clone());
             let address = target.address.ip();
             let entry = Entry { target, password, commands: running.commands.clone() };
@@ -141,6 +154,7 @@ impl Speaker {
             }
         }
         roll.ranges.sort_by_key(|(within, _)| std::cmp::Reverse(within.length()));
+        self.listeners.set_waited_for(waited_for);
         self.expected.replace(roll);
     }
 

@@ -75,6 +75,10 @@ metrics! {
         "How many gateways may come from the range at a time.";
     RANGE_REFUSED COUNTER "fingerpost_range_refused_connections_total" ["gateway"]
         "Connections that were closed because the range had as many gateways as it may have.";
+    LISTENER_UP GAUGE "fingerpost_listener_up" ["address"]
+        "1 while gateways can connect to this address of router.listen, 0 while it cannot be listened on.";
+    UNKNOWN_PEERS COUNTER "fingerpost_unknown_peer_connections_total" []
+        "Connections that were closed because they came from an address that is no gateway's.";
     TCP_MD5_DROPPED COUNTER "fingerpost_tcp_md5_dropped_segments_total" ["kind"]
         "Segments that the kernel dropped for their TCP MD5 signature, of every socket of the machine (or network namespace).";
 }

@@ -48,6 +48,7 @@ pub(super) async fn scrape(State(shared): State<Shared>) -> Result<Response, Pro
     table::fill(&mut sheet, &rows, &now);
     session::fill(&mut sheet, &reports, &now);
     session::ranges(&mut sheet, &ranges, &reports);
+    session::listeners(&mut sheet, &shared.listeners);
     let build = crate::cli::build();
     sheet.put(&catalogue::BUILD_INFO, [build.version, build.commit.unwrap_or("unknown")], 1.0);
     let loaded = shared.config_loaded.load(Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use super::catalogue as metric;
 use super::sheet::Sheet;
 use super::{Now, number, size, truth};
-use crate::speaker::{GatewayReport, Md5Drops, RangeReport};
+use crate::speaker::{GatewayReport, Listeners, Md5Drops, RangeReport};
 use fingerpost_core::bgp::neighbour::State;
 
 /// Every state, for the zeros.
@@ -29,6 +29,13 @@ pub(super) fn ranges(sheet: &mut Sheet, ranges: &[RangeReport], reports: &[Gatew
         sheet.put(&metric::RANGE_LIMIT, [name], size(*limit));
         sheet.put(&metric::RANGE_REFUSED, [name], number(*refused));
     }
+}
+
+pub(super) fn listeners(sheet: &mut Sheet, listeners: &Listeners) {
+    for listener in listeners.report() {
+        sheet.put(&metric::LISTENER_UP, [listener.address.to_string().as_str()], truth(listener.wrong.is_none()));
+    }
+    sheet.put(&metric::UNKNOWN_PEERS, [], number(listeners.strangers()));
 }
 
 /// A gateway whose task does not answer has no session that anybody knows of: down, and in no state.
