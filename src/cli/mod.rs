@@ -76,7 +76,7 @@ pub struct GatewayOptions {
     /// What the gateway runs, where its platform does not say
     #[arg(long, value_enum, value_name = "PLATFORM")]
     pub platform: Option<Platform>,
-    /// The address that the gateway sees us at, for each replica; a subnet for the gateway's dynamic neighbours
+    /// The address that the gateway sees Fingerpost at, each where it has several; a subnet for dynamic neighbours
     #[arg(long = "speaker", value_name = "ADDRESS")]
     pub speakers: Vec<Speaker>,
 }

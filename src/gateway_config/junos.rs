@@ -72,10 +72,7 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
             }
             (Speaker::Range(range), None) => writeln!(out, "{group} allow {range}")?,
             (Speaker::Range(range), Some(_)) => {
-                writeln!(
-                    out,
-                    "# No dynamic neighbours in {range}: Junos signs none. Name the address of each replica."
-                )?;
+                writeln!(out, "# No dynamic neighbours in {range}: Junos signs none. Give --speaker an address.")?;
             }
         }
     }

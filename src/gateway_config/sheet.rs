@@ -19,9 +19,9 @@ pub(super) const LLGR_SECONDS: u32 = 600;
 /// Where Fingerpost's connections come from, as the gateway sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Speaker {
-    /// One replica.
+    /// One address.
     Address(IpAddr),
-    /// Replicas anywhere in a subnet: the gateway's dynamic neighbours.
+    /// Anywhere in a subnet: the gateway's dynamic neighbours.
     Range(Prefix),
 }
 
@@ -37,15 +37,15 @@ pub enum Unprintable {
         known: Vec<String>,
     },
     /// A host of a range connects to us, and nobody connects to all of a subnet.
-    #[error("{0} are hosts that connect to us: give --speaker the address of each replica, no subnet")]
+    #[error("{0} are hosts that connect to us: give --speaker an address, no subnet")]
     HostsConnect(String),
     /// Neither configuration nor command line say what it runs.
     #[error("nothing says what the gateway runs: add --platform, or set its platform in the configuration")]
     NoPlatform,
     /// Neither configuration nor command line say where we come from.
     #[error(
-        "nothing says which address the gateway sees us at: add --speaker ADDRESS (for each replica; ADDRESS/LENGTH for \
-         a gateway's dynamic neighbours), or set its source_address in the configuration"
+        "nothing says which address the gateway sees us at: add --speaker ADDRESS (or ADDRESS/LENGTH, for a \
+         gateway's dynamic neighbours), or set its source_address in the configuration"
     )]
     NoSpeaker,
     /// A session has two ends of one family.

@@ -196,7 +196,7 @@ fn a_host_that_peers_in_connects_and_discards_nothing() {
     // Its own default route leads to hosts in other subnets.
     assert!(bird.contains("dest != RTD_UNREACHABLE"), "{bird}");
     let subnet = print(&config, "hosts", Some(Platform::Bird), &speakers(&["10.0.3.0/24"])).unwrap_err().to_string();
-    assert_eq!(subnet, "hosts are hosts that connect to us: give --speaker the address of each replica, no subnet");
+    assert_eq!(subnet, "hosts are hosts that connect to us: give --speaker an address, no subnet");
     let other = print(&config, "hosts", Some(Platform::Bird), &speakers(&["fd00:3::10"])).unwrap_err().to_string();
     assert_eq!(other, "the gateway's address 10.168.8.0/24 cannot be reached from fd00:3::10: the families differ");
 }
