@@ -119,5 +119,13 @@ fn redirects(sheet: &Sheet<'_>, sign: &str, out: &mut String) -> fmt::Result {
     }
     let switches = ["all", "default"].map(|which| format!("net.ipv4.conf.{which}.send_redirects=0"));
     writeln!(out, "{sign} Redirects off: sysctl -w {}", switches.join(" "))?;
-    writeln!(out, "{sign} (IPv6 has no such switch: nft add rule inet filter output icmpv6 type nd-redirect drop)")
+    writeln!(out, "{sign} IPv6 has no such switch. With nftables, and in what loads its rules at boot:")?;
+    for command in [
+        "nft add table inet fingerpost",
+        "nft add chain inet fingerpost output '{ type filter hook output priority 0; }'",
+        "nft add rule inet fingerpost output icmpv6 type nd-redirect drop",
+    ] {
+        writeln!(out, "{sign}   {command}")?;
+    }
+    Ok(())
 }
