@@ -14,6 +14,8 @@ pub enum Mark {
     LongLivedStale,
     /// About to go: community `GRACEFUL_SHUTDOWN` (RFC 8326).
     GracefulShutdown,
+    /// Any other path is better: local preference 0, or 1 where 0 means none.
+    LastChoice,
 }
 
 /// A path to a prefix.

@@ -153,8 +153,8 @@ pub(crate) const FEATURES: &[Feature] = &[
     Feature {
         word: "drain",
         title: "drain",
-        claim: "`drain` by a reload: every route gets GRACEFUL_SHUTDOWN, and loses it again; none is lost, the session stays. \
-                Decommissioned, Fingerpost sends 6/2 with a text and the routes go (FRR names the code alone, ExaBGP cannot \
+        claim: "`drain` by a reload: every route gets GRACEFUL_SHUTDOWN and, but for ExaBGP, becomes the last choice, and back; none \
+                is lost, the session stays. Decommissioned, Fingerpost sends 6/2 with a text and the routes go (FRR names the code alone, ExaBGP cannot \
                 decode it, the others repeat the text)",
         is_busy: false,
         check: ends::drain,

@@ -115,6 +115,9 @@ fn parse(text: &str) -> Rib {
             // An IPv6 next hop may be followed by its link-local address.
             path.via.extend(via.split_whitespace().next().and_then(|via| via.parse::<IpAddr>().ok()));
         }
+        if field == "BGP.local_pref: 0" {
+            path.marks.insert(Mark::LastChoice);
+        }
         if let Some(communities) = field.strip_prefix("BGP.community: ") {
             let known = [("(65535,0)", Mark::GracefulShutdown), ("(65535,6)", Mark::LongLivedStale)];
             path.marks.extend(known.iter().filter(|(text, _)| communities.contains(text)).map(|(_, mark)| *mark));
@@ -130,7 +133,7 @@ mod tests {
     const TABLE: &str = "BIRD 2.0.12 ready.\nTable master4:\n\
         10.244.1.0/24        unicast [fingerpost 18:55:01.123] * (100) [AS64513i]\n\
         \tvia 10.168.0.11 on vlan168\n\tType: BGP univ\n\tBGP.origin: IGP\n\tBGP.as_path: 64513\n\
-        \tBGP.next_hop: 10.168.0.11\n\tBGP.local_pref: 100\n\tBGP.community: (64512,1) (65535,0)\n\n\
+        \tBGP.next_hop: 10.168.0.11\n\tBGP.local_pref: 0\n\tBGP.community: (64512,1) (65535,0)\n\n\
         Table master6:\n\
         fd00:10:244:1::/64   unicast [fingerpost 18:55:01.123] * (100) [AS64513i]\n\
         \tvia fd00:10:168::11 on vlan168\n\tBGP.next_hop: fd00:10:168::11 fe80::1\n";
@@ -140,7 +143,7 @@ mod tests {
         let rib = parse(TABLE);
         assert_eq!(rib.len(), 2);
         assert!(rib["10.244.1.0/24"].via.iter().eq(&["10.168.0.11".parse::<IpAddr>().unwrap()]));
-        assert!(rib["10.244.1.0/24"].marks.iter().eq(&[Mark::GracefulShutdown]));
+        assert!(rib["10.244.1.0/24"].marks.iter().eq(&[Mark::GracefulShutdown, Mark::LastChoice]));
         assert!(rib["fd00:10:244:1::/64"].via.iter().eq(&["fd00:10:168::11".parse::<IpAddr>().unwrap()]));
         assert!(rib["fd00:10:244:1::/64"].marks.is_empty());
     }

@@ -145,6 +145,9 @@ fn add_routes(rib: &mut Rib, text: &str, mark: Option<Mark>) {
             if path["stale"] == true {
                 entry.marks.insert(Mark::Stale);
             }
+            if path["locPrf"] == 0 {
+                entry.marks.insert(Mark::LastChoice);
+            }
             let next_hops = path["nexthops"].as_array().into_iter().flatten();
             let global = next_hops.filter(|next_hop| next_hop["scope"] != "link-local");
             entry.via.extend(global.filter_map(|next_hop| next_hop["ip"].as_str()?.parse::<IpAddr>().ok()));

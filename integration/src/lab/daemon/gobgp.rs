@@ -14,8 +14,9 @@ use crate::lab::rib::{Mark, Rib};
 use crate::lab::route::is_pod_subnet;
 
 const BOUND: Duration = Duration::from_secs(20);
-/// Path attributes by their numbers: NEXT_HOP, COMMUNITIES, MP_REACH_NLRI.
+/// Path attributes by their numbers: NEXT_HOP, LOCAL_PREF, COMMUNITIES, MP_REACH_NLRI.
 const NEXT_HOP: u64 = 3;
+const LOCAL_PREF: u64 = 5;
 const COMMUNITIES: u64 = 8;
 const MP_REACH_NLRI: u64 = 14;
 /// `SessionState` of its API.
@@ -142,6 +143,9 @@ fn add_routes(rib: &mut Rib, text: &str) {
                     Some(NEXT_HOP | MP_REACH_NLRI) => {
                         let via = attribute["nexthop"].as_str().and_then(|via| via.parse::<IpAddr>().ok());
                         entry.via.extend(via);
+                    }
+                    Some(LOCAL_PREF) if attribute["value"] == 1 => {
+                        entry.marks.insert(Mark::LastChoice);
                     }
                     Some(COMMUNITIES) => {
                         let numbers =

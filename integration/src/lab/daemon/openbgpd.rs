@@ -85,6 +85,9 @@ fn parse(text: &str) -> Rib {
         if route["stale"] == true {
             entry.marks.insert(Mark::Stale);
         }
+        if route["localpref"] == 0 {
+            entry.marks.insert(Mark::LastChoice);
+        }
         for community in route["communities"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             entry.marks.extend(match community {
                 "GRACEFUL_SHUTDOWN" => Some(Mark::GracefulShutdown),
