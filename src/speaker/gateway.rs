@@ -7,11 +7,11 @@ use super::password::Password;
 use super::range::RangeReport;
 use super::socket::md5::Md5Drops;
 use super::standing::Standing;
+use super::unreachable;
 use super::writer::{Control, Writer};
 use crate::clock::Clock;
 use crate::config::Secret;
 use crate::engine::{EngineHandle, ToSession};
-use crate::limits;
 use bytes::{Bytes, BytesMut};
 use fingerpost_core::bgp::neighbour::{
     Agreed, ConnectionId, Effect, End, Input, Neighbour, State, Status, Stop, UpdateError,
@@ -213,7 +213,7 @@ impl Gateway {
                             let id = self.connect(stream);
                             self.input(Input::Connected(id));
                         }
-                        Err(error) => self.input(Input::ConnectFailed(limits::explained(&error))),
+                        Err(error) => self.input(Input::ConnectFailed(unreachable::why(&self.target, &error))),
                     }
                 }
                 () = async { match self.leaves { Leaves::At(at) => sleep_until(at).await, _ => std::future::pending().await } } => {

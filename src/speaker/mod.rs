@@ -27,6 +27,7 @@ mod revival;
 mod roster;
 mod socket;
 mod standing;
+mod unreachable;
 mod writer;
 
 pub use gateway::GatewayReport;
