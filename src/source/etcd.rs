@@ -63,7 +63,7 @@ pub fn spawn(
     orders: mpsc::UnboundedReceiver<Order>,
     reports: Reports,
 ) -> JoinHandle<()> {
-    tokio::spawn(run(Line::new(config), range, orders, reports))
+    tokio::spawn(run(Line::new(config, range.clone()), range, orders, reports))
 }
 
 async fn run(line: Line, range: KeyRange, mut orders: mpsc::UnboundedReceiver<Order>, reports: Reports) {

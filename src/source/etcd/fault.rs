@@ -1,7 +1,7 @@
 //! What went wrong with etcd, in words that say what, where, and what to do, and never a secret.
 
 use super::line::PING;
-use fingerpost_core::source::{Fault, FaultKind, Report};
+use fingerpost_core::source::{Fault, FaultKind, KeyRange, Report};
 use std::error::Error;
 use std::time::Duration;
 
@@ -25,6 +25,17 @@ impl Failure {
         }
     }
 
+    /// Says which keys were asked for, where permission to read them is lacking.
+    pub(super) fn of_range(mut self, range: &KeyRange) -> Self {
+        if let Failure::Fault(Fault { kind: FaultKind::Denied, message }) = &mut self
+            && message.ends_with(GRANT)
+        {
+            let keys = range.start.escape_ascii();
+            *message += &format!(" that begin with {keys}: etcdctl role grant-permission ROLE read --prefix {keys}");
+        }
+        self
+    }
+
     pub(super) fn report(self) -> Report {
         match self {
             Failure::Compacted => Report::Compacted,
@@ -36,6 +47,9 @@ impl Failure {
         }
     }
 }
+
+/// What lacks where permission is denied.
+const GRANT: &str = "grant the user's role read permission on all keys";
 
 /// An endpoint as messages show it: without what may stand before an `@`.
 pub(super) fn shown(endpoint: &str) -> String {
@@ -119,7 +133,7 @@ fn hint_for_message(message: &str) -> Option<(FaultKind, &'static str)> {
             "this etcd knows no users: remove user and password_file, or enable its authentication",
         ))
     } else if says("permission denied") {
-        Some((FaultKind::Denied, "grant the user's role read permission on the whole range of keys"))
+        Some((FaultKind::Denied, GRANT))
     } else if says("invalid auth token") || says("auth store is old") {
         Some((FaultKind::Denied, "logging in again"))
     } else if says("no leader") {
@@ -136,8 +150,13 @@ fn of_connection(endpoint: &str, error: &(dyn Error + 'static)) -> Failure {
     let mut cause = Some(error);
     while let Some(error) = cause {
         text = error.to_string();
-        tls |= ["certificate", "tls", "TLS", "alert"].iter().any(|word| text.contains(word));
+        tls |= ["certificate", "tls", "TLS", "alert", "corrupt message"].iter().any(|word| text.contains(word));
         cause = error.source();
+    }
+    if text.contains("handshake eof") || text.contains("corrupt message") {
+        let hint =
+            "does it speak TLS at all? If not, write http://; if it does, it may want a client certificate (cert, key)";
+        return failure(FaultKind::Tls, endpoint, &text, hint);
     }
     if tls {
         let hint = "check ca, cert, key and server_name against etcd's certificate";
@@ -185,4 +204,41 @@ pub(super) fn of_all(mut failures: Vec<Failure>) -> Failure {
         messages.push(fault.message);
     }
     Failure::Fault(Fault { kind, message: format!("no endpoint answers: {}", messages.join("; ")) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failure, canceled, of_connection};
+    use bytes::Bytes;
+    use fingerpost_core::source::{FaultKind, KeyRange};
+    use std::io;
+
+    const ENDPOINT: &str = "https://etcd:2379";
+
+    fn said(failure: Failure) -> (FaultKind, String) {
+        match failure {
+            Failure::Fault(fault) => (fault.kind, fault.message),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_server_without_tls_is_asked_whether_it_has_any() {
+        let (kind, message) = said(of_connection(ENDPOINT, &io::Error::other("tls handshake eof")));
+        assert_eq!(kind, FaultKind::Tls);
+        assert!(message.contains("does it speak TLS at all? If not, write http://"), "{message}");
+        let (_, message) = said(of_connection(ENDPOINT, &io::Error::other("invalid peer certificate: UnknownIssuer")));
+        assert!(message.contains("check ca"), "{message}");
+    }
+
+    #[test]
+    fn a_missing_permission_is_told_with_the_command_that_grants_it() {
+        let key = Bytes::from_static;
+        let range = KeyRange { start: key(b"/fingerpost/hosts/"), end: key(b"/fingerpost/hosts0") };
+        let (_, message) = said(canceled(ENDPOINT, "etcdserver: permission denied").of_range(&range));
+        let command = "etcdctl role grant-permission ROLE read --prefix /fingerpost/hosts/";
+        assert!(message.ends_with(command), "{message}");
+        let (_, other) = said(canceled(ENDPOINT, "etcdserver: user name is empty").of_range(&range));
+        assert!(!other.contains("etcdctl"), "{other}");
+    }
 }

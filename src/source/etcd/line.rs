@@ -4,6 +4,7 @@ use super::fault::{self, Failure};
 use super::{EtcdConfig, Tls};
 use crate::config::Secret;
 use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
+use fingerpost_core::source::KeyRange;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,6 +35,8 @@ pub(super) struct Line {
 
 struct Shared {
     config: EtcdConfig,
+    /// What is read.
+    range: KeyRange,
     state: Mutex<State>,
 }
 
@@ -45,8 +48,8 @@ struct State {
 }
 
 impl Line {
-    pub(super) fn new(config: EtcdConfig) -> Self {
-        Line { shared: Arc::new(Shared { config, state: Mutex::default() }), used: Arc::default() }
+    pub(super) fn new(config: EtcdConfig, range: KeyRange) -> Self {
+        Line { shared: Arc::new(Shared { config, range, state: Mutex::default() }), used: Arc::default() }
     }
 
     /// Another reader's way to the same etcd.
@@ -75,7 +78,7 @@ impl Line {
                 Err(failure) => Err(failure),
                 Ok(client) => match timeout(patience, request(&client)).await {
                     Err(_) => Err(fault::silent(&endpoint, patience)),
-                    Ok(Err(error)) => Err(fault::of_client(&endpoint, &error)),
+                    Ok(Err(error)) => Err(fault::of_client(&endpoint, &error).of_range(&self.shared.range)),
                     Ok(Ok(answer)) => Ok(answer),
                 },
             };
@@ -181,7 +184,8 @@ mod tests {
     async fn c34_an_endpoint_that_another_reader_has_left_is_not_stepped_back_onto() {
         // Nobody listens there: that a connection was tried is all it takes to have used an endpoint.
         let endpoints = vec!["http://127.0.0.1:1".to_owned(), "http://127.0.0.1:2".to_owned()];
-        let line = Line::new(EtcdConfig { endpoints, tls: None, auth: None });
+        let range = KeyRange { start: "a".into(), end: "b".into() };
+        let line = Line::new(EtcdConfig { endpoints, tls: None, auth: None }, range);
         let (watch, reconcile) = (line.another(), line.another());
         let (first, ..) = watch.client().await;
         let _ = reconcile.client().await;

@@ -29,13 +29,14 @@ pub(super) async fn watch(
     });
     let _ = match opened.await {
         Err(failure) => report(reports, attempt, failure.report()).await,
-        Ok((stream, endpoint)) => follow(stream, &endpoint, attempt, asked, reports).await,
+        Ok((stream, endpoint)) => follow(stream, &endpoint, range, attempt, asked, reports).await,
     };
 }
 
 async fn follow(
     stream: etcd_client::WatchStream,
     endpoint: &str,
+    range: &KeyRange,
     attempt: Attempt,
     mut asked: mpsc::Receiver<()>,
     reports: &Reports,
@@ -58,7 +59,7 @@ async fn follow(
         };
         match said {
             Ok(said) => report(reports, attempt, said).await?,
-            Err(failure) => return report(reports, attempt, failure.report()).await,
+            Err(failure) => return report(reports, attempt, failure.of_range(range).report()).await,
         }
     }
 }

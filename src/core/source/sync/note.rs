@@ -38,8 +38,8 @@ pub enum Note {
     /// Not known any more; what was known stays.
     #[error("lost, its routes stay: {0}")]
     Lost(Fault),
-    /// A further attempt failed, in another way than the one before.
-    #[error("still lost: {0}")]
+    /// An attempt failed, in another way than the one before if there was one.
+    #[error("cannot be read: {0}")]
     Failing(Fault),
     /// The first list was empty and is not believed.
     #[error(
