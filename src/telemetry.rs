@@ -1,7 +1,8 @@
 //! Logs, to stderr: text for people (coloured on a terminal) or one JSON object per line.
 //!
 //! The configured level holds for Fingerpost; its libraries speak from `warn` on. The environment variable
-//! `FINGERPOST_LOG` replaces both by tracing-subscriber's directives, such as `debug` or `warn,fingerpost=trace,h2=info`.
+//! `FINGERPOST_LOG` replaces it by another level, or all by tracing-subscriber's directives, such as
+//! `warn,fingerpost=trace,h2=info`.
 //!
 //! Lines wait for stderr in a queue of their own: a pipe that nobody reads must not hold up the engine. What does not fit
 //! is dropped and counted.
@@ -29,7 +30,7 @@ pub const VARIABLE: &str = "FINGERPOST_LOG";
 pub enum TelemetryError {
     /// The variable's text is no filter.
     #[error("{VARIABLE} cannot be used: {0}: write a level such as debug, or directives such as warn,fingerpost=debug")]
-    Directives(#[from] tracing_subscriber::filter::ParseError),
+    Directives(String),
     /// Something else logs in this process.
     #[error("logging has been set up before")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
@@ -148,7 +149,12 @@ where
 
 /// What the variable asks for.
 fn asked(directives: &str) -> Result<EnvFilter, TelemetryError> {
-    Ok(EnvFilter::try_new(directives)?)
+    let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+    // A level alone is ours: of the libraries nobody wants to read that much.
+    match levels.into_iter().find(|level| level.name().eq_ignore_ascii_case(directives.trim())) {
+        Some(level) => Ok(configured(level)),
+        None => EnvFilter::try_new(directives).map_err(|error| TelemetryError::Directives(error.to_string())),
+    }
 }
 
 fn configured(level: LogLevel) -> EnvFilter {
@@ -243,9 +249,12 @@ mod tests {
 
     #[test]
     fn the_variable_takes_levels_and_directives_and_refuses_nonsense() {
-        assert_eq!(asked("debug").unwrap().to_string(), "debug");
+        for bare in ["debug", " DEBUG "] {
+            assert_eq!(asked(bare).unwrap().to_string(), configured(LogLevel::Debug).to_string());
+        }
         assert_eq!(asked("warn,fingerpost=trace").unwrap().to_string(), "fingerpost=trace,warn");
-        let refused = asked("fingerpost=loud").unwrap_err().to_string();
+        let refused = format!("{:#}", anyhow::Error::from(asked("fingerpost=loud").unwrap_err()));
+        assert_eq!(refused.matches("expected one of").count(), 1, "{refused}");
         assert!(refused.starts_with("FINGERPOST_LOG cannot be used: "), "{refused}");
         assert!(refused.contains("write a level such as debug"), "{refused}");
     }
