@@ -166,6 +166,10 @@ impl<'a> Field<'a> {
 
     /// The value as a map from names of the user's to values.
     pub(super) fn named(&self, check: &mut Check) -> Option<Vec<(String, Field<'a>)>> {
+        if let Value::List(_) = &self.node.value {
+            check.fault(&self.path, "is a list where names belong", "write NAME: {…} for each, without the dash");
+            return None;
+        }
         let entries = self.map(check)?;
         repeated(&self.path, entries, check);
         let mut named = Vec::new();

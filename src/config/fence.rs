@@ -151,6 +151,13 @@ fn prefix(field: &Field<'_>, check: &mut Check) -> Option<FencePrefix> {
 pub(super) fn lengths(field: &Field<'_>, within: Option<Prefix>, check: &mut Check) -> Option<RangeInclusive<u8>> {
     let text = match &field.node.value {
         Value::Int(number) => number.to_string(),
+        Value::List(ends) => {
+            let ends: Vec<String> =
+                ends.iter().filter_map(|end| end.value.integer()).map(|end| end.to_string()).collect();
+            let range = if ends.len() == 2 { ends.join("-") } else { "one such as 20-28".into() };
+            check.fault(&field.path, "is a list where a range belongs", format!("write {range}"));
+            return None;
+        }
         _ => field.text(check)?.to_owned(),
     };
     let (low, high) = text.split_once('-').unwrap_or((&text, &text));

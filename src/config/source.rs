@@ -3,6 +3,7 @@
 use super::check::{Check, Field, Table};
 use super::endpoint;
 use super::keys::{self, Keys};
+use super::tree::Value;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -209,6 +210,12 @@ fn login(table: &Table<'_>, check: &mut Check) -> Option<Option<Login>> {
 }
 
 fn schema(field: &Field<'_>, check: &mut Check) -> Option<Schema> {
+    if let Value::Text(name) = &field.node.value
+        && keys::SCHEMA.built.contains(&name.as_str())
+    {
+        check.fault(&field.path, "is text where a map of keys belongs", format!("write {{ {name}: {{}} }}"));
+        return None;
+    }
     let table = field.table(&keys::SCHEMA, check)?;
     let prefix = |keys: &'static Keys, default: &'static str| {
         move |field: &Field<'_>, check: &mut Check| {
@@ -216,7 +223,18 @@ fn schema(field: &Field<'_>, check: &mut Check) -> Option<Schema> {
             table.or("prefix", default.to_owned(), check, self::prefix)
         }
     };
-    let native = table.get("native").map(|field| prefix(&keys::NATIVE, "/fingerpost")(&field, check));
+    let native = table.get("native").map(|field| {
+        let prefix = prefix(&keys::NATIVE, "/fingerpost")(&field, check)?;
+        if let Some(shorter) = prefix.strip_suffix("/hosts") {
+            let (path, keys) = (format!("{}.prefix", field.path), format!("{prefix}/hosts/HOST"));
+            check.warn(
+                &path,
+                format!("with it the keys are {keys}"),
+                format!("write {shorter:?} if they are {prefix}/HOST"),
+            );
+        }
+        Some(prefix)
+    });
     let flannel = table.get("flannel").map(|field| prefix(&keys::FLANNEL, "/coreos.com/network")(&field, check));
     match (native, flannel) {
         (Some(prefix), None) => Some(Schema::Native { prefix: prefix? }),
@@ -240,6 +258,10 @@ fn prefix(field: &Field<'_>, check: &mut Check) -> Option<String> {
     if text.is_empty() {
         check.fault(&field.path, "is only slashes", "write the keys' beginning, such as /fingerpost");
         return None;
+    }
+    if !text.starts_with('/') {
+        let message = format!("{} does not begin with a slash", super::scalar::quoted(text));
+        check.warn(&field.path, message, format!("write /{text} if the keys begin so"));
     }
     Some(text.to_owned())
 }

@@ -60,6 +60,13 @@ pub(super) struct Entry {
 }
 
 impl Value {
+    pub(super) fn integer(&self) -> Option<i128> {
+        match self {
+            Value::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
     /// What it is, for "expected …, found …".
     pub(super) fn kind(&self) -> &'static str {
         match self {
@@ -132,6 +139,7 @@ fn words<'a>(error: &serde_yaml::Error, text: &'a str) -> (&'a str, Option<&'sta
     const TOO_DEEP: (&str, Option<&str>) =
         ("is nested more than 16 deep", Some("a configuration is at most 8 deep: look at indentation and brackets"));
     match error {
+        _ if text.starts_with("tabs ") => (text, Some("indent with spaces")),
         Error::MultipleDocuments { .. } => ("has more than one document", Some("remove --- and what follows it")),
         Error::NullIntoString { .. } => ("has a key that is null", Some("put the key in quotes, or remove it")),
         Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => TOO_DEEP,

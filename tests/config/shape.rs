@@ -14,7 +14,7 @@ fn what_is_wrong_with_the_form_is_said_with_its_place() {
         "a tab indents",
         8,
         r#"	a: {}"#,
-        &[r#"8:2: not valid YAML: tabs disallowed within this context (block indentation)"#],
+        &[r#"8:2: not valid YAML: tabs disallowed within this context (block indentation): indent with spaces"#],
     );
     refuses(
         "an alias has no anchor",
@@ -216,4 +216,20 @@ fn nothing_reaches_the_terminal_raw() {
         assert!(said.contains(shown), "{said}");
         assert!(!said.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{said}");
     }
+}
+
+#[test]
+fn what_is_written_in_another_shape_is_told_how_to_write_it() {
+    refuses(
+        "gateways as a list",
+        8,
+        r#"  - { address: 10.168.0.1, asn: 64500, policy: all }"#,
+        &[r#"8:3: gateways: is a list where names belong: write NAME: {…} for each, without the dash"#],
+    );
+    refuses(
+        "lengths as a list",
+        5,
+        r#"  prefixes: [ { within: 10.244.0.0/16, lengths: [20, 28] } ]"#,
+        &[r#"5:49: fence.prefixes[0].lengths: is a list where a range belongs: write 20-28"#],
+    );
 }

@@ -38,6 +38,12 @@ fn a_wrong_source_is_refused() {
         ],
     );
     refuses(
+        "a schema as a word",
+        3,
+        r#"  prod: { etcd: { endpoints: ["http://127.0.0.1:2379"] }, schema: native }"#,
+        &[r#"3:67: sources.prod.schema: is text where a map of keys belongs: write { native: {} }"#],
+    );
+    refuses(
         "no schema",
         3,
         r#"  prod: { etcd: { endpoints: ["http://127.0.0.1:2379"] } }"#,

@@ -22,6 +22,22 @@ fn what_is_probably_not_meant_is_warned_of() {
         ],
     );
     warns(
+        "a prefix that no key begins with",
+        3,
+        r#"  prod: { etcd: { endpoints: ["http://127.0.0.1:2379"] }, schema: { native: { prefix: fingerpost } } }"#,
+        &[
+            r#"3:87: sources.prod.schema.native.prefix: "fingerpost" does not begin with a slash: write /fingerpost if the keys begin so"#,
+        ],
+    );
+    warns(
+        "a prefix with the part that is added to it",
+        3,
+        r#"  prod: { etcd: { endpoints: ["http://127.0.0.1:2379"] }, schema: { native: { prefix: /fingerpost/hosts } } }"#,
+        &[
+            r#"3:87: sources.prod.schema.native.prefix: with it the keys are /fingerpost/hosts/hosts/HOST: write "/fingerpost" if they are /fingerpost/hosts/HOST"#,
+        ],
+    );
+    warns(
         "nobody is told",
         8,
         r#"  {}"#,
