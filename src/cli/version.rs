@@ -22,7 +22,7 @@ pub enum Output {
 pub struct Build {
     /// The package's version.
     pub version: &'static str,
-    /// The commit, where the build was told it (the environment variable `FINGERPOST_COMMIT`).
+    /// The commit, where the build was told it (the environment variable `FINGERPOST_COMMIT`) or the sources are a git clone.
     pub commit: Option<&'static str>,
     /// Cargo features, sorted.
     pub features: Vec<&'static str>,
