@@ -119,7 +119,14 @@ fn version_is_text_or_json() {
     assert_eq!(done.status.code(), Some(0));
     let out = text(&done.stdout);
     assert!(out.starts_with(concat!("{\"version\":\"", env!("CARGO_PKG_VERSION"), "\",\"commit\":")), "{out}");
-    assert!(text(&fingerpost("", &["version"]).stdout).starts_with("fingerpost "));
+    let version = text(&fingerpost("", &["version"]).stdout);
+    assert!(version.starts_with("fingerpost "));
+    // In a clone, where git may look at it.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let git = Command::new("git").args(["rev-parse", "HEAD"]).current_dir(root).output();
+    if root.join(".git").exists() && git.is_ok_and(|output| output.status.success()) {
+        assert!(!version.contains("commit   unknown"), "{version}");
+    }
 }
 
 /// A running `fingerpost run`, ended with the test.
@@ -207,4 +214,21 @@ fn a_second_process_with_the_same_state_dir_ends_and_one_after_a_killed_one_star
     let mut third = run_in(directory.path());
     let started = said(&mut third);
     assert!(started.contains(" started"), "{started}");
+}
+
+#[test]
+fn demo_says_what_is_wrong_with_its_etcd() {
+    let said = |url: &str| {
+        let done = fingerpost("", &["demo", "--etcd", url]);
+        assert_eq!(done.status.code(), Some(1));
+        text(&done.stderr)
+    };
+    let bare = said("127.0.0.1:2379");
+    assert!(bare.contains("write http://HOST:PORT"), "{bare}");
+    // Port 1 is nobody's.
+    let dead = said("http://127.0.0.1:1");
+    assert_eq!(
+        dead.trim_end(),
+        "fingerpost: no etcd answers at http://127.0.0.1:1: Connection refused (os error 111): is it running there?"
+    );
 }

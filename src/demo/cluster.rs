@@ -49,6 +49,16 @@ pub(super) fn expected(hosts: &Hosts) -> BTreeMap<Prefix, IpAddr> {
     routes.collect()
 }
 
+/// How long an etcd may take to answer.
+#[cfg(feature = "etcd")]
+const ANSWER: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What lies under it all says best what is wrong.
+#[cfg(feature = "etcd")]
+fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a dyn std::error::Error {
+    error.source().map_or(error, innermost)
+}
+
 /// Where the hosts are written.
 pub(super) enum Store {
     File(PathBuf),
@@ -68,10 +78,26 @@ impl Store {
     /// A prefix of its own in a real etcd.
     #[cfg(feature = "etcd")]
     pub(super) async fn etcd(url: &str) -> anyhow::Result<Self> {
-        use anyhow::Context;
-        let reach = || format!("cannot use the etcd at {url}: is it running, and is the address right?");
-        let mut client = etcd_client::Client::connect([url], None).await.with_context(reach)?;
-        client.status().await.with_context(reach)?;
+        if !url.starts_with("http://") {
+            anyhow::bail!("--etcd {url}: write http://HOST:PORT (the demonstration speaks no TLS)");
+        }
+        let reach = async {
+            let mut client = etcd_client::Client::connect([url], None).await?;
+            client.status().await.map(|_| client)
+        };
+        let client = match tokio::time::timeout(ANSWER, reach).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => {
+                let cause: &(dyn std::error::Error + 'static) = match &error {
+                    etcd_client::Error::GRpcStatus(status) => status,
+                    other => other,
+                };
+                anyhow::bail!("no etcd answers at {url}: {}: is it running there?", innermost(cause))
+            }
+            Err(_) => {
+                anyhow::bail!("no etcd answers at {url}: silent for {} s: is it running there?", ANSWER.as_secs())
+            }
+        };
         Ok(Store::Etcd {
             client: Box::new(client),
             url: url.to_owned(),
