@@ -160,7 +160,7 @@ impl Engine {
                 return (rows, Some(place));
             }
             let (slot, prefix) = (SlotId(place), slots.prefix(SlotId(place)));
-            if wanted(prefix) && !self.table.is_unclaimed(family, slot) {
+            if wanted(prefix) && !self.table.is_vacant(family, slot) {
                 rows.push(self.route_row(family, slot));
             }
         }
@@ -171,21 +171,21 @@ impl Engine {
     /// One prefix, if anybody claims it.
     pub fn route(&self, prefix: Prefix) -> Option<RouteRow> {
         let slot = self.table.slots(prefix.family()).find(prefix)?;
-        (!self.table.is_unclaimed(prefix.family(), slot)).then(|| self.route_row(prefix.family(), slot))
+        (!self.table.is_vacant(prefix.family(), slot)).then(|| self.route_row(prefix.family(), slot))
     }
 
     fn route_row(&self, family: Family, slot: SlotId) -> RouteRow {
-        let claims = self.table.claims(family, slot).map(|(held, standing)| {
-            let owner = self.table.owner(held.owner);
-            let source = self.source(held.source);
-            let record = source.and_then(|source| source.sync.record(held.record));
+        let claims = self.table.claims(family, slot).map(|(claim, standing)| {
+            let owner = self.table.owner(claim.owner);
+            let source = self.source(claim.source);
+            let record = source.and_then(|source| source.sync.record(claim.record));
             ClaimRow {
                 host: owner.host.to_string(),
                 next_hop: owner.next_hop,
                 source: source.map(|source| source.settings.name.clone()).unwrap_or_default(),
                 key: record.as_ref().map(|record| text(&record.key)).unwrap_or_default(),
                 revision: record.map_or(0, |record| record.modified.0),
-                readable: held.readable,
+                readable: claim.readable,
                 standing,
             }
         });

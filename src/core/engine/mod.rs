@@ -8,6 +8,7 @@
 //! It takes inputs and returns effects; the shell's engine thread feeds it. Inputs come before [`Engine::work`], and
 //! work hands out tails (changes) before slices of dumps, so that a change never waits behind a full table.
 
+mod command;
 mod look;
 mod outlets;
 mod settings;
@@ -15,6 +16,7 @@ mod settings;
 mod tests;
 mod views;
 
+pub use command::{Command, Holds};
 pub use look::{ClaimRow, GatewayRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
 pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
 pub use settings::{GatewaySettings, Settings, SourceSettings};
@@ -22,7 +24,7 @@ pub use settings::{GatewaySettings, Settings, SourceSettings};
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
 use crate::source::sync::{Note, Outcome, Sync};
 use crate::source::{Attempt, ClaimChange, Order, Report};
-use crate::table::{Loser, Losers, SlotId, Table};
+use crate::table::{ChangeKind, HoldReason, Loser, Losers, Settled, Table};
 use crate::view::{Chunk, Stamp};
 use bytes::Bytes;
 use outlets::{Outlets, Verified};
@@ -61,6 +63,8 @@ pub enum Effect {
     CloseSlow(GatewayId, SessionNumber),
     /// Log it.
     Note(SourceId, Note),
+    /// Log it: so many changes of this kind of a source are held from now on, for such a reason.
+    Held(SourceId, ChangeKind, usize, HoldReason),
     /// Log it: how many routes of this family the gateway of this name is not told now because of its cap; 0 again where none
     /// is.
     Capped(String, Family, usize),
@@ -85,11 +89,13 @@ pub struct Engine {
     stamp: Stamp,
     /// The [`Table::host_changes`] that the outlets know of.
     hosts_known: u64,
+    /// Since when nothing is changed, by order of a person.
+    frozen: Option<Time>,
     /// What the last tidying found.
     tidied: PerFamily<Tidied>,
     // Buffers, kept for their memory.
     outcome: Outcome,
-    changed: Vec<SlotId>,
+    settled: Settled,
     /// When claims that lost may be told again.
     tell_losers: Time,
 }
@@ -107,27 +113,28 @@ impl Engine {
         let priorities = settings.priorities();
         let mut engine = Engine {
             sources: Vec::new(),
-            table: Table::new(settings.fence.clone(), priorities),
+            table: Table::new(settings.fence.clone(), priorities, settings.guard.clone()),
             views: Views::default(),
             outlets: Outlets::default(),
             stamp: Stamp::Unstamped,
             hosts_known: 0,
+            frozen: None,
             tidied: PerFamily::default(),
             outcome: Outcome::default(),
-            changed: Vec::new(),
+            settled: Settled::default(),
             tell_losers: now,
         };
         for settings in &settings.sources {
             engine.start_source(now, settings.clone(), effects);
         }
-        engine.reconfigure(settings);
+        engine.reconfigure(now, settings, effects);
         engine
     }
 
     /// Takes another fence, other policies and gateways; only the difference goes out. The sources stay as they are.
-    pub fn reconfigure(&mut self, settings: Settings) {
-        self.table.reconfigure(settings.fence.clone(), settings.priorities());
-        self.settle();
+    pub fn reconfigure(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
+        self.table.reconfigure(settings.fence.clone(), settings.priorities(), settings.guard.clone());
+        self.settle(now, effects);
         self.views.reconfigure(&settings, &self.table);
         self.outlets.reconfigure(settings.gateways, &mut self.views, &self.table);
     }
@@ -140,7 +147,7 @@ impl Engine {
                 if let Some(source) = self.source_mut(id) {
                     source.sync.handle(now, attempt, report, &mut outcome);
                 }
-                self.apply(id, outcome, effects);
+                self.apply(now, id, outcome, effects);
                 self.tell_losers(now, effects);
             }
             Input::Joined(joined) => self.outlets.join(joined),
@@ -157,7 +164,8 @@ impl Engine {
     /// The moment at which [`Engine::on_deadline`] wants to be called.
     pub fn next_deadline(&self) -> Option<Time> {
         let losers = self.table.has_losers().then_some(self.tell_losers);
-        self.sources.iter().filter_map(|source| source.sync.next_deadline()).chain(losers).min()
+        let sources = self.sources.iter().filter_map(|source| source.sync.next_deadline());
+        sources.chain(losers).chain(self.table.next_deadline()).min()
     }
 
     /// Does what is due.
@@ -169,7 +177,11 @@ impl Engine {
             if source.sync.next_deadline().is_some_and(|at| at <= now) {
                 source.sync.on_deadline(now, &mut outcome);
             }
-            self.apply(id, outcome, effects);
+            self.apply(now, id, outcome, effects);
+        }
+        if self.table.next_deadline().is_some_and(|at| at <= now) {
+            self.table.on_deadline(now);
+            self.settle(now, effects);
         }
         self.tell_losers(now, effects);
     }
@@ -228,7 +240,7 @@ impl Engine {
         if let Some(source) = self.source_mut(id) {
             source.sync.start(now, &mut outcome);
         }
-        self.apply(id, outcome, effects);
+        self.apply(now, id, outcome, effects);
     }
 
     fn source_mut(&mut self, id: SourceId) -> Option<&mut Source> {
@@ -240,7 +252,7 @@ impl Engine {
     }
 
     /// Passes on what a source's state machine decided. The buffer comes back empty.
-    fn apply(&mut self, id: SourceId, mut outcome: Outcome, effects: &mut Vec<Effect>) {
+    fn apply(&mut self, now: Time, id: SourceId, mut outcome: Outcome, effects: &mut Vec<Effect>) {
         effects.extend(outcome.orders.drain(..).map(|order| Effect::Order(id, order)));
         effects.extend(outcome.notes.drain(..).map(|note| Effect::Note(id, note)));
         for change in outcome.changes.drain(..) {
@@ -249,8 +261,12 @@ impl Engine {
                 ClaimChange::Remove(key, proof) => self.table.remove(key, proof),
             }
         }
+        // Before what differed is settled: what is held only from now on is not proven by the list that says it.
+        if std::mem::take(&mut outcome.compared) {
+            self.table.confirm(now, id);
+        }
         self.outcome = outcome;
-        self.settle();
+        self.settle(now, effects);
     }
 
     /// Says which claims are not announced, now and then.
@@ -268,19 +284,24 @@ impl Engine {
 
     /// Decides what was touched. Between two slices of a list a prefix that moved from one record to another may be in
     /// neither, so nothing is decided before all are in; that also groups a whole first list by owner.
-    fn settle(&mut self) {
-        if self.is_releasing() {
+    fn settle(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.is_releasing() || self.frozen.is_some() {
             return;
         }
         // Before the routes of new hosts, and after those of hosts that are gone: then nothing has to be told again.
         self.follow_hosts();
-        for family in Family::ALL {
-            let mut changed = std::mem::take(&mut self.changed);
-            self.table.settle(family, &mut changed);
-            self.views.update(family, &changed, &self.table);
-            self.changed = changed;
+        let mut settled = std::mem::take(&mut self.settled);
+        self.table.settle(now, &mut settled);
+        for (family, changed) in settled.changed.iter() {
+            self.views.update(family, changed, &self.table);
         }
+        self.tell_held(&settled, effects);
+        self.table.sweep();
+        self.settled = settled;
         self.follow_hosts();
+        for source in self.sources.iter().filter(|source| source.sync.is_complete()) {
+            self.table.arm(source.settings.id);
+        }
     }
 
     fn follow_hosts(&mut self) {
@@ -288,6 +309,21 @@ impl Engine {
         if std::mem::replace(&mut self.hosts_known, changes) != changes {
             self.outlets.follow_hosts(&mut self.views, &self.table);
         }
+    }
+
+    /// Says what is held from now on, in a line for each source and kind.
+    fn tell_held(&self, settled: &Settled, effects: &mut Vec<Effect>) {
+        let mut waves: Vec<(SourceId, ChangeKind, usize, HoldReason)> = Vec::new();
+        for hold in settled.held.iter().filter_map(|&(family, slot)| self.table.hold(family, slot)) {
+            let same = |wave: &&mut (SourceId, ChangeKind, usize, HoldReason)| {
+                (wave.0, wave.1, wave.3) == (hold.source, hold.kind, hold.reason)
+            };
+            match waves.iter_mut().find(same) {
+                Some(wave) => wave.2 += 1,
+                None => waves.push((hold.source, hold.kind, 1, hold.reason)),
+            }
+        }
+        effects.extend(waves.into_iter().map(|(source, kind, count, why)| Effect::Held(source, kind, count, why)));
     }
 
     /// Frees what nobody needs any more, and gives up on gateways that cannot keep up.
@@ -308,13 +344,13 @@ impl Engine {
             dead.dedup();
             let blocked = self.outlets.block_freeing(family);
             dead.retain(|&slot| {
-                let unclaimed = self.table.is_unclaimed(family, slot);
-                if unclaimed && !blocked && self.views.has_passed(slot, &passed) {
+                let vacant = self.table.is_vacant(family, slot);
+                if vacant && !blocked && self.views.has_passed(slot, &passed) {
                     self.views.forget(family, slot);
                     self.table.free(family, slot);
                     return false;
                 }
-                unclaimed
+                vacant
             });
             let waiting = if blocked { usize::MAX } else { dead.len() };
             self.table.keep_dead(family, dead);

@@ -3,7 +3,7 @@
 use crate::model::{GatewayId, PerFamily, SourceId};
 use crate::policy::Policy;
 use crate::source::sync::SyncConfig;
-use crate::table::{Fence, Priorities};
+use crate::table::{Fence, GuardConfig, Priorities};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
 
@@ -44,6 +44,8 @@ pub struct Settings {
     pub sources: Vec<SourceSettings>,
     /// What may be announced at all.
     pub fence: Fence,
+    /// How much may change at once.
+    pub guard: GuardConfig,
     /// By name.
     pub policies: BTreeMap<String, Policy>,
     /// In any order.

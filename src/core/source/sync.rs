@@ -259,7 +259,8 @@ impl Sync {
     pub fn next_deadline(&self) -> Option<Time> {
         let timing = &self.config.timing;
         match &self.phase {
-            Phase::Idle | Phase::Following(_) => None,
+            Phase::Idle => None,
+            Phase::Following(_) => Some(self.reconcile_due),
             Phase::Listing(_) if self.config.follow == Follow::Relists => None,
             Phase::Listing(listing) => Some(listing.heard + timing.page),
             Phase::Recalling(recall) => Some(recall.heard + timing.page),
@@ -282,7 +283,9 @@ impl Sync {
         }
         let timing = self.config.timing;
         match &mut self.phase {
-            Phase::Idle | Phase::Following(_) => {}
+            Phase::Idle => {}
+            // An unchanged file is told again: that is a proof of what it lacks.
+            Phase::Following(_) => self.resume(now, false, out),
             Phase::Releasing(_) => self.release(now, SLICE, out),
             Phase::Waiting { elsewhere, .. } => {
                 let elsewhere = *elsewhere;

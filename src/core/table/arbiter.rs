@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 /// A claim as a slot keeps it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Held {
+pub struct SlotClaim {
     /// Whose record states it.
     pub source: SourceId,
     /// The record.
@@ -17,8 +17,8 @@ pub struct Held {
     pub created: u64,
     /// See [`Claim::readable`](crate::model::Claim::readable).
     pub readable: bool,
-    /// Refused by the fence: never wins.
-    pub fenced: bool,
+    /// Refused by the fence, or withdrawn by a person: never wins.
+    pub barred: bool,
     /// Whether it was told that it lost.
     pub told: bool,
 }
@@ -39,22 +39,22 @@ impl Priorities {
 /// number settle what is left. Ages of two sources cannot be compared, so each source first names its own best claim
 /// (comparing all with all would not be transitive); thus the order of arrival never matters (case 55).
 pub fn arbitrate<'a>(
-    claims: &[Held],
+    claims: &[SlotClaim],
     priorities: &Priorities,
     host: impl Fn(OwnerId) -> &'a HostName,
 ) -> Option<usize> {
-    let by_host = |a: &Held, b: &Held| host(b.owner).cmp(host(a.owner));
-    let within_source = |a: &Held, b: &Held| -> Ordering {
+    let by_host = |a: &SlotClaim, b: &SlotClaim| host(b.owner).cmp(host(a.owner));
+    let within_source = |a: &SlotClaim, b: &SlotClaim| -> Ordering {
         let age = b.created.cmp(&a.created);
         a.readable.cmp(&b.readable).then(age).then_with(|| by_host(a, b)).then(b.record.cmp(&a.record))
     };
-    let across_sources = |a: &Held, b: &Held| -> Ordering {
+    let across_sources = |a: &SlotClaim, b: &SlotClaim| -> Ordering {
         let priority = priorities.of(a.source).cmp(&priorities.of(b.source));
         a.readable.cmp(&b.readable).then(priority).then_with(|| by_host(a, b)).then(b.source.cmp(&a.source))
     };
     // One pass: thousands of records may claim one prefix by mistake.
-    let mut champions: Vec<(usize, &Held)> = Vec::new();
-    for (place, claim) in claims.iter().enumerate().filter(|(_, claim)| !claim.fenced) {
+    let mut champions: Vec<(usize, &SlotClaim)> = Vec::new();
+    for (place, claim) in claims.iter().enumerate().filter(|(_, claim)| !claim.barred) {
         match champions.iter_mut().find(|(_, champion)| champion.source == claim.source) {
             Some(champion) if within_source(claim, champion.1).is_gt() => *champion = (place, claim),
             Some(_) => {}

@@ -3,10 +3,16 @@
 //! Claims come and go one by one; [`Table::settle`] then decides the touched prefixes once each and says which routes
 //! changed. What changed is all that the views ever look at.
 
-use super::{Fence, Held, Losers, Owner, OwnerId, Owners, Priorities, Refusal, SlotId, Slots, WhyLost, arbitrate};
+use super::forced::Forced;
+use super::guard::{ChangeKind, Guard, GuardConfig, Hold};
+use super::slot_claims::Claims;
+use super::{Fence, Losers, Owner, OwnerId, Owners, Priorities, Refusal, SlotClaim, SlotId, Slots};
 use crate::model::{Claim, ClaimKey, Family, PerFamily, Prefix, RecordId, SourceId};
 use crate::source::sync::Absent;
 use std::net::IpAddr;
+
+mod settle;
+pub use settle::{Settled, Transition};
 
 /// The claim that owns a route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,76 +32,34 @@ pub enum Standing {
     Route,
     /// Another claim for the same prefix won.
     Shadowed,
+    /// It would be the route; the guard keeps that back.
+    Held(Hold),
     /// Outside the fence.
     Fenced(Refusal),
+    /// A person has withdrawn its prefix or its host.
+    Forced,
 }
 
-/// What a slot holds: nearly always one claim, so the first needs no allocation.
-#[derive(Default, Debug)]
-struct Claims {
-    first: Option<Held>,
-    more: Vec<Held>,
-}
-
-impl Claims {
-    fn iter(&self) -> impl Iterator<Item = &Held> {
-        self.first.iter().chain(&self.more)
-    }
-
-    fn iter_mut(&mut self) -> impl Iterator<Item = &mut Held> {
-        self.first.iter_mut().chain(&mut self.more)
-    }
-
-    /// The claim of this record, replaced; the old one is returned.
-    fn put(&mut self, held: Held) -> Option<Held> {
-        let same = |old: &Held| old.source == held.source && old.record == held.record;
-        if let Some(old) = self.iter_mut().find(|old| same(old)) {
-            return Some(std::mem::replace(old, held));
-        }
-        match self.first {
-            None => self.first = Some(held),
-            Some(_) => self.more.push(held),
-        }
-        None
-    }
-
-    fn take(&mut self, wanted: impl Fn(&Held) -> bool) -> Option<Held> {
-        if self.first.as_ref().is_some_and(&wanted) {
-            return std::mem::replace(&mut self.first, self.more.pop());
-        }
-        let place = self.more.iter().position(wanted)?;
-        Some(self.more.swap_remove(place))
-    }
-
-    /// False for nearly all, that the log costs nothing: one claim, which is admitted and was never told.
-    fn may_have_losers(&self) -> bool {
-        !self.more.is_empty() || self.first.as_ref().is_some_and(|held| held.fenced || held.told)
-    }
-
-    fn winner(&self, priorities: &Priorities, owners: &Owners) -> Option<Winner> {
-        let one;
-        let many;
-        let claims = match (self.first, self.more.is_empty()) {
-            (None, _) => return None,
-            (Some(first), true) => {
-                one = [first];
-                &one[..]
-            }
-            (Some(_), false) => {
-                many = self.iter().copied().collect::<Vec<_>>();
-                &many[..]
-            }
-        };
-        let host = |id: OwnerId| &owners.get(id).host;
-        let place = arbitrate(claims, priorities, host)?;
-        claims.get(place).map(|held| Winner { owner: held.owner, source: held.source, record: held.record })
-    }
+/// A change that the guard keeps back.
+#[derive(Clone, Copy, Debug)]
+pub struct HeldChange<'a> {
+    /// Whose route it is.
+    pub prefix: Prefix,
+    /// Its slot.
+    pub slot: SlotId,
+    /// Since when and why.
+    pub hold: &'a Hold,
+    /// Who is announced as its owner.
+    pub from: Option<&'a Owner>,
+    /// Who would be.
+    pub to: Option<&'a Owner>,
 }
 
 #[derive(Default, Debug)]
 struct FamilyTable {
     slots: Slots,
     claims: Vec<Claims>,
+    /// What is announced. Nobody may claim it any more, if the guard holds its withdrawal.
     winners: Vec<Option<Winner>>,
     /// How many winners there are.
     routes: usize,
@@ -115,7 +79,7 @@ impl FamilyTable {
     }
 }
 
-/// Claims, fence, arbiter: the routes.
+/// Claims, fence, arbiter, guard: the routes.
 #[derive(Default, Debug)]
 pub struct Table {
     families: PerFamily<FamilyTable>,
@@ -123,24 +87,29 @@ pub struct Table {
     fence: Fence,
     priorities: Priorities,
     losers: Losers,
+    guard: Guard,
+    forced: Forced,
+    /// How many routes each source has, by its number.
+    routes_of: Vec<usize>,
 }
 
 impl Table {
     /// A table without claims.
-    pub fn new(fence: Fence, priorities: Priorities) -> Self {
-        Table { fence, priorities, ..Table::default() }
+    pub fn new(fence: Fence, priorities: Priorities, guard: GuardConfig) -> Self {
+        Table { fence, priorities, guard: Guard::new(guard), ..Table::default() }
     }
 
     /// Takes a claim in, or what has become of it. The route changes at the next [`Table::settle`].
     pub fn upsert(&mut self, key: ClaimKey, claim: &Claim) {
-        let fenced = self.fence.admits(key.prefix, claim.next_hop).is_err();
+        let barred =
+            self.fence.admits(key.prefix, claim.next_hop).is_err() || self.forced.bars(key.prefix, &claim.host);
         let owner = self.owners.acquire(claim);
         let ClaimKey { source, record, prefix } = key;
-        let held =
-            Held { source, record, owner, created: claim.created, readable: claim.readable, fenced, told: false };
+        let claim =
+            SlotClaim { source, record, owner, created: claim.created, readable: claim.readable, barred, told: false };
         let family = &mut self.families[prefix.family()];
         let slot = family.slot(prefix);
-        if let Some(old) = family.claims[slot.index()].put(held) {
+        if let Some(old) = family.claims[slot.index()].put(claim) {
             self.owners.release(old.owner);
         }
         family.dirty.push(slot);
@@ -156,66 +125,38 @@ impl Table {
         family.dirty.push(slot);
     }
 
-    /// Takes another fence and other priorities; every claim is judged anew.
-    pub fn reconfigure(&mut self, fence: Fence, priorities: Priorities) {
+    /// Takes another fence, other priorities and limits; every claim is judged anew.
+    pub fn reconfigure(&mut self, fence: Fence, priorities: Priorities, guard: GuardConfig) {
+        self.guard.reconfigure(guard);
         if self.fence == fence && self.priorities == priorities {
             return;
         }
         self.fence = fence;
         self.priorities = priorities;
+        self.judge_again(|_, _| true);
+    }
+
+    /// Decides anew whether the claims for these prefixes by these owners may be announced.
+    fn judge_again(&mut self, wanted: impl Fn(Prefix, &Owner) -> bool) {
         for (_, family) in self.families.iter_mut() {
             for (n, claims) in family.claims.iter_mut().enumerate() {
                 let slot = SlotId(n as u32);
-                for held in claims.iter_mut() {
-                    let next_hop = self.owners.get(held.owner).next_hop;
-                    let fenced = self.fence.admits(family.slots.prefix(slot), next_hop).is_err();
-                    held.told &= held.fenced == fenced;
-                    held.fenced = fenced;
+                let prefix = family.slots.prefix(slot);
+                let mut touched = false;
+                for claim in claims.iter_mut() {
+                    let owner = self.owners.get(claim.owner);
+                    if wanted(prefix, owner) {
+                        let admitted = self.fence.admits(prefix, owner.next_hop).is_ok();
+                        let barred = !admitted || self.forced.bars(prefix, &owner.host);
+                        claim.told &= claim.barred == barred;
+                        claim.barred = barred;
+                        touched = true;
+                    }
                 }
-                if claims.first.is_some() {
+                if touched {
                     family.dirty.push(slot);
                 }
             }
-        }
-    }
-
-    /// Decides every touched prefix; `changed` gets the slots whose route is another than before, grouped by owner (so
-    /// that routes which share attributes leave together).
-    pub fn settle(&mut self, family: Family, changed: &mut Vec<SlotId>) {
-        changed.clear();
-        let FamilyTable { slots, claims, winners, routes, dirty, dead } = &mut self.families[family];
-        // Many records may claim one prefix: it is decided once.
-        dirty.sort_unstable();
-        dirty.dedup();
-        for slot in dirty.drain(..) {
-            let of_slot = &mut claims[slot.index()];
-            let winner = of_slot.winner(&self.priorities, &self.owners);
-            let before = std::mem::replace(&mut winners[slot.index()], winner);
-            if winner != before {
-                *routes = *routes + usize::from(winner.is_some()) - usize::from(before.is_some());
-                changed.push(slot);
-            }
-            if of_slot.may_have_losers() {
-                let (prefix, owners) = (slots.prefix(slot), &self.owners);
-                let why = |held: &Held| match (self.fence.admits(prefix, owners.get(held.owner).next_hop), winner) {
-                    (Err(refusal), _) => Some(WhyLost::Fenced(refusal)),
-                    (Ok(()), Some(winner)) => {
-                        Some(WhyLost::Shadowed { by: owners.get(winner.owner).host.clone(), source: winner.source })
-                    }
-                    (Ok(()), None) => None,
-                };
-                self.losers.note(prefix, of_slot.iter_mut(), winner, why);
-            }
-            if of_slot.first.is_none() {
-                dead.push(slot);
-            }
-        }
-        let owner = |slot: &SlotId| winners[slot.index()].map(|winner| winner.owner);
-        changed.sort_by_key(|slot| (owner(slot), *slot));
-        changed.dedup();
-        debug_assert!(changed.iter().all(|slot| slot.index() < slots.capacity()));
-        if self.families.iter().all(|(_, family)| family.dirty.is_empty()) {
-            self.owners.sweep();
         }
     }
 
@@ -244,16 +185,17 @@ impl Table {
         self.families[family].dead = slots;
     }
 
-    /// Whether nobody claims the slot's prefix.
-    pub fn is_unclaimed(&self, family: Family, slot: SlotId) -> bool {
-        self.families[family].claims.get(slot.index()).is_none_or(|claims| claims.first.is_none())
+    /// Whether nobody claims the slot's prefix and it is not announced either.
+    pub fn is_vacant(&self, family: Family, slot: SlotId) -> bool {
+        let family = &self.families[family];
+        family.claims.get(slot.index()).is_none_or(Claims::is_empty)
+            && family.winners.get(slot.index()).is_none_or(Option::is_none)
     }
 
     /// Gives the slot's number back, unless the prefix is claimed again.
     pub fn free(&mut self, family: Family, slot: SlotId) {
-        let family = &mut self.families[family];
-        if family.claims[slot.index()].first.is_none() {
-            family.slots.free(slot);
+        if self.is_vacant(family, slot) {
+            self.families[family].slots.free(slot);
         }
     }
 
@@ -267,7 +209,7 @@ impl Table {
         self.families[family].winners.get(slot.index()).copied().flatten()
     }
 
-    /// An owner named by a [`Winner`] or [`Held`].
+    /// An owner named by a [`Winner`] or [`SlotClaim`].
     pub fn owner(&self, id: OwnerId) -> &Owner {
         self.owners.get(id)
     }
@@ -288,20 +230,65 @@ impl Table {
     }
 
     /// All claims for the slot, with what became of each.
-    pub fn claims(&self, family: Family, slot: SlotId) -> impl Iterator<Item = (Held, Standing)> {
+    pub fn claims(&self, family: Family, slot: SlotId) -> impl Iterator<Item = (SlotClaim, Standing)> {
         let table = &self.families[family];
         let prefix = table.slots.prefix(slot);
-        let winner = self.winner(family, slot);
-        table.claims[slot.index()].iter().map(move |held| {
-            let refusal = self.fence.admits(prefix, self.owners.get(held.owner).next_hop).err();
-            let won = winner.is_some_and(|winner| (winner.source, winner.record) == (held.source, held.record));
-            let standing = match refusal {
-                Some(refusal) => Standing::Fenced(refusal),
-                None if won => Standing::Route,
-                None => Standing::Shadowed,
+        let announced = self.winner(family, slot);
+        let desired = table.claims[slot.index()].winner(&self.priorities, &self.owners);
+        let hold = self.guard.hold(family, slot);
+        table.claims[slot.index()].iter().map(move |claim| {
+            let owner = self.owners.get(claim.owner);
+            let is = |winner: Winner| (winner.source, winner.record) == (claim.source, claim.record);
+            let standing = match (self.fence.admits(prefix, owner.next_hop), hold) {
+                (Err(refusal), _) => Standing::Fenced(refusal),
+                _ if self.forced.bars(prefix, &owner.host) => Standing::Forced,
+                _ if announced.is_some_and(is) => Standing::Route,
+                (_, Some(hold)) if desired.is_some_and(is) => Standing::Held(*hold),
+                _ => Standing::Shadowed,
             };
-            (*held, standing)
+            (*claim, standing)
         })
+    }
+
+    /// What the guard keeps back for the slot.
+    pub fn hold(&self, family: Family, slot: SlotId) -> Option<&Hold> {
+        self.guard.hold(family, slot)
+    }
+
+    /// All that the guard keeps back, in no order.
+    pub fn holds(&self) -> impl Iterator<Item = HeldChange<'_>> {
+        self.guard.holds().map(|(family, slot, hold)| {
+            let table = &self.families[family];
+            let owner = |winner: Winner| self.owners.get(winner.owner);
+            let desired = table.claims[slot.index()].winner(&self.priorities, &self.owners);
+            HeldChange {
+                prefix: table.slots.prefix(slot),
+                slot,
+                hold,
+                from: self.winner(family, slot).map(owner),
+                to: desired.map(owner),
+            }
+        })
+    }
+
+    /// How many changes of a source the guard keeps back.
+    pub fn count_held(&self, source: SourceId, kind: ChangeKind) -> usize {
+        self.guard.count(source, kind)
+    }
+
+    /// Whether only a person may let pass what the guard keeps back of the source.
+    pub fn needs_person(&self, source: SourceId) -> bool {
+        self.guard.needs_person(source, self.count_routes_of(source))
+    }
+
+    /// How many routes come from the source.
+    pub fn count_routes_of(&self, source: SourceId) -> usize {
+        self.routes_of.get(usize::from(source.0)).copied().unwrap_or_default()
+    }
+
+    /// What a person has withdrawn.
+    pub fn forced(&self) -> &Forced {
+        &self.forced
     }
 }
 

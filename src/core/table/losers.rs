@@ -3,7 +3,7 @@
 //! A list may bring a million of them, so only the first few are kept and the rest is counted. Each is told once, until it
 //! changes or wins.
 
-use super::{Held, Refusal, Winner};
+use super::{Refusal, SlotClaim, Winner};
 use crate::model::{ClaimKey, HostName, Prefix, SourceId};
 
 /// How many are kept until they are taken.
@@ -32,6 +32,8 @@ pub struct Loser {
 pub enum WhyLost {
     /// The fence refuses it.
     Fenced(Refusal),
+    /// A person has withdrawn its prefix or its host.
+    Forced,
     /// This host's claim won.
     Shadowed {
         /// Who has the prefix.
@@ -51,20 +53,20 @@ impl Losers {
     pub(super) fn note<'a>(
         &mut self,
         prefix: Prefix,
-        claims: impl Iterator<Item = &'a mut Held>,
+        claims: impl Iterator<Item = &'a mut SlotClaim>,
         winner: Option<Winner>,
-        why: impl Fn(&Held) -> Option<WhyLost>,
+        why: impl Fn(&SlotClaim) -> Option<WhyLost>,
     ) {
-        for held in claims {
-            let won = winner.is_some_and(|winner| (winner.source, winner.record) == (held.source, held.record));
-            if std::mem::replace(&mut held.told, !won) || won {
+        for claim in claims {
+            let won = winner.is_some_and(|winner| (winner.source, winner.record) == (claim.source, claim.record));
+            if std::mem::replace(&mut claim.told, !won) || won {
                 continue;
             }
             if self.first.len() == KEPT {
                 self.more += 1;
-            } else if let Some(why) = why(held) {
-                let claim = ClaimKey { source: held.source, record: held.record, prefix };
-                self.first.push(Loser { claim, why });
+            } else if let Some(why) = why(claim) {
+                let key = ClaimKey { source: claim.source, record: claim.record, prefix };
+                self.first.push(Loser { claim: key, why });
             }
         }
     }

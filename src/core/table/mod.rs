@@ -1,7 +1,7 @@
 //! From claims to routes: who owns each prefix, and may it be said.
 //!
 //! ```text
-//! claims ──► Fence (P1) ──► arbiter ──► winner of the slot ──► views
+//! claims ──► Fence (P1) ──► arbiter ──► Guard (P3) ──► winner of the slot ──► views
 //! ```
 //!
 //! The fence comes before the arbiter: a claim that must not be announced must not shadow one that may (a record with a
@@ -11,13 +11,18 @@
 mod arbiter;
 mod claims;
 mod fence;
+mod forced;
+mod guard;
 mod losers;
 mod owners;
+mod slot_claims;
 mod slots;
 
-pub use arbiter::{Held, Priorities, arbitrate};
-pub use claims::{Standing, Table, Winner};
+pub use arbiter::{Priorities, SlotClaim, arbitrate};
+pub use claims::{HeldChange, Settled, Standing, Table, Transition, Winner};
 pub use fence::{Allowed, Fence, Refusal};
+pub use forced::{Forced, Target};
+pub use guard::{ChangeKind, FlapLimits, GuardConfig, Hold, HoldReason, Limit, Proofs};
 pub use losers::{Loser, Losers, WhyLost};
 pub use owners::{Owner, OwnerId, Owners};
 pub use slots::{SlotId, Slots};

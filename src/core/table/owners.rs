@@ -101,6 +101,11 @@ impl Owners {
         id
     }
 
+    /// One reference more to an owner that has some.
+    pub(super) fn retain(&mut self, id: OwnerId) {
+        self.entries[id.0 as usize].1 += 1;
+    }
+
     /// One reference less. The number is not used again before [`Owners::sweep`].
     pub(super) fn release(&mut self, id: OwnerId) {
         let (_, count) = &mut self.entries[id.0 as usize];

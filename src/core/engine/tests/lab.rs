@@ -172,7 +172,7 @@ impl Lab {
     pub(super) fn reconfigure(&mut self, variant: u8) {
         self.settings = settings(variant);
         self.variant = variant;
-        self.engine.reconfigure(self.settings.clone());
+        self.engine.reconfigure(self.now, self.settings.clone(), &mut self.effects);
     }
 
     pub(super) fn set_stamp(&mut self, stamp: Stamp) {
@@ -231,7 +231,7 @@ impl Lab {
                     self.not_announced.push((self.now, first.into_iter().map(|(_, key)| key).collect()));
                 }
                 Effect::Capped(gateway, family, withheld) => _ = self.capped.insert((gateway, family), withheld),
-                Effect::Note(..) => {}
+                Effect::Note(..) | Effect::Held(..) => {}
             }
         }
     }
@@ -290,7 +290,7 @@ impl Lab {
             }
         }
         // Everybody is looked at anew, and nobody was forgotten.
-        self.engine.reconfigure(self.settings.clone());
+        self.engine.reconfigure(self.now, self.settings.clone(), &mut self.effects);
         assert!(!self.work());
     }
 

@@ -7,7 +7,7 @@ use crate::policy::Policy;
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
 use crate::source::{Attempt, ClusterId, Record, Report, Rev};
-use crate::table::{Allowed, Fence};
+use crate::table::{Allowed, Fence, GuardConfig};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
 
@@ -35,6 +35,7 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
             next_hops: vec![p("172.16.0.0/12")],
             ..Fence::default()
         },
+        guard: GuardConfig::off(),
         policies: BTreeMap::from([("all".to_owned(), Policy::accept_all())]),
         gateways: vec![GatewaySettings {
             drain: false,

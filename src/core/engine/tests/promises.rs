@@ -4,7 +4,7 @@ use super::super::Input;
 use super::lab::Lab;
 use super::settings::{addresses, prefix};
 use super::store::Host;
-use crate::model::{Family, GatewayId, Prefix};
+use crate::model::{Family, GatewayId, Prefix, Time};
 use crate::source::FaultKind;
 use crate::testing::Heard;
 use crate::view::Stamp;
@@ -193,7 +193,7 @@ fn p5_routes_that_wait_for_room_are_told_when_the_end_of_a_bracket_makes_it() {
     let mut lab = at_rest();
     let hundred = |first: u8| (first..first + 100).map(|n| format!("10.244.{n}.0/24").parse().unwrap()).collect();
     lab.settings.gateways[1].max_prefix.ipv4 = Some(101);
-    lab.engine.reconfigure(lab.settings.clone());
+    lab.engine.reconfigure(Time::ZERO, lab.settings.clone(), &mut Vec::new());
     for round in 0..1000u32 {
         let subnets = hundred(if round < 400 { 8 } else { 108 });
         lab.put(0, 1, Host { addresses: addresses(1 + (round % 3) as u8), subnets });
@@ -217,7 +217,7 @@ fn c57_that_a_cap_begins_or_ceases_to_hold_routes_back_is_said() {
     // The last one raises the cap, and no route is another.
     for (limit, record, withheld) in [(3, one_more, 1), (3, None, 0), (3, one_more, 1), (4, one_more, 0)] {
         lab.settings.gateways[1].max_prefix.ipv4 = Some(limit);
-        lab.engine.reconfigure(lab.settings.clone());
+        lab.engine.reconfigure(Time::ZERO, lab.settings.clone(), &mut Vec::new());
         lab.put(0, 1, more(record));
         lab.settle();
         let row = lab.engine.gateway_rows().into_iter().find(|row| row.id == GatewayId(1));

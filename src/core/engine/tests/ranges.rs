@@ -185,7 +185,7 @@ fn who_has_left_is_told_nothing_and_the_others_go_on() {
     handed_out(&mut lab);
     lab.engine.handle(Time::ZERO, Input::Left(joined(0)), &mut Vec::new());
     // A reload keeps those that are there; then the range goes, and they with it.
-    lab.engine.reconfigure(settings(0));
+    lab.engine.reconfigure(Time::ZERO, settings(0), &mut Vec::new());
     let ids = |lab: &Lab| lab.engine.gateway_rows().iter().map(|row| row.id).collect::<Vec<_>>();
     assert!(ids(&lab).contains(&joined(1)) && ids(&lab).contains(&joined(2)) && !ids(&lab).contains(&joined(0)));
     for n in [1, 2] {
@@ -195,7 +195,7 @@ fn who_has_left_is_told_nothing_and_the_others_go_on() {
     assert_eq!(chunks.keys().copied().collect::<Vec<_>>(), [joined(1), joined(2)]);
     let mut without = settings(0);
     without.gateways.retain(|gateway| gateway.id != RANGE);
-    lab.engine.reconfigure(without);
+    lab.engine.reconfigure(Time::ZERO, without, &mut Vec::new());
     assert!(!ids(&lab).contains(&joined(1)));
     lab.engine.handle(Time::ZERO, Input::Left(joined(1)), &mut Vec::new());
 }

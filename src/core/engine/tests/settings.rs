@@ -7,7 +7,7 @@ use crate::model::{Asn, GatewayId, PerFamily, Prefix, SourceId};
 use crate::policy::{Match, Policy, Rule, Set};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
-use crate::table::{Allowed, Fence};
+use crate::table::{Allowed, Fence, GuardConfig};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -102,6 +102,7 @@ pub(super) fn settings(variant: u8) -> Settings {
     Settings {
         sources: (0..SOURCES).map(source).collect(),
         fence: fence(),
+        guard: GuardConfig::off(),
         policies: policies(variant),
         gateways: (0..GATEWAYS).map(gateway).collect(),
     }

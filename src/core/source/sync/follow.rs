@@ -65,6 +65,7 @@ impl Sync {
         if self.config.follow == Follow::Watch {
             self.doubt(now);
         }
+        out.compared = true;
         self.now_known(out);
     }
 
@@ -131,6 +132,7 @@ impl Sync {
         self.reconcile = None;
         if let (Follow::Relists, Some(attempt)) = (self.config.follow, self.phase.attempt()) {
             self.phase = Phase::Following(attempt);
+            self.reconcile_due = now + self.rng.jitter(self.config.timing.reconcile);
             return;
         }
         match self.phase {
@@ -196,6 +198,7 @@ impl Sync {
         self.reconcile = None;
         self.reconciled = Some(now);
         self.believe(now);
+        out.compared = true;
         self.reconcile_due = self.reconcile_due.max(now + self.config.timing.reconcile_pause);
         self.now_known(out);
     }

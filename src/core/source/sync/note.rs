@@ -13,6 +13,8 @@ pub struct Outcome {
     pub changes: Vec<ClaimChange>,
     /// For the log and the timeline.
     pub notes: Vec<Note>,
+    /// Whether everything known has just been compared with the whole store, and the changes for the table hold what differed.
+    pub compared: bool,
 }
 
 impl Outcome {
@@ -21,6 +23,7 @@ impl Outcome {
         self.orders.clear();
         self.changes.clear();
         self.notes.clear();
+        self.compared = false;
     }
 }
 

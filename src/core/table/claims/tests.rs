@@ -1,6 +1,6 @@
 use super::*;
-use crate::model::{HostName, Labels};
-use crate::table::Allowed;
+use crate::model::{HostName, Labels, Time};
+use crate::table::{Allowed, WhyLost};
 use crate::testing::absent;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ fn table() -> Table {
         next_hops: vec!["10.168.0.0/25".parse().unwrap()],
         ..Fence::default()
     };
-    Table::new(fence, Priorities(vec![(SourceId(2), 10)]))
+    Table::new(fence, Priorities(vec![(SourceId(2), 10)]), GuardConfig::default())
 }
 
 /// Host of the route for prefix `n`.
@@ -42,9 +42,10 @@ fn route(table: &Table, n: u8) -> Option<String> {
 }
 
 fn settled(table: &mut Table) -> usize {
-    let mut changed = Vec::new();
-    table.settle(Family::Ipv4, &mut changed);
-    changed.len()
+    let mut settled = Settled::default();
+    table.settle(Time::ZERO, &mut settled);
+    table.sweep();
+    settled.changed[Family::Ipv4].len()
 }
 
 #[test]
@@ -89,10 +90,10 @@ fn a_narrower_fence_takes_routes_back_and_a_wider_one_returns_them_p1() {
     table.upsert(key(1, 1, 1), &claim(2, 5, true));
     settled(&mut table);
     let wide = table.fence.clone();
-    table.reconfigure(Fence::default(), Priorities::default());
+    table.reconfigure(Fence::default(), Priorities::default(), GuardConfig::default());
     assert_eq!(settled(&mut table), 1);
     assert_eq!(route(&table, 1), None);
-    table.reconfigure(wide, Priorities::default());
+    table.reconfigure(wide, Priorities::default(), GuardConfig::default());
     assert_eq!(settled(&mut table), 1);
     assert_eq!(route(&table, 1).as_deref(), Some("host-2"));
 }
@@ -211,9 +212,9 @@ fn of_many_claims_that_are_not_announced_a_few_are_told_and_the_rest_counted() {
     // Another fence: only what stands otherwise now.
     let fence = Fence { next_hops: vec!["10.168.0.0/24".parse().unwrap()], ..table.fence.clone() };
     let narrow = table.fence.clone();
-    table.reconfigure(fence, Priorities::default());
+    table.reconfigure(fence, Priorities::default(), GuardConfig::default());
     assert_eq!(losers(&mut table), (vec![], 0));
-    table.reconfigure(narrow, Priorities::default());
+    table.reconfigure(narrow, Priorities::default(), GuardConfig::default());
     let (first, more) = losers(&mut table);
     assert_eq!((first.len(), more), (5, 95));
 }

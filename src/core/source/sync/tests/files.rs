@@ -22,7 +22,6 @@ fn a_changed_file_changes_the_difference() {
     client.report(attempt, contents(1, &[("a1", "10.244.1.0/24"), ("a2", "10.244.2.0/24")]));
     assert!(client.sync.is_complete() && client.sync.seen().is_current());
     assert!(client.orders.is_empty(), "no watch: {:?}", client.orders);
-    assert_eq!(client.sync.next_deadline(), None, "a file has no deadlines");
     let before = client.changes;
     client.report(attempt, contents(2, &[("a2", "10.244.2.0/24"), ("a3", "10.244.3.0/24")]));
     assert_eq!(client.changes - before, 2);
@@ -79,4 +78,17 @@ fn pages_of_one_content_are_one_list() {
     assert_eq!(client.claims.len(), 2);
     client.report(attempt, contents(2, &[("a3", "10.244.3.0/24")]));
     client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.3.0/24", "10.168.0.11")]);
+}
+
+#[test]
+fn an_unchanged_file_is_asked_for_again_as_a_proof_of_what_it_lacks() {
+    let mut client = Client::new(file());
+    let first = client.order().attempt;
+    client.report(first, contents(1, &[("a1", "10.244.1.0/24")]));
+    client.until_deadline();
+    let again = client.order();
+    assert!(again.task == Task::List && again.attempt != first);
+    let before = client.changes;
+    client.report(again.attempt, contents(1, &[("a1", "10.244.1.0/24")]));
+    assert_eq!((client.changes, client.compared), (before, 2));
 }

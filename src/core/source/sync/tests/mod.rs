@@ -31,6 +31,8 @@ struct Client {
     removed: Vec<(Prefix, Proof)>,
     /// How many changes there were.
     changes: usize,
+    /// How often everything was compared with the whole store.
+    compared: usize,
     /// Whether the store is still the one that was known: a record that it is asked to recall is there.
     recalls: bool,
     /// Whether the last recall that was answered was to be asked of another endpoint.
@@ -62,6 +64,7 @@ impl Client {
             notes: Vec::new(),
             removed: Vec::new(),
             changes: 0,
+            compared: 0,
             recalls: true,
             elsewhere: false,
         };
@@ -193,6 +196,7 @@ impl Client {
     }
 
     fn apply(&mut self) {
+        self.compared += usize::from(std::mem::take(&mut self.out.compared));
         self.orders.append(&mut self.out.orders);
         self.notes.append(&mut self.out.notes);
         for change in self.out.changes.drain(..) {

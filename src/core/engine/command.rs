@@ -1,0 +1,69 @@
+//! What a person orders. It takes effect at once, also while every source is lost.
+
+use super::{Effect, Engine};
+use crate::model::{HostName, Prefix, SourceId, Time};
+use crate::table::{ChangeKind, HeldChange, Target};
+
+/// An order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Command {
+    /// From now on nothing changes at any gateway. Sessions, refreshes and new gateways go on being served.
+    Freeze,
+    /// Changes again: what came meanwhile is judged like any other change.
+    Unfreeze,
+    /// Lets these holds pass.
+    Approve(Holds),
+    /// Keeps these holds until their source says something else; they are not proven by time.
+    Deny(Holds),
+    /// Withdraws, whatever the sources say.
+    Withdraw(Target),
+    /// Takes a withdrawal by order back.
+    Restore(Target),
+}
+
+/// Which holds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Holds {
+    /// All.
+    All,
+    /// That of this prefix.
+    Prefix(Prefix),
+    /// Those of prefixes that this host has or would get.
+    Host(HostName),
+    /// Those of this source, of one kind or all.
+    Source(SourceId, Option<ChangeKind>),
+}
+
+impl Engine {
+    /// Does it, and says how many routes or holds it concerned.
+    pub fn command(&mut self, now: Time, command: &Command, effects: &mut Vec<Effect>) -> usize {
+        let count = match command {
+            Command::Freeze => usize::from(self.frozen.replace(self.frozen.unwrap_or(now)).is_none()),
+            Command::Unfreeze => usize::from(self.frozen.take().is_some()),
+            Command::Approve(holds) => self.table.approve(|held| holds.contain(held)),
+            Command::Deny(holds) => self.table.deny(|held| holds.contain(held)),
+            Command::Withdraw(target) => self.table.withdraw(target.clone()),
+            Command::Restore(target) => usize::from(self.table.restore(target)),
+        };
+        self.settle(now, effects);
+        count
+    }
+
+    /// Since when nothing changes, if so.
+    pub fn frozen(&self) -> Option<Time> {
+        self.frozen
+    }
+}
+
+impl Holds {
+    fn contain(&self, held: &HeldChange<'_>) -> bool {
+        match self {
+            Holds::All => true,
+            Holds::Prefix(wanted) => *wanted == held.prefix,
+            Holds::Host(wanted) => [held.from, held.to].into_iter().flatten().any(|owner| owner.host == *wanted),
+            Holds::Source(source, kind) => {
+                held.hold.source == *source && kind.is_none_or(|kind| kind == held.hold.kind)
+            }
+        }
+    }
+}

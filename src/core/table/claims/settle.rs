@@ -1,0 +1,251 @@
+//! Deciding what changed: desired against current, past the guard.
+
+use super::{FamilyTable, HeldChange, Table, Winner};
+use crate::model::{Family, PerFamily, SourceId, Time};
+use crate::table::forced::Target;
+use crate::table::guard::{ChangeKind, Decision, Proposal, Verdict};
+use crate::table::{SlotClaim, SlotId, WhyLost};
+
+/// What a settling has changed. A buffer to use again.
+#[derive(Default, Debug)]
+pub struct Settled {
+    /// The slots whose route is another than before, grouped by owner (so that routes which share attributes leave together).
+    pub changed: PerFamily<Vec<SlotId>>,
+    /// The same one by one, without what came with a source's first list.
+    pub transitions: Vec<Transition>,
+    /// What is held from now on.
+    pub held: Vec<(Family, SlotId)>,
+}
+
+/// A route became another one. Its owners can be named until [`Table::sweep`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transition {
+    /// Of which family it is.
+    pub family: Family,
+    /// Whose route.
+    pub slot: SlotId,
+    /// What was announced.
+    pub before: Option<Winner>,
+    /// What is announced now.
+    pub after: Option<Winner>,
+}
+
+impl Settled {
+    /// Empties it and keeps the memory.
+    pub fn clear(&mut self) {
+        self.changed.iter_mut().for_each(|(_, slots)| slots.clear());
+        self.transitions.clear();
+        self.held.clear();
+    }
+}
+
+/// A slot whose route would be another one, and which one.
+struct Wanted {
+    proposal: Proposal,
+    desired: Option<Winner>,
+}
+
+impl Table {
+    /// Decides every touched prefix, and lets the guard judge what would change. Owners that nobody needs keep their numbers
+    /// until [`Table::sweep`].
+    pub fn settle(&mut self, now: Time, settled: &mut Settled) {
+        settled.clear();
+        let mut wanted = Vec::new();
+        for family in Family::ALL {
+            self.compare(now, family, &mut wanted, settled);
+        }
+        let proposals: Vec<Proposal> = wanted.iter().map(|wanted| wanted.proposal).collect();
+        let routes_of = &self.routes_of;
+        let routes = |source: SourceId| routes_of.get(usize::from(source.0)).copied().unwrap_or_default();
+        let verdicts = self.guard.judge(now, &proposals, routes);
+        for (Wanted { proposal, desired }, verdict) in wanted.into_iter().zip(verdicts) {
+            let Proposal { family, slot, .. } = proposal;
+            match verdict {
+                Verdict::Pass => self.change(family, slot, desired, settled),
+                Verdict::Hold => settled.held.push((family, slot)),
+                Verdict::StillHeld => {}
+            }
+        }
+        for (family, changed) in settled.changed.iter_mut() {
+            let winners = &self.families[family].winners;
+            let owner = |slot: &SlotId| winners[slot.index()].map(|winner| winner.owner);
+            changed.sort_by_key(|slot| (owner(slot), *slot));
+        }
+    }
+
+    /// Gives the numbers of owners free that nobody needs any more: nothing speaks of earlier routes by now.
+    pub fn sweep(&mut self) {
+        self.owners.sweep();
+    }
+
+    /// Finds what would change, and changes what need not be judged.
+    fn compare(&mut self, now: Time, family: Family, wanted: &mut Vec<Wanted>, settled: &mut Settled) {
+        let mut dirty = std::mem::take(&mut self.families[family].dirty);
+        // Many records may claim one prefix: it is decided once.
+        dirty.sort_unstable();
+        dirty.dedup();
+        for slot in dirty.drain(..) {
+            let table = &self.families[family];
+            let desired = table.claims[slot.index()].winner(&self.priorities, &self.owners);
+            let current = table.winners[slot.index()];
+            if table.claims[slot.index()].may_have_losers() {
+                self.note_losers(family, slot, desired);
+            }
+            let forced = self.forced.take(family, slot);
+            match self.kind(current, desired).filter(|(_, source)| !forced && self.guard.is_armed(*source)) {
+                None => {
+                    self.guard.rest(now, family, slot);
+                    self.change(family, slot, desired, settled);
+                }
+                Some((kind, source)) => {
+                    wanted.push(Wanted { proposal: Proposal { family, slot, kind, source }, desired })
+                }
+            }
+        }
+        self.families[family].dirty = dirty;
+    }
+
+    /// For the log: the slot's claims that do not win, and why.
+    fn note_losers(&mut self, family: Family, slot: SlotId, desired: Option<Winner>) {
+        let Table { families, fence, forced, owners, losers, .. } = self;
+        let FamilyTable { slots, claims, .. } = &mut families[family];
+        let prefix = slots.prefix(slot);
+        let why = |claim: &SlotClaim| {
+            let owner = owners.get(claim.owner);
+            if let Err(refusal) = fence.admits(prefix, owner.next_hop) {
+                return Some(WhyLost::Fenced(refusal));
+            }
+            if forced.bars(prefix, &owner.host) {
+                return Some(WhyLost::Forced);
+            }
+            let by = desired?;
+            Some(WhyLost::Shadowed { by: owners.get(by.owner).host.clone(), source: by.source })
+        };
+        losers.note(prefix, claims[slot.index()].iter_mut(), desired, why);
+    }
+
+    /// What becoming `desired` means for a gateway, and for which source; none if packets go the same way.
+    fn kind(&self, current: Option<Winner>, desired: Option<Winner>) -> Option<(ChangeKind, SourceId)> {
+        match (current, desired) {
+            (None, None) => None,
+            (None, Some(desired)) => Some((ChangeKind::Addition, desired.source)),
+            (Some(current), None) => Some((ChangeKind::Withdrawal, current.source)),
+            (Some(current), Some(desired)) => {
+                let (from, to) = (self.owners.get(current.owner), self.owners.get(desired.owner));
+                let same = current.owner == desired.owner || (&from.host, from.next_hop) == (&to.host, to.next_hop);
+                (!same).then_some((ChangeKind::Move, current.source))
+            }
+        }
+    }
+
+    fn change(&mut self, family: Family, slot: SlotId, desired: Option<Winner>, settled: &mut Settled) {
+        let FamilyTable { claims, winners, routes, dead, .. } = &mut self.families[family];
+        let before = std::mem::replace(&mut winners[slot.index()], desired);
+        if desired.is_none() && claims[slot.index()].is_empty() {
+            dead.push(slot);
+        }
+        if before == desired {
+            return;
+        }
+        *routes = *routes + usize::from(desired.is_some()) - usize::from(before.is_some());
+        desired.into_iter().for_each(|winner| self.owners.retain(winner.owner));
+        before.into_iter().for_each(|winner| self.owners.release(winner.owner));
+        settled.changed[family].push(slot);
+        let sources = (before.map(|winner| winner.source), desired.map(|winner| winner.source));
+        if sources.0 != sources.1 {
+            sources.0.into_iter().for_each(|source| *self.count_mut(source) -= 1);
+            sources.1.into_iter().for_each(|source| *self.count_mut(source) += 1);
+        }
+        if sources.0.or(sources.1).is_some_and(|source| self.guard.is_armed(source)) {
+            settled.transitions.push(Transition { family, slot, before, after: desired });
+        }
+    }
+
+    fn count_mut(&mut self, source: SourceId) -> &mut usize {
+        let place = usize::from(source.0);
+        if place >= self.routes_of.len() {
+            self.routes_of.resize(place + 1, 0);
+        }
+        &mut self.routes_of[place]
+    }
+}
+
+/// What a person, or a proof, lets pass. Everything takes effect when it is settled next.
+impl Table {
+    /// Whether the source is guarded.
+    pub fn is_armed(&self, source: SourceId) -> bool {
+        self.guard.is_armed(source)
+    }
+
+    /// The source was read completely for the first time: from now on it is guarded.
+    pub fn arm(&mut self, source: SourceId) {
+        self.guard.arm(source);
+    }
+
+    /// The source was compared with its store completely; holds that are proven by that pass.
+    pub fn confirm(&mut self, now: Time, source: SourceId) {
+        let proven = self.guard.confirm(now, source, self.count_routes_of(source));
+        self.touch(proven);
+    }
+
+    /// Lets pass what is held and wanted; how many.
+    pub fn approve(&mut self, wanted: impl Fn(&HeldChange<'_>) -> bool) -> usize {
+        let slots = self.held_slots(wanted);
+        self.guard.decide(Decision::Approved, &slots);
+        self.touch(slots)
+    }
+
+    /// Keeps what is held and wanted, proven or not, until the store says something else; how many.
+    pub fn deny(&mut self, wanted: impl Fn(&HeldChange<'_>) -> bool) -> usize {
+        let slots = self.held_slots(wanted);
+        self.guard.decide(Decision::Denied, &slots);
+        slots.len()
+    }
+
+    fn held_slots(&self, wanted: impl Fn(&HeldChange<'_>) -> bool) -> Vec<(Family, SlotId)> {
+        self.holds().filter(|held| wanted(held)).map(|held| (held.prefix.family(), held.slot)).collect()
+    }
+
+    /// Withdraws a prefix or whatever a host owns, whatever the sources say, until [`Table::restore`]; how many routes.
+    pub fn withdraw(&mut self, target: Target) -> usize {
+        let mut taken = 0;
+        for family in Family::ALL {
+            for n in 0..self.families[family].winners.len() {
+                let (slot, table) = (SlotId(n as u32), &self.families[family]);
+                let Some(winner) = table.winners[n] else { continue };
+                if target.covers(table.slots.prefix(slot), &self.owners.get(winner.owner).host) {
+                    self.forced.pass(family, slot);
+                    self.families[family].dirty.push(slot);
+                    taken += 1;
+                }
+            }
+        }
+        self.forced.insert(target.clone());
+        self.judge_again(|prefix, owner| target.covers(prefix, &owner.host));
+        taken
+    }
+
+    /// Takes a [`Table::withdraw`] back. False if there was none like it.
+    pub fn restore(&mut self, target: &Target) -> bool {
+        let was = self.forced.remove(target);
+        self.judge_again(|prefix, owner| target.covers(prefix, &owner.host));
+        was
+    }
+
+    /// When something may be due.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.guard.next_deadline()
+    }
+
+    /// Looks at what is due: prefixes that have stopped flapping.
+    pub fn on_deadline(&mut self, now: Time) {
+        let calm = self.guard.on_deadline(now);
+        self.touch(calm);
+    }
+
+    fn touch(&mut self, slots: Vec<(Family, SlotId)>) -> usize {
+        let count = slots.len();
+        slots.into_iter().for_each(|(family, slot)| self.families[family].dirty.push(slot));
+        count
+    }
+}

@@ -1,0 +1,137 @@
+//! A change that is kept back.
+
+use super::config::Proofs;
+use crate::model::{SourceId, Time};
+use std::ops::{Index, IndexMut};
+
+/// What would happen to a route.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum ChangeKind {
+    /// It goes.
+    Withdrawal,
+    /// It gets another next hop.
+    Move,
+    /// It comes.
+    Addition,
+}
+
+impl ChangeKind {
+    /// All of them.
+    pub const ALL: [ChangeKind; 3] = [ChangeKind::Withdrawal, ChangeKind::Move, ChangeKind::Addition];
+
+    /// For labels and people.
+    pub fn name(self) -> &'static str {
+        match self {
+            ChangeKind::Withdrawal => "withdrawal",
+            ChangeKind::Move => "move",
+            ChangeKind::Addition => "addition",
+        }
+    }
+}
+
+/// Why a change is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum HoldReason {
+    /// More at once than the source's limit has left.
+    #[error("{changes} at once, and the source's limit of {of} an hour has {allowed} left")]
+    TooMany {
+        /// How many came together.
+        changes: usize,
+        /// How many were allowed then.
+        allowed: usize,
+        /// The whole limit.
+        of: usize,
+    },
+    /// All of a source's routes, or more than half of more than ten: only a person may let that pass.
+    #[error("{changes} of the source's {routes} routes are withdrawn or moved: a person must approve")]
+    MostOfSource {
+        /// How many routes are withdrawn or moved, earlier holds included.
+        changes: usize,
+        /// How many it had.
+        routes: usize,
+    },
+    /// The prefix changes all the time: it is held until it has been quiet for a while.
+    #[error("it changes again and again: held until it has been quiet for a while")]
+    Flapping,
+}
+
+/// What was decided about a hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::table) enum Decision {
+    /// It passes when its slot is settled next.
+    Approved,
+    /// It stays, proven or not, until the store says something else.
+    Denied,
+}
+
+/// See the module.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hold {
+    /// What would happen.
+    pub kind: ChangeKind,
+    /// Whose limit it is.
+    pub source: SourceId,
+    /// Since when.
+    pub since: Time,
+    /// Why.
+    pub reason: HoldReason,
+    /// How many complete lists there were before it.
+    pub(super) listed: u64,
+    pub(super) decision: Option<Decision>,
+}
+
+impl Hold {
+    /// Whether a person said that it stays.
+    pub fn is_denied(&self) -> bool {
+        self.decision == Some(Decision::Denied)
+    }
+
+    /// Whether the state that it leads to was confirmed often and long enough; `lists` is how many there were by now.
+    pub(super) fn is_proven(&self, now: Time, lists: u64, proofs: Proofs) -> bool {
+        self.decision.is_none() && now.since(self.since) >= proofs.after && lists - self.listed >= proofs.lists
+    }
+}
+
+/// Something for each kind of change.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct PerKind<T>([T; 3]);
+
+impl<T> PerKind<T> {
+    pub(super) fn from_fn(mut make: impl FnMut(ChangeKind) -> T) -> Self {
+        PerKind(ChangeKind::ALL.map(&mut make))
+    }
+}
+
+impl PerKind<usize> {
+    pub(super) fn total(&self) -> usize {
+        self.0.iter().sum()
+    }
+
+    /// Routes that their present owner loses.
+    pub(super) fn taken(&self) -> usize {
+        self[ChangeKind::Withdrawal] + self[ChangeKind::Move]
+    }
+}
+
+impl<T> Index<ChangeKind> for PerKind<T> {
+    type Output = T;
+    fn index(&self, kind: ChangeKind) -> &T {
+        let [withdrawal, moved, addition] = &self.0;
+        match kind {
+            ChangeKind::Withdrawal => withdrawal,
+            ChangeKind::Move => moved,
+            ChangeKind::Addition => addition,
+        }
+    }
+}
+
+impl<T> IndexMut<ChangeKind> for PerKind<T> {
+    fn index_mut(&mut self, kind: ChangeKind) -> &mut T {
+        let [withdrawal, moved, addition] = &mut self.0;
+        match kind {
+            ChangeKind::Withdrawal => withdrawal,
+            ChangeKind::Move => moved,
+            ChangeKind::Addition => addition,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! How much may change at once (promise P3).
+//!
+//! ```text
+//!                        ┌─ pass: the route changes
+//!  desired ≠ current ──► judge
+//!                        └─ hold: the current route stays until a person approves, the state is proven, or it is as before
+//! ```
+//!
+//! [`Table::settle`](super::Table::settle) is the one place where what the claims say (desired) and what is announced (current)
+//! are compared, and it asks here. Changes are counted for the source that loses or gains the route, each kind in a bucket of
+//! its own. A wave that is more than the bucket holds is held whole: half of a mistake is no better than all of it.
+//!
+//! A source is guarded once it has been read completely: before that there is nothing that it could lose.
+
+mod bucket;
+mod config;
+mod flap;
+mod hold;
+#[cfg(test)]
+mod tests;
+
+use crate::model::{Family, PerFamily, SourceId, Time};
+use crate::table::SlotId;
+use bucket::Bucket;
+pub use config::{FlapLimits, GuardConfig, Limit, Proofs};
+use flap::Flaps;
+use hashbrown::HashMap;
+pub(super) use hold::Decision;
+use hold::PerKind;
+pub use hold::{ChangeKind, Hold, HoldReason};
+
+/// A slot whose route is to be another than it is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proposal {
+    pub(super) family: Family,
+    pub(super) slot: SlotId,
+    pub(super) kind: ChangeKind,
+    /// Who loses the route, or gains one that nobody had.
+    pub(super) source: SourceId,
+}
+
+/// What came of a [`Proposal`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    Pass,
+    /// From now on.
+    Hold,
+    /// As before.
+    StillHeld,
+}
+
+/// What is known of one source.
+#[derive(Default, Debug)]
+struct Guarded {
+    spent: PerKind<Bucket>,
+    /// How many changes are held.
+    held: PerKind<usize>,
+    /// Complete lists since it is guarded.
+    lists: u64,
+}
+
+/// See the module.
+#[derive(Default, Debug)]
+pub(super) struct Guard {
+    config: GuardConfig,
+    sources: HashMap<SourceId, Guarded>,
+    holds: PerFamily<HashMap<SlotId, Hold>>,
+    flaps: Flaps,
+}
+
+impl Guard {
+    pub(super) fn new(config: GuardConfig) -> Self {
+        Guard { config, ..Guard::default() }
+    }
+
+    /// Other limits, from now on; what is held stays held.
+    pub(super) fn reconfigure(&mut self, config: GuardConfig) {
+        self.config = config;
+    }
+
+    /// The source was read completely: what it loses from now on is a change.
+    pub(super) fn arm(&mut self, source: SourceId) {
+        self.sources.entry(source).or_default();
+    }
+
+    pub(super) fn is_armed(&self, source: SourceId) -> bool {
+        self.sources.contains_key(&source)
+    }
+
+    /// The source has been compared with its store completely once more. Slots that are proven now are to be settled again.
+    pub(super) fn confirm(&mut self, now: Time, source: SourceId, routes: usize) -> Vec<(Family, SlotId)> {
+        let Some(guarded) = self.sources.get_mut(&source) else { return Vec::new() };
+        guarded.lists += 1;
+        if guarded.held.total() == 0 || guarded.needs_person(routes) {
+            return Vec::new();
+        }
+        let (lists, proofs) = (guarded.lists, self.config.proofs);
+        let mut proven = Vec::new();
+        for (family, holds) in self.holds.iter_mut() {
+            for (&slot, hold) in holds.iter_mut().filter(|(_, hold)| hold.source == source) {
+                if hold.is_proven(now, lists, proofs) {
+                    hold.decision = Some(Decision::Approved);
+                    proven.push((family, slot));
+                }
+            }
+        }
+        proven
+    }
+
+    /// What was decided about these holds; those that are approved pass when they are settled next.
+    pub(super) fn decide(&mut self, decision: Decision, slots: &[(Family, SlotId)]) {
+        for &(family, slot) in slots {
+            if let Some(hold) = self.holds[family].get_mut(&slot) {
+                hold.decision = Some(decision);
+            }
+        }
+    }
+
+    pub(super) fn hold(&self, family: Family, slot: SlotId) -> Option<&Hold> {
+        self.holds[family].get(&slot)
+    }
+
+    pub(super) fn holds(&self) -> impl Iterator<Item = (Family, SlotId, &Hold)> {
+        self.holds.iter().flat_map(|(family, holds)| holds.iter().map(move |(&slot, hold)| (family, slot, hold)))
+    }
+
+    pub(super) fn count(&self, source: SourceId, kind: ChangeKind) -> usize {
+        self.sources.get(&source).map_or(0, |guarded| guarded.held[kind])
+    }
+
+    /// Whether nothing but a person may let the source's held changes pass. `routes`: how many it has now.
+    pub(super) fn needs_person(&self, source: SourceId, routes: usize) -> bool {
+        self.sources.get(&source).is_some_and(|guarded| guarded.needs_person(routes))
+    }
+
+    /// The slot's route is as it is desired: nothing is held. True if something was.
+    pub(super) fn rest(&mut self, now: Time, family: Family, slot: SlotId) -> bool {
+        self.flaps.touch(now, (family, slot), &self.config.flap);
+        self.clear(family, slot)
+    }
+
+    fn clear(&mut self, family: Family, slot: SlotId) -> bool {
+        let Some(hold) = self.holds[family].remove(&slot) else { return false };
+        if let Some(guarded) = self.sources.get_mut(&hold.source) {
+            guarded.held[hold.kind] -= 1;
+        }
+        true
+    }
+
+    /// When a prefix that flapped may have been quiet for long enough.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.flaps.next_deadline()
+    }
+
+    /// Slots that have been quiet for long enough: to be settled again.
+    pub(super) fn on_deadline(&mut self, now: Time) -> Vec<(Family, SlotId)> {
+        let calm = self.flaps.calm(now);
+        for (family, slot) in &calm {
+            if let Some(hold) = self.holds[*family].get_mut(slot)
+                && hold.reason == HoldReason::Flapping
+                && hold.decision.is_none()
+            {
+                hold.decision = Some(Decision::Approved);
+            }
+        }
+        calm
+    }
+
+    /// One verdict for each proposal, in their order. `routes`: how many a source has, held ones included.
+    pub(super) fn judge(
+        &mut self,
+        now: Time,
+        proposals: &[Proposal],
+        routes: impl Fn(SourceId) -> usize,
+    ) -> Vec<Verdict> {
+        let mut verdicts = Vec::with_capacity(proposals.len());
+        let mut new: HashMap<SourceId, PerKind<usize>> = HashMap::new();
+        for proposal in proposals {
+            let verdict = self.known(now, proposal, &routes);
+            if verdict.is_none() {
+                new.entry(proposal.source).or_default()[proposal.kind] += 1;
+            }
+            verdicts.push(verdict);
+        }
+        let reasons: HashMap<_, _> =
+            new.iter().map(|(&source, counts)| (source, self.weigh(now, source, counts, routes(source)))).collect();
+        let decide = |(proposal, verdict): (&Proposal, Option<Verdict>)| {
+            verdict.unwrap_or_else(|| match reasons.get(&proposal.source).and_then(|of| of[proposal.kind]) {
+                None => {
+                    self.clear(proposal.family, proposal.slot);
+                    Verdict::Pass
+                }
+                Some(reason) => {
+                    self.put(now, proposal, reason);
+                    Verdict::Hold
+                }
+            })
+        };
+        proposals.iter().zip(verdicts).map(decide).collect()
+    }
+
+    /// What need not be weighed: it is held already, it was approved, or it flaps.
+    fn known(&mut self, now: Time, proposal: &Proposal, routes: impl Fn(SourceId) -> usize) -> Option<Verdict> {
+        let &Proposal { family, slot, kind, source } = proposal;
+        let held = self.holds[family].get(&slot).map(|hold| (hold.kind, hold.decision, hold.reason));
+        match held {
+            // What was approved is this change, not whatever the store says meanwhile.
+            Some((before, Some(Decision::Approved), _)) if before == kind => {
+                self.clear(family, slot);
+                Some(Verdict::Pass)
+            }
+            Some((_, _, HoldReason::Flapping)) => {
+                self.flaps.touch(now, (family, slot), &self.config.flap);
+                Some(Verdict::StillHeld)
+            }
+            Some((before, ..)) if before == kind => Some(Verdict::StillHeld),
+            _ if kind != ChangeKind::Addition && self.flaps.is_flapping(now, (family, slot), &self.config.flap) => {
+                if let (Some(guarded), Some(limit)) = (self.sources.get_mut(&source), self.config.limit(kind)) {
+                    // The others of this source shall not wait for what this one has spent.
+                    let spent = self.config.flap.changes.saturating_sub(1);
+                    guarded.spent[kind].give_back(spent, limit.of(routes(source)));
+                }
+                self.put(now, proposal, HoldReason::Flapping);
+                Some(Verdict::Hold)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether so many new changes of a source may pass: for each kind the reason why not.
+    fn weigh(
+        &mut self,
+        now: Time,
+        source: SourceId,
+        new: &PerKind<usize>,
+        routes: usize,
+    ) -> PerKind<Option<HoldReason>> {
+        let config = &self.config;
+        let Some(guarded) = self.sources.get_mut(&source) else { return PerKind::default() };
+        let taken = guarded.held.taken() + new.taken();
+        PerKind::from_fn(|kind| {
+            let (count, limit) = (new[kind], config.limit(kind)?);
+            if count == 0 {
+                return None;
+            }
+            if kind != ChangeKind::Addition && is_most(taken, routes) {
+                return Some(HoldReason::MostOfSource { changes: taken, routes });
+            }
+            let budget = limit.of(routes);
+            let allowed = guarded.spent[kind].available(now, budget, config.refill);
+            if count > allowed {
+                return Some(HoldReason::TooMany { changes: count, allowed, of: budget });
+            }
+            guarded.spent[kind].spend(count, budget);
+            None
+        })
+    }
+
+    fn put(&mut self, now: Time, proposal: &Proposal, reason: HoldReason) {
+        let &Proposal { family, slot, kind, source } = proposal;
+        self.clear(family, slot);
+        let Some(guarded) = self.sources.get_mut(&source) else { return };
+        guarded.held[kind] += 1;
+        let hold = Hold { kind, source, since: now, reason, listed: guarded.lists, decision: None };
+        self.holds[family].insert(slot, hold);
+    }
+}
+
+impl Guarded {
+    fn needs_person(&self, routes: usize) -> bool {
+        is_most(self.held.taken(), routes)
+    }
+}
+
+/// All of a source, or more than half of one with more than ten routes.
+fn is_most(taken: usize, routes: usize) -> bool {
+    taken > 0 && (taken >= routes || (routes > 10 && taken * 2 > routes))
+}
