@@ -4,7 +4,7 @@
 //! whoever wants to look gets a closure run on this thread, between two pieces of work.
 
 use crate::clock::Clock;
-use fingerpost_core::engine::{Effect, Engine, Input, SessionNumber, Settings};
+use fingerpost_core::engine::{Command, Effect, Engine, Input, SessionNumber, Settings};
 use fingerpost_core::model::{GatewayId, SourceId};
 use fingerpost_core::source::Order;
 use fingerpost_core::view::Chunk;
@@ -28,6 +28,7 @@ enum Message {
     Input(Input, Option<OwnedSemaphorePermit>),
     Attach(GatewayId, SessionNumber, mpsc::UnboundedSender<ToSession>),
     Reconfigure(Box<Settings>),
+    Command(Command, oneshot::Sender<usize>),
     Look(Box<dyn FnOnce(&Engine) + Send>),
     Stop,
 }
@@ -64,6 +65,13 @@ impl EngineHandle {
     /// Another fence, other policies, other gateways.
     pub fn reconfigure(&self, settings: Settings) {
         let _ = self.messages.send(Message::Reconfigure(Box::new(settings)));
+    }
+
+    /// What a person orders, and how many routes or holds it concerned; None if the engine has ended.
+    pub async fn command(&self, command: Command) -> Option<usize> {
+        let (answer, answered) = oneshot::channel();
+        self.messages.send(Message::Command(command, answer)).ok()?;
+        answered.await.ok()
     }
 
     /// Ends the thread.
@@ -180,7 +188,13 @@ impl Shell {
             Message::Attach(gateway, number, to) => {
                 self.sessions.insert(gateway, (number, to));
             }
-            Message::Reconfigure(settings) => self.engine.reconfigure(*settings),
+            Message::Reconfigure(settings) => {
+                self.engine.reconfigure(self.clock.now(), *settings, &mut self.effects);
+            }
+            Message::Command(command, answer) => {
+                let count = self.engine.command(self.clock.now(), &command, &mut self.effects);
+                let _ = answer.send(count);
+            }
             Message::Look(look) => look(&self.engine),
             Message::Stop => {}
         }
@@ -219,6 +233,10 @@ impl Shell {
                     if more > 0 {
                         tracing::warn!("{more} more claims are not announced: see /api/v1/routes");
                     }
+                }
+                Effect::Held(source, kind, count, why) => {
+                    let name = self.names.get(&source).map(String::as_str).unwrap_or_default();
+                    crate::telemetry::held(name, kind, count, why);
                 }
             }
         }

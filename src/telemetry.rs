@@ -10,7 +10,7 @@
 use crate::config::{Log, LogFormat, LogLevel};
 use fingerpost_core::model::SourceId;
 use fingerpost_core::source::sync::Note;
-use fingerpost_core::table::{Loser, WhyLost};
+use fingerpost_core::table::{ChangeKind, HoldReason, Loser, WhyLost};
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tracing::Subscriber;
@@ -131,6 +131,18 @@ pub fn not_announced<'a>(name: impl Fn(SourceId) -> &'a str, Loser { claim, why 
             let winning = name(*winning);
             tracing::warn!(source, "{prefix} of record {key} is not announced: host {by} of source {winning} has it");
         }
+        WhyLost::Forced => {
+            tracing::warn!(source, "{prefix} of record {key} is not announced: a person has withdrawn it")
+        }
+    }
+}
+
+/// Says that changes of a source are kept back.
+pub fn held(source: &str, kind: ChangeKind, count: usize, why: HoldReason) {
+    let kind = kind.name();
+    match why {
+        HoldReason::Flapping => tracing::warn!(source, kind, count, "held: {why}"),
+        _ => tracing::error!(source, kind, count, "held, the routes stay as they are: {why}; see /api/v1/holds"),
     }
 }
 

@@ -108,6 +108,7 @@ fn configuration(endpoint: &str, routes: &Routes, gateways: &Gateways<'_>) -> an
         "router: {{ asn: {OWN_ASN}, id: 10.255.255.1{listen} }}\n\
          sources: {{ bench: {{ etcd: {{ endpoints: [\"{endpoint}\"] }}, schema: {} }} }}\n\
          fence: {{ prefixes: [ {{ within: 10.0.0.0/8, lengths: {} }} ], next_hops: [ 172.16.0.0/12 ] }}\n\
+         guard: {{ withdrawals: off, moves: off, additions: off }}\n\
          policies: {{ all: [ {{ match: {{}}, then: accept }} ] }}\n\
          gateways:\n",
         routes.schema_yaml(),

@@ -17,6 +17,7 @@ mod fault;
 mod fence;
 mod gateway;
 mod gateway_checks;
+mod guard;
 pub mod keys;
 mod open;
 mod platform;
@@ -45,6 +46,7 @@ pub use service::{Http, Log, LogFormat, LogLevel};
 pub use source::{Etcd, FileStore, Identity, Login, Schema, Source, Store, Tls};
 
 use check::{Check, Field};
+use fingerpost_core::table::GuardConfig;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -61,6 +63,8 @@ pub struct Config {
     pub gateways: BTreeMap<String, Gateway>,
     /// What gateways are told, by name; every name a gateway has is here.
     pub policies: BTreeMap<String, Policy>,
+    /// How much may change at once.
+    pub guard: GuardConfig,
     /// What outlives the process.
     pub state_dir: Option<PathBuf>,
     /// None: no HTTP service.
@@ -126,6 +130,7 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
     });
     let (gateways, _) = gateways.unwrap_or_default();
     gateway_checks::distinct(&gateways, check);
+    let guard = table.or("guard", GuardConfig::default(), check, guard::read);
     let http = table.maybe("http", check, service::http);
     let log = table.or("log", Log::default(), check, service::log);
     let state_dir = table.maybe("state_dir", check, service::state_dir);
@@ -141,6 +146,7 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
         fence: fence?,
         gateways,
         policies: policies?,
+        guard: guard?,
         state_dir: state_dir?,
         http: http?,
         log: log?,

@@ -65,6 +65,7 @@ pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -
         gateways: gateways.collect(),
         sources: config.sources.iter().filter_map(source).collect(),
         fence: fence(config),
+        guard: config.guard.clone(),
         policies,
     }
 }

@@ -104,7 +104,14 @@ mod tests {
     use fingerpost_core::source::{Fault, FaultKind, Rev};
 
     fn row(seen: Seen<Counts>, complete: bool) -> SourceRow {
-        SourceRow { id: SourceId(0), name: "prod".into(), seen, complete }
+        SourceRow {
+            id: SourceId(0),
+            name: "prod".into(),
+            seen,
+            complete,
+            routes: 0,
+            held: fingerpost_core::table::ChangeKind::ALL.map(|kind| (kind, 0)),
+        }
     }
 
     fn fault() -> Fault {

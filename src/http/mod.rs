@@ -14,6 +14,7 @@
 mod bounds;
 mod gateways;
 mod health;
+mod holds;
 mod listener;
 mod metrics;
 mod moment;
@@ -100,6 +101,7 @@ fn router(shared: Shared) -> Router {
         .route("/api/v1/sources", get(sources::all))
         .route("/api/v1/sources/{name}", get(sources::one))
         .route("/api/v1/routes", get(routes::page))
+        .route("/api/v1/holds", get(holds::page))
         .route_layer(from_fn_with_state(turns, bounds::in_turn))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

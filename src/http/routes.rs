@@ -3,8 +3,10 @@
 //! A page is gathered in many small looks, so the engine goes on between them, and the table may change under a reader: a
 //! prefix that is claimed all the while is on exactly one page.
 
+use super::holds::Hold;
 use super::query::{Query, wrong, wrong_page};
 use super::{Problem, Shared};
+use crate::clock::Clock;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
@@ -35,6 +37,7 @@ struct Route {
     #[serde(skip_serializing_if = "Option::is_none")]
     relation: Option<&'static str>,
     claims: Vec<Claim>,
+    hold: Option<Hold>,
 }
 
 /// One record's claim.
@@ -85,7 +88,7 @@ pub(super) async fn page(State(shared): State<Shared>, uri: Uri) -> Result<Json<
         let (Some(at), true) = (cursor, routes.len() < limit) else { break };
         let wanted = limit - routes.len();
         let (rows, next) = shared.look(move |engine| search.look(engine, at, wanted)).await?;
-        routes.extend(rows.into_iter().map(|row| search.shown(row)));
+        routes.extend(rows.into_iter().map(|row| search.shown(row, &shared.clock)));
         cursor = next.or_else(|| search.after(at));
     }
     Ok(Json(Routes { routes, next: cursor.map(|cursor| cursor.to_string()) }))
@@ -168,7 +171,7 @@ impl Search {
         }
     }
 
-    fn shown(self, row: RouteRow) -> Route {
+    fn shown(self, row: RouteRow, clock: &Clock) -> Route {
         let relation = match self {
             Search::All(_) => None,
             Search::Around(asked) | Search::Holding(asked) => Some(match row.prefix {
@@ -180,11 +183,14 @@ impl Search {
         let mut claims = row.claims;
         claims.sort_by_key(|claim| match claim.standing {
             Standing::Route => 0,
-            Standing::Shadowed => 1,
-            Standing::Fenced(_) => 2,
+            Standing::Held(_) => 1,
+            Standing::Shadowed => 2,
+            Standing::Forced => 3,
+            Standing::Fenced(_) => 4,
         });
         let claims = claims.into_iter().map(Claim::from).collect();
-        Route { prefix: row.prefix.to_string(), family: row.prefix.family().name(), relation, claims }
+        let hold = row.hold.map(|row| Hold::shown(row, clock));
+        Route { prefix: row.prefix.to_string(), family: row.prefix.family().name(), relation, claims, hold }
     }
 }
 
@@ -205,7 +211,9 @@ impl From<ClaimRow> for Claim {
     fn from(row: ClaimRow) -> Self {
         let (standing, reason) = match row.standing {
             Standing::Route => ("route", None),
+            Standing::Held(hold) => ("held", Some(hold.reason.to_string())),
             Standing::Shadowed => ("shadowed", None),
+            Standing::Forced => ("forced", Some("a person has withdrawn its prefix or its host".into())),
             Standing::Fenced(refusal) => ("fenced", Some(refusal.to_string())),
         };
         let ClaimRow { host, next_hop, source, key, revision, readable, .. } = row;

@@ -11,6 +11,7 @@ mod accepted;
 mod fence;
 mod files;
 mod gateways;
+mod guard;
 mod mutated;
 mod page;
 mod policies;

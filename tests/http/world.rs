@@ -93,6 +93,7 @@ fence:
   next_hops: [ 10.168.0.0/16, \"fd00:168::/32\" ]
 gateways: {{ {gateways} }}
 policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}
+guard: {{ withdrawals: off, moves: off, additions: off }}
 http: {{ listen: \"{http}\" }}
 "
     );

@@ -113,6 +113,7 @@ fence:
   next_hops: [ 10.168.0.0/16 ]
 gateways: {{ {gateways} }}
 policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}
+guard: {{ withdrawals: off, moves: off, additions: off }}
 http: {{ listen: \"{http}\" }}
 "
     );

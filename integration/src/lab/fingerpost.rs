@@ -49,6 +49,9 @@ impl Source {
     }
 }
 
+/// Most labs change much of little at once, which the guard would hold.
+pub const UNGUARDED: &str = "guard: { withdrawals: off, moves: off, additions: off }";
+
 /// A configuration that peers with every gateway of the lab and announces what `source` says.
 #[must_use]
 pub fn configuration(lab: &Lab, source: &Source) -> String {
@@ -67,11 +70,13 @@ pub fn configuration_of(lab: &Lab, sources: &[(&str, &Source)], gateways: &[Gate
          {}\
          gateways:{}\n\
          policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}\n\
+         {}\n\
          state_dir: \"{}\"\n\
          http: {{ listen: \"{HTTP}\" }}\n",
         router(lab.peering().speaker_asn(), lab.peering().speaker_address(), listens),
         fence(),
         if gateways.is_empty() { " {}" } else { &peers },
+        UNGUARDED,
         lab.folder().join("state").display(),
     )
 }

@@ -1,9 +1,10 @@
 //! Looking at the engine from outside: plain rows, in pages, changing nothing.
 
 use super::Engine;
-use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId};
+use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId, Time};
 use crate::source::sync::{Counts, Seen};
-use crate::table::{SlotId, Standing};
+use crate::table::{ChangeKind, HeldChange, HoldReason, Owner, SlotId, Standing};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A source and how sure we are of it.
@@ -17,6 +18,10 @@ pub struct SourceRow {
     pub seen: Seen<Counts>,
     /// Whether a complete list was believed once in this process.
     pub complete: bool,
+    /// How many routes come from it.
+    pub routes: usize,
+    /// How many changes of each kind the guard keeps back.
+    pub held: [(ChangeKind, usize); 3],
 }
 
 /// What is wrong with a source's records.
@@ -84,6 +89,31 @@ pub struct RouteRow {
     pub prefix: Prefix,
     /// Every claim; the one that is announced has [`Standing::Route`].
     pub claims: Vec<ClaimRow>,
+    /// What the guard keeps back.
+    pub hold: Option<HoldRow>,
+}
+
+/// A change that the guard keeps back.
+#[derive(Clone, Debug)]
+pub struct HoldRow {
+    /// Whose route it is.
+    pub prefix: Prefix,
+    /// What would happen to it.
+    pub kind: ChangeKind,
+    /// The name of the source whose limit it is.
+    pub source: String,
+    /// Since when.
+    pub since: Time,
+    /// Why.
+    pub reason: HoldReason,
+    /// Whether a person said that it stays.
+    pub denied: bool,
+    /// Whether only a person may let it pass.
+    pub needs_person: bool,
+    /// Who is announced, host and next hop.
+    pub from: Option<(String, IpAddr)>,
+    /// Who would be.
+    pub to: Option<(String, IpAddr)>,
 }
 
 /// One claim and what became of it.
@@ -113,6 +143,8 @@ impl Engine {
             name: source.settings.name.clone(),
             seen: source.sync.seen(),
             complete: source.sync.is_complete(),
+            routes: self.table.count_routes_of(source.settings.id),
+            held: ChangeKind::ALL.map(|kind| (kind, self.table.count_held(source.settings.id, kind))),
         };
         self.sources.iter().map(row).collect()
     }
@@ -174,6 +206,36 @@ impl Engine {
         (!self.table.is_vacant(prefix.family(), slot)).then(|| self.route_row(prefix.family(), slot))
     }
 
+    /// Up to `limit` held changes of prefixes behind `after`, in the order of their prefixes.
+    pub fn hold_rows(&self, after: Option<Prefix>, limit: usize) -> Vec<HoldRow> {
+        let mut first: BTreeMap<Prefix, HeldChange<'_>> = BTreeMap::new();
+        for held in self.table.holds().filter(|held| after.is_none_or(|after| held.prefix > after)) {
+            first.insert(held.prefix, held);
+            if first.len() > limit {
+                first.pop_last();
+            }
+        }
+        first.into_values().map(|held| self.hold_row(&held)).collect()
+    }
+
+    fn hold_row(&self, held: &HeldChange<'_>) -> HoldRow {
+        let hop = |owner: &Owner| (owner.host.to_string(), owner.next_hop);
+        let source = self.source(held.hold.source);
+        HoldRow {
+            prefix: held.prefix,
+            kind: held.hold.kind,
+            source: source.map(|source| source.settings.name.clone()).unwrap_or_default(),
+            since: held.hold.since,
+            reason: held.hold.reason,
+            denied: held.hold.is_denied(),
+            needs_person: held.hold.reason != HoldReason::Flapping
+                && held.hold.kind != ChangeKind::Addition
+                && self.table.needs_person(held.hold.source),
+            from: held.from.map(hop),
+            to: held.to.map(hop),
+        }
+    }
+
     fn route_row(&self, family: Family, slot: SlotId) -> RouteRow {
         let claims = self.table.claims(family, slot).map(|(claim, standing)| {
             let owner = self.table.owner(claim.owner);
@@ -189,7 +251,8 @@ impl Engine {
                 standing,
             }
         });
-        RouteRow { prefix: self.table.slots(family).prefix(slot), claims: claims.collect() }
+        let hold = self.table.held_change(family, slot).map(|held| self.hold_row(&held));
+        RouteRow { prefix: self.table.slots(family).prefix(slot), claims: claims.collect(), hold }
     }
 }
 

@@ -17,7 +17,7 @@ mod tests;
 mod views;
 
 pub use command::{Command, Holds};
-pub use look::{ClaimRow, GatewayRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
+pub use look::{ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
 pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 
@@ -314,7 +314,8 @@ impl Engine {
     /// Says what is held from now on, in a line for each source and kind.
     fn tell_held(&self, settled: &Settled, effects: &mut Vec<Effect>) {
         let mut waves: Vec<(SourceId, ChangeKind, usize, HoldReason)> = Vec::new();
-        for hold in settled.held.iter().filter_map(|&(family, slot)| self.table.hold(family, slot)) {
+        for hold in settled.held.iter().filter_map(|&(family, slot)| self.table.held_change(family, slot)) {
+            let hold = hold.hold;
             let same = |wave: &&mut (SourceId, ChangeKind, usize, HoldReason)| {
                 (wave.0, wave.1, wave.3) == (hold.source, hold.kind, hold.reason)
             };

@@ -127,7 +127,8 @@ impl Table {
 
     /// Takes another fence, other priorities and limits; every claim is judged anew.
     pub fn reconfigure(&mut self, fence: Fence, priorities: Priorities, guard: GuardConfig) {
-        self.guard.reconfigure(guard);
+        let freed = self.guard.reconfigure(guard);
+        self.touch(freed);
         if self.fence == fence && self.priorities == priorities {
             return;
         }
@@ -250,25 +251,22 @@ impl Table {
         })
     }
 
-    /// What the guard keeps back for the slot.
-    pub fn hold(&self, family: Family, slot: SlotId) -> Option<&Hold> {
-        self.guard.hold(family, slot)
-    }
-
     /// All that the guard keeps back, in no order.
     pub fn holds(&self) -> impl Iterator<Item = HeldChange<'_>> {
-        self.guard.holds().map(|(family, slot, hold)| {
-            let table = &self.families[family];
-            let owner = |winner: Winner| self.owners.get(winner.owner);
-            let desired = table.claims[slot.index()].winner(&self.priorities, &self.owners);
-            HeldChange {
-                prefix: table.slots.prefix(slot),
-                slot,
-                hold,
-                from: self.winner(family, slot).map(owner),
-                to: desired.map(owner),
-            }
-        })
+        self.guard.holds().map(|(family, slot, hold)| self.held_as(family, slot, hold))
+    }
+
+    /// What the guard keeps back for the slot.
+    pub fn held_change(&self, family: Family, slot: SlotId) -> Option<HeldChange<'_>> {
+        self.guard.hold(family, slot).map(|hold| self.held_as(family, slot, hold))
+    }
+
+    fn held_as<'a>(&'a self, family: Family, slot: SlotId, hold: &'a Hold) -> HeldChange<'a> {
+        let table = &self.families[family];
+        let owner = |winner: Winner| self.owners.get(winner.owner);
+        let desired = table.claims[slot.index()].winner(&self.priorities, &self.owners);
+        let (from, to) = (self.winner(family, slot).map(owner), desired.map(owner));
+        HeldChange { prefix: table.slots.prefix(slot), slot, hold, from, to }
     }
 
     /// How many changes of a source the guard keeps back.

@@ -40,6 +40,13 @@ metrics! {
     SOURCE_HIDING_RECORDS GAUGE "fingerpost_source_hiding_records" ["source" "family"]
         "Records that may own routes that are not known: they cannot be read or give no address, and never did better in this process; the family's End-of-RIB is withheld from gateways that were not told everything yet.";
 
+    SOURCE_ROUTES GAUGE "fingerpost_source_routes" ["source"]
+        "Routes that come from the source, before any policy; what the guard holds counts as it is announced.";
+    SOURCE_HELD_CHANGES GAUGE "fingerpost_source_held_changes" ["source" "kind"]
+        "Changes that the guard keeps back until a person decides or they are proven; 0 is right.";
+    FROZEN GAUGE "fingerpost_frozen" []
+        "1 while a person has frozen all changes.";
+
     ROUTES GAUGE "fingerpost_routes" ["family"]
         "Prefixes that have an owner and may be announced, before any policy.";
     EXPORTED_ROUTES GAUGE "fingerpost_gateway_exported_routes" ["gateway" "family"]

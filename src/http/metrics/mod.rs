@@ -26,6 +26,7 @@ struct Rows {
     sources: Vec<SourceRow>,
     gateways: Vec<GatewayRow>,
     routes: PerFamily<usize>,
+    frozen: bool,
 }
 
 /// When it is: for how long something is so already, and in seconds since 1970.
@@ -40,6 +41,7 @@ pub(super) async fn scrape(State(shared): State<Shared>) -> Result<Response, Pro
         sources: engine.source_rows(),
         gateways: engine.gateway_rows(),
         routes: engine.count_routes(),
+        frozen: engine.frozen().is_some(),
     };
     let rows = shared.look(look).await?;
     let (reports, ranges) = shared.reports().await;

@@ -12,6 +12,7 @@ pub(super) fn fill(sheet: &mut Sheet, rows: &Rows, now: &Now<'_>) {
     for row in &rows.sources {
         source(sheet, row, now);
     }
+    sheet.put(&metric::FROZEN, [], truth(rows.frozen));
     for (family, routes) in rows.routes.iter() {
         sheet.put(&metric::ROUTES, [family.name()], size(*routes));
     }
@@ -40,6 +41,10 @@ fn source(sheet: &mut Sheet, row: &SourceRow, now: &Now<'_>) {
     sheet.put(&metric::SOURCE_RECORDS, [name], size(counts.records));
     sheet.put(&metric::SOURCE_QUARANTINED_RECORDS, [name], size(counts.quarantined));
     sheet.put(&metric::SOURCE_UNRESOLVED_PREFIXES, [name], size(counts.unresolved));
+    sheet.put(&metric::SOURCE_ROUTES, [name], size(row.routes));
+    for (kind, held) in row.held {
+        sheet.put(&metric::SOURCE_HELD_CHANGES, [name, kind.name()], size(held));
+    }
     for (family, records) in counts.hiding.iter() {
         sheet.put(&metric::SOURCE_HIDING_RECORDS, [name, family.name()], size(*records));
     }

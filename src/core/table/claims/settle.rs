@@ -243,7 +243,7 @@ impl Table {
         self.touch(calm);
     }
 
-    fn touch(&mut self, slots: Vec<(Family, SlotId)>) -> usize {
+    pub(super) fn touch(&mut self, slots: Vec<(Family, SlotId)>) -> usize {
         let count = slots.len();
         slots.into_iter().for_each(|(family, slot)| self.families[family].dirty.push(slot));
         count

@@ -73,9 +73,15 @@ impl Guard {
         Guard { config, ..Guard::default() }
     }
 
-    /// Other limits, from now on; what is held stays held.
-    pub(super) fn reconfigure(&mut self, config: GuardConfig) {
+    /// Other limits, from now on. What is held stays held, unless its kind has no limit any more: such slots are to be settled
+    /// again.
+    pub(super) fn reconfigure(&mut self, config: GuardConfig) -> Vec<(Family, SlotId)> {
         self.config = config;
+        let unlimited = |hold: &Hold| self.config.limit(hold.kind).is_none() && hold.reason != HoldReason::Flapping;
+        let of = |(family, slot, hold): (Family, SlotId, &Hold)| unlimited(hold).then_some((family, slot));
+        let freed: Vec<_> = self.holds().filter_map(of).collect();
+        self.decide(Decision::Approved, &freed);
+        freed
     }
 
     /// The source was read completely: what it loses from now on is a change.

@@ -42,16 +42,19 @@ fn claim(n: u32, host: u8) -> Claim {
     }
 }
 
+fn fence() -> Fence {
+    let allowed = |within: &str, lengths| Allowed { within: within.parse().unwrap(), lengths };
+    Fence {
+        prefixes: vec![allowed("10.0.0.0/8", 24..=24), allowed("2001:db8::/32", 48..=48)],
+        next_hops: ["172.16.0.0/16", "fd00::/8"].map(|range| range.parse().unwrap()).into(),
+        ..Fence::default()
+    }
+}
+
 impl World {
     /// A guarded source with so many routes, all of host 1.
     fn new(routes: u32) -> Self {
-        let allowed = |within: &str, lengths| Allowed { within: within.parse().unwrap(), lengths };
-        let fence = Fence {
-            prefixes: vec![allowed("10.0.0.0/8", 24..=24), allowed("2001:db8::/32", 48..=48)],
-            next_hops: ["172.16.0.0/16", "fd00::/8"].map(|range| range.parse().unwrap()).into(),
-            ..Fence::default()
-        };
-        let table = Table::new(fence, Priorities::default(), GuardConfig::default());
+        let table = Table::new(fence(), Priorities::default(), GuardConfig::default());
         let mut world = World { table, now: Time::ZERO, settled: Settled::default() };
         world.put(0..routes, 1);
         assert_eq!(world.settle(), routes as usize, "a first list is not guarded");
@@ -303,6 +306,17 @@ fn a_narrower_fence_goes_through_the_guard_too_p3() {
     world.table.reconfigure(Fence::default(), Priorities::default(), GuardConfig::default());
     assert_eq!((world.settle(), world.routes()), (0, 30));
     world.table.approve(|_| true);
+    assert_eq!((world.settle(), world.routes()), (30, 0));
+}
+
+#[test]
+fn a_limit_that_is_turned_off_lets_pass_what_it_held() {
+    let mut world = World::new(30);
+    world.delete(0..30);
+    world.settle();
+    let mut guard = GuardConfig::default();
+    guard.set_limit(ChangeKind::Withdrawal, None);
+    world.table.reconfigure(fence(), Priorities::default(), guard);
     assert_eq!((world.settle(), world.routes()), (30, 0));
 }
 
