@@ -234,6 +234,7 @@ impl Shell {
                         tracing::warn!("{more} more claims are not announced: see /api/v1/routes");
                     }
                 }
+                Effect::ReloadHeld(hold) => crate::telemetry::reload_held(&hold),
                 Effect::Held(source, kind, count, why) => {
                     let name = self.names.get(&source).map(String::as_str).unwrap_or_default();
                     crate::telemetry::held(name, kind, count, why);

@@ -21,6 +21,7 @@ pub mod engine;
 pub mod gateway_config;
 pub mod http;
 pub mod limits;
+pub mod snapshot;
 pub mod source;
 pub mod speaker;
 pub mod telemetry;

@@ -8,6 +8,7 @@
 //! is dropped and counted.
 
 use crate::config::{Log, LogFormat, LogLevel};
+use fingerpost_core::engine::ReloadHold;
 use fingerpost_core::model::SourceId;
 use fingerpost_core::source::sync::Note;
 use fingerpost_core::table::{ChangeKind, HoldReason, Loser, WhyLost};
@@ -95,6 +96,8 @@ pub fn source_note(source: &str, note: &Note) {
             tracing::info!(source, "{note}");
         }
         Note::Failing(_)
+        | Note::Remembered { .. }
+        | Note::SnapshotOfAnother { .. }
         | Note::Unresolved { .. }
         | Note::UnknownField { .. }
         | Note::OutOfOrder { .. }
@@ -144,6 +147,14 @@ pub fn held(source: &str, kind: ChangeKind, count: usize, why: HoldReason) {
         HoldReason::Flapping => tracing::warn!(source, kind, count, "held: {why}"),
         _ => tracing::error!(source, kind, count, "held, the routes stay as they are: {why}; see /api/v1/holds"),
     }
+}
+
+/// Says that a part of a reload is kept back.
+pub fn reload_held(hold: &ReloadHold) {
+    let ReloadHold { what, withdrawn, moved, of, .. } = hold;
+    tracing::error!(
+        "held, {what} stays as it was: the reload would withdraw {withdrawn} and move {moved} of {of} routes; see /api/v1/holds"
+    );
 }
 
 /// What turns events into lines.

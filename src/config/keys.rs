@@ -22,8 +22,8 @@ macro_rules! tables {
 }
 
 tables! {
-    ROOT "" ["router" "sources" "fence" "gateways" "policies" "guard" "state_dir" "http" "log"]
-        not_yet ["election" "admin" "startup" "hosts" "canary"];
+    ROOT "" ["router" "sources" "fence" "gateways" "policies" "guard" "startup" "state_dir" "http" "log"]
+        not_yet ["election" "admin" "hosts" "canary"];
     ROUTER "router" ["asn" "id" "listen" "restart_time" "replicas" "drain_time"] not_yet [];
     SOURCE "sources.*" ["etcd" "file" "schema" "priority" "allow_empty" "ipv4_via_ipv6"] not_yet ["kubernetes"];
     ETCD "sources.*.etcd" ["endpoints" "tls" "user" "password_file"] not_yet [];
@@ -49,6 +49,7 @@ tables! {
         "next_hop" "med" "local_pref" "communities" "extended_communities" "large_communities" "prepend"
     ] not_yet [];
     GUARD "guard" ["withdrawals" "moves" "additions" "at_least" "refill" "proof_lists" "proof_after"] not_yet [];
+    STARTUP "startup" ["snapshot_after"] not_yet [];
     HTTP "http" ["listen"] not_yet [];
     LOG "log" ["format" "level"] not_yet [];
 }

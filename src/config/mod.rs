@@ -42,7 +42,7 @@ pub use policy::{Action, Match, Policy, PolicyRule, PrefixRange, Set};
 pub use read::read;
 pub use router::{DEFAULT_RESTART_TIME, Router};
 pub use secret::Secret;
-pub use service::{Http, Log, LogFormat, LogLevel};
+pub use service::{Http, Log, LogFormat, LogLevel, Startup};
 pub use source::{Etcd, FileStore, Identity, Login, Schema, Source, Store, Tls};
 
 use check::{Check, Field};
@@ -65,6 +65,8 @@ pub struct Config {
     pub policies: BTreeMap<String, Policy>,
     /// How much may change at once.
     pub guard: GuardConfig,
+    /// What happens at a start.
+    pub startup: Startup,
     /// What outlives the process.
     pub state_dir: Option<PathBuf>,
     /// None: no HTTP service.
@@ -131,6 +133,7 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
     let (gateways, _) = gateways.unwrap_or_default();
     gateway_checks::distinct(&gateways, check);
     let guard = table.or("guard", GuardConfig::default(), check, guard::read);
+    let startup = table.or("startup", Startup::default(), check, service::startup);
     let http = table.maybe("http", check, service::http);
     let log = table.or("log", Log::default(), check, service::log);
     let state_dir = table.maybe("state_dir", check, service::state_dir);
@@ -147,6 +150,7 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
         gateways,
         policies: policies?,
         guard: guard?,
+        startup: startup?,
         state_dir: state_dir?,
         http: http?,
         log: log?,

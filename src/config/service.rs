@@ -4,12 +4,26 @@ use super::check::{Check, Field};
 use super::keys;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The HTTP service: metrics, health, read-only JSON.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Http {
     /// Where. Port 0 takes a free one.
     pub listen: SocketAddr,
+}
+
+/// What happens at a start.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Startup {
+    /// After how long what was known before is announced, if a source does not answer.
+    pub snapshot_after: Duration,
+}
+
+impl Default for Startup {
+    fn default() -> Self {
+        Startup { snapshot_after: Duration::from_secs(30) }
+    }
 }
 
 /// How the process logs, to stderr.
@@ -73,6 +87,14 @@ pub(super) fn http(field: &Field<'_>, check: &mut Check) -> Option<Http> {
     let table = field.table(&keys::HTTP, check)?;
     let listen = table.need("listen", "say where, such as 127.0.0.1:9179", check, Field::socket);
     Some(Http { listen: listen? })
+}
+
+pub(super) fn startup(field: &Field<'_>, check: &mut Check) -> Option<Startup> {
+    let table = field.table(&keys::STARTUP, check)?;
+    let range = Duration::ZERO..=Duration::from_secs(3600);
+    let default = Startup::default().snapshot_after;
+    let snapshot_after = table.or("snapshot_after", default, check, |field, check| field.duration(range, check));
+    Some(Startup { snapshot_after: snapshot_after? })
 }
 
 pub(super) fn log(field: &Field<'_>, check: &mut Check) -> Option<Log> {

@@ -35,7 +35,7 @@ pub(crate) fn absent() -> Absent {
     }
     let proof = out.changes.into_iter().find_map(|change| match change {
         ClaimChange::Remove(_, proof) => Some(proof),
-        ClaimChange::Upsert(..) => None,
+        ClaimChange::Upsert(..) | ClaimChange::Restored => None,
     });
     proof.unwrap()
 }

@@ -8,8 +8,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{self, EngineHandle, Orders};
 use crate::http::Shared;
+use crate::snapshot::{self, Place};
 use crate::speaker::{GatewayReport, Net, Speaker};
 use fingerpost_core::bgp::neighbour::State;
+use fingerpost_core::engine::Settings;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub struct Service {
     config_loaded: Arc<AtomicBool>,
     listeners: AbortOnDropHandle<()>,
     http: AbortOnDropHandle<()>,
+    snapshots: AbortOnDropHandle<()>,
     transports: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -39,7 +42,12 @@ impl Service {
         let clock = Clock::start();
         let seed = RandomState::new().build_hasher().finish();
         let mut numbers = GatewayNumbers::default();
-        let settings = settings::engine(&config, &mut numbers, seed);
+        let mut settings = settings::engine(&config, &mut numbers, seed);
+        let places = snapshot_places(&config, &settings);
+        for (source, place) in settings.sources.iter_mut().zip(&places) {
+            let place = place.clone();
+            source.snapshot = tokio::task::spawn_blocking(move || place.read()).await?;
+        }
         let (orders, inboxes): (Orders, Vec<_>) = settings
             .sources
             .iter()
@@ -54,6 +62,7 @@ impl Service {
         for (id, inbox) in inboxes {
             transports.extend(transport::start(&config, id, inbox, &engine, &nudge));
         }
+        let snapshots = AbortOnDropHandle::new(tokio::spawn(snapshot::keep(places, engine.clone())));
         let (marker, restarting) = RestartMarker::find(config.state_dir.as_deref());
         let on_up = Arc::new(move || marker.write());
         let mut speaker = Speaker::new(clock, net, engine.clone(), restarting, seed, on_up);
@@ -91,6 +100,7 @@ impl Service {
             config_loaded,
             listeners: listen,
             http,
+            snapshots,
             transports,
         })
     }
@@ -107,6 +117,7 @@ impl Service {
             _ = &mut self.ended => {}
             _ = &mut self.listeners => {}
             _ = &mut self.http => {}
+            _ = &mut self.snapshots => {}
         }
     }
 
@@ -196,4 +207,16 @@ fn fixed_parts(before: &Config, after: &Config) -> Vec<&'static str> {
         ("log.format", before.log.format != after.log.format),
     ];
     parts.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect()
+}
+
+/// Where the sources' snapshots are, one for each, in their order; none without `state_dir`.
+fn snapshot_places(config: &Config, settings: &Settings) -> Vec<Place> {
+    let Some(directory) = &config.state_dir else { return Vec::new() };
+    let place = |source: &fingerpost_core::engine::SourceSettings| Place {
+        source: source.id,
+        name: source.name.clone(),
+        keys: source.sync.schema.range().start.to_vec(),
+        directory: directory.clone(),
+    };
+    settings.sources.iter().map(place).collect()
 }

@@ -41,7 +41,14 @@ pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -
     let source = |(name, source): (&String, &config::Source)| {
         let id = ids.get(name.as_str()).copied()?;
         let sync = sync(id, source, seed ^ u64::from(id.0));
-        Some(SourceSettings { id, name: name.clone(), priority: source.priority.into(), sync })
+        Some(SourceSettings {
+            id,
+            name: name.clone(),
+            priority: source.priority.into(),
+            sync,
+            snapshot: None,
+            snapshot_after: config.startup.snapshot_after,
+        })
     };
     let mut policies: BTreeMap<String, Policy> =
         config.policies.iter().map(|(name, rules)| (name.clone(), policy(rules, &ids))).collect();

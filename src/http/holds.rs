@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use fingerpost_core::engine::HoldRow;
+use fingerpost_core::engine::{HoldRow, ReloadHold};
 use fingerpost_core::model::Prefix;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -15,6 +15,7 @@ use std::net::IpAddr;
 #[derive(Serialize)]
 pub(super) struct Holds {
     frozen_since: Option<String>,
+    reload: Vec<Reload>,
     holds: Vec<Hold>,
     next: Option<String>,
 }
@@ -33,6 +34,16 @@ pub(super) struct Hold {
     to: Option<Hop>,
 }
 
+/// A part of a reload that is kept back.
+#[derive(Serialize)]
+struct Reload {
+    what: String,
+    withdrawn: usize,
+    moved: usize,
+    of: usize,
+    since: String,
+}
+
 /// A host and its next hop.
 #[derive(Serialize)]
 struct Hop {
@@ -46,14 +57,24 @@ pub(super) async fn page(State(shared): State<Shared>, uri: Uri) -> Result<Json<
     let limit = query.limit()?;
     let read = |text: &str| text.parse::<Prefix>().map_err(|_| wrong_page(text));
     let after = query.get("page").map(read).transpose()?;
-    let look = move |engine: &fingerpost_core::engine::Engine| (engine.frozen(), engine.hold_rows(after, limit));
-    let (frozen, rows) = shared.look(look).await?;
+    let look = move |engine: &fingerpost_core::engine::Engine| {
+        (engine.frozen(), engine.reload_holds().to_vec(), engine.hold_rows(after, limit))
+    };
+    let (frozen, reload, rows) = shared.look(look).await?;
     let next = rows.get(limit - 1).map(|row| row.prefix.to_string());
     Ok(Json(Holds {
         frozen_since: frozen.map(|since| moment::shown(&shared.clock, since)),
+        reload: reload.into_iter().map(|hold| Reload::shown(hold, &shared.clock)).collect(),
         holds: rows.into_iter().map(|row| Hold::shown(row, &shared.clock)).collect(),
         next,
     }))
+}
+
+impl Reload {
+    fn shown(hold: ReloadHold, clock: &Clock) -> Reload {
+        let ReloadHold { what, withdrawn, moved, of, since } = hold;
+        Reload { what, withdrawn, moved, of, since: moment::shown(clock, since) }
+    }
 }
 
 impl Hold {

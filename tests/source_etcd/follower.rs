@@ -128,6 +128,7 @@ impl Follower {
                 ClaimChange::Upsert(key, claim) => {
                     self.claims.insert(key, claim.next_hop.to_string());
                 }
+                ClaimChange::Restored => {}
                 ClaimChange::Remove(key, absent) => {
                     self.claims.remove(&key);
                     self.proofs.push(*absent.proof());

@@ -28,6 +28,8 @@ pub enum Holds {
     All,
     /// That of this prefix.
     Prefix(Prefix),
+    /// What is held of the last reload of policies.
+    Reload,
     /// Those of prefixes that this host has or would get.
     Host(HostName),
     /// Those of this source, of one kind or all.
@@ -39,7 +41,13 @@ impl Engine {
     pub fn command(&mut self, now: Time, command: &Command, effects: &mut Vec<Effect>) -> usize {
         let count = match command {
             Command::Freeze => usize::from(self.frozen.replace(self.frozen.unwrap_or(now)).is_none()),
-            Command::Unfreeze => usize::from(self.frozen.take().is_some()),
+            Command::Unfreeze => {
+                let was_frozen = self.frozen.take().is_some();
+                self.judge_reload(now, effects);
+                usize::from(was_frozen)
+            }
+            Command::Approve(Holds::Reload) => self.approve_reload(now, effects),
+            Command::Approve(Holds::All) => self.table.approve(|_| true) + self.approve_reload(now, effects),
             Command::Approve(holds) => self.table.approve(|held| holds.contain(held)),
             Command::Deny(holds) => self.table.deny(|held| holds.contain(held)),
             Command::Withdraw(target) => self.table.withdraw(target.clone()),
@@ -59,6 +67,7 @@ impl Holds {
     fn contain(&self, held: &HeldChange<'_>) -> bool {
         match self {
             Holds::All => true,
+            Holds::Reload => false,
             Holds::Prefix(wanted) => *wanted == held.prefix,
             Holds::Host(wanted) => [held.from, held.to].into_iter().flatten().any(|owner| owner.host == *wanted),
             Holds::Source(source, kind) => {

@@ -11,23 +11,29 @@
 mod command;
 mod look;
 mod outlets;
+mod reload;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod views;
 
 pub use command::{Command, Holds};
-pub use look::{ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
+pub use look::{
+    ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, Remembers, RouteRow, SourceRow, UnresolvedRow,
+};
 pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
+pub use reload::ReloadHold;
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
-use crate::source::sync::{Note, Outcome, Sync};
+use crate::policy::Policy;
+use crate::source::sync::{Note, Outcome, Snapshot, Sync};
 use crate::source::{Attempt, ClaimChange, Order, Report};
 use crate::table::{ChangeKind, HoldReason, Loser, Losers, Settled, Table};
 use crate::view::{Chunk, Stamp};
 use bytes::Bytes;
 use outlets::{Outlets, Verified};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use views::{Passed, ViewId, Views};
@@ -65,6 +71,8 @@ pub enum Effect {
     Note(SourceId, Note),
     /// Log it: so many changes of this kind of a source are held from now on, for such a reason.
     Held(SourceId, ChangeKind, usize, HoldReason),
+    /// Log it: this part of a reload is held.
+    ReloadHeld(ReloadHold),
     /// Log it: how many routes of this family the gateway of this name is not told now because of its cap; 0 again where none
     /// is.
     Capped(String, Family, usize),
@@ -78,6 +86,15 @@ const LOSERS_PAUSE: Duration = Duration::from_secs(10);
 struct Source {
     settings: SourceSettings,
     sync: Sync,
+    /// How many changes of its claims there have been.
+    changes: u64,
+}
+
+/// The policies and the gateways' choice of them that are in force.
+#[derive(Default)]
+struct InForce {
+    policies: BTreeMap<String, Policy>,
+    gateways: Vec<GatewaySettings>,
 }
 
 /// See the module.
@@ -89,6 +106,10 @@ pub struct Engine {
     stamp: Stamp,
     /// The [`Table::host_changes`] that the outlets know of.
     hosts_known: u64,
+    /// What gateways are told by.
+    in_force: InForce,
+    /// A reload of which something is held.
+    pending: Option<reload::Pending>,
     /// Since when nothing is changed, by order of a person.
     frozen: Option<Time>,
     /// What the last tidying found.
@@ -109,7 +130,7 @@ struct Tidied {
 
 impl Engine {
     /// An engine that has seen nothing; its sources are asked for their first lists.
-    pub fn new(now: Time, settings: Settings, effects: &mut Vec<Effect>) -> Self {
+    pub fn new(now: Time, mut settings: Settings, effects: &mut Vec<Effect>) -> Self {
         let priorities = settings.priorities();
         let mut engine = Engine {
             sources: Vec::new(),
@@ -118,25 +139,20 @@ impl Engine {
             outlets: Outlets::default(),
             stamp: Stamp::Unstamped,
             hosts_known: 0,
+            in_force: InForce::default(),
+            pending: None,
             frozen: None,
             tidied: PerFamily::default(),
             outcome: Outcome::default(),
             settled: Settled::default(),
             tell_losers: now,
         };
-        for settings in &settings.sources {
-            engine.start_source(now, settings.clone(), effects);
+        for settings in &mut settings.sources {
+            let snapshot = settings.snapshot.take();
+            engine.start_source(now, settings.clone(), snapshot, effects);
         }
         engine.reconfigure(now, settings, effects);
         engine
-    }
-
-    /// Takes another fence, other policies and gateways; only the difference goes out. The sources stay as they are.
-    pub fn reconfigure(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
-        self.table.reconfigure(settings.fence.clone(), settings.priorities(), settings.guard.clone());
-        self.settle(now, effects);
-        self.views.reconfigure(&settings, &self.table);
-        self.outlets.reconfigure(settings.gateways, &mut self.views, &self.table);
     }
 
     /// Takes one input in. Its consequences for gateways are handed out by [`Engine::work`].
@@ -232,10 +248,19 @@ impl Engine {
         self.sources.iter().any(|source| source.sync.is_releasing())
     }
 
-    fn start_source(&mut self, now: Time, settings: SourceSettings, effects: &mut Vec<Effect>) {
+    fn start_source(
+        &mut self,
+        now: Time,
+        settings: SourceSettings,
+        snapshot: Option<Snapshot>,
+        effects: &mut Vec<Effect>,
+    ) {
         let id = settings.id;
-        let sync = Sync::new(settings.sync.clone());
-        self.sources.push(Source { settings, sync });
+        let mut sync = Sync::new(settings.sync.clone());
+        if let Some(snapshot) = snapshot {
+            sync.remember(now, snapshot, settings.snapshot_after);
+        }
+        self.sources.push(Source { settings, sync, changes: 0 });
         let mut outcome = std::mem::take(&mut self.outcome);
         if let Some(source) = self.source_mut(id) {
             source.sync.start(now, &mut outcome);
@@ -255,12 +280,22 @@ impl Engine {
     fn apply(&mut self, now: Time, id: SourceId, mut outcome: Outcome, effects: &mut Vec<Effect>) {
         effects.extend(outcome.orders.drain(..).map(|order| Effect::Order(id, order)));
         effects.extend(outcome.notes.drain(..).map(|note| Effect::Note(id, note)));
+        let changes = u64::try_from(outcome.changes.len()).unwrap_or(u64::MAX);
+        self.source_mut(id).into_iter().for_each(|source| source.changes += changes);
+        // Between two slices of another source's list, that one's changes must not be decided with what is restored here.
+        let restores = outcome.changes.iter().any(|change| matches!(change, ClaimChange::Restored));
+        let parked = restores.then(|| self.table.park());
         for change in outcome.changes.drain(..) {
             match change {
                 ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
                 ClaimChange::Remove(key, proof) => self.table.remove(key, proof),
+                ClaimChange::Restored => {
+                    self.decide(now, effects);
+                    self.table.arm(id);
+                }
             }
         }
+        parked.into_iter().for_each(|parked| self.table.unpark(parked));
         // Before what differed is settled: what is held only from now on is not proven by the list that says it.
         if std::mem::take(&mut outcome.compared) {
             self.table.confirm(now, id);
@@ -288,6 +323,13 @@ impl Engine {
         if self.is_releasing() || self.frozen.is_some() {
             return;
         }
+        self.decide(now, effects);
+        for source in self.sources.iter().filter(|source| source.sync.is_complete()) {
+            self.table.arm(source.settings.id);
+        }
+    }
+
+    fn decide(&mut self, now: Time, effects: &mut Vec<Effect>) {
         // Before the routes of new hosts, and after those of hosts that are gone: then nothing has to be told again.
         self.follow_hosts();
         let mut settled = std::mem::take(&mut self.settled);
@@ -299,9 +341,6 @@ impl Engine {
         self.table.sweep();
         self.settled = settled;
         self.follow_hosts();
-        for source in self.sources.iter().filter(|source| source.sync.is_complete()) {
-            self.table.arm(source.settings.id);
-        }
     }
 
     fn follow_hosts(&mut self) {

@@ -2,10 +2,11 @@
 
 use crate::model::{GatewayId, PerFamily, SourceId};
 use crate::policy::Policy;
-use crate::source::sync::SyncConfig;
+use crate::source::sync::{Snapshot, SyncConfig};
 use crate::table::{Fence, GuardConfig, Priorities};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// A source.
 #[derive(Clone, Debug)]
@@ -18,6 +19,10 @@ pub struct SourceSettings {
     pub priority: i32,
     /// How it is followed.
     pub sync: SyncConfig,
+    /// What an earlier process knew of it; used at the start of the engine only.
+    pub snapshot: Option<Snapshot>,
+    /// After how long that is announced, if the store does not answer.
+    pub snapshot_after: Duration,
 }
 
 /// A gateway.

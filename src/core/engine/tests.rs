@@ -6,6 +6,7 @@
 //! ```
 
 mod expected;
+mod guarded;
 mod histories;
 mod lab;
 mod lists;

@@ -226,4 +226,7 @@ pub enum ClaimChange {
     Upsert(ClaimKey, Claim),
     /// Gone, and here is the proof.
     Remove(ClaimKey, sync::Absent),
+    /// All before this is what an earlier process knew of the source: it is announced as it is, and what follows is a change
+    /// of it.
+    Restored,
 }

@@ -43,6 +43,7 @@ mod read;
 mod reconcile;
 mod seen;
 mod slots;
+mod snapshot;
 mod table;
 
 pub use config::{Follow, SyncConfig, Timing};
@@ -51,6 +52,7 @@ use list::{Listing, Release, SLICE};
 pub use note::{Note, Outcome};
 use reconcile::Reconcile;
 pub use seen::{Absent, Counts, Proof, Seen, Why};
+pub use snapshot::{KnownRecord, Snapshot};
 use table::Table;
 
 /// How soon a new watch is asked for its progress: at once is too soon, etcd drops the question until the watch has caught up.
@@ -76,6 +78,10 @@ pub struct Sync {
     highest: Rev,
     /// Who was believed.
     cluster: Option<ClusterId>,
+    /// What an earlier process knew, until it is needed.
+    pending: Option<snapshot::Pending>,
+    /// Whether that was put in.
+    restored: bool,
     /// Whether another store was found, and the known one not again since.
     replaced: bool,
     attempts: u64,
@@ -183,6 +189,8 @@ impl Sync {
             position: None,
             highest: Rev::default(),
             cluster: None,
+            pending: None,
+            restored: false,
             replaced: false,
             attempts: 0,
             failures: 0,
@@ -257,6 +265,10 @@ impl Sync {
 
     /// When [`on_deadline`](Self::on_deadline) wants to be called; a moment that is past means at once.
     pub fn next_deadline(&self) -> Option<Time> {
+        [self.phase_deadline(), self.snapshot_due()].into_iter().flatten().min()
+    }
+
+    fn phase_deadline(&self) -> Option<Time> {
         let timing = &self.config.timing;
         match &self.phase {
             Phase::Idle => None,
@@ -278,7 +290,10 @@ impl Sync {
 
     /// Does what is due.
     pub fn on_deadline(&mut self, now: Time, out: &mut Outcome) {
-        if self.next_deadline().is_none_or(|due| due > now) {
+        if self.snapshot_due().is_some_and(|due| due <= now) {
+            self.serve_snapshot(now, out);
+        }
+        if self.phase_deadline().is_none_or(|due| due > now) {
             return;
         }
         let timing = self.config.timing;

@@ -10,6 +10,7 @@ use crate::source::{Attempt, ClusterId, Record, Report, Rev};
 use crate::table::{Allowed, Fence, GuardConfig};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const SOURCE: SourceId = SourceId(0);
 const GATEWAY: GatewayId = GatewayId(0);
@@ -29,7 +30,14 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
         timing: Timing::default(),
     };
     let settings = Settings {
-        sources: vec![SourceSettings { id: SOURCE, name: "file".into(), priority: 0, sync }],
+        sources: vec![SourceSettings {
+            id: SOURCE,
+            name: "file".into(),
+            priority: 0,
+            sync,
+            snapshot: None,
+            snapshot_after: Duration::ZERO,
+        }],
         fence: Fence {
             prefixes: vec![Allowed { within: p("10.0.0.0/8"), lengths: 8..=32 }],
             next_hops: vec![p("172.16.0.0/12")],

@@ -11,6 +11,7 @@ use crate::table::{Allowed, Fence, GuardConfig};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 pub(super) const SOURCES: u16 = 2;
 pub(super) const GATEWAYS: u32 = 3;
@@ -75,6 +76,8 @@ pub(super) fn settings(variant: u8) -> Settings {
         id: SourceId(n),
         name: format!("source-{n}"),
         priority: i32::from(n),
+        snapshot: None,
+        snapshot_after: Duration::from_secs(30),
         sync: SyncConfig {
             source: SourceId(n),
             schema: Schema::Native { prefix: "/fp".into() },

@@ -1,6 +1,6 @@
 //! What a [`Sync`](super::Sync) gives back, and what it has to say for the log.
 
-use super::super::{ClaimChange, Fault, Order, Rev};
+use super::super::{ClaimChange, ClusterId, Fault, Order, Rev};
 use crate::model::{Family, Prefix, RecordId};
 use bytes::Bytes;
 
@@ -59,6 +59,25 @@ pub enum Note {
     Compacted {
         /// The revision asked for.
         from: Rev,
+    },
+    /// The store does not answer, and what an earlier process knew is announced.
+    #[error(
+        "it has not answered yet: the {records} records that were known at revision {} are announced as they were; \
+         End-of-RIB waits for the store", at.0
+    )]
+    Remembered {
+        /// Up to which revision they were known.
+        at: Rev,
+        /// How many.
+        records: usize,
+    },
+    /// The snapshot is of another cluster, and nothing of it is used.
+    #[error("the snapshot is of cluster {:x} and the store is cluster {:x}: nothing of the snapshot is used", known.0, found.0)]
+    SnapshotOfAnother {
+        /// Of which the snapshot is.
+        known: ClusterId,
+        /// Which answers.
+        found: ClusterId,
     },
     /// A record cannot be decoded; earlier claims of it stay.
     #[error("record {} cannot be read ({}): {why}", key.escape_ascii(), if *kept { "what it said before stays" } else { "it is passed over" })]

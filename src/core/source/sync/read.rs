@@ -53,6 +53,9 @@ impl Sync {
         }
         self.replaced = false;
         self.cluster = Some(cluster);
+        if self.is_first_list() {
+            self.compare_with_snapshot(cluster, out);
+        }
         if let Phase::Listing(listing) = std::mem::replace(&mut self.phase, Phase::Idle) {
             self.phase = Phase::Releasing(listing.complete(at, &mut self.table));
         }

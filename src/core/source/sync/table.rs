@@ -8,11 +8,14 @@ use super::note::{Note, Outcome};
 use super::packed::Body;
 use super::seen::{Absent, Counts, Proof};
 use super::slots::Slot;
+use super::snapshot::KnownRecord;
 use crate::model::{Claim, ClaimKey, PerFamily, Prefix, RecordId, SourceId};
 use bytes::Bytes;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 pub(super) struct Table {
     source: SourceId,
@@ -225,6 +228,39 @@ impl Table {
             let key = ClaimKey { source: self.source, record: entry.id, prefix };
             out.changes.push(ClaimChange::Remove(key, Absent::by(proof)));
         }
+    }
+
+    /// The record as a later process shall know it; none if it could never be read.
+    pub(super) fn known(&self, slot: Slot) -> Option<KnownRecord> {
+        let entry = self.entry(slot)?;
+        let owner = entry.owner.as_ref()?;
+        let kept = self.kept.get(&slot).into_iter().flatten();
+        Some(KnownRecord {
+            name: Bytes::copy_from_slice(entry.body.name()),
+            modified: entry.modified,
+            created: entry.created,
+            host: owner.host.clone(),
+            labels: (*owner.labels).clone(),
+            addresses: entry.body.addresses(),
+            subnets: entry.body.subnets().collect(),
+            dangling: kept.map(|(prefix, claim)| (*prefix, claim.next_hop)).collect(),
+        })
+    }
+
+    /// Claims of the record that stay although their subnets have no next hop any more.
+    pub(super) fn keep(&mut self, slot: Slot, dangling: Vec<(Prefix, IpAddr)>, out: &mut Outcome) {
+        let Some(entry) = self.entry(slot).filter(|_| !dangling.is_empty()) else { return };
+        let Some(owner) = &entry.owner else { return };
+        let claim = |(prefix, next_hop)| {
+            let (host, labels) = (owner.host.clone(), Arc::clone(&owner.labels));
+            (prefix, Claim { host, next_hop, other_address: None, labels, created: entry.created.0, readable: false })
+        };
+        let kept: Box<[_]> = dangling.into_iter().map(claim).collect();
+        let key = |prefix| ClaimKey { source: self.source, record: entry.id, prefix };
+        out.changes.extend(kept.iter().map(|(prefix, claim)| ClaimChange::Upsert(key(*prefix), claim.clone())));
+        let hid = self.hides_claims(slot);
+        self.kept.insert(slot, kept);
+        self.recount(hid, self.hides_claims(slot));
     }
 
     fn insert(&mut self, fact: Fact, out: &mut Outcome) -> Slot {

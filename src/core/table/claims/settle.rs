@@ -170,6 +170,24 @@ impl Table {
     }
 }
 
+/// Slots that are to be decided another time.
+#[derive(Debug)]
+pub struct Parked(PerFamily<Vec<SlotId>>);
+
+impl Table {
+    /// Sets aside what was touched; give it back with [`Table::unpark`].
+    pub fn park(&mut self) -> Parked {
+        Parked(PerFamily::from_fn(|family| std::mem::take(&mut self.families[family].dirty)))
+    }
+
+    /// See [`Table::park`].
+    pub fn unpark(&mut self, Parked(parked): Parked) {
+        for (family, slots) in parked.iter() {
+            self.families[family].dirty.extend(slots);
+        }
+    }
+}
+
 /// What a person, or a proof, lets pass. Everything takes effect when it is settled next.
 impl Table {
     /// Whether the source is guarded.

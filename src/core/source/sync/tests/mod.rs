@@ -13,6 +13,7 @@ mod history;
 mod listing;
 mod model;
 mod records;
+mod snapshot;
 mod store;
 mod trust;
 mod watching;
@@ -200,7 +201,7 @@ impl Client {
         self.orders.append(&mut self.out.orders);
         self.notes.append(&mut self.out.notes);
         for change in self.out.changes.drain(..) {
-            self.changes += 1;
+            self.changes += usize::from(!matches!(change, ClaimChange::Restored));
             match change {
                 ClaimChange::Upsert(key, claim) => {
                     let before = self.claims.insert((key.record, key.prefix), claim.clone());
@@ -211,6 +212,7 @@ impl Client {
                     assert!(before.is_some(), "{key:?} was removed and was not there");
                     self.removed.push((key.prefix, *absent.proof()));
                 }
+                ClaimChange::Restored => {}
             }
         }
     }

@@ -149,7 +149,9 @@ impl World {
     /// Checks all changes against the store's history, and applies them.
     fn check(&mut self) {
         for change in &self.client.out.changes {
-            let (ClaimChange::Upsert(changed, _) | ClaimChange::Remove(changed, _)) = change;
+            let (ClaimChange::Upsert(changed, _) | ClaimChange::Remove(changed, _)) = change else {
+                panic!("nothing was known before");
+            };
             if let Some(info) = self.client.sync.record(changed.record) {
                 self.keys.insert(changed.record, info.key);
             }
@@ -159,6 +161,7 @@ impl World {
             let justified = keys.iter().any(|key| match change {
                 ClaimChange::Upsert(changed, claim) => self.store.ever_stated(key, changed.prefix, claim.next_hop),
                 ClaimChange::Remove(changed, absent) => self.is_proof(key, changed.prefix, *absent.proof()),
+                ClaimChange::Restored => false,
             });
             assert!(justified, "{keys:?}: {change:?}");
         }

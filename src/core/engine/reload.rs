@@ -1,0 +1,160 @@
+//! A reload through the guard: what a change of policies would take away is counted before it is done (promise P3).
+//!
+//! What is above the limit stays as it is, for a person to approve: the old policy, or a gateway's old choice of policy. The
+//! rest of the reload is taken. Nothing of it passes by proof: the file is a person's, and so is the decision.
+
+use super::{Effect, Engine, Settings};
+use crate::model::{Family, Time};
+use crate::policy::Policy;
+use crate::table::{ChangeKind, GuardConfig, SlotId, Table};
+use std::collections::BTreeMap;
+
+/// Settings of which some part is held.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    settings: Settings,
+    holds: Vec<ReloadHold>,
+}
+
+/// A part of a reload that is kept back.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReloadHold {
+    /// What it is about: `policy NAME` or `gateway NAME`.
+    pub what: String,
+    /// Routes that would be withdrawn from each gateway concerned.
+    pub withdrawn: usize,
+    /// Routes that would get another next hop.
+    pub moved: usize,
+    /// Of so many.
+    pub of: usize,
+    /// Since when.
+    pub since: Time,
+}
+
+/// What becomes of a policy's routes under another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+struct Difference {
+    withdrawn: usize,
+    moved: usize,
+    of: usize,
+}
+
+impl Difference {
+    fn between(before: Option<&Policy>, after: Option<&Policy>, table: &Table) -> Self {
+        let mut difference = Difference::default();
+        if before == after {
+            return difference;
+        }
+        for family in Family::ALL {
+            for n in 0..table.slots(family).capacity() {
+                let slot = SlotId(u32::try_from(n).unwrap_or(u32::MAX));
+                let Some(winner) = table.winner(family, slot) else { continue };
+                let (prefix, owner) = (table.slots(family).prefix(slot), table.owner(winner.owner));
+                let export =
+                    |policy: Option<&Policy>| policy.and_then(|policy| policy.export(prefix, owner, winner.source));
+                let Some(exported) = export(before) else { continue };
+                difference.of += 1;
+                match export(after) {
+                    None => difference.withdrawn += 1,
+                    Some(other) if other.next_hop != exported.next_hop => difference.moved += 1,
+                    Some(_) => {}
+                }
+            }
+        }
+        difference
+    }
+
+    fn is_above(&self, guard: &GuardConfig) -> bool {
+        let above = |count: usize, kind| guard.limit(kind).is_some_and(|limit| count > limit.of(self.of));
+        let guarded = guard.limit(ChangeKind::Withdrawal).is_some() && guard.limit(ChangeKind::Move).is_some();
+        let taken = self.withdrawn + self.moved;
+        above(self.withdrawn, ChangeKind::Withdrawal)
+            || above(self.moved, ChangeKind::Move)
+            || (guarded && taken > 0 && taken == self.of)
+    }
+}
+
+impl Engine {
+    /// Takes another fence, other limits, policies and gateways; only the difference goes out. The sources stay as they are.
+    /// What would take away more than the guard allows is held.
+    pub fn reconfigure(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
+        let (allowed, holds) = self.allowed(now, &settings);
+        let told = |hold: &&ReloadHold| {
+            let known = self.pending.iter().flat_map(|pending| &pending.holds);
+            known.into_iter().all(|known| (&known.what, known.withdrawn) != (&hold.what, hold.withdrawn))
+        };
+        effects.extend(holds.iter().filter(told).cloned().map(Effect::ReloadHeld));
+        self.pending = (!holds.is_empty()).then_some(Pending { settings, holds });
+        self.take(now, allowed, effects);
+    }
+
+    /// Lets pass what is held of the last reload; how many parts.
+    pub(super) fn approve_reload(&mut self, now: Time, effects: &mut Vec<Effect>) -> usize {
+        let Some(Pending { settings, holds }) = self.pending.take() else { return 0 };
+        self.take(now, settings, effects);
+        holds.len()
+    }
+
+    /// Judges what is held of the last reload anew.
+    pub(super) fn judge_reload(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if let Some(Pending { settings, .. }) = self.pending.take() {
+            self.reconfigure(now, settings, effects);
+        }
+    }
+
+    /// What is held of the last reload.
+    pub fn reload_holds(&self) -> &[ReloadHold] {
+        self.pending.as_ref().map_or(&[], |pending| &pending.holds)
+    }
+
+    /// The settings without what is above the limits, and that.
+    fn allowed(&self, now: Time, settings: &Settings) -> (Settings, Vec<ReloadHold>) {
+        let mut allowed = settings.clone();
+        let mut holds: Vec<ReloadHold> = Vec::new();
+        let mut hold = |what: String, Difference { withdrawn, moved, of }| {
+            let earlier = self.reload_holds().iter().find(|hold| hold.what == what);
+            let since = earlier.map_or(now, |hold| hold.since);
+            holds.push(ReloadHold { what, withdrawn, moved, of, since });
+        };
+        let before = &self.in_force;
+        let is_held = |difference: &Difference| {
+            difference.is_above(&settings.guard)
+                || (self.frozen.is_some() && difference.withdrawn + difference.moved > 0)
+        };
+        let mut used: BTreeMap<&str, bool> = BTreeMap::new();
+        for gateway in &before.gateways {
+            used.insert(&gateway.policy, true);
+        }
+        for (name, policy) in &mut allowed.policies {
+            let Some(old) = before.policies.get(name).filter(|_| used.contains_key(name.as_str())) else { continue };
+            let difference = Difference::between(Some(old), Some(policy), &self.table);
+            if is_held(&difference) {
+                hold(format!("policy {name}"), difference);
+                policy.clone_from(old);
+            }
+        }
+        for gateway in &mut allowed.gateways {
+            let Some(old) = before.gateways.iter().find(|old| old.id == gateway.id) else { continue };
+            if old.policy == gateway.policy {
+                continue;
+            }
+            let Some(policy) = before.policies.get(&old.policy) else { continue };
+            let difference = Difference::between(Some(policy), allowed.policies.get(&gateway.policy), &self.table);
+            if is_held(&difference) {
+                hold(format!("gateway {}", gateway.name), difference);
+                allowed.policies.entry(old.policy.clone()).or_insert_with(|| policy.clone());
+                gateway.policy.clone_from(&old.policy);
+            }
+        }
+        (allowed, holds)
+    }
+
+    /// Takes the settings as they are.
+    fn take(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
+        self.table.reconfigure(settings.fence.clone(), settings.priorities(), settings.guard.clone());
+        self.settle(now, effects);
+        self.views.reconfigure(&settings, &self.table);
+        self.in_force = super::InForce { policies: settings.policies, gateways: settings.gateways.clone() };
+        self.outlets.reconfigure(settings.gateways, &mut self.views, &self.table);
+    }
+}

@@ -1,0 +1,303 @@
+//! The guard and the snapshot, from a source's list to the routes: P3 over restarts, with the store up or down.
+
+use super::super::{Command, Effect, Engine, GatewaySettings, Holds, Input, Settings, SourceSettings};
+use crate::model::{Family, GatewayId, HostName, PerFamily, Prefix, SourceId, Time};
+use crate::policy::{Match, Policy, Rule, Set};
+use crate::source::schema::Schema;
+use crate::source::sync::{Follow, Snapshot, SyncConfig, Timing};
+use crate::source::{Attempt, ClusterId, Fault, FaultKind, Record, Report, Rev};
+use crate::table::{Allowed, ChangeKind, Fence, GuardConfig, Standing, Target};
+use crate::view::Exclusion;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const SOURCE: SourceId = SourceId(0);
+const CLUSTER: ClusterId = ClusterId(5);
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An engine with one source that answers with complete lists.
+struct World {
+    engine: Engine,
+    now: Time,
+    attempt: Attempt,
+    revision: u64,
+    effects: Vec<Effect>,
+}
+
+fn prefix(n: u8) -> Prefix {
+    format!("10.244.{n}.0/24").parse().unwrap()
+}
+
+impl World {
+    fn new(snapshot: Option<Snapshot>) -> Self {
+        let sync = SyncConfig {
+            source: SOURCE,
+            schema: Schema::Hosts,
+            follow: Follow::Relists,
+            ipv4_via_ipv6: false,
+            allow_empty: true,
+            seed: 1,
+            timing: Timing::default(),
+        };
+        let within = |text: &str, lengths| Allowed { within: text.parse().unwrap(), lengths };
+        let settings = Settings {
+            sources: vec![SourceSettings {
+                id: SOURCE,
+                name: "prod".into(),
+                priority: 0,
+                sync,
+                snapshot,
+                snapshot_after: PATIENCE,
+            }],
+            fence: Fence {
+                prefixes: vec![within("10.244.0.0/16", 24..=24)],
+                next_hops: vec!["10.168.0.0/16".parse().unwrap()],
+                ..Fence::default()
+            },
+            guard: GuardConfig::default(),
+            policies: BTreeMap::new(),
+            gateways: Vec::new(),
+        };
+        let mut effects = Vec::new();
+        let engine = Engine::new(Time::ZERO, settings, &mut effects);
+        let mut world = World { engine, now: Time::ZERO, attempt: Attempt(0), revision: 100, effects };
+        world.hear();
+        world
+    }
+
+    /// Takes the newest order.
+    fn hear(&mut self) {
+        for effect in self.effects.drain(..) {
+            if let Effect::Order(_, order) = effect {
+                self.attempt = order.attempt;
+            }
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        self.engine.handle(self.now, Input::Report(SOURCE, self.attempt, report), &mut self.effects);
+        self.hear();
+        self.wait(Duration::ZERO);
+    }
+
+    /// The source has these hosts, each with the subnet of its number.
+    fn list(&mut self, hosts: impl IntoIterator<Item = u8>) {
+        self.list_at(hosts, 0);
+    }
+
+    /// The same, with other addresses.
+    fn list_at(&mut self, hosts: impl IntoIterator<Item = u8>, net: u8) {
+        self.revision += 1;
+        let at = Rev(self.revision);
+        let record = |n: u8| Record {
+            key: format!("host-{n:03}").into(),
+            value: format!(r#"{{"addresses": ["10.168.{net}.{n}"], "subnets": ["10.244.{n}.0/24"]}}"#).into(),
+            modified: at,
+            created: Rev(1),
+        };
+        let records = hosts.into_iter().map(record).collect();
+        self.report(Report::Page { at, cluster: CLUSTER, records, more: false });
+    }
+
+    fn fail(&mut self) {
+        self.report(Report::Failed(Fault { kind: FaultKind::Unreachable, message: "nobody answers".into() }));
+    }
+
+    fn wait(&mut self, span: Duration) {
+        self.now = self.now + span;
+        while self.engine.next_deadline().is_some_and(|due| due <= self.now) {
+            self.engine.on_deadline(self.now, &mut self.effects);
+            self.hear();
+        }
+    }
+
+    fn command(&mut self, command: &Command) -> usize {
+        self.engine.command(self.now, command, &mut self.effects)
+    }
+
+    fn routes(&self) -> usize {
+        self.engine.count_routes()[Family::Ipv4]
+    }
+
+    fn held(&self) -> usize {
+        self.engine.hold_rows(None, 1000).len()
+    }
+
+    /// What a process that ends now leaves behind, if it may.
+    fn snapshot(&self) -> Option<Snapshot> {
+        let remembers = self.engine.remembers(SOURCE)?;
+        let (records, rest) = self.engine.known_records(SOURCE, 0, 1000);
+        assert_eq!(rest, None);
+        Some(Snapshot { cluster: remembers.cluster, at: remembers.at, records })
+    }
+}
+
+#[test]
+fn l15_an_emptied_source_keeps_its_nineteen_hosts_until_a_person_approves_p3() {
+    let mut world = World::new(None);
+    world.list(0..19);
+    world.list([]);
+    assert_eq!((world.routes(), world.held()), (19, 19));
+    for _ in 0..50 {
+        world.wait(Duration::from_secs(3600));
+        world.list([]);
+    }
+    assert_eq!(world.routes(), 19);
+    let row = world.engine.hold_rows(None, 1).remove(0);
+    assert!(row.needs_person && row.kind == ChangeKind::Withdrawal && row.to.is_none(), "{row:?}");
+    assert_eq!(world.command(&Command::Approve(Holds::All)), 19);
+    assert_eq!((world.routes(), world.held()), (0, 0));
+}
+
+#[test]
+fn c51_a_restart_is_no_way_around_the_guard_p3() {
+    let mut before = World::new(None);
+    before.list(0..19);
+    let known = before.snapshot().unwrap();
+    before.list([3]);
+    assert_eq!((before.held(), before.snapshot()), (18, None), "what is held is not forgotten by a newer snapshot");
+    let mut after = World::new(Some(known));
+    after.list([3]);
+    assert_eq!((after.routes(), after.held()), (19, 18));
+}
+
+#[test]
+fn c50_a_restart_with_the_store_down_announces_what_was_known_and_is_never_verified_p4() {
+    let mut before = World::new(None);
+    before.list(0..19);
+    let mut after = World::new(before.snapshot());
+    after.fail();
+    after.wait(PATIENCE - Duration::from_secs(1));
+    assert_eq!(after.routes(), 0);
+    after.wait(Duration::from_secs(2));
+    assert_eq!(after.routes(), 19);
+    assert!(!after.engine.is_verified(Family::Ipv4));
+    after.list(0..18);
+    assert_eq!((after.routes(), after.held()), (18, 0), "one of nineteen may go");
+    assert!(after.engine.is_verified(Family::Ipv4));
+}
+
+#[test]
+fn c52_a_person_can_approve_and_withdraw_while_the_store_is_down() {
+    let mut world = World::new(None);
+    world.list(0..19);
+    world.list([3]);
+    world.fail();
+    let host = |n: u8| HostName::new(&format!("host-{n:03}")).unwrap();
+    assert_eq!(world.command(&Command::Approve(Holds::Host(host(4)))), 1);
+    assert_eq!(world.command(&Command::Approve(Holds::Prefix(prefix(5)))), 1);
+    assert_eq!(world.command(&Command::Approve(Holds::Source(SOURCE, Some(ChangeKind::Move)))), 0);
+    assert_eq!(world.routes(), 17);
+    assert_eq!(world.command(&Command::Withdraw(Target::Host(host(3)))), 1);
+    assert_eq!(world.routes(), 16);
+    world.list([3]);
+    assert_eq!(world.engine.route(prefix(3)).unwrap().claims[0].standing, Standing::Forced);
+    assert_eq!(world.command(&Command::Restore(Target::Host(host(3)))), 1);
+    assert_eq!(world.routes(), 17);
+}
+
+#[test]
+fn a_freeze_holds_everything_and_what_came_meanwhile_is_judged_when_it_ends_p3() {
+    let mut world = World::new(None);
+    world.list(0..19);
+    assert_eq!(world.command(&Command::Freeze), 1);
+    assert_eq!(world.command(&Command::Freeze), 0);
+    world.list_at(0..19, 1);
+    world.list([3]);
+    assert_eq!((world.routes(), world.held()), (19, 0));
+    assert!(world.engine.frozen().is_some() && world.snapshot().is_none());
+    assert_eq!(world.command(&Command::Unfreeze), 1);
+    assert_eq!((world.routes(), world.held()), (19, 18), "one is as it was again");
+}
+
+#[test]
+fn a_reload_of_the_fence_goes_through_the_guard_p3() {
+    let mut world = World::new(None);
+    world.list(0..19);
+    let settings = Settings {
+        sources: Vec::new(),
+        fence: Fence::default(),
+        guard: GuardConfig::default(),
+        policies: BTreeMap::new(),
+        gateways: Vec::new(),
+    };
+    world.engine.reconfigure(world.now, settings, &mut world.effects);
+    assert_eq!((world.routes(), world.held()), (19, 19));
+    let held = |effect: &Effect| matches!(effect, Effect::Held(SOURCE, ChangeKind::Withdrawal, 19, _));
+    assert_eq!(world.effects.iter().filter(|effect| held(effect)).count(), 1, "one line for the wave");
+}
+
+/// Settings with one gateway of this policy.
+fn told(policy: &str, rules: &[(&str, Policy)]) -> Settings {
+    Settings {
+        sources: Vec::new(),
+        fence: Fence {
+            prefixes: vec![Allowed { within: "10.244.0.0/16".parse().unwrap(), lengths: 24..=24 }],
+            next_hops: vec!["10.168.0.0/16".parse().unwrap()],
+            ..Fence::default()
+        },
+        guard: GuardConfig::default(),
+        policies: rules.iter().map(|(name, policy)| ((*name).to_owned(), policy.clone())).collect(),
+        gateways: vec![GatewaySettings {
+            id: GatewayId(1),
+            name: "core".into(),
+            policy: policy.into(),
+            drain: false,
+            exclusion: Exclusion::NOTHING,
+            max_prefix: PerFamily::default(),
+        }],
+    }
+}
+
+fn exported(world: &World) -> usize {
+    world.engine.gateway_rows()[0].exported[Family::Ipv4]
+}
+
+#[test]
+fn a_reload_of_a_policy_goes_through_the_guard_p3() {
+    let mut world = World::new(None);
+    world.list(0..19);
+    let reload = |world: &mut World, policy: &str, rules: &[(&str, Policy)]| {
+        world.engine.reconfigure(world.now, told(policy, rules), &mut world.effects);
+    };
+    reload(&mut world, "all", &[("all", Policy::accept_all())]);
+    assert_eq!((exported(&world), world.engine.reload_holds()), (19, &[][..]));
+    let few = Match {
+        prefixes: vec![Allowed { within: "10.244.0.0/22".parse().unwrap(), lengths: 24..=24 }],
+        ..Match::default()
+    };
+    let but_few = Policy {
+        rules: vec![
+            Rule { matcher: few, set: Set::default(), accept: false },
+            Rule { matcher: Match::default(), set: Set { med: Some(7), ..Set::default() }, accept: true },
+        ],
+    };
+    reload(&mut world, "all", &[("all", but_few.clone())]);
+    assert_eq!((exported(&world), world.engine.reload_holds().len()), (15, 0), "four of nineteen may go");
+    reload(&mut world, "all", &[("all", Policy::default())]);
+    assert_eq!((exported(&world), world.engine.reload_holds()[0].withdrawn), (15, 15));
+    reload(&mut world, "none", &[("none", Policy::default())]);
+    let hold = &world.engine.reload_holds()[0];
+    assert_eq!((exported(&world), hold.what.as_str(), hold.of), (15, "gateway core", 15), "nor by another name");
+    assert_eq!(world.command(&Command::Approve(Holds::Reload)), 1);
+    assert_eq!((exported(&world), world.engine.reload_holds().len()), (0, 0));
+}
+
+#[test]
+fn a_frozen_engine_takes_no_policy_until_it_is_let_go() {
+    let mut world = World::new(None);
+    world.list(0..19);
+    world.engine.reconfigure(world.now, told("all", &[("all", Policy::accept_all())]), &mut world.effects);
+    world.command(&Command::Freeze);
+    let one = Match { hosts: vec!["host-003".into()], ..Match::default() };
+    let but_one = Policy {
+        rules: vec![
+            Rule { matcher: one, set: Set::default(), accept: false },
+            Rule { matcher: Match::default(), set: Set::default(), accept: true },
+        ],
+    };
+    world.engine.reconfigure(world.now, told("all", &[("all", but_one)]), &mut world.effects);
+    assert_eq!((exported(&world), world.engine.reload_holds().len()), (19, 1));
+    world.command(&Command::Unfreeze);
+    assert_eq!((exported(&world), world.engine.reload_holds().len()), (18, 0));
+}

@@ -1,0 +1,99 @@
+//! What an earlier process knew, put in before a first list or after a while without one.
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Of three hosts, as the process that followed this client's store knew them.
+fn snapshot() -> Snapshot {
+    let client = Client::watching(vec![
+        record(3, "a1", "10.168.0.11", &["10.244.1.0/24"]),
+        record(4, "a2", "10.168.0.12", &["10.244.2.0/24"]),
+        record(5, "a3", "10.168.0.13", &["10.244.3.0/24"]),
+    ]);
+    of(&client)
+}
+
+fn of(client: &Client) -> Snapshot {
+    let (cluster, at) = client.sync.believed().expect("it was read completely");
+    let (mut records, mut place) = (Vec::new(), Some(0));
+    while let Some(from) = place {
+        let (more, next) = client.sync.known_records(from, 2);
+        assert!(more.len() <= 2);
+        records.extend(more);
+        place = next;
+    }
+    Snapshot { cluster, at, records }
+}
+
+/// A new process that remembers.
+fn restarted(snapshot: Snapshot) -> Client {
+    let mut client = Client::new(config());
+    client.sync.remember(client.now, snapshot, PATIENCE);
+    client
+}
+
+#[test]
+fn c50_a_store_that_does_not_answer_is_announced_as_it_was_and_is_not_complete_p4() {
+    let mut client = restarted(snapshot());
+    client.fail(FaultKind::Unreachable);
+    client.wait(PATIENCE - seconds(1));
+    client.assert_table(&[]);
+    client.wait(seconds(2));
+    let all = [("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12"), ("10.244.3.0/24", "10.168.0.13")];
+    client.assert_table(&all);
+    assert!(client.sync.is_restored() && !client.sync.is_complete());
+    assert!(matches!(client.sync.seen(), Seen::Lost { last: Counts { records: 3, .. }, at: Rev(10), .. }));
+    let remembered = |note: &&Note| matches!(note, Note::Remembered { records: 3, .. });
+    assert_eq!(client.notes.iter().filter(remembered).count(), 1);
+    assert_eq!(client.sync.believed(), None, "what was only remembered is not kept as if it had been read");
+}
+
+#[test]
+fn a_first_list_changes_what_was_known_before_it() {
+    let mut client = restarted(snapshot());
+    let a2 = record(7, "a2", "10.168.0.22", &["10.244.2.0/24"]);
+    client.list(20, vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"]), a2]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.22")]);
+    assert_eq!(client.removed, [(prefix("10.244.3.0/24"), Proof::MissingFrom { at: Rev(20) })]);
+    assert_eq!(client.changes, 3 + 1 + 1, "three put back, one moved, one gone");
+    assert!(client.sync.is_restored() && client.sync.is_complete());
+}
+
+#[test]
+fn c36_a_snapshot_of_another_cluster_is_not_used() {
+    let mut client = restarted(Snapshot { cluster: ClusterId(8), ..snapshot() });
+    client.list(20, vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11")]);
+    assert!(client.notes.contains(&Note::SnapshotOfAnother { known: ClusterId(8), found: CLUSTER }));
+    assert!(!client.sync.is_restored() && client.sync.is_complete());
+}
+
+#[test]
+fn c36_once_a_snapshot_is_served_another_cluster_is_not_believed_p2() {
+    let mut client = restarted(Snapshot { cluster: ClusterId(8), ..snapshot() });
+    client.fail(FaultKind::Unreachable);
+    client.wait(PATIENCE + seconds(1));
+    client.orders.drain(..client.orders.len() - 1);
+    client.list(20, vec![]);
+    assert!(matches!(client.sync.seen(), Seen::Lost { why: Fault { kind: FaultKind::Replaced, .. }, .. }));
+    assert_eq!(client.claims.len(), 3);
+}
+
+#[test]
+fn a_dangling_reference_outlives_the_process_p2() {
+    let mut before = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    let lost_its_address =
+        Record { value: r#"{"addresses": [], "subnets": ["10.244.1.0/24"]}"#.into(), ..record(11, "a1", "", &[]) };
+    before.events(vec![Event::Put(lost_its_address)]);
+    before.assert_table(&[("10.244.1.0/24", "10.168.0.11?")]);
+    let mut after = restarted(of(&before));
+    after.fail(FaultKind::Unreachable);
+    after.wait(PATIENCE + seconds(1));
+    after.assert_table(&[("10.244.1.0/24", "10.168.0.11?")]);
+    assert_eq!(of_known(&after), of_known(&before));
+}
+
+fn of_known(client: &Client) -> Vec<KnownRecord> {
+    client.sync.known_records(0, 100).0
+}

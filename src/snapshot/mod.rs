@@ -1,0 +1,170 @@
+//! What the sources said, on disk: a restart with the store down announces it, and a restart with another store is a change
+//! that the guard judges.
+//!
+//! ```text
+//!  engine ──slices──► writer ──► state_dir/snapshot-SOURCE (a new file, renamed)       at a start: read ──► Engine
+//! ```
+//!
+//! A file that cannot be used is said, kept under another name, and nothing of it is used. A directory that cannot be written
+//! costs the snapshot and nothing else. While the guard holds changes of a source its file stays as it is, so that they are
+//! held again after a restart.
+
+mod format;
+
+use crate::engine::EngineHandle;
+use fingerpost_core::engine::{Engine, Remembers};
+use fingerpost_core::model::SourceId;
+use fingerpost_core::source::sync::{KnownRecord, Snapshot};
+use format::{Header, Refused};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Between two looks for something new to write.
+const PAUSE: Duration = Duration::from_secs(5);
+/// Records that one look at the engine takes.
+const SLICE: usize = 500;
+
+/// Where a source's snapshot is, and what its keys begin with.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Whose.
+    pub source: SourceId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// What all keys of it begin with: another schema or prefix is another source.
+    pub keys: Vec<u8>,
+    /// `state_dir`.
+    pub directory: PathBuf,
+}
+
+impl Place {
+    fn file(&self) -> PathBuf {
+        self.directory.join(format!("snapshot-{}", self.name))
+    }
+
+    /// What an earlier process wrote, if it can be used.
+    pub fn read(&self) -> Option<Snapshot> {
+        let file = self.file();
+        let contents = match std::fs::read(&file) {
+            Ok(contents) => contents,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::error!("the snapshot {} cannot be read and is not used: {error}", file.display());
+                return None;
+            }
+        };
+        match format::read(&contents, &self.keys) {
+            Ok(snapshot) => Some(snapshot),
+            Err(refused) => {
+                self.set_aside(&file, &refused);
+                None
+            }
+        }
+    }
+
+    fn set_aside(&self, file: &Path, refused: &Refused) {
+        let aside = self.directory.join(format!("snapshot-{}.refused", self.name));
+        let kept = match std::fs::rename(file, &aside) {
+            Ok(()) => format!("it is kept as {}", aside.display()),
+            Err(error) => format!("it could not be renamed to {} ({error})", aside.display()),
+        };
+        tracing::error!(source = self.name, "nothing of the snapshot {} is used: {refused}; {kept}", file.display());
+    }
+
+    /// Replaces the file: after a crash it is the old one or the new one, never a part.
+    fn write(&self, header: &Header, records: &[KnownRecord]) -> io::Result<()> {
+        std::fs::create_dir_all(&self.directory)?;
+        let new = self.directory.join(format!("snapshot-{}.new", self.name));
+        let mut writer = BufWriter::new(std::fs::File::create(&new)?);
+        format::write(&mut writer, header, records)?;
+        writer.flush()?;
+        writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(&new, self.file())?;
+        // The rename itself is lost in a power cut unless the directory is written too.
+        std::fs::File::open(&self.directory)?.sync_all()
+    }
+}
+
+/// Keeps the files as the engine knows the sources; ends with the engine.
+pub async fn keep(places: Vec<Place>, engine: EngineHandle) {
+    let mut writers: Vec<Writer> = places.into_iter().map(Writer::new).collect();
+    if writers.is_empty() {
+        // Nothing to keep is no end.
+        return std::future::pending().await;
+    }
+    let mut tick = interval(PAUSE);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        for writer in &mut writers {
+            if writer.look(&engine).await.is_none() {
+                return;
+            }
+        }
+    }
+}
+
+struct Writer {
+    place: Place,
+    /// As it was written last.
+    written: Option<u64>,
+    /// Whether the last attempt failed, so that it is said once.
+    failing: bool,
+}
+
+impl Writer {
+    fn new(place: Place) -> Self {
+        Writer { place, written: None, failing: false }
+    }
+
+    /// Writes if there is something new; none if the engine has ended.
+    async fn look(&mut self, engine: &EngineHandle) -> Option<()> {
+        let source = self.place.source;
+        let Some(Remembers { changes, cluster, at }) = engine.look(move |engine| engine.remembers(source)).await?
+        else {
+            return Some(());
+        };
+        if self.written == Some(changes) {
+            return Some(());
+        }
+        let (mut records, mut place) = (Vec::new(), Some(0));
+        while let Some(from) = place {
+            let slice = move |engine: &Engine| engine.known_records(source, from, SLICE);
+            let (more, next) = engine.look(slice).await?;
+            records.extend(more);
+            place = next;
+        }
+        let header = Header { source: self.place.name.clone(), keys: self.place.keys.clone(), cluster, at };
+        let target = self.place.clone();
+        let written = tokio::task::spawn_blocking(move || target.write(&header, &records)).await;
+        let failed = match written {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(crate::limits::explained(&error)),
+            Err(error) => Some(error.to_string()),
+        };
+        self.written = Some(changes);
+        match failed {
+            None if std::mem::take(&mut self.failing) => {
+                tracing::info!(source = self.place.name, "the snapshot is written again");
+            }
+            None => {}
+            Some(why) => {
+                self.written = None;
+                if !std::mem::replace(&mut self.failing, true) {
+                    tracing::error!(
+                        source = self.place.name,
+                        "the snapshot {} cannot be written: {why}; routing goes on, but a restart will not know what was \
+                         announced: let this user write to state_dir, and see that it is not full",
+                        self.place.file().display()
+                    );
+                }
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+use super::*;
+use fingerpost_core::model::{HostName, Labels};
+use fingerpost_core::source::schema::Addresses;
+use fingerpost_core::source::{ClusterId, Rev};
+use tempfile::TempDir;
+
+fn place(directory: &TempDir) -> Place {
+    Place {
+        source: SourceId(0),
+        name: "prod".into(),
+        keys: b"/fp/hosts/".to_vec(),
+        directory: directory.path().join("state"),
+    }
+}
+
+fn header(place: &Place) -> Header {
+    Header { source: place.name.clone(), keys: place.keys.clone(), cluster: ClusterId(0xfeed), at: Rev(42) }
+}
+
+fn records() -> Vec<KnownRecord> {
+    let record = |name: &[u8], n: u64| KnownRecord {
+        name: name.to_vec().into(),
+        modified: Rev(n + 10),
+        created: Rev(n),
+        host: HostName::new(&format!("host-{n}")).unwrap(),
+        labels: Labels([("zone".to_owned(), "a\"\n".to_owned())].into()),
+        addresses: Addresses { ipv4: Some([10, 168, 0, 1].into()), ipv6: Some("fd00::1".parse().unwrap()) },
+        subnets: vec![format!("10.244.{n}.0/24").parse().unwrap(), format!("fd00:{n}::/64").parse().unwrap()],
+        dangling: vec![("10.245.0.0/24".parse().unwrap(), "10.168.0.2".parse().unwrap())],
+    };
+    vec![record(b"a", 1), record(b"not \xff text", 2)]
+}
+
+fn written() -> (TempDir, Place) {
+    let directory = TempDir::new().unwrap();
+    let place = place(&directory);
+    place.write(&header(&place), &records()).unwrap();
+    (directory, place)
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let (_directory, place) = written();
+    assert_eq!(place.read(), Some(Snapshot { cluster: ClusterId(0xfeed), at: Rev(42), records: records() }));
+    assert!(place.file().exists(), "and stays");
+}
+
+#[test]
+fn no_file_is_no_snapshot() {
+    assert_eq!(place(&TempDir::new().unwrap()).read(), None);
+}
+
+#[test]
+fn a_file_that_is_cut_off_or_changed_anywhere_is_refused_and_kept_aside() {
+    let (_directory, place) = written();
+    let whole = std::fs::read(place.file()).unwrap();
+    let refused = |contents: &[u8], what: &str| {
+        std::fs::write(place.file(), contents).unwrap();
+        assert_eq!(place.read(), None, "{what}");
+        let aside = place.directory.join("snapshot-prod.refused");
+        assert!(!place.file().exists() && std::fs::read(aside).unwrap() == contents, "{what}");
+    };
+    for length in 0..whole.len() {
+        refused(&whole[..length], &format!("cut off after {length} octets"));
+    }
+    for place in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[place] ^= 1;
+        refused(&changed, &format!("octet {place} changed"));
+    }
+}
+
+#[test]
+fn other_versions_and_other_keys_are_refused_with_the_reason() {
+    let (_directory, place) = written();
+    let whole = String::from_utf8(std::fs::read(place.file()).unwrap()).unwrap();
+    let newer = whole.replacen("\"fingerpost_snapshot\":1", "\"fingerpost_snapshot\":2", 1);
+    assert_eq!(format::read(newer.as_bytes(), &place.keys), Err(Refused::Version(2)));
+    let other = format::read(whole.as_bytes(), b"/other/hosts/").unwrap_err();
+    assert_eq!(other.to_string(), r#"it is of the keys "/fp/hosts/", and the source reads "/other/hosts/""#);
+}
+
+#[test]
+fn c59_a_directory_that_cannot_be_written_is_an_error_and_leaves_the_old_file() {
+    let (_directory, place) = written();
+    let before = std::fs::read(place.file()).unwrap();
+    // A directory where the new file would be: also root cannot write it.
+    std::fs::create_dir(place.directory.join("snapshot-prod.new")).unwrap();
+    place.write(&header(&place), &[]).unwrap_err();
+    assert_eq!(std::fs::read(place.file()).unwrap(), before);
+}
