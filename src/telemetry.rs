@@ -140,7 +140,7 @@ pub fn not_announced<'a>(name: impl Fn(SourceId) -> &'a str, Loser { claim, why 
     }
 }
 
-/// Says that changes of a source are kept back.
+/// Says how many changes of a source are kept back now.
 pub fn held(source: &str, kind: ChangeKind, count: usize, why: HoldReason) {
     let kind = kind.name();
     match why {

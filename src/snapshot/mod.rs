@@ -19,10 +19,12 @@ use format::{Header, Refused};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, sleep};
 
-/// Between two looks for something new to write.
-const PAUSE: Duration = Duration::from_secs(5);
+/// Between two looks for something new to write, at least.
+const PAUSE: Duration = Duration::from_secs(1);
+/// So many times as long as a write took is the pause after it: a large table must not be written all the time.
+const REST: u32 = 20;
 /// Records that one look at the engine takes.
 const SLICE: usize = 500;
 
@@ -94,15 +96,14 @@ pub async fn keep(places: Vec<Place>, engine: EngineHandle) {
         // Nothing to keep is no end.
         return std::future::pending().await;
     }
-    let mut tick = interval(PAUSE);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tick.tick().await;
+        let start = Instant::now();
         for writer in &mut writers {
             if writer.look(&engine).await.is_none() {
                 return;
             }
         }
+        sleep(PAUSE.max(start.elapsed() * REST)).await;
     }
 }
 

@@ -46,6 +46,7 @@ async fn every_claim_is_shown_with_what_became_of_it() {
             claim("node-b1", "10.168.0.21", "shadowed", Value::Null),
             claim("node-d1", "10.9.0.1", "fenced", fenced),
         ],
+        "hold": null,
     });
     assert_eq!(page["routes"][0], exact);
     let outside = world.get("/api/v1/routes?prefix=192.0.2.0/24").await.json();

@@ -15,6 +15,7 @@ mod reload;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod told;
 mod views;
 
 pub use command::{Command, Holds};
@@ -36,6 +37,7 @@ use outlets::{Outlets, Verified};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use told::Told;
 use views::{Passed, ViewId, Views};
 
 /// What happens to the engine.
@@ -69,7 +71,7 @@ pub enum Effect {
     CloseSlow(GatewayId, SessionNumber),
     /// Log it.
     Note(SourceId, Note),
-    /// Log it: so many changes of this kind of a source are held from now on, for such a reason.
+    /// Log it: so many changes of this kind of a source are held now, the last of them for this reason.
     Held(SourceId, ChangeKind, usize, HoldReason),
     /// Log it: this part of a reload is held.
     ReloadHeld(ReloadHold),
@@ -119,6 +121,7 @@ pub struct Engine {
     settled: Settled,
     /// When claims that lost may be told again.
     tell_losers: Time,
+    told: Told,
 }
 
 /// How far the feeds had come, and how many slots were still waiting to be freed.
@@ -146,6 +149,7 @@ impl Engine {
             outcome: Outcome::default(),
             settled: Settled::default(),
             tell_losers: now,
+            told: Told::default(),
         };
         for settings in &mut settings.sources {
             let snapshot = settings.snapshot.take();
@@ -181,7 +185,7 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Time> {
         let losers = self.table.has_losers().then_some(self.tell_losers);
         let sources = self.sources.iter().filter_map(|source| source.sync.next_deadline());
-        sources.chain(losers).chain(self.table.next_deadline()).min()
+        sources.chain(losers).chain(self.table.next_deadline()).chain(self.told.next_deadline()).min()
     }
 
     /// Does what is due.
@@ -200,6 +204,7 @@ impl Engine {
             self.settle(now, effects);
         }
         self.tell_losers(now, effects);
+        self.told.tell(now, &self.table, effects);
     }
 
     /// Hands out one round of changes to every gateway that has credit, or else one slice of one dump. True if there may
@@ -291,7 +296,7 @@ impl Engine {
                 ClaimChange::Remove(key, proof) => self.table.remove(key, proof),
                 ClaimChange::Restored => {
                     self.decide(now, effects);
-                    self.table.arm(id);
+                    self.table.arm(id, false);
                 }
             }
         }
@@ -325,7 +330,7 @@ impl Engine {
         }
         self.decide(now, effects);
         for source in self.sources.iter().filter(|source| source.sync.is_complete()) {
-            self.table.arm(source.settings.id);
+            self.table.arm(source.settings.id, true);
         }
     }
 
@@ -337,7 +342,8 @@ impl Engine {
         for (family, changed) in settled.changed.iter() {
             self.views.update(family, changed, &self.table);
         }
-        self.tell_held(&settled, effects);
+        self.told.note(&settled, &self.table);
+        self.told.tell(now, &self.table, effects);
         self.table.sweep();
         self.settled = settled;
         self.follow_hosts();
@@ -348,22 +354,6 @@ impl Engine {
         if std::mem::replace(&mut self.hosts_known, changes) != changes {
             self.outlets.follow_hosts(&mut self.views, &self.table);
         }
-    }
-
-    /// Says what is held from now on, in a line for each source and kind.
-    fn tell_held(&self, settled: &Settled, effects: &mut Vec<Effect>) {
-        let mut waves: Vec<(SourceId, ChangeKind, usize, HoldReason)> = Vec::new();
-        for hold in settled.held.iter().filter_map(|&(family, slot)| self.table.held_change(family, slot)) {
-            let hold = hold.hold;
-            let same = |wave: &&mut (SourceId, ChangeKind, usize, HoldReason)| {
-                (wave.0, wave.1, wave.3) == (hold.source, hold.kind, hold.reason)
-            };
-            match waves.iter_mut().find(same) {
-                Some(wave) => wave.2 += 1,
-                None => waves.push((hold.source, hold.kind, 1, hold.reason)),
-            }
-        }
-        effects.extend(waves.into_iter().map(|(source, kind, count, why)| Effect::Held(source, kind, count, why)));
     }
 
     /// Frees what nobody needs any more, and gives up on gateways that cannot keep up.

@@ -178,6 +178,17 @@ fn c50_a_restart_with_the_store_down_announces_what_was_known_and_is_never_verif
 }
 
 #[test]
+fn what_came_after_the_last_snapshot_is_announced_at_once_p2() {
+    let mut before = World::new(None);
+    before.list(0..19);
+    let mut after = World::new(before.snapshot());
+    after.list(0..60);
+    assert_eq!((after.routes(), after.held()), (60, 0), "it may have been announced already");
+    after.list(0..100);
+    assert_eq!((after.routes(), after.held()), (60, 40));
+}
+
+#[test]
 fn c52_a_person_can_approve_and_withdraw_while_the_store_is_down() {
     let mut world = World::new(None);
     world.list(0..19);

@@ -195,9 +195,10 @@ impl Table {
         self.guard.is_armed(source)
     }
 
-    /// The source was read completely for the first time: from now on it is guarded.
-    pub fn arm(&mut self, source: SourceId) {
-        self.guard.arm(source);
+    /// What the source has now is known: from now on what it loses is guarded, and what it gains, too, once it was read
+    /// `complete`ly in this process.
+    pub fn arm(&mut self, source: SourceId, complete: bool) {
+        self.guard.arm(source, complete);
     }
 
     /// The source was compared with its store completely; holds that are proven by that pass.

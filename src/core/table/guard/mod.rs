@@ -57,6 +57,9 @@ struct Guarded {
     held: PerKind<usize>,
     /// Complete lists since it is guarded.
     lists: u64,
+    /// Whether it was read completely in this process. Before that only a snapshot is known, and what is added to that may have
+    /// been announced already: held, it would be lost with the next End-of-RIB.
+    complete: bool,
 }
 
 /// See the module.
@@ -84,9 +87,9 @@ impl Guard {
         freed
     }
 
-    /// The source was read completely: what it loses from now on is a change.
-    pub(super) fn arm(&mut self, source: SourceId) {
-        self.sources.entry(source).or_default();
+    /// What the source loses from now on is a change; what it gains, too, once it was read `complete`ly.
+    pub(super) fn arm(&mut self, source: SourceId, complete: bool) {
+        self.sources.entry(source).or_default().complete |= complete;
     }
 
     pub(super) fn is_armed(&self, source: SourceId) -> bool {
@@ -246,7 +249,7 @@ impl Guard {
         let taken = guarded.held.taken() + new.taken();
         PerKind::from_fn(|kind| {
             let (count, limit) = (new[kind], config.limit(kind)?);
-            if count == 0 {
+            if count == 0 || (kind == ChangeKind::Addition && !guarded.complete) {
                 return None;
             }
             if kind != ChangeKind::Addition && is_most(taken, routes) {

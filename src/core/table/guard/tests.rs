@@ -58,7 +58,7 @@ impl World {
         let mut world = World { table, now: Time::ZERO, settled: Settled::default() };
         world.put(0..routes, 1);
         assert_eq!(world.settle(), routes as usize, "a first list is not guarded");
-        world.table.arm(SOURCE);
+        world.table.arm(SOURCE, true);
         world
     }
 
