@@ -1,7 +1,7 @@
 //! What a person orders. It takes effect at once, also while every source is lost.
 
 use super::{Effect, Engine};
-use crate::model::{HostName, Prefix, SourceId, Time};
+use crate::model::{GatewayId, HostName, Prefix, SourceId, Time};
 use crate::table::{ChangeKind, HeldChange, Target};
 
 /// An order.
@@ -19,6 +19,8 @@ pub enum Command {
     Withdraw(Target),
     /// Takes a withdrawal by order back.
     Restore(Target),
+    /// Sends a gateway everything again, as if it had asked for it (RFC 2918); counts the families of its session.
+    Refresh(GatewayId),
 }
 
 /// Which holds.
@@ -52,9 +54,15 @@ impl Engine {
             Command::Deny(holds) => self.table.deny(|held| holds.contain(held)),
             Command::Withdraw(target) => self.table.withdraw(target.clone()),
             Command::Restore(target) => usize::from(self.table.restore(target)),
+            Command::Refresh(gateway) => self.outlets.refresh_one(*gateway, &mut self.views),
         };
         self.settle(now, effects);
         count
+    }
+
+    /// What is withdrawn by order.
+    pub fn forced(&self) -> impl Iterator<Item = &Target> {
+        self.table.forced().targets()
     }
 
     /// Since when nothing changes, if so.

@@ -1,7 +1,7 @@
 //! Looking at the engine from outside: plain rows, in pages, changing nothing.
 
 use super::Engine;
-use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId, Time};
+use crate::model::{Family, GatewayId, HostName, PerFamily, Prefix, SourceId, Time};
 use crate::source::sync::{Counts, KnownRecord, Seen};
 use crate::source::{ClusterId, Rev};
 use crate::table::{ChangeKind, HeldChange, HoldReason, Owner, SlotId, Standing};
@@ -92,6 +92,10 @@ pub struct RouteRow {
     pub claims: Vec<ClaimRow>,
     /// What the guard keeps back.
     pub hold: Option<HoldRow>,
+    /// Who is announced as its owner, host and next hop. Nobody may claim it any more, if its withdrawal is held.
+    pub announced: Option<(String, IpAddr)>,
+    /// Whether the source of what is announced cannot be read now.
+    pub stale: bool,
 }
 
 /// What a snapshot of a source is of.
@@ -211,6 +215,21 @@ impl Engine {
         limit: usize,
         wanted: impl Fn(Prefix) -> bool,
     ) -> (Vec<RouteRow>, Option<u32>) {
+        self.rows_where(family, from, limit, |_, prefix| wanted(prefix))
+    }
+
+    /// The same, of the prefixes that a host claims or is announced as the owner of.
+    pub fn host_rows(&self, family: Family, from: u32, limit: usize, host: &HostName) -> (Vec<RouteRow>, Option<u32>) {
+        self.rows_where(family, from, limit, |slot, _| self.table.concerns(family, slot, host))
+    }
+
+    fn rows_where(
+        &self,
+        family: Family,
+        from: u32,
+        limit: usize,
+        wanted: impl Fn(SlotId, Prefix) -> bool,
+    ) -> (Vec<RouteRow>, Option<u32>) {
         let slots = self.table.slots(family);
         let end = u32::try_from(slots.capacity()).unwrap_or(u32::MAX);
         let mut rows = Vec::new();
@@ -219,7 +238,7 @@ impl Engine {
                 return (rows, Some(place));
             }
             let (slot, prefix) = (SlotId(place), slots.prefix(SlotId(place)));
-            if wanted(prefix) && !self.table.is_vacant(family, slot) {
+            if wanted(slot, prefix) && !self.table.is_vacant(family, slot) {
                 rows.push(self.route_row(family, slot));
             }
         }
@@ -279,7 +298,14 @@ impl Engine {
             }
         });
         let hold = self.table.held_change(family, slot).map(|held| self.hold_row(&held));
-        RouteRow { prefix: self.table.slots(family).prefix(slot), claims: claims.collect(), hold }
+        let winner = self.table.winner(family, slot);
+        let announced = winner.map(|winner| {
+            let owner = self.table.owner(winner.owner);
+            (owner.host.to_string(), owner.next_hop)
+        });
+        let source = winner.and_then(|winner| self.source(winner.source));
+        let stale = source.is_some_and(|source| !source.sync.is_current());
+        RouteRow { prefix: self.table.slots(family).prefix(slot), claims: claims.collect(), hold, announced, stale }
     }
 }
 

@@ -9,6 +9,7 @@
 //! work hands out tails (changes) before slices of dumps, so that a change never waits behind a full table.
 
 mod command;
+mod explain;
 mod look;
 mod outlets;
 mod reload;
@@ -19,6 +20,7 @@ mod told;
 mod views;
 
 pub use command::{Command, Holds};
+pub use explain::{TellState, ToldRow, UnresolvedOf};
 pub use look::{
     ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, Remembers, RouteRow, SourceRow, UnresolvedRow,
 };

@@ -19,7 +19,7 @@ use crate::table::Table;
 use crate::view::{Feed, Seq, Stamp};
 use hashbrown::HashMap;
 use line::Line;
-use outlet::Outlet;
+pub(super) use outlet::Outlet;
 pub use outlet::REPORT;
 use std::net::IpAddr;
 use tally::Tally;
@@ -184,6 +184,18 @@ impl Outlets {
         self.happen(gateway, |outlet| outlet.refresh(Some(number), family, views));
     }
 
+    /// By order, not at the gateway's request. How many families its session has.
+    pub(super) fn refresh_one(&mut self, gateway: GatewayId, views: &mut Views) -> usize {
+        let mut families = 0;
+        self.happen(gateway, |outlet| {
+            for family in Family::ALL {
+                families += usize::from(outlet.feed(family).is_some());
+                outlet.refresh(None, family, views);
+            }
+        });
+        families
+    }
+
     pub(super) fn refresh_all(&mut self, views: &mut Views) {
         self.all_happen(|outlet| Family::ALL.into_iter().for_each(|family| outlet.refresh(None, family, views)));
     }
@@ -334,6 +346,15 @@ impl Outlets {
     /// Whether some dump still has to withdraw routes by slot.
     pub(super) fn block_freeing(&self, family: Family) -> bool {
         self.tally.is_withdrawing(family)
+    }
+
+    /// Up to `limit` gateways by name, those behind `after`.
+    pub(super) fn by_name(&self, after: Option<&str>, limit: usize) -> Vec<&Outlet> {
+        let mut some: Vec<&Outlet> =
+            self.outlets.iter().filter(|outlet| after.is_none_or(|after| *outlet.settings.name > *after)).collect();
+        some.sort_unstable_by_key(|outlet| &outlet.settings.name);
+        some.truncate(limit);
+        some
     }
 
     /// Each gateway with its session's number, octets in flight and messages handed out.

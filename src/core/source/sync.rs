@@ -221,6 +221,11 @@ impl Sync {
         self.seen.map(|()| self.table.counts())
     }
 
+    /// Whether it is known now.
+    pub fn is_current(&self) -> bool {
+        self.seen.is_current()
+    }
+
     /// Whether a complete list was believed once in this process and has been let out: before that no End-of-RIB is sent.
     pub fn is_complete(&self) -> bool {
         self.complete

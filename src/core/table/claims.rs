@@ -7,7 +7,7 @@ use super::forced::Forced;
 use super::guard::{ChangeKind, Guard, GuardConfig, Hold};
 use super::slot_claims::Claims;
 use super::{Fence, Losers, Owner, OwnerId, Owners, Priorities, Refusal, SlotClaim, SlotId, Slots};
-use crate::model::{Claim, ClaimKey, Family, PerFamily, Prefix, RecordId, SourceId};
+use crate::model::{Claim, ClaimKey, Family, HostName, PerFamily, Prefix, RecordId, SourceId};
 use crate::source::sync::Absent;
 use std::net::IpAddr;
 
@@ -249,6 +249,14 @@ impl Table {
             };
             (*claim, standing)
         })
+    }
+
+    /// Whether this host claims the slot's prefix or is announced as its owner.
+    pub fn concerns(&self, family: Family, slot: SlotId, host: &HostName) -> bool {
+        let is = |owner: OwnerId| self.owners.get(owner).host == *host;
+        let claims = self.families[family].claims.get(slot.index());
+        claims.is_some_and(|claims| claims.iter().any(|claim| is(claim.owner)))
+            || self.winner(family, slot).is_some_and(|winner| is(winner.owner))
     }
 
     /// All that the guard keeps back, in no order.

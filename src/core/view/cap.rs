@@ -34,7 +34,7 @@ pub(super) struct Allowed<'a> {
 }
 
 impl Allowed<'_> {
-    fn allows(self, view: &View, id: AttrId) -> bool {
+    pub(super) fn allows(self, view: &View, id: AttrId) -> bool {
         let attributes = view.attributes(id);
         !self.exclusion.excludes(attributes.next_hop) && self.packer.can_announce(attributes)
     }

@@ -11,7 +11,7 @@ use super::entries::Order;
 use super::{Chunk, Seq, Stamp, View};
 use crate::bgp::wire::{Encoding, Packer, RefreshSubtype, RouteRefresh};
 use crate::model::Prefix;
-use crate::table::Slots;
+use crate::table::{SlotId, Slots};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -50,6 +50,19 @@ impl Exclusion {
         let mut attached = self.attached.iter().filter(same_family).peekable();
         self.own.contains(&next_hop) || (attached.peek().is_some() && !attached.any(|subnet| subnet.contains(next_hop)))
     }
+}
+
+/// What a gateway knows of one slot.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Knows {
+    /// What the view exports for it now, or that it exports nothing.
+    Everything,
+    /// Not yet what the view exports now.
+    NotYet,
+    /// Nothing: it must not be told this next hop, or could not understand it.
+    Excluded,
+    /// Nothing: its cap is reached.
+    Capped,
 }
 
 #[derive(Debug)]
@@ -156,6 +169,26 @@ impl Feed {
     /// How many positions of the log it trails behind.
     pub fn lag(&self, view: &View) -> u64 {
         view.head().0 - self.tail.0
+    }
+
+    /// What of the slot was handed out. In a dump it looks for the slot in what is left of it.
+    pub fn knows(&self, view: &View, slots: &Slots, slot: SlotId) -> Knows {
+        let attr = view.get(slot);
+        let packer = Packer::new(self.encoding, view.family());
+        let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
+        if attr.is_some_and(|id| !allowed.allows(view, id)) {
+            return Knows::Excluded;
+        }
+        if attr.is_some() && self.cap.as_ref().is_some_and(|cap| cap.withholds(slots.prefix(slot))) {
+            return Knows::Capped;
+        }
+        // A refresh repeats what was told.
+        let new = self.dump.as_ref().filter(|dump| !self.initial_done || dump.withdraw_absent);
+        let left = new.and_then(|dump| dump.order.slots.get(dump.next..));
+        if view.changed_at(slot) >= self.tail || left.is_some_and(|left| left.contains(&slot)) {
+            return Knows::NotYet;
+        }
+        Knows::Everything
     }
 
     /// The gateway asked for everything again (RFC 2918, RFC 7313). During a dump it counts as a request for later; before

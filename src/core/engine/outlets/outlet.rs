@@ -25,10 +25,10 @@ pub(super) struct Session {
     capped: PerFamily<bool>,
 }
 
-pub(super) struct Outlet {
-    pub(super) settings: GatewaySettings,
+pub(in super::super) struct Outlet {
+    pub(in super::super) settings: GatewaySettings,
     /// The views of its policy.
-    pub(super) views: PerFamily<Option<ViewId>>,
+    pub(in super::super) views: PerFamily<Option<ViewId>>,
     pub(super) session: Option<Session>,
     /// Families whose End-of-RIB an earlier session of this process brought: what the gateway keeps since is ours.
     pub(super) completed: PerFamily<bool>,
@@ -51,7 +51,7 @@ impl Outlet {
         views.get_mut(self.views[family]?)
     }
 
-    pub(super) fn feed(&self, family: Family) -> Option<&Feed> {
+    pub(in super::super) fn feed(&self, family: Family) -> Option<&Feed> {
         self.session.as_ref()?.feeds[family].as_ref()
     }
 

@@ -1,7 +1,7 @@
 //! An engine, its stores and its gateways.
 
-use super::super::{Effect, Engine, Input, REPORT, SessionNumber, SessionUp, Settings};
-use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, settings};
+use super::super::{Effect, Engine, Input, REPORT, SessionNumber, SessionUp, Settings, TellState};
+use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, prefix, settings};
 use super::store::{Host, Store, Transport};
 use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId, Time};
 use crate::source::sync::{Seen, Why};
@@ -277,6 +277,16 @@ impl Lab {
                 self.peers[n].gateway.expire(); // no End-of-RIB will do it
             }
             self.check_routes(n);
+            for prefix in (0..8).map(prefix) {
+                let rows = self.engine.told_rows(prefix, None, 100);
+                let row = rows.into_iter().find(|row| row.gateway == format!("gateway-{n}")).unwrap();
+                let holds = self.peers[n].gateway.routes().contains_key(&prefix);
+                assert_eq!(row.told == TellState::Told, holds, "P8: gateway {n}, {prefix}: {row:?}");
+                assert!(
+                    row.told != TellState::Pending && row.told != TellState::Down,
+                    "P8: gateway {n}, {prefix}: {row:?}"
+                );
+            }
             for family in Family::ALL {
                 assert_eq!(self.peers[n].gateway.is_synchronised(family), verified[family], "P4: gateway {n}");
                 assert!(!self.peers[n].gateway.is_refreshing(family));

@@ -1,6 +1,6 @@
 //! The promises one by one.
 
-use super::super::Input;
+use super::super::{Input, TellState};
 use super::lab::Lab;
 use super::settings::{addresses, prefix};
 use super::store::Host;
@@ -264,4 +264,27 @@ fn claims_that_are_not_announced_are_told_but_not_all_the_time() {
     assert!((6..=8).contains(&told.len()), "{told:?}");
     assert!(told.windows(2).all(|pair| pair[1].0.since(pair[0].0) >= Duration::from_secs(10)), "{told:?}");
     assert!(!told[told.len() - 1].1.is_empty(), "the last one is told, too");
+}
+
+#[test]
+fn a_change_is_pending_until_the_session_has_taken_it_p8() {
+    let mut lab = Lab::new();
+    for (source, n) in [(0, 0), (1, 1)] {
+        lab.put(source, n, Host { addresses: addresses(n), subnets: vec![prefix(2 * n)] });
+    }
+    let told = |lab: &Lab, n: u8| {
+        let rows = lab.engine.told_rows(prefix(n), Some("gateway-0"), 1);
+        assert_eq!(rows[0].gateway, "gateway-1");
+        rows[0].told
+    };
+    assert_eq!((told(&lab, 0), told(&lab, 4)), (TellState::Down, TellState::Down));
+    lab.settle();
+    assert_eq!((told(&lab, 0), told(&lab, 4)), (TellState::Told, TellState::Absent));
+    lab.put(1, 1, Host { addresses: addresses(1), subnets: vec![prefix(4)] });
+    while lab.serve(1, 100) {}
+    assert_eq!((told(&lab, 2), told(&lab, 4)), (TellState::Pending, TellState::Pending));
+    lab.settle();
+    assert_eq!((told(&lab, 2), told(&lab, 4)), (TellState::Absent, TellState::Told));
+    lab.down(1);
+    assert_eq!(told(&lab, 4), TellState::Down);
 }
