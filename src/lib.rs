@@ -8,7 +8,7 @@
 //! - [`source`] has the transports (etcd, file): they do as the core's state machine orders, and report.
 //! - [`engine`] is the thread on which the core's engine lives.
 //! - [`speaker`] has one task a gateway, with a reader and a writer for each TCP connection.
-//! - [`http`] shows what is so; [`telemetry`] says what happens; [`limits`] has the descriptors; [`demo`] is the service and a gateway in one process.
+//! - [`http`] shows what is so; `look` is what it sees with; [`telemetry`] says what happens; [`limits`] has the descriptors; [`demo`] is the service and a gateway in one process.
 //!
 //! Imports go main → cli → daemon → these modules → config → core, and never back.
 
@@ -21,6 +21,7 @@ pub mod engine;
 pub mod gateway_config;
 pub mod http;
 pub mod limits;
+mod look;
 pub mod snapshot;
 pub mod source;
 pub mod speaker;

@@ -5,8 +5,8 @@
 //! its routes stay (P2), nor does a session that is down: both have metrics and alerts, and a replica taken out of service
 //! because of them would help nobody.
 
-use super::seen::reason;
 use super::{Problem, Shared};
+use crate::look::seen::reason;
 use crate::speaker::ListenerReport;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};

@@ -22,7 +22,6 @@ mod problem;
 mod query;
 mod routes;
 mod seats;
-mod seen;
 mod sources;
 
 use crate::clock::Clock;

@@ -1,9 +1,9 @@
 //! `/api/v1/sources`: what is known of each store, how surely, and which of its records make no sense.
 
 use super::query::Query;
-use super::seen::{Reason, reason};
 use super::{Problem, Shared, moment, name_of};
 use crate::clock::Clock;
+use crate::look::seen::{Reason, reason};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};

@@ -1,9 +1,9 @@
 //! Sources, routes, and how much of them each gateway was told.
 
-use super::super::seen::{self, reason};
 use super::catalogue as metric;
 use super::sheet::Sheet;
 use super::{Now, Rows, number, size, truth};
+use crate::look::seen::{self, reason};
 use fingerpost_core::engine::{GatewayRow, SourceRow};
 use fingerpost_core::model::{Family, Time};
 use fingerpost_core::source::sync::{Counts, Seen};

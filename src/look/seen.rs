@@ -5,19 +5,19 @@ use fingerpost_core::source::{Fault, FaultKind};
 
 /// Why a source is not current.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
-pub(super) struct Reason {
+pub(crate) struct Reason {
     /// One of [`KINDS`].
-    pub(super) kind: &'static str,
+    pub(crate) kind: &'static str,
     /// For people.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 /// Every kind there is.
-pub(super) const KINDS: [&str; 9] =
+pub(crate) const KINDS: [&str; 9] =
     ["listing", "empty", "unreachable", "denied", "tls", "malformed", "replaced", "stuck", "compacted"];
 
 /// Why it is not current; None if it is.
-pub(super) fn reason(seen: &Seen<Counts>) -> Option<Reason> {
+pub(crate) fn reason(seen: &Seen<Counts>) -> Option<Reason> {
     match seen {
         Seen::Never(Why::Listing) => Some(Reason {
             kind: "listing",
