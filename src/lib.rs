@@ -8,10 +8,11 @@
 //! - [`source`] has the transports (etcd, file): they do as the core's state machine orders, and report.
 //! - [`engine`] is the thread on which the core's engine lives.
 //! - [`speaker`] has one task a gateway, with a reader and a writer for each TCP connection.
-//! - [`http`] shows what is so; `look` is what it sees with; [`telemetry`] says what happens; [`limits`] has the descriptors; [`demo`] is the service and a gateway in one process.
+//! - [`http`] shows what is so; [`admin`] also takes orders (gRPC), and the command line is its client; `look` is what both see with; [`telemetry`] says what happens; [`limits`] has the descriptors; [`demo`] is the service and a gateway in one process.
 //!
 //! Imports go main → cli → daemon → these modules → config → core, and never back.
 
+pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -26,6 +26,9 @@ use tracing_subscriber::{Layer, Registry, fmt, reload};
 /// The environment variable that replaces the configured level.
 pub const VARIABLE: &str = "FINGERPOST_LOG";
 
+/// The target of lines about what a person has ordered.
+pub const AUDIT: &str = "audit";
+
 /// Why logging cannot begin: the process has not said anything yet, so this belongs on stderr.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
@@ -183,7 +186,8 @@ fn asked(directives: &str) -> Result<EnvFilter, TelemetryError> {
 fn configured(level: LogLevel) -> EnvFilter {
     let others = level.min(LogLevel::Warn).name();
     let own = level.name();
-    EnvFilter::new(format!("{others},fingerpost={own},fingerpost_core={own}"))
+    // What a person has ordered is said at every level.
+    EnvFilter::new(format!("{others},fingerpost={own},fingerpost_core={own},{AUDIT}=info"))
 }
 
 #[cfg(test)]
@@ -266,8 +270,10 @@ mod tests {
 
     #[test]
     fn the_level_is_ours_and_libraries_stay_quiet() {
-        assert_eq!(configured(LogLevel::Debug).to_string(), "fingerpost_core=debug,fingerpost=debug,warn");
-        assert_eq!(configured(LogLevel::Error).to_string(), "fingerpost_core=error,fingerpost=error,error");
+        let debug = configured(LogLevel::Debug).to_string();
+        assert_eq!(debug, "fingerpost_core=debug,fingerpost=debug,audit=info,warn");
+        let error = configured(LogLevel::Error).to_string();
+        assert_eq!(error, "fingerpost_core=error,fingerpost=error,audit=info,error");
     }
 
     #[test]

@@ -45,8 +45,11 @@ fn check_passes_a_right_configuration() {
 √ fence: 10.244.0.0/16 /20 to /28, next hops in 10.168.0.0/16
 √ gateways: core-a (10.168.0.1 AS 64500)
 √ policies: default (1 rule); what no rule matches is rejected
+√ guard: withdrawals 20 % of a source, moves 20 % of a source, additions 20 % of a source
+√ startup: snapshot after 30 s
 √ state_dir: none
 √ http: off
+√ admin: off
 √ log: info
 no faults
 "

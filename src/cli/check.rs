@@ -1,6 +1,7 @@
 //! `fingerpost check`: one line for each part of the configuration, √ or ×, and below it every fault with its hint.
 
 use crate::config::{self, Config, Fault, Faults, Schema, Source, Store, keys};
+use fingerpost_core::table::ChangeKind;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -112,8 +113,18 @@ fn summary(config: &Config, part: &str) -> Option<String> {
                 _ => format!("{}; what no rule matches is rejected", some(policies, "none")),
             })
         }
+        "guard" => {
+            let limit = |kind: ChangeKind| {
+                let limit = config.guard.limit(kind);
+                let limit = limit.map_or("off".into(), |limit| format!("{} % of a source", limit.percent));
+                format!("{}s {limit}", kind.name())
+            };
+            Some(ChangeKind::ALL.map(limit).join(", "))
+        }
+        "startup" => Some(format!("snapshot after {} s", config.startup.snapshot_after.as_secs_f64())),
         "state_dir" => Some(config.state_dir.as_ref().map_or("none".into(), |path| path.display().to_string())),
         "http" => Some(config.http.as_ref().map_or("off".into(), |http| http.listen.to_string())),
+        "admin" => Some(config.admin.as_ref().map_or("off".into(), |admin| admin.socket.display().to_string())),
         "log" => Some(config.log.level.name().into()),
         _ => None,
     }

@@ -1,4 +1,5 @@
-//! The command line: `fingerpost run | check | gateway-config | demo | version`.
+//! The command line: `fingerpost run | check | gateway-config | demo | version`, and for a running process (its admin API)
+//! `status | gateways | routes | explain | holds | approve | deny | freeze | unfreeze | withdraw | restore | forced | refresh`.
 //!
 //! Parsing is clap's; what a command does stands in its own file. Exit codes, for all commands:
 //!
@@ -7,11 +8,15 @@
 //! | 0 | done; `run`: ended on request; `check`: no faults (warnings allowed); `demo`: the gateway's table was right |
 //! | 1 | it failed, or `check` found faults; stderr (for `check`, stdout) says what |
 //! | 2 | the command line was wrong |
+//! | 3 | nothing matched: no such route, hold, gateway or source |
+//! | 4 | no running process could be reached |
 
+mod admin;
 mod check;
 mod gateway_config;
 mod version;
 
+pub use admin::{AdminCommand, Connect, FamilyName, Format, HoldsOptions, KindName, TargetOptions, WhichHolds};
 pub use check::check;
 pub use version::{Build, Output, build};
 
@@ -28,7 +33,7 @@ use std::process::ExitCode;
     name = "fingerpost",
     version = version::LINE,
     about = "Tells the network's gateways over BGP where every pod subnet lives",
-    after_help = "Exit codes: 0 done, 1 failed or faults found, 2 wrong command line.",
+    after_help = "Exit codes: 0 done, 1 failed or faults found, 2 wrong command line, 3 nothing matched, 4 not reachable.",
     arg_required_else_help = true
 )]
 pub struct CommandLine {
@@ -48,6 +53,9 @@ pub enum Command {
     GatewayConfig(GatewayOptions),
     /// Show one process tell an embedded gateway, over real BGP on loopback
     Demo(DemoOptions),
+    /// For a running process.
+    #[command(flatten)]
+    Admin(AdminCommand),
     /// Show version, commit and features
     Version {
         /// How to print it
@@ -107,6 +115,7 @@ pub fn main(hands: Hands) -> ExitCode {
         Command::Run(ConfigFile { config }) => (hands.run)(&config),
         Command::Demo(options) => (hands.demo)(&options),
         Command::Check(ConfigFile { config }) => return report(check(&config, &mut io::stdout().lock(), colours())),
+        Command::Admin(command) => return admin(command),
         Command::GatewayConfig(options) => gateway_config::print(&options, &mut io::stdout().lock()),
         Command::Version { output } => version::print(output, &mut io::stdout().lock()),
     };
@@ -126,6 +135,18 @@ pub fn main(hands: Hands) -> ExitCode {
     }
 }
 
+fn admin(command: AdminCommand) -> ExitCode {
+    match admin::run(command, &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(admin::Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            // The last resort: stderr may be closed.
+            let _ = writeln!(io::stderr(), "fingerpost: {failure}");
+            failure.code()
+        }
+    }
+}
+
 fn report(checked: io::Result<bool>) -> ExitCode {
     // A reader that closed the pipe (`| head`) has seen what it wanted, but not that there are no faults.
     if checked.unwrap_or(false) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -138,7 +159,8 @@ pub(crate) fn colours() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Command, CommandLine, ConfigFile, DemoOptions, GatewayOptions, Output, Platform};
+    use super::{AdminCommand, Command, CommandLine, ConfigFile, Connect, DemoOptions, Format, GatewayOptions};
+    use super::{HoldsOptions, KindName, Output, Platform, WhichHolds};
     use clap::{CommandFactory, Parser};
 
     fn parse(line: &str) -> Result<Command, i32> {
@@ -163,6 +185,13 @@ mod tests {
         assert_eq!(parse(line), Ok(Command::GatewayConfig(options)));
         let options = DemoOptions { stay: true, etcd: Some("http://127.0.0.1:2379".into()) };
         assert_eq!(parse("fingerpost demo --stay --etcd http://127.0.0.1:2379"), Ok(Command::Demo(options)));
+        let options = Connect { admin: Some("/a.sock".into()), output: Format::Wide, ..Connect::default() };
+        let line = "fingerpost holds --admin /a.sock -o wide";
+        assert_eq!(parse(line), Ok(Command::Admin(AdminCommand::Holds(options))));
+        let which = WhichHolds { source: Some("prod".into()), ..WhichHolds::default() };
+        let options = HoldsOptions { which, kind: Some(KindName::Move), ..HoldsOptions::default() };
+        let line = "fingerpost approve --source prod --kind move";
+        assert_eq!(parse(line), Ok(Command::Admin(AdminCommand::Approve(options))));
         assert_eq!(parse("fingerpost version -o json"), Ok(Command::Version { output: Output::Json }));
     }
 
@@ -174,6 +203,10 @@ mod tests {
             "fingerpost run --config",
             "fingerpost version -o xml",
             "fingerpost gateway-config x -c f --speaker y",
+            "fingerpost approve",
+            "fingerpost approve 10.244.1.0/24 --all",
+            "fingerpost withdraw 10.244.1.0/24",
+            "fingerpost withdraw --force",
         ] {
             assert_eq!(parse(wrong), Err(2), "{wrong}");
         }

@@ -22,8 +22,8 @@ macro_rules! tables {
 }
 
 tables! {
-    ROOT "" ["router" "sources" "fence" "gateways" "policies" "guard" "startup" "state_dir" "http" "log"]
-        not_yet ["election" "admin" "hosts" "canary"];
+    ROOT "" ["router" "sources" "fence" "gateways" "policies" "guard" "startup" "state_dir" "http" "admin" "log"]
+        not_yet ["election" "hosts" "canary"];
     ROUTER "router" ["asn" "id" "listen" "restart_time" "replicas" "drain_time"] not_yet [];
     SOURCE "sources.*" ["etcd" "file" "schema" "priority" "allow_empty" "ipv4_via_ipv6"] not_yet ["kubernetes"];
     ETCD "sources.*.etcd" ["endpoints" "tls" "user" "password_file"] not_yet [];
@@ -51,5 +51,6 @@ tables! {
     GUARD "guard" ["withdrawals" "moves" "additions" "at_least" "refill" "proof_lists" "proof_after"] not_yet [];
     STARTUP "startup" ["snapshot_after"] not_yet [];
     HTTP "http" ["listen"] not_yet [];
+    ADMIN "admin" ["listen"] not_yet [];
     LOG "log" ["format" "level"] not_yet [];
 }

@@ -42,7 +42,7 @@ pub use policy::{Action, Match, Policy, PolicyRule, PrefixRange, Set};
 pub use read::read;
 pub use router::{DEFAULT_RESTART_TIME, Router};
 pub use secret::Secret;
-pub use service::{Http, Log, LogFormat, LogLevel, Startup};
+pub use service::{Admin, Http, Log, LogFormat, LogLevel, SOCKET_PATH, Startup};
 pub use source::{Etcd, FileStore, Identity, Login, Schema, Source, Store, Tls};
 
 use check::{Check, Field};
@@ -71,6 +71,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// None: no HTTP service.
     pub http: Option<Http>,
+    /// None: no admin API.
+    pub admin: Option<Admin>,
     /// How to log.
     pub log: Log,
     /// What is probably not meant, in the order of the lines. Compare the other parts when reloading: these move with lines.
@@ -135,6 +137,7 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
     let guard = table.or("guard", GuardConfig::default(), check, guard::read);
     let startup = table.or("startup", Startup::default(), check, service::startup);
     let http = table.maybe("http", check, service::http);
+    let admin = table.maybe("admin", check, service::admin);
     let log = table.or("log", Log::default(), check, service::log);
     let state_dir = table.maybe("state_dir", check, service::state_dir);
     if let Some(fence) = &fence {
@@ -153,6 +156,7 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
         startup: startup?,
         state_dir: state_dir?,
         http: http?,
+        admin: admin?,
         log: log?,
         warnings: Vec::new(),
     })

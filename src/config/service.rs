@@ -1,9 +1,10 @@
-//! `http`, `log` and `state_dir`: the process itself.
+//! `http`, `admin`, `log` and `state_dir`: the process itself.
 
 use super::check::{Check, Field};
 use super::keys;
+use super::scalar::quoted;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The HTTP service: metrics, health, read-only JSON.
@@ -25,6 +26,16 @@ impl Default for Startup {
         Startup { snapshot_after: Duration::from_secs(30) }
     }
 }
+
+/// The admin API.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Admin {
+    /// The Unix socket's path; absolute.
+    pub socket: PathBuf,
+}
+
+/// The longest path of a socket: `sun_path` has 108 octets, and the socket is made under a longer name first.
+pub const SOCKET_PATH: usize = 96;
 
 /// How the process logs, to stderr.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -95,6 +106,36 @@ pub(super) fn startup(field: &Field<'_>, check: &mut Check) -> Option<Startup> {
     let default = Startup::default().snapshot_after;
     let snapshot_after = table.or("snapshot_after", default, check, |field, check| field.duration(range, check));
     Some(Startup { snapshot_after: snapshot_after? })
+}
+
+pub(super) fn admin(field: &Field<'_>, check: &mut Check) -> Option<Admin> {
+    let table = field.table(&keys::ADMIN, check)?;
+    let listen = table.need("listen", "say where, such as unix:/run/fingerpost/admin.sock", check, |field, check| {
+        let text = field.text(check)?;
+        match socket(text) {
+            Ok(socket) => Some(socket),
+            Err(why) => {
+                check.fault(&field.path, format!("{} {why}", quoted(text)), "write unix:/run/fingerpost/admin.sock");
+                None
+            }
+        }
+    });
+    Some(Admin { socket: listen? })
+}
+
+fn socket(text: &str) -> Result<PathBuf, String> {
+    let path = text.strip_prefix("unix:").map(|path| path.strip_prefix("//").unwrap_or(path));
+    let Some(path) = path.map(Path::new).filter(|path| path.is_absolute() && path.file_name().is_some()) else {
+        return Err("is not the absolute path of a Unix socket".into());
+    };
+    let length = path.as_os_str().len();
+    if length > SOCKET_PATH {
+        return Err(format!("has {length} octets, and a socket's path at most {SOCKET_PATH}"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("has a control character in it".into());
+    }
+    Ok(path.into())
 }
 
 pub(super) fn log(field: &Field<'_>, check: &mut Check) -> Option<Log> {

@@ -1,5 +1,6 @@
 //! The addresses that others connect to: opened, and opened again where that fails.
 
+use crate::admin::{self, Admin, Listening};
 use crate::http::{self, Shared};
 use crate::speaker::{Listeners, Speaker};
 use std::io;
@@ -56,6 +57,23 @@ pub(super) async fn http(address: Option<SocketAddr>, shared: Shared) {
                 http::serve(listener, shared.clone()).await;
             }
             Err(error) => tracing::error!("http.listen: {}; trying again", why(address, &error, SPARE_HTTP)),
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Serves the admin API, if that is configured.
+pub(super) async fn admin(socket: Option<std::path::PathBuf>, api: Admin) {
+    let Some(socket) = socket else { return std::future::pending().await };
+    loop {
+        match Listening::open(&socket) {
+            Ok(listening) => {
+                tracing::info!(socket = %socket.display(), "serving the admin API");
+                if let Err(error) = admin::serve(&listening, api.clone()).await {
+                    tracing::error!("the admin API has ended: {error}; trying again");
+                }
+            }
+            Err(error) => tracing::error!("admin.listen: {error}; trying again"),
         }
         tokio::time::sleep(AGAIN).await;
     }

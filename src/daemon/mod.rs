@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::limits;
 use crate::telemetry::{self, Telemetry};
 use anyhow::Context;
+use fingerpost_core::table::GuardConfig;
 use lock::Lock;
 use reload::{ConfigFile, Follower, Reload};
 use std::path::Path;
@@ -52,6 +53,9 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
     say_warnings(&path, &config);
     if let Some(too_few) = limits::warning(config.gateways.len()) {
         tracing::warn!("{too_few}");
+    }
+    if config.admin.is_none() && config.guard != GuardConfig::off() {
+        tracing::warn!("there is no admin.listen: what the guard holds until a person approves it cannot be approved");
     }
     let mut service = Service::start(config, std::sync::Arc::new(crate::speaker::Tcp)).await?;
     let mut follower = Follower::start(file);

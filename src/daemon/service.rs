@@ -4,6 +4,7 @@ use super::listen;
 use super::settings::{self, GatewayNumbers};
 use super::state::RestartMarker;
 use super::transport;
+use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{self, EngineHandle, Orders};
@@ -33,6 +34,7 @@ pub struct Service {
     listeners: AbortOnDropHandle<()>,
     http: AbortOnDropHandle<()>,
     snapshots: AbortOnDropHandle<()>,
+    admin: AbortOnDropHandle<()>,
     transports: Vec<AbortOnDropHandle<()>>,
 }
 
@@ -82,6 +84,9 @@ impl Service {
         };
         let http =
             AbortOnDropHandle::new(tokio::spawn(listen::http(config.http.as_ref().map(|http| http.listen), shared)));
+        let shared = Admin::new(clock, engine.clone(), Arc::clone(&speaker), Arc::clone(&config_loaded));
+        let socket = config.admin.as_ref().map(|admin| admin.socket.clone());
+        let admin = AbortOnDropHandle::new(tokio::spawn(listen::admin(socket, shared)));
         tracing::info!(
             sources = config.sources.len(),
             gateways = config.gateways.len(),
@@ -101,6 +106,7 @@ impl Service {
             listeners: listen,
             http,
             snapshots,
+            admin,
             transports,
         })
     }
@@ -110,7 +116,7 @@ impl Service {
         &self.engine
     }
 
-    /// Completes when a part has ended that must not: the engine, the listeners or the HTTP service.
+    /// Completes when a part has ended that must not: the engine, the listeners, HTTP or the admin API.
     pub(super) async fn ended(&mut self) {
         tokio::select! {
             // The thread only ever drops its end.
@@ -118,6 +124,7 @@ impl Service {
             _ = &mut self.listeners => {}
             _ = &mut self.http => {}
             _ = &mut self.snapshots => {}
+            _ = &mut self.admin => {}
         }
     }
 
@@ -204,6 +211,7 @@ fn fixed_parts(before: &Config, after: &Config) -> Vec<&'static str> {
         ("sources", before.sources != after.sources),
         ("state_dir", before.state_dir != after.state_dir),
         ("http", before.http != after.http),
+        ("admin", before.admin != after.admin),
         ("log.format", before.log.format != after.log.format),
     ];
     parts.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect()

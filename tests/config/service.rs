@@ -1,4 +1,4 @@
-//! `http`, `log`, `state_dir`.
+//! `http`, `admin`, `log`, `state_dir`.
 
 use crate::refuses;
 
@@ -18,6 +18,31 @@ gateways:"#,
 gateways:"#,
         &[
             r#"7:17: http.listen: ":9179" is not an address with a port: write ADDRESS:PORT, such as 0.0.0.0:1179 or "[::]:1179""#,
+        ],
+    );
+    refuses(
+        "admin without a listener",
+        7,
+        r#"admin: {}
+gateways:"#,
+        &[r#"7:1: admin.listen: missing: say where, such as unix:/run/fingerpost/admin.sock"#],
+    );
+    refuses(
+        "admin on TCP",
+        7,
+        r#"admin: { listen: "127.0.0.1:9180" }
+gateways:"#,
+        &[
+            r#"7:18: admin.listen: "127.0.0.1:9180" is not the absolute path of a Unix socket: write unix:/run/fingerpost/admin.sock"#,
+        ],
+    );
+    refuses(
+        "admin at a path that depends on where the process began",
+        7,
+        r#"admin: { listen: "unix:admin.sock" }
+gateways:"#,
+        &[
+            r#"7:18: admin.listen: "unix:admin.sock" is not the absolute path of a Unix socket: write unix:/run/fingerpost/admin.sock"#,
         ],
     );
     refuses(

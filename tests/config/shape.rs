@@ -124,9 +124,9 @@ logs: {}"#,
         "parts that are not yet built",
         9,
         r#"election: { etcd: { source: prod, key: /l } }
-admin: { listen: "unix:/run/f.sock" }
+canary: {}
 policies:"#,
-        &[r#"9:1: election: is not yet supported: remove it"#, r#"10:1: admin: is not yet supported: remove it"#],
+        &[r#"9:1: election: is not yet supported: remove it"#, r#"10:1: canary: is not yet supported: remove it"#],
     );
     refuses(
         "a neighbour daemon's word",

@@ -1,0 +1,279 @@
+//! The socket: made so that nobody else may ever connect to it, and so that a process that still answers is never put aside.
+
+use crate::limits;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::{Sleep, sleep};
+use tonic::transport::server::Connected;
+
+/// Connections at once; more wait.
+const SEATS: usize = 32;
+/// A client says something at once.
+const FIRST: Duration = Duration::from_secs(3);
+/// Between two attempts to accept where that fails.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+/// Owner and group may connect.
+const MODE: u32 = 0o660;
+
+/// Why there is no socket.
+#[derive(Debug, thiserror::Error)]
+pub enum Unavailable {
+    /// Somebody answers on it.
+    #[error("another process answers on {0}: end it, or name another socket")]
+    InUse(PathBuf),
+    /// Something else has its name.
+    #[error("{0} is there and no socket: remove it, or name another socket")]
+    NoSocket(PathBuf),
+    /// The system refuses.
+    #[error("cannot {what} {path}: {why}: let this user do so, or name another socket", why = limits::explained(.error))]
+    Refused {
+        /// What was tried.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why not.
+        error: io::Error,
+    },
+}
+
+/// A socket that this process listens on. Dropping it removes the file.
+#[derive(Debug)]
+pub struct Listening {
+    listener: UnixListener,
+    file: OwnFile,
+}
+
+/// A file that is removed unless it is somebody else's by then.
+#[derive(Debug)]
+struct OwnFile {
+    path: PathBuf,
+    /// Device and number of the file.
+    id: (u64, u64),
+}
+
+impl Drop for OwnFile {
+    fn drop(&mut self) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.id) {
+            // Left over, it is put aside at the next start.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Listening {
+    /// Listens there. A socket that nobody answers on any more is replaced.
+    pub fn open(path: &Path) -> Result<Self, Unavailable> {
+        let refused = |what, path: &Path| {
+            let path = path.to_owned();
+            move |error| Unavailable::Refused { what, path, error }
+        };
+        if let Some(directory) = path.parent().filter(|directory| !directory.exists()) {
+            fs::create_dir_all(directory).map_err(refused("make the directory", directory))?;
+        }
+        check_free(path)?;
+        // Under another name until its mode is right: nobody else gets in meanwhile.
+        let mut new = path.as_os_str().to_owned();
+        new.push(format!(".{}", std::process::id()));
+        let new = PathBuf::from(new);
+        let _ = fs::remove_file(&new);
+        let listener = UnixListener::bind(&new).map_err(refused("listen on", &new))?;
+        let done = fs::set_permissions(&new, Permissions::from_mode(MODE)).and_then(|()| {
+            let found = fs::symlink_metadata(&new)?;
+            fs::rename(&new, path)?;
+            Ok((found.dev(), found.ino()))
+        });
+        match done {
+            Ok(id) => Ok(Listening { listener, file: OwnFile { path: path.to_owned(), id } }),
+            Err(error) => {
+                let _ = fs::remove_file(&new);
+                Err(refused("make the socket", path)(error))
+            }
+        }
+    }
+
+    /// Lets clients in, one after the other, until nobody takes them any more.
+    pub(super) async fn accept(&self, to: mpsc::Sender<io::Result<Connection>>) {
+        let seats = Arc::new(Semaphore::new(SEATS));
+        let mut said = false;
+        loop {
+            // The semaphore is never closed.
+            let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    if to.send(Ok(Connection::new(stream, seat))).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    if !said {
+                        tracing::error!("admin.listen: cannot accept connections: {}", limits::explained(&error));
+                        said = true;
+                    }
+                    sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+}
+
+/// Whether the name may be taken.
+fn check_free(path: &Path) -> Result<(), Unavailable> {
+    let refused = |what, error| Unavailable::Refused { what, path: path.to_owned(), error };
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(refused("look at", error)),
+        Ok(found) if !found.file_type().is_socket() => return Err(Unavailable::NoSocket(path.into())),
+        Ok(_) => {}
+    }
+    match StdStream::connect(path) {
+        Ok(_) => Err(Unavailable::InUse(path.into())),
+        // Nobody listens: left over by a process that was killed.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // Its queue is full: somebody is there.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Unavailable::InUse(path.into())),
+        Err(error) => Err(refused("connect to", error)),
+    }
+}
+
+/// Who has connected, as the kernel says (SO_PEERCRED).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Peer {
+    pub(super) uid: Option<u32>,
+    pub(super) pid: Option<i32>,
+}
+
+/// A client's connection.
+pub(super) struct Connection {
+    stream: UnixStream,
+    peer: Peer,
+    /// Until it has said something.
+    alarm: Option<Pin<Box<Sleep>>>,
+    _seat: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    fn new(stream: UnixStream, seat: OwnedSemaphorePermit) -> Self {
+        let said = stream.peer_cred().ok();
+        let peer = Peer { uid: said.map(|said| said.uid()), pid: said.and_then(|said| said.pid()) };
+        Connection { stream, peer, alarm: Some(Box::pin(sleep(FIRST))), _seat: seat }
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match (Pin::new(&mut self.stream).poll_read(cx, buf), &mut self.alarm) {
+            (Poll::Pending, Some(alarm)) => alarm.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
+            (Poll::Pending, None) => Poll::Pending,
+            (ready, _) => {
+                self.alarm = None;
+                ready
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Listening, Unavailable};
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[tokio::test]
+    async fn a_socket_has_the_mode_0660_and_goes_with_its_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run/admin.sock");
+        let listening = Listening::open(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o660);
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing else is left");
+        drop(listening);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_socket_on_which_somebody_answers_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        let first = Listening::open(&path).unwrap();
+        let said = Listening::open(&path).unwrap_err();
+        assert!(matches!(said, Unavailable::InUse(_)), "{said}");
+        assert!(said.to_string().contains("end it, or name another socket"), "{said}");
+        assert!(std::os::unix::net::UnixStream::connect(first.path()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_was_left_over_is_replaced_and_whoever_replaced_ours_keeps_theirs() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        let ours = Listening::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        let theirs = Listening::open(&path).unwrap();
+        drop(ours);
+        assert!(path.exists());
+        drop(theirs);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_socket_is_never_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        fs::write(&path, "a file").unwrap();
+        let said = Listening::open(&path).unwrap_err();
+        assert!(matches!(said, Unavailable::NoSocket(_)), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), b"a file");
+        let said = Listening::open(&path.join("admin.sock")).unwrap_err();
+        assert!(matches!(said, Unavailable::Refused { .. }), "{said}");
+    }
+}

@@ -1,0 +1,180 @@
+//! Commands for a running Fingerpost: each is a request or a few to its admin API, and a way to print the answer.
+
+mod client;
+mod explain;
+mod output;
+mod run;
+mod tables;
+
+pub(super) use client::Failure;
+pub use output::Format;
+pub(super) use run::run;
+
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// What to ask or order.
+#[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
+pub enum AdminCommand {
+    /// Show the process, its sources and how much there is of everything
+    Status(Connect),
+    /// Show the sessions with gateways
+    Gateways {
+        /// Only this one
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Whom to ask.
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Show routes: who is announced as the owner of which prefix
+    Routes {
+        /// Only this prefix, what covers it and what lies within it; or what contains this address
+        #[arg(value_name = "PREFIX", conflicts_with_all = ["host", "family"])]
+        prefix: Option<String>,
+        /// Only what this host claims or is announced as the owner of
+        #[arg(long, value_name = "HOST", conflicts_with = "family")]
+        host: Option<String>,
+        /// Only one family
+        #[arg(long, value_enum, value_name = "FAMILY")]
+        family: Option<FamilyName>,
+        /// Whom to ask.
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Tell all about a prefix, an address or a host: every claim and what became of it, and what each gateway was told
+    Explain {
+        /// What to explain
+        #[arg(value_name = "PREFIX|ADDRESS|HOST")]
+        target: String,
+        /// Whom to ask.
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Show the changes that the guard holds
+    Holds(Connect),
+    /// Let held changes pass
+    Approve(HoldsOptions),
+    /// Keep held changes until their source says something else
+    Deny(HoldsOptions),
+    /// Change nothing at any gateway from now on
+    Freeze(Connect),
+    /// Change again: what came meanwhile passes the guard
+    Unfreeze(Connect),
+    /// Withdraw a prefix, or all that a host owns, whatever the sources say, until it is restored
+    Withdraw {
+        /// That it is meant: this overrides sources and guard
+        #[arg(long, required = true)]
+        force: bool,
+        /// What to withdraw.
+        #[command(flatten)]
+        target: TargetOptions,
+        /// Whom to ask.
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Take a withdrawal by order back
+    Restore {
+        /// What was withdrawn.
+        #[command(flatten)]
+        target: TargetOptions,
+        /// Whom to ask.
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Show what is withdrawn by order
+    Forced(Connect),
+    /// Send a gateway everything again
+    Refresh {
+        /// The gateway's name
+        #[arg(value_name = "GATEWAY")]
+        gateway: String,
+        /// Whom to ask.
+        #[command(flatten)]
+        connect: Connect,
+    },
+}
+
+/// Whom to ask, and how to print the answer.
+#[derive(Args, Clone, PartialEq, Eq, Debug, Default)]
+pub struct Connect {
+    /// The admin socket [default: that of --config, or else /run/fingerpost/admin.sock]
+    #[arg(long, value_name = "SOCKET", env = "FINGERPOST_ADMIN")]
+    pub admin: Option<PathBuf>,
+    /// The configuration of the running process, for its admin.listen
+    #[arg(short, long, value_name = "FILE", env = "FINGERPOST_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// How to print it
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub output: Format,
+    /// Leave the heads of tables out
+    #[arg(long)]
+    pub no_headers: bool,
+}
+
+/// A family's name.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FamilyName {
+    /// IPv4 unicast.
+    Ipv4,
+    /// IPv6 unicast.
+    Ipv6,
+}
+
+/// What would happen to a route.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum KindName {
+    /// It goes.
+    Withdrawal,
+    /// It gets another next hop.
+    Move,
+    /// It comes.
+    Addition,
+}
+
+/// Which holds.
+#[derive(Args, Clone, PartialEq, Eq, Debug, Default)]
+pub struct HoldsOptions {
+    /// Which.
+    #[command(flatten)]
+    pub which: WhichHolds,
+    /// With --source: only changes of this kind
+    #[arg(long, value_enum, value_name = "KIND", requires = "source", conflicts_with_all = ["prefix", "host", "reload", "all"])]
+    pub kind: Option<KindName>,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub connect: Connect,
+}
+
+/// Which holds; one of them.
+#[derive(Args, Clone, PartialEq, Eq, Debug, Default)]
+#[group(required = true, multiple = false)]
+pub struct WhichHolds {
+    /// That of this prefix
+    #[arg(value_name = "PREFIX")]
+    pub prefix: Option<String>,
+    /// Those of prefixes that this host has or would get
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Those of this source
+    #[arg(long, value_name = "SOURCE")]
+    pub source: Option<String>,
+    /// What is held of the last reload of the configuration
+    #[arg(long)]
+    pub reload: bool,
+    /// All there are
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// A prefix or a host.
+#[derive(Args, Clone, PartialEq, Eq, Debug, Default)]
+#[group(required = true, multiple = false)]
+pub struct TargetOptions {
+    /// This prefix, whoever owns it
+    #[arg(value_name = "PREFIX")]
+    pub prefix: Option<String>,
+    /// Whatever this host owns
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+}

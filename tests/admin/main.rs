@@ -1,0 +1,15 @@
+//! The admin API and the commands that are its client, asked over a Unix socket of a running service with a file source and
+//! gateways of the test's own.
+
+#![expect(clippy::unwrap_used, reason = "what is not as expected fails the test")]
+
+mod client;
+mod commands;
+mod explain;
+mod orders;
+#[expect(dead_code, reason = "these tests need less of a gateway than those that it was written for")]
+#[path = "../http/peer.rs"]
+mod peer;
+mod refused;
+mod socket;
+mod world;
