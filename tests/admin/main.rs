@@ -7,6 +7,7 @@ mod client;
 mod commands;
 mod explain;
 mod orders;
+mod page;
 #[expect(dead_code, reason = "these tests need less of a gateway than those that it was written for")]
 #[path = "../http/peer.rs"]
 mod peer;
