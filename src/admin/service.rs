@@ -231,9 +231,11 @@ pub async fn serve(listening: &Listening, admin: Admin) -> Result<(), tonic::tra
 impl Fingerpost for Admin {
     async fn status(&self, _request: Request<proto::StatusRequest>) -> Result<Response<proto::StatusResponse>, Status> {
         let _turn = self.turn().await?;
-        let look =
-            |engine: &Engine| (engine.source_rows(), engine.count_routes(), engine.frozen(), engine.forced().count());
-        let (sources, routes, frozen, forced) = self.look(look).await?;
+        let look = |engine: &Engine| {
+            let orders = (engine.frozen(), engine.forced().count(), engine.reload_holds().len());
+            (engine.source_rows(), engine.count_routes(), orders)
+        };
+        let (sources, routes, (frozen, forced, reload)) = self.look(look).await?;
         let (reports, _) = self.speaker.lock().await.report().await;
         let is_up =
             |report: &&GatewayReport| report.status.as_ref().is_some_and(|status| status.state == State::Established);
@@ -248,6 +250,7 @@ impl Fingerpost for Admin {
             gateways: narrow(reports.len()),
             established: narrow(reports.iter().filter(is_up).count()),
             forced: narrow(forced),
+            held_reload: narrow(reload),
             sources: sources.into_iter().map(|row| model::source(&self.clock, row)).collect(),
         }))
     }
@@ -399,14 +402,14 @@ impl Fingerpost for Admin {
         let done = async {
             let target: Target = orders::target(request.into_inner().target)?;
             let count = self.order(Command::Restore(target.clone())).await?;
-            audit::say(peer, "restore", orders::said(&target), count);
-            match count {
-                0 => Err(Status::not_found(format!(
+            if count == 0 {
+                return Err(Status::not_found(format!(
                     "{} was not withdrawn by order: fingerpost forced lists what was",
                     orders::said(&target)
-                ))),
-                _ => Ok(Response::new(proto::RestoreResponse {})),
+                )));
             }
+            audit::say(peer, "restore", orders::said(&target), count);
+            Ok(Response::new(proto::RestoreResponse {}))
         };
         done.await.inspect_err(|why| audit::refused(peer, "restore", why))
     }
@@ -431,12 +434,12 @@ impl Fingerpost for Admin {
             let rows = self.look(Engine::gateway_rows).await?;
             let row = rows.into_iter().find(|row| row.name == name).ok_or_else(|| no_gateway(&name))?;
             let count = self.order(Command::Refresh(row.id)).await?;
-            audit::say(peer, "refresh", &name, count);
             if count == 0 {
                 return Err(Status::failed_precondition(format!(
                     "{name} has no session: it will be told everything when it has one"
                 )));
             }
+            audit::say(peer, "refresh", &name, count);
             let has = |family: &Family| row.caught_up[*family].is_some();
             let families = Family::ALL.into_iter().filter(has).map(|family| family.name().to_owned()).collect();
             Ok(Response::new(proto::RefreshResponse { families }))

@@ -120,6 +120,7 @@ config    in force
 frozen    no
 routes    3 ipv4, 0 ipv6
 gateways  1 of 1 established
+held      0
 forced    0
 
 SOURCE  STATE    SINCE  REVISION  RECORDS  ROUTES  HELD  QUARANTINED  UNRESOLVED  WHY

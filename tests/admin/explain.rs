@@ -103,6 +103,38 @@ async fn each_gateway_says_what_it_was_told_and_why_not_p8() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_route_that_a_gateway_lacks_says_why_p8() {
+    let (capped, attached) = (Peer::listen().await, Peer::listen().await);
+    let with =
+        |peer: &Peer, name: &str, more: &str| peer.yaml(name).replace("asn: 64500", &format!("asn: 64500, {more}"));
+    let gateways = format!(
+        "{}, {}",
+        with(&capped, "capped", "max_prefix: 1"),
+        with(&attached, "partly-attached", "attached: [10.168.0.0/28]")
+    );
+    let mut world = World::ready(HOSTS, &gateways).await;
+    let _sessions = (capped.establish(capabilities()).await, attached.establish(capabilities()).await);
+    let states = async |world: &World, prefix: &str| {
+        let told = world.explain(prefix).await.told.into_iter();
+        told.map(|one| TellState::try_from(one.state).unwrap()).collect::<Vec<_>>()
+    };
+    let until_told = async |world: &World, prefix: &str, wanted: [TellState; 2]| {
+        until("what the gateways were told", async || {
+            let seen = states(world, prefix).await;
+            if seen == wanted { Ok(()) } else { Err(seen) }
+        })
+        .await;
+    };
+    until_told(&world, "10.244.1.0/24", [TellState::Told, TellState::Told]).await;
+    until_told(&world, "10.244.2.0/24", [TellState::Capped, TellState::Excluded]).await;
+    until_told(&world, "10.244.3.0/24", [TellState::Capped, TellState::Excluded]).await;
+    let policy = "{ match: { prefixes: [ { within: 10.244.1.0/24 } ] }, then: accept }";
+    world.reload(&gateways, policy).await;
+    until_told(&world, "10.244.2.0/24", [TellState::Rejected, TellState::Rejected]).await;
+    until_told(&world, "10.244.9.0/24", [TellState::Absent, TellState::Absent]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_refresh_by_order_sends_a_gateway_everything_again() {
     let peer = Peer::listen().await;
     let world = World::ready(HOSTS, &peer.yaml("core-a")).await;

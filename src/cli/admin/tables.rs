@@ -48,6 +48,12 @@ pub(super) fn status(out: &mut dyn Write, status: &StatusResponse, no_headers: b
     writeln!(out, "frozen    {frozen}")?;
     writeln!(out, "routes    {} ipv4, {} ipv6", status.ipv4_routes, status.ipv6_routes)?;
     writeln!(out, "gateways  {} of {} established", status.established, status.gateways)?;
+    let held: u64 = status.sources.iter().map(held).sum();
+    let of_reload = match status.held_reload {
+        0 => String::new(),
+        parts => format!(" and {parts} of the last reload: see fingerpost holds"),
+    };
+    writeln!(out, "held      {held}{of_reload}")?;
     writeln!(out, "forced    {}", status.forced)?;
     writeln!(out)?;
     let heads =
@@ -57,9 +63,12 @@ pub(super) fn status(out: &mut dyn Write, status: &StatusResponse, no_headers: b
     table.flush(out, "")
 }
 
+fn held(source: &Source) -> u64 {
+    source.held_withdrawals + source.held_moves + source.held_additions
+}
+
 fn source_row(source: &Source) -> Vec<String> {
     let state = SourceState::try_from(source.state).map(SourceState::word).unwrap_or_default();
-    let held = source.held_withdrawals + source.held_moves + source.held_additions;
     vec![
         source.name.clone(),
         state,
@@ -67,7 +76,7 @@ fn source_row(source: &Source) -> Vec<String> {
         source.revision.to_string(),
         source.records.to_string(),
         source.routes.to_string(),
-        held.to_string(),
+        held(source).to_string(),
         source.quarantined.to_string(),
         source.unresolved.to_string(),
         source.message.clone(),
