@@ -51,7 +51,9 @@ fn emptied_store_is_held(daemon: Daemon) {
     let (keys, all) = nineteen(&stage);
     stage.await_routes(&all);
     let unguarded = configuration(&stage.lab, &Source::Native);
-    let guarded = unguarded.replace(UNGUARDED, "startup: { snapshot_after: 1s }");
+    let socket = stage.lab.folder().join("admin.sock");
+    let instead = format!("startup: {{ snapshot_after: 1s }}\nadmin: {{ listen: \"unix:{}\" }}", socket.display());
+    let guarded = unguarded.replace(UNGUARDED, &instead);
     stage.fingerpost.terminate();
     stage.fingerpost = Fingerpost::start_with(&stage.lab, &guarded);
     stage.await_routes(&all);
@@ -85,11 +87,13 @@ fn emptied_store_is_held(daemon: Daemon) {
         ping.stop().assert_lossless(STEP as u64);
     }
 
-    // A person decides: here by turning the limit off.
-    let config = guarded.replace("startup:", "guard: { withdrawals: off }\nstartup:");
-    stage.fingerpost.reload(&config);
+    // A person decides, with the store down again.
+    stage.etcd.kill();
+    let said = stage.fingerpost.command(&["approve", "--all"]);
+    assert!(said.starts_with("approved "), "{said}");
     stage.await_routes(&PodRoutes::new());
     assert!(holds(&stage.fingerpost).is_empty());
+    stage.etcd.resume();
 }
 
 #[test]

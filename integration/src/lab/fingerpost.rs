@@ -244,6 +244,18 @@ impl Fingerpost {
         self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
+    /// What a command for the running process prints, such as `["approve", "--all"]`; the configuration needs `admin`.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[must_use]
+    #[track_caller]
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let mut command = std::process::Command::new(binary());
+        command.args(arguments).arg("--config").arg(&self.configuration).env_remove("FINGERPOST_ADMIN");
+        checked(&mut command)
+    }
+
     /// Gets a page.
     ///
     /// # Errors
