@@ -1,10 +1,10 @@
 //! The socket: made so that nobody else may ever connect to it, and so that a process that still answers is never put aside.
 
 use crate::limits;
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream as StdStream;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -141,8 +141,8 @@ fn check_free(path: &Path) -> Result<(), Unavailable> {
         Ok(found) if !found.file_type().is_socket() => return Err(Unavailable::NoSocket(path.into())),
         Ok(_) => {}
     }
-    match StdStream::connect(path) {
-        Ok(_) => Err(Unavailable::InUse(path.into())),
+    match knock(path) {
+        Ok(()) => Err(Unavailable::InUse(path.into())),
         // Nobody listens: left over by a process that was killed.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -150,6 +150,13 @@ fn check_free(path: &Path) -> Result<(), Unavailable> {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Unavailable::InUse(path.into())),
         Err(error) => Err(refused("connect to", error)),
     }
+}
+
+/// Connects without waiting: a process that is stopped answers never, and its queue may be full.
+fn knock(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
 
 /// Who has connected, as the kernel says (SO_PEERCRED).
@@ -249,6 +256,22 @@ mod tests {
         assert!(matches!(said, Unavailable::InUse(_)), "{said}");
         assert!(said.to_string().contains("end it, or name another socket"), "{said}");
         assert!(std::os::unix::net::UnixStream::connect(first.path()).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_socket_whose_process_is_stuck_is_in_use_and_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        let stuck = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+        stuck.bind(&socket2::SockAddr::unix(&path).unwrap()).unwrap();
+        stuck.listen(0).unwrap();
+        let _waiting: Vec<_> = std::iter::from_fn(|| {
+            let client = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
+            client.set_nonblocking(true).unwrap();
+            client.connect(&socket2::SockAddr::unix(&path).unwrap()).ok().map(|()| client)
+        })
+        .collect();
+        assert!(matches!(Listening::open(&path), Err(Unavailable::InUse(_))));
     }
 
     #[tokio::test]
