@@ -50,8 +50,14 @@ impl Program for Bird {
     fn session(&self, node: &Node<'_>) -> Option<String> {
         // A dynamic neighbour's session has a number after the name.
         let text = birdc(node, &["show", "protocols", "\"fingerpost*\""]);
-        let line = text.lines().find(|line| line.starts_with("fingerpost") && line.contains("Established"))?;
-        line.split_whitespace().nth(4).map(str::to_owned)
+        text.lines().find(|line| line.starts_with("fingerpost") && line.contains("Established"))?;
+        // The moment that BIRD shows is reckoned anew each time, and may be a millisecond off: the connection tells sessions apart.
+        let filter = ["-Htn", "state", "established", "( sport = :179 or dport = :179 )"];
+        let connections = node.ask("ss", &filter);
+        let ends = connections.lines().map(|line| line.split_whitespace().skip(2).collect::<Vec<_>>().join(" "));
+        let mut ends: Vec<String> = ends.collect();
+        ends.sort();
+        (!ends.is_empty()).then(|| ends.join(", "))
     }
 
     fn rib(&self, node: &Node<'_>) -> Rib {
