@@ -137,9 +137,10 @@ impl Table {
         self.judge_again(|_, _| true);
     }
 
-    /// Decides anew whether the claims for these prefixes by these owners may be announced.
-    fn judge_again(&mut self, wanted: impl Fn(Prefix, &Owner) -> bool) {
-        for (_, family) in self.families.iter_mut() {
+    /// Decides anew whether the claims for these prefixes by these owners may be announced; whose slots that were.
+    fn judge_again(&mut self, wanted: impl Fn(Prefix, &Owner) -> bool) -> Vec<(Family, SlotId)> {
+        let mut judged = Vec::new();
+        for (name, family) in self.families.iter_mut() {
             for (n, claims) in family.claims.iter_mut().enumerate() {
                 let slot = SlotId(n as u32);
                 let prefix = family.slots.prefix(slot);
@@ -156,9 +157,11 @@ impl Table {
                 }
                 if touched {
                     family.dirty.push(slot);
+                    judged.push((name, slot));
                 }
             }
         }
+        judged
     }
 
     /// Claims that lost since this was asked last.

@@ -244,11 +244,14 @@ impl Table {
         taken
     }
 
-    /// Takes a [`Table::withdraw`] back. False if there was none like it.
+    /// Takes a [`Table::withdraw`] back, past the guard like that. False if there was none like it.
     pub fn restore(&mut self, target: &Target) -> bool {
-        let was = self.forced.remove(target);
-        self.judge_again(|prefix, owner| target.covers(prefix, &owner.host));
-        was
+        if !self.forced.remove(target) {
+            return false;
+        }
+        let judged = self.judge_again(|prefix, owner| target.covers(prefix, &owner.host));
+        judged.into_iter().for_each(|(family, slot)| self.forced.pass(family, slot));
+        true
     }
 
     /// When something may be due.
