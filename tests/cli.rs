@@ -235,3 +235,30 @@ fn demo_says_what_is_wrong_with_its_etcd() {
         "fingerpost: no etcd answers at http://127.0.0.1:1: Connection refused (os error 111): is it running there?"
     );
 }
+
+#[test]
+fn check_reads_the_files_of_file_sources() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = "router: { asn: 64512, id: 10.0.3.10 }
+sources: { prod: { file: { path: hosts.yaml } } }
+fence: { prefixes: [ { within: 10.244.0.0/16, lengths: 24 } ], next_hops: [ 10.168.0.0/16 ] }
+gateways: { core-a: { address: 10.168.0.1, asn: 64500, policy: all } }
+policies: { all: [ { match: {}, then: accept } ] }
+";
+    fs::write(directory.path().join("config.yaml"), config).unwrap();
+    let check = |hosts: &str| {
+        fs::write(directory.path().join("hosts.yaml"), hosts).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+        let done = command.args(CHECK).current_dir(directory.path()).output().unwrap();
+        (done.status.code(), text(&done.stdout))
+    };
+    let right = "hosts: { a1: { addresses: [10.168.0.11], subnets: [10.244.1.0/24] } }";
+    let (code, out) = check(right);
+    assert_eq!(code, Some(0), "{out}");
+    for wrong in ["hosts: [", &right.replace("10.168.0.11", "10.168.0.999")] {
+        let (code, out) = check(wrong);
+        assert_eq!(code, Some(1), "{out}");
+        assert!(out.contains("sources.prod.file.path: ") && out.contains("hosts.yaml: "), "{out}");
+        assert!(out.contains("hint: correct the file") && out.ends_with("1 fault\n"), "{out}");
+    }
+}

@@ -1,6 +1,7 @@
 //! `fingerpost check`: one line for each part of the configuration, √ or ×, and below it every fault with its hint.
 
-use crate::config::{self, Config, Fault, Faults, Schema, Source, Store, keys};
+use crate::config::{self, Config, Fault, Faults, FileStore, Schema, Source, Store, keys};
+use crate::source;
 use fingerpost_core::table::ChangeKind;
 use std::io::{self, Write};
 use std::path::Path;
@@ -10,7 +11,7 @@ pub fn check(file: &Path, out: &mut dyn Write, colours: bool) -> io::Result<bool
     let paint = Paint { colours };
     writeln!(out, "{}", file.display())?;
     let (faults, config) = match config::load(file) {
-        Ok(config) => (Vec::new(), Some(config)),
+        Ok(config) => (hosts_files(&config), Some(config)),
         Err(Faults { faults, .. }) => (faults, None),
     };
     let warnings = config.as_ref().map_or(&[][..], |config| &config.warnings);
@@ -43,6 +44,23 @@ pub fn check(file: &Path, out: &mut dyn Write, colours: bool) -> io::Result<bool
     };
     writeln!(out, "{}{warned}", count(faults.len(), "fault"))?;
     Ok(faults.is_empty())
+}
+
+/// What is wrong in the files of file sources. They are only read here: `run` starts without them, and waits.
+fn hosts_files(config: &Config) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (name, source) in &config.sources {
+        // One that is not there is warned of already.
+        if let Store::File(FileStore { path, .. }) = &source.store
+            && path.is_file()
+        {
+            let found = source::file::check(path).into_iter();
+            faults.extend(
+                found.map(|why| Fault::elsewhere(&format!("sources.{name}.file.path"), &why, "correct the file")),
+            );
+        }
+    }
+    faults
 }
 
 /// The top-level keys in the order of the documentation, then those nobody knows.

@@ -27,6 +27,11 @@ impl Fault {
         Fault { path, line: at.line, column: at.column, message, hint }
     }
 
+    /// A fault of what the configuration names, which has no line in it.
+    pub(crate) fn elsewhere(path: &str, message: &str, hint: &str) -> Self {
+        Fault::new(path, Pos { line: 0, column: 0 }, message, Some(hint))
+    }
+
     /// The fault with the file it is in, as compilers write it: `config.yaml:12:9: gateways.core-a.asn: …`.
     pub fn located<'a>(&'a self, file: &'a Path) -> impl fmt::Display + 'a {
         Located { file, fault: self }

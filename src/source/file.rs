@@ -13,6 +13,7 @@
 use super::Reports;
 use crate::limits;
 use bytes::Bytes;
+use fingerpost_core::source::schema::Schema;
 use fingerpost_core::source::{Attempt, ClusterId, Fault, FaultKind, Order, Record, Report, Rev, Task};
 use hosts::Hosts;
 use std::hash::{BuildHasher, RandomState};
@@ -72,6 +73,30 @@ pub fn spawn(
 pub fn parse(path: &Path, contents: &[u8]) -> Result<Vec<(String, Bytes)>, Fault> {
     let hosts = hosts::parse(path, contents)?;
     Ok(hosts.into_iter().map(|(name, host)| (name, host.record())).collect())
+}
+
+/// What is wrong with the file, as far as that shows without following it: one fault of the whole, or one for each host.
+pub fn check(path: &Path) -> Vec<String> {
+    let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    match std::fs::metadata(path) {
+        Ok(about) if about.len() > LARGEST => return vec![named(&"is larger than 64 MiB")],
+        Ok(_) => {}
+        Err(error) => return vec![named(&error)],
+    }
+    let contents = match std::fs::read(path) {
+        Ok(contents) => contents,
+        Err(error) => return vec![named(&error)],
+    };
+    match hosts::parse(path, &contents) {
+        Err(fault) => vec![fault.message.split(hosts::STAYS).next().unwrap_or_default().to_owned()],
+        Ok(hosts) => {
+            let decode = |(name, host): (&String, &hosts::Host)| {
+                let decoded = Schema::Hosts.decode(name.as_bytes(), &host.record());
+                decoded.err().map(|why| named(&format!("host {name}: {why}")))
+            };
+            hosts.iter().filter_map(decode).collect()
+        }
+    }
 }
 
 /// What a poll found: the contents' digest, or why there are none.

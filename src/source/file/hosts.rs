@@ -57,12 +57,12 @@ pub(super) fn parse(path: &Path, contents: &[u8]) -> Result<Hosts, Fault> {
     contents.hosts.ok_or_else(|| fault("hosts says nothing: write `hosts: {}` if there shall be no hosts".into()))
 }
 
+/// What follows the fault where it is followed.
+pub(super) const STAYS: &str = ": what it said before stays";
+
 /// The contents make no sense.
 pub(super) fn malformed(path: &Path, why: &str) -> Fault {
-    Fault {
-        kind: FaultKind::Malformed,
-        message: format!("{}: {why}: what it said before stays; correct the file", path.display()),
-    }
+    Fault { kind: FaultKind::Malformed, message: format!("{}: {why}{STAYS}; correct the file", path.display()) }
 }
 
 /// The error in one line; what the library says to its programmers is said to users instead.
