@@ -107,7 +107,8 @@ pub fn spawn(
     std::thread::Builder::new().name("engine".into()).spawn(move || {
         let _alive = alive; // dropped at the end, also by a panic
         let mut effects = Vec::new();
-        let names = settings.sources.iter().map(|source| (source.id, source.name.clone())).collect();
+        let names =
+            settings.sources.iter().map(|source| (source.id, (source.name.clone(), source.lacking.clone()))).collect();
         let engine = Engine::new(clock.now(), settings, &mut effects);
         let mut shell = Shell { clock, engine, effects, orders, names, sessions: HashMap::new() };
         shell.run(&messages);
@@ -123,7 +124,8 @@ struct Shell {
     engine: Engine,
     effects: Vec<Effect>,
     orders: Orders,
-    names: HashMap<SourceId, String>,
+    /// Names, and what their empty lists lack.
+    names: HashMap<SourceId, (String, String)>,
     sessions: HashMap<GatewayId, (SessionNumber, mpsc::UnboundedSender<ToSession>)>,
 }
 
@@ -222,11 +224,13 @@ impl Shell {
                     crate::telemetry::capped(&gateway, family.name(), withheld)
                 }
                 Effect::Note(source, note) => {
-                    let name = self.names.get(&source).map(String::as_str).unwrap_or_default();
-                    crate::telemetry::source_note(name, &note);
+                    let names = self.names.get(&source).map(|(name, lacking)| (name.as_str(), lacking.as_str()));
+                    let (name, lacking) = names.unwrap_or_default();
+                    crate::telemetry::source_note(name, lacking, &note);
                 }
                 Effect::NotAnnounced(first, more) => {
-                    let name = |source: SourceId| self.names.get(&source).map(String::as_str).unwrap_or_default();
+                    let name =
+                        |source: SourceId| self.names.get(&source).map(|(name, _)| name.as_str()).unwrap_or_default();
                     for (loser, key) in &first {
                         crate::telemetry::not_announced(name, loser, key);
                     }
@@ -236,7 +240,7 @@ impl Shell {
                 }
                 Effect::ReloadHeld(hold) => crate::telemetry::reload_held(&hold),
                 Effect::Held(source, kind, count, why) => {
-                    let name = self.names.get(&source).map(String::as_str).unwrap_or_default();
+                    let name = self.names.get(&source).map(|(name, _)| name.as_str()).unwrap_or_default();
                     crate::telemetry::held(name, kind, count, why);
                 }
             }

@@ -92,8 +92,8 @@ pub fn init(log: Log) -> Result<Telemetry, TelemetryError> {
     Ok(Telemetry { filter: handle, pinned, dropped, told: AtomicUsize::new(0), _queue: queue })
 }
 
-/// Says what happened to a source.
-pub fn source_note(source: &str, note: &Note) {
+/// Says what happened to a source; `lacking`: what an empty list of it lacks.
+pub fn source_note(source: &str, lacking: &str, note: &Note) {
     match note {
         Note::Current { .. } | Note::Released { .. } | Note::Compacted { .. } | Note::HidesNoMore { .. } => {
             tracing::info!(source, "{note}");
@@ -106,7 +106,8 @@ pub fn source_note(source: &str, note: &Note) {
         | Note::OutOfOrder { .. }
         | Note::Reconciled { .. }
         | Note::Hides { .. } => tracing::warn!(source, "{note}"),
-        Note::Lost(_) | Note::NotBelieved { .. } | Note::Quarantined { .. } | Note::ReconcileFailed(_) => {
+        Note::NotBelieved { .. } => tracing::error!(source, "{note} ({lacking})"),
+        Note::Lost(_) | Note::Quarantined { .. } | Note::ReconcileFailed(_) => {
             tracing::error!(source, "{note}");
         }
     }

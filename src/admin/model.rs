@@ -23,7 +23,7 @@ pub(super) fn moment(clock: &Clock, at: Time) -> Timestamp {
 }
 
 pub(super) fn source(clock: &Clock, row: SourceRow) -> proto::Source {
-    let why = reason(&row.seen);
+    let why = reason(&row);
     let nothing = Counts::default();
     let (state, since, revision, counts) = match row.seen {
         // The process has wanted it since it began.

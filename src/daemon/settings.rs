@@ -41,9 +41,11 @@ pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -
     let source = |(name, source): (&String, &config::Source)| {
         let id = ids.get(name.as_str()).copied()?;
         let sync = sync(id, source, seed ^ u64::from(id.0));
+        let lacking = lacking(source, &sync.schema);
         Some(SourceSettings {
             id,
             name: name.clone(),
+            lacking,
             priority: source.priority.into(),
             sync,
             snapshot: None,
@@ -150,6 +152,22 @@ fn neighbour(config: &Config, gateway: &config::Gateway) -> NeighbourConfig {
     }
 }
 
+/// What is not there where the source has no records; nothing of what may stand before an `@`.
+fn lacking(source: &config::Source, schema: &Schema) -> String {
+    match &source.store {
+        config::Store::Etcd(etcd) => {
+            let start = schema.range().start;
+            let shown = |endpoint: &String| match endpoint.rsplit_once('@') {
+                Some((_, host)) => host.to_owned(),
+                None => endpoint.clone(),
+            };
+            let endpoints: Vec<String> = etcd.endpoints.iter().map(shown).collect();
+            format!("no key begins with {} in etcd {}", start.escape_ascii(), endpoints.join(", "))
+        }
+        config::Store::File(file) => format!("no host is in {}", file.path.display()),
+    }
+}
+
 fn sync(id: SourceId, source: &config::Source, seed: u64) -> SyncConfig {
     let (schema, follow) = match &source.store {
         config::Store::Etcd(etcd) => (schema(&etcd.schema), Follow::Watch),
@@ -213,4 +231,23 @@ fn policy(policy: &config::Policy, ids: &BTreeMap<&str, SourceId>) -> Policy {
         }
     };
     Policy { rules: policy.rules.iter().map(rule).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{lacking, schema};
+    use crate::config::{Etcd, Schema, Source, Store};
+
+    #[test]
+    fn an_empty_list_is_told_with_its_keys_and_its_store_and_no_secret() {
+        let endpoints = vec!["http://10.0.3.2:2379".into(), "user:hunter2@10.0.3.3:2379".into()];
+        let written = Schema::Native { prefix: "/fingerpst".into() };
+        let read = schema(&written);
+        let store = Store::Etcd(Etcd { endpoints, tls: None, login: None, schema: written });
+        let source = Source { store, priority: 100, allow_empty: false, ipv4_via_ipv6: false };
+        assert_eq!(
+            lacking(&source, &read),
+            "no key begins with /fingerpst/hosts/ in etcd http://10.0.3.2:2379, 10.0.3.3:2379"
+        );
+    }
 }

@@ -54,7 +54,7 @@ fn of_engine(problem: Option<Problem>) -> Check {
 }
 
 fn of_source(row: &SourceRow) -> Check {
-    let why = || match (&row.seen, reason(&row.seen)) {
+    let why = || match (&row.seen, reason(row)) {
         (Seen::Never(_), Some(reason)) => format!("never read completely: {}", reason.message),
         (_, Some(reason)) => format!("lost before it was taken in: {}", reason.message),
         (_, None) => "its first list is being taken in: wait".into(),
@@ -107,6 +107,7 @@ mod tests {
         SourceRow {
             id: SourceId(0),
             name: "prod".into(),
+            lacking: "no key begins with /fp/ in etcd http://a".into(),
             seen,
             complete,
             routes: 0,
@@ -140,7 +141,10 @@ mod tests {
             "never read completely: the first list is being read: wait; if it lasts, look at the store and the log"
         );
         let empty = wrong(Seen::Never(Why::Empty { at: Rev(4) }), false).unwrap();
-        assert!(empty.contains("revision 4") && empty.contains("allow_empty"), "{empty}");
+        assert!(
+            empty.contains("revision 4: no key begins with /fp/ in etcd http://a") && empty.contains("allow_empty"),
+            "{empty}"
+        );
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub(super) async fn one(
 
 impl Source {
     fn new(clock: &Clock, row: SourceRow, faults: RecordFaults) -> Self {
-        let why = reason(&row.seen);
+        let why = reason(&row);
         let nothing = Counts::default();
         let (state, since, revision, counts) = match row.seen {
             // The process has wanted it since it began.

@@ -1,6 +1,7 @@
 //! How sure we are of a source, in words that stay the same.
 
-use fingerpost_core::source::sync::{Counts, Seen, Why};
+use fingerpost_core::engine::SourceRow;
+use fingerpost_core::source::sync::{Seen, Why};
 use fingerpost_core::source::{Fault, FaultKind};
 
 /// Why a source is not current.
@@ -17,8 +18,8 @@ pub(crate) const KINDS: [&str; 9] =
     ["listing", "empty", "unreachable", "denied", "tls", "malformed", "replaced", "stuck", "compacted"];
 
 /// Why it is not current; None if it is.
-pub(crate) fn reason(seen: &Seen<Counts>) -> Option<Reason> {
-    match seen {
+pub(crate) fn reason(row: &SourceRow) -> Option<Reason> {
+    match &row.seen {
         Seen::Never(Why::Listing) => Some(Reason {
             kind: "listing",
             message: "the first list is being read: wait; if it lasts, look at the store and the log".into(),
@@ -26,9 +27,9 @@ pub(crate) fn reason(seen: &Seen<Counts>) -> Option<Reason> {
         Seen::Never(Why::Empty { at }) => Some(Reason {
             kind: "empty",
             message: format!(
-                "the first list (revision {}) was empty, which is not believed: check the prefix, or set allow_empty. Once \
+                "the first list was empty (revision {}: {}), which is not believed: check the prefix, or set allow_empty. Once \
                  there are records, it waits until no new one has come for a minute",
-                at.0
+                at.0, row.lacking
             ),
         }),
         Seen::Never(Why::Failed(fault)) | Seen::Lost { why: fault, .. } => {

@@ -36,6 +36,7 @@ async fn ready_once_every_source_was_read_and_from_then_on() {
 async fn a_source_of_which_nothing_is_believed_is_not_ready() {
     let world = World::start(Some("hosts: {}\n"), "").await;
     let answer = world.until_answer("/readyz", |answer| answer.body.contains("allow_empty")).await;
+    assert!(answer.body.contains("no host is in "), "{answer:?}");
     assert_eq!(answer.status, 503);
 }
 

@@ -15,6 +15,8 @@ pub struct SourceRow {
     pub id: SourceId,
     /// Its name in the configuration.
     pub name: String,
+    /// What an empty list of it lacks, in words that name the store.
+    pub lacking: String,
     /// How much is known, and since when not.
     pub seen: Seen<Counts>,
     /// Whether a complete list was believed once in this process.
@@ -157,6 +159,7 @@ impl Engine {
         let row = |source: &super::Source| SourceRow {
             id: source.settings.id,
             name: source.settings.name.clone(),
+            lacking: source.settings.lacking.clone(),
             seen: source.sync.seen(),
             complete: source.sync.is_complete(),
             routes: self.table.count_routes_of(source.settings.id),

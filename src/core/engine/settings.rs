@@ -15,6 +15,8 @@ pub struct SourceSettings {
     pub id: SourceId,
     /// Its name in the configuration.
     pub name: String,
+    /// What an empty list of it lacks, in words that name the store: `no key begins with …`.
+    pub lacking: String,
     /// Its priority in the arbiter: the higher wins.
     pub priority: i32,
     /// How it is followed.

@@ -33,7 +33,7 @@ fn source(sheet: &mut Sheet, row: &SourceRow, now: &Now<'_>) {
     let lost = lost_since.map_or(0.0, |since| now.at.since(since).as_secs_f64());
     sheet.put(&metric::SOURCE_UP, [name], truth(row.seen.is_current()));
     sheet.put(&metric::SOURCE_COMPLETE, [name], truth(row.complete));
-    let present = reason(&row.seen).map(|reason| reason.kind);
+    let present = reason(row).map(|reason| reason.kind);
     for kind in seen::KINDS {
         sheet.put(&metric::SOURCE_FAULT, [name, kind], truth(present == Some(kind)));
     }

@@ -44,6 +44,7 @@ impl World {
             sources: vec![SourceSettings {
                 id: SOURCE,
                 name: "prod".into(),
+                lacking: String::new(),
                 priority: 0,
                 sync,
                 snapshot,

@@ -33,6 +33,7 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
         sources: vec![SourceSettings {
             id: SOURCE,
             name: "file".into(),
+            lacking: String::new(),
             priority: 0,
             sync,
             snapshot: None,

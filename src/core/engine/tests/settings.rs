@@ -75,6 +75,7 @@ pub(super) fn settings(variant: u8) -> Settings {
     let source = |n: u16| SourceSettings {
         id: SourceId(n),
         name: format!("source-{n}"),
+        lacking: String::new(),
         priority: i32::from(n),
         snapshot: None,
         snapshot_after: Duration::from_secs(30),
