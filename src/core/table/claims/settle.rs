@@ -98,7 +98,8 @@ impl Table {
                     self.change(family, slot, desired, settled);
                 }
                 Some((kind, source)) => {
-                    wanted.push(Wanted { proposal: Proposal { family, slot, kind, source }, desired })
+                    let to = desired.map(|winner| self.owners.get(winner.owner).next_hop);
+                    wanted.push(Wanted { proposal: Proposal { family, slot, kind, source, to }, desired })
                 }
             }
         }

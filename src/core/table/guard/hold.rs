@@ -1,7 +1,9 @@
 //! A change that is kept back.
 
+use super::Proposal;
 use super::config::Proofs;
 use crate::model::{SourceId, Time};
+use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
 
 /// What would happen to a route.
@@ -75,6 +77,8 @@ pub struct Hold {
     pub since: Time,
     /// Why.
     pub reason: HoldReason,
+    /// The next hop that the route would get, if any.
+    pub(super) to: Option<IpAddr>,
     /// How many complete lists there were before it.
     pub(super) listed: u64,
     pub(super) decision: Option<Decision>,
@@ -84,6 +88,11 @@ impl Hold {
     /// Whether a person said that it stays.
     pub fn is_denied(&self) -> bool {
         self.decision == Some(Decision::Denied)
+    }
+
+    /// Whether this is what is proposed.
+    pub(super) fn is_of(&self, proposal: &Proposal) -> bool {
+        (self.kind, self.source, self.to) == (proposal.kind, proposal.source, proposal.to)
     }
 
     /// Whether the state that it leads to was confirmed often and long enough; `lists` is how many there were by now.

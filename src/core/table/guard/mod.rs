@@ -28,6 +28,7 @@ use hashbrown::HashMap;
 pub(super) use hold::Decision;
 use hold::PerKind;
 pub use hold::{ChangeKind, Hold, HoldReason};
+use std::net::IpAddr;
 
 /// A slot whose route is to be another than it is.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,8 @@ pub(super) struct Proposal {
     pub(super) kind: ChangeKind,
     /// Who loses the route, or gains one that nobody had.
     pub(super) source: SourceId,
+    /// The next hop that the route would get, if any.
+    pub(super) to: Option<IpAddr>,
 }
 
 /// What came of a [`Proposal`].
@@ -210,19 +213,29 @@ impl Guard {
 
     /// What need not be weighed: it is held already, it was approved, or it flaps.
     fn known(&mut self, now: Time, proposal: &Proposal, routes: impl Fn(SourceId) -> usize) -> Option<Verdict> {
-        let &Proposal { family, slot, kind, source } = proposal;
-        let held = self.holds[family].get(&slot).map(|hold| (hold.kind, hold.decision, hold.reason));
+        let &Proposal { family, slot, kind, source, .. } = proposal;
+        let held = self.holds[family].get(&slot).copied();
         match held {
             // What was approved is this change, not whatever the store says meanwhile.
-            Some((before, Some(Decision::Approved), _)) if before == kind => {
+            Some(hold) if hold.decision == Some(Decision::Approved) && hold.is_of(proposal) => {
                 self.clear(family, slot);
                 Some(Verdict::Pass)
             }
-            Some((_, _, HoldReason::Flapping)) => {
-                self.flaps.touch(now, (family, slot), &self.config.flap);
+            Some(hold)
+                if hold.reason == HoldReason::Flapping && self.flaps.touch(now, (family, slot), &self.config.flap) =>
+            {
+                self.follow(now, &hold, proposal);
                 Some(Verdict::StillHeld)
             }
-            Some((before, ..)) if before == kind => Some(Verdict::StillHeld),
+            // It is quiet, and what is wanted now is not what was held: a change like any other.
+            Some(hold) if hold.reason == HoldReason::Flapping && !hold.is_of(proposal) => {
+                self.clear(family, slot);
+                None
+            }
+            Some(hold) if hold.kind == kind => {
+                self.follow(now, &hold, proposal);
+                Some(Verdict::StillHeld)
+            }
             _ if kind != ChangeKind::Addition && self.flaps.is_flapping(now, (family, slot), &self.config.flap) => {
                 if let (Some(guarded), Some(limit)) = (self.sources.get_mut(&source), self.config.limit(kind)) {
                     // The others of this source shall not wait for what this one has spent.
@@ -233,6 +246,13 @@ impl Guard {
                 Some(Verdict::Hold)
             }
             _ => None,
+        }
+    }
+
+    /// A slot that is held already: what was confirmed or decided about another change says nothing about this one.
+    fn follow(&mut self, now: Time, hold: &Hold, proposal: &Proposal) {
+        if !hold.is_of(proposal) {
+            self.put(now, proposal, hold.reason);
         }
     }
 
@@ -266,11 +286,11 @@ impl Guard {
     }
 
     fn put(&mut self, now: Time, proposal: &Proposal, reason: HoldReason) {
-        let &Proposal { family, slot, kind, source } = proposal;
+        let &Proposal { family, slot, kind, source, to } = proposal;
         self.clear(family, slot);
         let Some(guarded) = self.sources.get_mut(&source) else { return };
         guarded.held[kind] += 1;
-        let hold = Hold { kind, source, since: now, reason, listed: guarded.lists, decision: None };
+        let hold = Hold { kind, source, since: now, reason, to, listed: guarded.lists, decision: None };
         self.holds[family].insert(slot, hold);
     }
 }

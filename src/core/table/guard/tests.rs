@@ -383,3 +383,84 @@ proptest! {
         }
     }
 }
+
+/// Host 1 and host 2 in turn, until the move is held as flapping.
+fn flapped() -> World {
+    let mut world = World::new(30);
+    for turn in 0..5 {
+        world.put([0], if turn % 2 == 0 { 2 } else { 1 });
+        world.settle();
+        world.wait(Duration::from_millis(100));
+    }
+    assert_eq!((world.owner(0).as_deref(), world.held(ChangeKind::Move)), (Some("host-1"), 1));
+    world
+}
+
+#[test]
+fn c58_a_prefix_that_moved_too_often_and_is_then_deleted_goes_once_it_is_quiet() {
+    let mut world = flapped();
+    world.delete([0]);
+    world.settle();
+    world.wait(Duration::from_secs(11));
+    world.table.on_deadline(world.now);
+    assert_eq!((world.settle(), world.owner(0)), (1, None));
+    assert_eq!(world.held(ChangeKind::Move), 0);
+}
+
+#[test]
+fn c58_a_prefix_that_went_too_often_and_is_then_another_hosts_moves_once_it_is_quiet() {
+    let mut world = World::new(30);
+    for turn in 0..9 {
+        if turn % 2 == 0 {
+            world.delete([0])
+        } else {
+            world.put([0], 1)
+        }
+        world.settle();
+        world.wait(Duration::from_millis(100));
+    }
+    assert_eq!((world.owner(0).as_deref(), world.held(ChangeKind::Withdrawal)), (Some("host-1"), 1));
+    world.put([0], 2);
+    world.settle();
+    world.wait(Duration::from_secs(11));
+    world.table.on_deadline(world.now);
+    assert_eq!((world.settle(), world.owner(0).as_deref()), (1, Some("host-2")));
+}
+
+#[test]
+fn c58_approval_lets_a_flapping_prefix_pass_whatever_kind_of_change_it_has_become() {
+    let mut world = flapped();
+    world.delete([0]);
+    world.settle();
+    assert_eq!(world.table.approve(|_| true), 1);
+    assert_eq!((world.settle(), world.owner(0)), (1, None));
+}
+
+#[test]
+fn c51_proof_is_of_the_move_that_was_confirmed_not_of_a_later_one_p3() {
+    let mut world = World::new(100);
+    world.put(0..30, 2);
+    assert_eq!((world.settle(), world.held(ChangeKind::Move)), (0, 30));
+    world.wait(Duration::from_secs(300));
+    assert_eq!(world.confirm(), 0);
+    world.wait(Duration::from_secs(299));
+    world.put(0..30, 3);
+    assert_eq!(world.settle(), 0);
+    world.wait(Duration::from_secs(2));
+    assert_eq!(world.confirm(), 0, "no list before this one has said so");
+    assert_eq!(world.owner(0).as_deref(), Some("host-1"));
+    world.wait(Duration::from_secs(600));
+    assert_eq!(world.confirm(), 30);
+}
+
+#[test]
+fn c51_a_denial_is_of_the_move_that_was_seen_p3() {
+    let mut world = World::new(100);
+    world.put(0..30, 2);
+    world.settle();
+    assert_eq!(world.table.deny(|_| true), 30);
+    world.put(0..30, 3);
+    world.settle();
+    assert!(world.table.holds().all(|held| !held.hold.is_denied()), "the store says something else");
+    assert_eq!(world.held(ChangeKind::Move), 30);
+}
