@@ -234,7 +234,8 @@ impl Table {
     pub(super) fn known(&self, slot: Slot) -> Option<KnownRecord> {
         let entry = self.entry(slot)?;
         let owner = entry.owner.as_ref()?;
-        let kept = self.kept.get(&slot).into_iter().flatten();
+        // What an unreadable record said before loses to what can be read, after a restart too.
+        let unreadable = self.claims(slot).into_iter().filter(|(_, claim)| !claim.readable || !entry.readable);
         Some(KnownRecord {
             name: Bytes::copy_from_slice(entry.body.name()),
             modified: entry.modified,
@@ -242,8 +243,8 @@ impl Table {
             host: owner.host.clone(),
             labels: (*owner.labels).clone(),
             addresses: entry.body.addresses(),
-            subnets: entry.body.subnets().collect(),
-            dangling: kept.map(|(prefix, claim)| (*prefix, claim.next_hop)).collect(),
+            subnets: entry.body.subnets().filter(|_| entry.readable).collect(),
+            dangling: unreadable.map(|(prefix, claim)| (prefix, claim.next_hop)).collect(),
         })
     }
 

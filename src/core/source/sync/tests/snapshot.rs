@@ -94,6 +94,18 @@ fn a_dangling_reference_outlives_the_process_p2() {
     assert_eq!(of_known(&after), of_known(&before));
 }
 
+#[test]
+fn an_unreadable_record_loses_to_readable_ones_after_a_restart_too_p2() {
+    let mut before = Client::watching(vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"])]);
+    before.events(vec![Event::Put(Record { value: "{".into(), ..record(11, "a1", "", &[]) })]);
+    before.assert_table(&[("10.244.1.0/24", "10.168.0.11?")]);
+    let mut after = restarted(of(&before));
+    after.fail(FaultKind::Unreachable);
+    after.wait(PATIENCE + seconds(1));
+    after.assert_table(&[("10.244.1.0/24", "10.168.0.11?")]);
+    assert_eq!(of_known(&after), of_known(&before));
+}
+
 fn of_known(client: &Client) -> Vec<KnownRecord> {
     client.sync.known_records(0, 100).0
 }
