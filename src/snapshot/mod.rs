@@ -6,8 +6,7 @@
 //! ```
 //!
 //! A file that cannot be used is said, kept under another name, and nothing of it is used. A directory that cannot be written
-//! costs the snapshot and nothing else. While the guard holds changes of a source its file stays as it is, so that they are
-//! held again after a restart.
+//! costs the snapshot and nothing else. Of what the guard holds the file says what is announced, so that a restart holds it again.
 
 mod format;
 
@@ -49,7 +48,7 @@ impl Place {
     /// What an earlier process wrote, if it can be used.
     pub fn read(&self) -> Option<Snapshot> {
         let file = self.file();
-        let contents = match std::fs::read(&file) {
+        let contents = match contents(&file) {
             Ok(contents) => contents,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -79,7 +78,12 @@ impl Place {
     fn write(&self, header: &Header, records: &[KnownRecord]) -> io::Result<()> {
         std::fs::create_dir_all(&self.directory)?;
         let new = self.directory.join(format!("snapshot-{}.new", self.name));
-        let mut writer = BufWriter::new(std::fs::File::create(&new)?);
+        // Whatever is there from before, a pipe too, is not written to.
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut writer = BufWriter::new(std::fs::File::create_new(&new)?);
         format::write(&mut writer, header, records)?;
         writer.flush()?;
         writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
@@ -87,6 +91,14 @@ impl Place {
         // The rename itself is lost in a power cut unless the directory is written too.
         std::fs::File::open(&self.directory)?.sync_all()
     }
+}
+
+/// To open a pipe would wait for whoever writes to it.
+fn contents(file: &Path) -> io::Result<Vec<u8>> {
+    if !std::fs::metadata(file)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    std::fs::read(file)
 }
 
 /// Keeps the files as the engine knows the sources; ends with the engine.
@@ -132,8 +144,10 @@ impl Writer {
         }
         let (mut records, mut place) = (Vec::new(), Some(0));
         while let Some(from) = place {
-            let slice = move |engine: &Engine| engine.known_records(source, from, SLICE);
-            let (more, next) = engine.look(slice).await?;
+            // What a list changes that comes meanwhile may be undecided yet: then it is tried again.
+            let slice =
+                move |engine: &Engine| engine.remembers(source).map(|_| engine.known_records(source, from, SLICE));
+            let Some((more, next)) = engine.look(slice).await? else { return Some(()) };
             records.extend(more);
             place = next;
         }

@@ -89,3 +89,15 @@ fn c59_a_directory_that_cannot_be_written_is_an_error_and_leaves_the_old_file() 
     place.write(&header(&place), &[]).unwrap_err();
     assert_eq!(std::fs::read(place.file()).unwrap(), before);
 }
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_stops_neither_the_start_nor_the_writing() {
+    let (_directory, place) = written();
+    let pipe = |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    std::fs::remove_file(place.file()).unwrap();
+    pipe(&place.file());
+    assert_eq!(place.read(), None);
+    pipe(&place.directory.join("snapshot-prod.new"));
+    place.write(&header(&place), &records()).unwrap();
+    assert_eq!(place.read().map(|snapshot| snapshot.records), Some(records()));
+}

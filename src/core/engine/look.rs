@@ -2,8 +2,7 @@
 
 use super::Engine;
 use crate::model::{Family, GatewayId, HostName, PerFamily, Prefix, SourceId, Time};
-use crate::source::sync::{Counts, KnownRecord, Seen};
-use crate::source::{ClusterId, Rev};
+use crate::source::sync::{Counts, Seen};
 use crate::table::{ChangeKind, HeldChange, HoldReason, Owner, SlotId, Standing};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -100,17 +99,6 @@ pub struct RouteRow {
     pub stale: bool,
 }
 
-/// What a snapshot of a source is of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Remembers {
-    /// How many changes of claims there have been.
-    pub changes: u64,
-    /// Whose records they are.
-    pub cluster: ClusterId,
-    /// Up to which revision.
-    pub at: Rev,
-}
-
 /// A change that the guard keeps back.
 #[derive(Clone, Debug)]
 pub struct HoldRow {
@@ -166,21 +154,6 @@ impl Engine {
             held: ChangeKind::ALL.map(|kind| (kind, self.table.count_held(source.settings.id, kind))),
         };
         self.sources.iter().map(row).collect()
-    }
-
-    /// What a snapshot of the source would be of. None where there must be none: before the source was read completely, and
-    /// while changes of it are held, so that they are held again after a restart.
-    pub fn remembers(&self, id: SourceId) -> Option<Remembers> {
-        let source = self.source(id)?;
-        let (cluster, at) = source.sync.believed()?;
-        let held = ChangeKind::ALL.into_iter().any(|kind| self.table.count_held(id, kind) > 0);
-        let settled = !held && self.frozen.is_none() && !source.sync.is_releasing();
-        settled.then_some(Remembers { changes: source.changes, cluster, at })
-    }
-
-    /// Up to `limit` of a source's records from place `from` on, and the place at which to go on, if there is more.
-    pub fn known_records(&self, id: SourceId, from: usize, limit: usize) -> (Vec<KnownRecord>, Option<usize>) {
-        self.source(id).map(|source| source.sync.known_records(from, limit)).unwrap_or_default()
     }
 
     /// Up to `limit` of each sort of fault in a source's records; [`Counts`] has the numbers of all.

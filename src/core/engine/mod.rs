@@ -13,6 +13,7 @@ mod explain;
 mod look;
 mod outlets;
 mod reload;
+mod remember;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -21,11 +22,10 @@ mod views;
 
 pub use command::{Command, Holds};
 pub use explain::{TellState, ToldRow, UnresolvedOf};
-pub use look::{
-    ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, Remembers, RouteRow, SourceRow, UnresolvedRow,
-};
+pub use look::{ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
 pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
 pub use reload::ReloadHold;
+pub use remember::Remembers;
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
@@ -90,7 +90,7 @@ const LOSERS_PAUSE: Duration = Duration::from_secs(10);
 struct Source {
     settings: SourceSettings,
     sync: Sync,
-    /// How many changes of its claims there have been.
+    /// How many changes there have been of its claims and of what is held.
     changes: u64,
 }
 
@@ -340,7 +340,11 @@ impl Engine {
         // Before the routes of new hosts, and after those of hosts that are gone: then nothing has to be told again.
         self.follow_hosts();
         let mut settled = std::mem::take(&mut self.settled);
+        let held = self.count_held();
         self.table.settle(now, &mut settled);
+        if !settled.held.is_empty() || self.count_held() != held {
+            self.sources.iter_mut().for_each(|source| source.changes += 1);
+        }
         for (family, changed) in settled.changed.iter() {
             self.views.update(family, changed, &self.table);
         }
@@ -349,6 +353,11 @@ impl Engine {
         self.table.sweep();
         self.settled = settled;
         self.follow_hosts();
+    }
+
+    fn count_held(&self) -> usize {
+        let of = |source: &Source| ChangeKind::ALL.map(|kind| self.table.count_held(source.settings.id, kind));
+        self.sources.iter().flat_map(of).sum()
     }
 
     fn follow_hosts(&mut self) {

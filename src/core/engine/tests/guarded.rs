@@ -124,6 +124,13 @@ impl World {
         self.engine.hold_rows(None, 1000).len()
     }
 
+    /// The next hop of a host's subnet.
+    fn next_hop(&self, n: u8) -> Option<String> {
+        let slot = self.engine.table.slots(Family::Ipv4).find(prefix(n))?;
+        let winner = self.engine.table.winner(Family::Ipv4, slot)?;
+        Some(self.engine.table.owner(winner.owner).next_hop.to_string())
+    }
+
     /// What a process that ends now leaves behind, if it may.
     fn snapshot(&self) -> Option<Snapshot> {
         let remembers = self.engine.remembers(SOURCE)?;
@@ -154,12 +161,45 @@ fn l15_an_emptied_source_keeps_its_nineteen_hosts_until_a_person_approves_p3() {
 fn c51_a_restart_is_no_way_around_the_guard_p3() {
     let mut before = World::new(None);
     before.list(0..19);
-    let known = before.snapshot().unwrap();
     before.list([3]);
-    assert_eq!((before.held(), before.snapshot()), (18, None), "what is held is not forgotten by a newer snapshot");
-    let mut after = World::new(Some(known));
+    assert_eq!(before.held(), 18);
+    let mut after = World::new(before.snapshot());
     after.list([3]);
-    assert_eq!((after.routes(), after.held()), (19, 18));
+    assert_eq!((after.routes(), after.held()), (19, 18), "what is held is not forgotten by a newer snapshot");
+    let mut down = World::new(before.snapshot());
+    down.wait(PATIENCE);
+    assert_eq!((down.routes(), down.next_hop(4).as_deref()), (19, Some("10.168.0.4")));
+}
+
+#[test]
+fn c50_a_snapshot_follows_what_is_announced_while_something_else_is_held_p3() {
+    let mut before = World::new(None);
+    before.list(0..19);
+    before.list(0..60);
+    assert_eq!(before.command(&Command::Deny(Holds::All)), 41);
+    before.list_at(0..60, 7);
+    let changes = before.engine.remembers(SOURCE).unwrap().changes;
+    assert_eq!(before.command(&Command::Approve(Holds::Source(SOURCE, Some(ChangeKind::Move)))), 19);
+    assert_ne!(before.engine.remembers(SOURCE).unwrap().changes, changes, "what a person approved is to be written");
+    let mut after = World::new(before.snapshot());
+    after.wait(PATIENCE);
+    assert_eq!((after.routes(), after.next_hop(4).as_deref()), (19, Some("10.168.7.4")), "with the store down");
+    let mut after = World::new(before.snapshot());
+    after.list_at(0..60, 7);
+    assert_eq!((after.next_hop(4).as_deref(), after.held()), (Some("10.168.7.4"), 0), "and up");
+}
+
+#[test]
+fn c51_moves_that_are_held_are_held_again_after_a_restart_p3() {
+    let mut before = World::new(None);
+    before.list(0..19);
+    before.list_at(0..19, 1);
+    assert_eq!(before.held(), 19);
+    let mut after = World::new(before.snapshot());
+    after.list_at(0..19, 1);
+    assert_eq!((after.held(), after.next_hop(4).as_deref()), (19, Some("10.168.0.4")));
+    after.list(0..19);
+    assert_eq!((after.held(), after.next_hop(4).as_deref()), (0, Some("10.168.0.4")));
 }
 
 #[test]
