@@ -4,9 +4,12 @@ use super::config::FlapLimits;
 use crate::model::{Family, Time};
 use crate::table::SlotId;
 use hashbrown::HashMap;
+use std::time::Duration;
 
 /// So many prefixes are watched at once; with more of them changing within the window it is a wave, which the limits hold.
 const WATCHED: usize = 64 * 1024;
+/// Between two looks for those of them that are past the window: a wave must not cost one for each of its prefixes.
+const SWEEP: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug)]
 struct Recent {
@@ -19,6 +22,8 @@ struct Recent {
 pub(super) struct Flaps {
     /// Changes of prefixes that do not flap (yet).
     recent: HashMap<(Family, SlotId), Recent>,
+    /// When those past the window were looked for last.
+    swept: Time,
     /// Those that flap, and until when each must be quiet.
     flapping: HashMap<(Family, SlotId), Time>,
 }
@@ -29,10 +34,11 @@ impl Flaps {
         if self.touch(now, slot, limits) {
             return true;
         }
-        if self.recent.len() >= WATCHED {
+        if self.recent.len() >= WATCHED && now >= self.swept + SWEEP {
+            self.swept = now;
             self.recent.retain(|_, recent| now.since(recent.since) <= limits.within);
         }
-        if self.recent.len() >= WATCHED {
+        if self.recent.len() >= WATCHED && !self.recent.contains_key(&slot) {
             return false;
         }
         let recent = self.recent.entry(slot).or_insert(Recent { changes: 0, since: now });
@@ -66,5 +72,28 @@ impl Flaps {
     /// Those that were quiet for long enough, forgotten.
     pub(super) fn calm(&mut self, now: Time) -> Vec<(Family, SlotId)> {
         self.flapping.extract_if(|_, until| *until <= now).map(|(slot, _)| slot).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::guard::GuardConfig;
+
+    #[test]
+    fn a_wave_is_not_watched_whole_and_what_was_watched_flaps_all_the_same() {
+        let limits = GuardConfig::default().flap;
+        let (mut flaps, slot) = (Flaps::default(), |n: usize| (Family::Ipv4, SlotId(n as u32)));
+        let mut now = Time::ZERO + limits.within;
+        for n in 0..10 * WATCHED {
+            assert!(!flaps.is_flapping(now, slot(n), &limits));
+        }
+        assert_eq!(flaps.recent.len(), WATCHED);
+        let flapped = (1..limits.changes).map(|_| flaps.is_flapping(now, slot(0), &limits)).last();
+        assert_eq!(flapped, Some(true));
+        now = now + limits.within + SWEEP;
+        flaps.is_flapping(now, slot(WATCHED), &limits);
+        flaps.is_flapping(now, slot(WATCHED + 1), &limits);
+        assert_eq!(flaps.recent.len(), 2, "the rest is past the window");
     }
 }
