@@ -1,12 +1,15 @@
-//! A reload through the guard: what a change of policies would take away is counted before it is done (promise P3).
+//! A reload through the guard: what a change of policies, or of a gateway's `attached`, would take away is counted before it is
+//! done (promise P3).
 //!
-//! What is above the limit stays as it is, for a person to approve: the old policy, or a gateway's old choice of policy. The
+//! What is above the limit stays as it is, for a person to approve: the old policy, or a gateway's old choice of policy and
+//! `attached`. The
 //! rest of the reload is taken. Nothing of it passes by proof: the file is a person's, and so is the decision.
 
 use super::{Effect, Engine, Settings};
 use crate::model::{Family, Time};
 use crate::policy::Policy;
 use crate::table::{ChangeKind, GuardConfig, SlotId, Table};
+use crate::view::Exclusion;
 use std::collections::BTreeMap;
 
 /// Settings of which some part is held.
@@ -31,7 +34,10 @@ pub struct ReloadHold {
     pub since: Time,
 }
 
-/// What becomes of a policy's routes under another.
+/// By what a gateway is told: a policy, and what is kept from it all the same.
+type By<'a> = (Option<&'a Policy>, &'a Exclusion);
+
+/// What becomes of a policy's or a gateway's routes under other rules.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 struct Difference {
     withdrawn: usize,
@@ -40,18 +46,17 @@ struct Difference {
 }
 
 impl Difference {
-    fn between(before: Option<&Policy>, after: Option<&Policy>, table: &Table) -> Self {
+    fn between(before: By<'_>, after: By<'_>, table: &Table) -> Self {
         let mut difference = Difference::default();
-        if before == after {
-            return difference;
-        }
         for family in Family::ALL {
             for n in 0..table.slots(family).capacity() {
                 let slot = SlotId(u32::try_from(n).unwrap_or(u32::MAX));
                 let Some(winner) = table.winner(family, slot) else { continue };
                 let (prefix, owner) = (table.slots(family).prefix(slot), table.owner(winner.owner));
-                let export =
-                    |policy: Option<&Policy>| policy.and_then(|policy| policy.export(prefix, owner, winner.source));
+                let export = |(policy, exclusion): By<'_>| {
+                    let exported = policy.and_then(|policy| policy.export(prefix, owner, winner.source));
+                    exported.filter(|attributes| !exclusion.excludes(attributes.next_hop))
+                };
                 let Some(exported) = export(before) else { continue };
                 difference.of += 1;
                 match export(after) {
@@ -117,17 +122,19 @@ impl Engine {
             holds.push(ReloadHold { what, withdrawn, moved, of, since });
         };
         let before = &self.in_force;
+        // Frozen, nothing changes: no attribute either.
         let is_held = |difference: &Difference| {
-            difference.is_above(&settings.guard)
-                || (self.frozen.is_some() && difference.withdrawn + difference.moved > 0)
+            difference.is_above(&settings.guard) || (self.frozen.is_some() && difference.of > 0)
         };
         let mut used: BTreeMap<&str, bool> = BTreeMap::new();
         for gateway in &before.gateways {
             used.insert(&gateway.policy, true);
         }
         for (name, policy) in &mut allowed.policies {
-            let Some(old) = before.policies.get(name).filter(|_| used.contains_key(name.as_str())) else { continue };
-            let difference = Difference::between(Some(old), Some(policy), &self.table);
+            let used = |old: &&Policy| *old != policy && used.contains_key(name.as_str());
+            let Some(old) = before.policies.get(name).filter(used) else { continue };
+            let difference =
+                Difference::between((Some(old), &Exclusion::NOTHING), (Some(policy), &Exclusion::NOTHING), &self.table);
             if is_held(&difference) {
                 hold(format!("policy {name}"), difference);
                 policy.clone_from(old);
@@ -135,15 +142,19 @@ impl Engine {
         }
         for gateway in &mut allowed.gateways {
             let Some(old) = before.gateways.iter().find(|old| old.id == gateway.id) else { continue };
-            if old.policy == gateway.policy {
+            if (&old.policy, &old.exclusion.attached) == (&gateway.policy, &gateway.exclusion.attached) {
                 continue;
             }
             let Some(policy) = before.policies.get(&old.policy) else { continue };
-            let difference = Difference::between(Some(policy), allowed.policies.get(&gateway.policy), &self.table);
+            // Its own addresses are no decision of the file's.
+            let after = Exclusion { own: old.exclusion.own.clone(), attached: gateway.exclusion.attached.clone() };
+            let after = (allowed.policies.get(&gateway.policy), &after);
+            let difference = Difference::between((Some(policy), &old.exclusion), after, &self.table);
             if is_held(&difference) {
                 hold(format!("gateway {}", gateway.name), difference);
                 allowed.policies.entry(old.policy.clone()).or_insert_with(|| policy.clone());
                 gateway.policy.clone_from(&old.policy);
+                gateway.exclusion.attached.clone_from(&old.exclusion.attached);
             }
         }
         (allowed, holds)

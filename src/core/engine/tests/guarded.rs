@@ -353,3 +353,45 @@ fn a_frozen_engine_takes_no_policy_until_it_is_let_go() {
     world.command(&Command::Unfreeze);
     assert_eq!((exported(&world), world.engine.reload_holds().len()), (18, 0));
 }
+
+#[test]
+fn a_reload_of_attached_goes_through_the_guard_and_waits_while_frozen_p3() {
+    let mut world = World::new(None);
+    world.list(0..19);
+    let settings = |attached: &[&str]| {
+        let mut settings = told("all", &[("all", Policy::accept_all())]);
+        let attached = attached.iter().map(|subnet| subnet.parse().unwrap()).collect();
+        settings.gateways[0].exclusion = Exclusion { own: Vec::new(), attached };
+        settings
+    };
+    let reload = |world: &mut World, attached: &[&str]| {
+        world.engine.reconfigure(world.now, settings(attached), &mut world.effects);
+    };
+    let attached = |world: &World| world.engine.in_force.gateways[0].exclusion.attached.len();
+    reload(&mut world, &[]);
+    reload(&mut world, &["10.99.0.0/24"]);
+    let hold = &world.engine.reload_holds()[0];
+    assert_eq!((hold.what.as_str(), hold.withdrawn, hold.of), ("gateway core", 19, 19));
+    assert_eq!(attached(&world), 0);
+    reload(&mut world, &["10.168.0.0/28", "10.168.0.16/29"]);
+    assert_eq!((world.engine.reload_holds().len(), attached(&world)), (0, 2), "it leaves all that there is");
+    world.command(&Command::Freeze);
+    reload(&mut world, &["10.168.0.0/28"]);
+    assert_eq!((world.engine.reload_holds().len(), attached(&world)), (1, 2));
+    world.command(&Command::Unfreeze);
+    assert_eq!((world.engine.reload_holds().len(), attached(&world)), (0, 1), "three of nineteen may go");
+}
+
+#[test]
+fn a_frozen_engine_changes_no_attribute_either() {
+    let mut world = World::new(None);
+    world.list(0..19);
+    world.engine.reconfigure(world.now, told("all", &[("all", Policy::accept_all())]), &mut world.effects);
+    world.command(&Command::Freeze);
+    let set = Set { med: Some(7), ..Set::default() };
+    let marked = Policy { rules: vec![Rule { matcher: Match::default(), set, accept: true }] };
+    world.engine.reconfigure(world.now, told("all", &[("all", marked.clone())]), &mut world.effects);
+    assert_eq!(world.engine.in_force.policies["all"], Policy::accept_all());
+    world.command(&Command::Unfreeze);
+    assert_eq!((&world.engine.in_force.policies["all"], world.engine.reload_holds().len()), (&marked, 0));
+}
