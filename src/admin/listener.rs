@@ -18,8 +18,10 @@ use tonic::transport::server::Connected;
 
 /// Connections at once; more wait.
 const SEATS: usize = 32;
-/// A client says something at once.
+/// A client says at once that it speaks HTTP/2.
 const FIRST: Duration = Duration::from_secs(3);
+/// With so many octets it has: the preface, and a frame's header (RFC 9113 §3.4). From then on it must answer pings.
+const PREFACE: usize = 24 + 9;
 /// Between two attempts to accept where that fails.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
 /// Owner and group may connect.
@@ -170,8 +172,10 @@ pub(super) struct Peer {
 pub(super) struct Connection {
     stream: UnixStream,
     peer: Peer,
-    /// Until it has said something.
+    /// Until it has said enough.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// How much of [`PREFACE`] is missing.
+    missing: usize,
     _seat: OwnedSemaphorePermit,
 }
 
@@ -179,7 +183,7 @@ impl Connection {
     fn new(stream: UnixStream, seat: OwnedSemaphorePermit) -> Self {
         let said = stream.peer_cred().ok();
         let peer = Peer { uid: said.map(|said| said.uid()), pid: said.and_then(|said| said.pid()) };
-        Connection { stream, peer, alarm: Some(Box::pin(sleep(FIRST))), _seat: seat }
+        Connection { stream, peer, alarm: Some(Box::pin(sleep(FIRST))), missing: PREFACE, _seat: seat }
     }
 }
 
@@ -193,11 +197,15 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         match (Pin::new(&mut self.stream).poll_read(cx, buf), &mut self.alarm) {
             (Poll::Pending, Some(alarm)) => alarm.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
             (Poll::Pending, None) => Poll::Pending,
             (ready, _) => {
-                self.alarm = None;
+                self.missing = self.missing.saturating_sub(buf.filled().len() - before);
+                if self.missing == 0 {
+                    self.alarm = None;
+                }
                 ready
             }
         }
@@ -235,6 +243,7 @@ mod tests {
     use super::{Listening, Unavailable};
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[tokio::test]
     async fn a_socket_has_the_mode_0660_and_goes_with_its_process() {
@@ -298,5 +307,21 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"a file");
         let said = Listening::open(&path.join("admin.sock")).unwrap_err();
         assert!(matches!(said, Unavailable::Refused { .. }), "{said}");
+    }
+    #[tokio::test(start_paused = true)]
+    async fn who_begins_to_speak_and_stops_is_let_go_like_who_says_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("admin.sock");
+        let listening = Listening::open(&path).unwrap();
+        let (to, mut accepted) = tokio::sync::mpsc::channel(1);
+        let accepting = tokio::spawn(async move { listening.accept(to).await });
+        let mut client = tokio::net::UnixStream::connect(&path).await.unwrap();
+        client.write_all(b"PRI * HT").await.unwrap();
+        let mut connection = accepted.recv().await.unwrap().unwrap();
+        let mut heard = [0; 64];
+        assert_eq!(connection.read(&mut heard).await.unwrap(), 8);
+        let error = connection.read(&mut heard).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        accepting.abort();
     }
 }
