@@ -71,8 +71,8 @@ pub enum Note {
         /// How many.
         records: usize,
     },
-    /// The snapshot is of another cluster, and nothing of it is used.
-    #[error("the snapshot is of cluster {:x} and the store is cluster {:x}: nothing of the snapshot is used", known.0, found.0)]
+    /// The snapshot is of another cluster than the one that answers.
+    #[error("the snapshot is of cluster {:x} and the store is cluster {:x}: what differs goes through the guard", known.0, found.0)]
     SnapshotOfAnother {
         /// Of which the snapshot is.
         known: ClusterId,

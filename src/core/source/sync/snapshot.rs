@@ -101,11 +101,11 @@ impl Sync {
     /// A first list is complete, and what was known before it is put in first: the list changes that.
     pub(super) fn compare_with_snapshot(&mut self, cluster: ClusterId, out: &mut Outcome) {
         let Some(Pending { snapshot, .. }) = self.pending.take() else { return };
-        if snapshot.cluster == cluster {
-            self.put_back(snapshot.records, out);
-        } else {
+        // Of another store too: a wrong endpoint is no proof, and what a person has replaced a person can approve.
+        if snapshot.cluster != cluster {
             out.notes.push(Note::SnapshotOfAnother { known: snapshot.cluster, found: cluster });
         }
+        self.put_back(snapshot.records, out);
     }
 
     fn put_back(&mut self, records: Vec<KnownRecord>, out: &mut Outcome) {
