@@ -232,6 +232,10 @@ impl Engine {
     pub fn hold_rows(&self, after: Option<Prefix>, limit: usize) -> Vec<HoldRow> {
         let mut first: BTreeMap<Prefix, HeldChange<'_>> = BTreeMap::new();
         for held in self.table.holds().filter(|held| after.is_none_or(|after| held.prefix > after)) {
+            // Most are behind the page: not worth a place in it for a moment.
+            if first.len() >= limit && first.last_key_value().is_some_and(|(last, _)| *last < held.prefix) {
+                continue;
+            }
             first.insert(held.prefix, held);
             if first.len() > limit {
                 first.pop_last();
