@@ -45,6 +45,11 @@ impl Place {
         self.directory.join(format!("snapshot-{}", self.name))
     }
 
+    /// No source's name makes its file this: `prod.new` may be one.
+    fn new_file(&self) -> PathBuf {
+        self.directory.join(format!(".snapshot-{}.new", self.name))
+    }
+
     /// What an earlier process wrote, if it can be used.
     pub fn read(&self) -> Option<Snapshot> {
         let file = self.file();
@@ -77,7 +82,7 @@ impl Place {
     /// Replaces the file: after a crash it is the old one or the new one, never a part.
     fn write(&self, header: &Header, records: &[KnownRecord]) -> io::Result<()> {
         std::fs::create_dir_all(&self.directory)?;
-        let new = self.directory.join(format!("snapshot-{}.new", self.name));
+        let new = self.new_file();
         // Whatever is there from before, a pipe too, is not written to.
         match std::fs::remove_file(&new) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

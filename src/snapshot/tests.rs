@@ -85,7 +85,7 @@ fn c59_a_directory_that_cannot_be_written_is_an_error_and_leaves_the_old_file() 
     let (_directory, place) = written();
     let before = std::fs::read(place.file()).unwrap();
     // A directory where the new file would be: also root cannot write it.
-    std::fs::create_dir(place.directory.join("snapshot-prod.new")).unwrap();
+    std::fs::create_dir(place.new_file()).unwrap();
     place.write(&header(&place), &[]).unwrap_err();
     assert_eq!(std::fs::read(place.file()).unwrap(), before);
 }
@@ -97,7 +97,16 @@ fn a_pipe_in_the_place_of_a_file_stops_neither_the_start_nor_the_writing() {
     std::fs::remove_file(place.file()).unwrap();
     pipe(&place.file());
     assert_eq!(place.read(), None);
-    pipe(&place.directory.join("snapshot-prod.new"));
+    pipe(&place.new_file());
     place.write(&header(&place), &records()).unwrap();
     assert_eq!(place.read().map(|snapshot| snapshot.records), Some(records()));
+}
+
+#[test]
+fn the_file_of_a_source_is_not_what_another_writes_first() {
+    let (_directory, place) = written();
+    let other = Place { name: "prod.new".into(), ..place.clone() };
+    other.write(&header(&other), &records()[..1]).unwrap();
+    place.write(&header(&place), &records()).unwrap();
+    assert_eq!(other.read().map(|snapshot| snapshot.records.len()), Some(1));
 }
