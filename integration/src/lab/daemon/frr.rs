@@ -39,7 +39,10 @@ impl Program for Frr {
         let staticd = daemon(node, "staticd", &[]);
         let bgpd = daemon(node, "bgpd", &["-p", "179"]);
         let file = folder.join("frr.conf");
-        std::fs::write(&file, configuration).expect("a configuration can be written");
+        // Else a change of a route map takes effect five seconds later, and FRR then asks for all routes again: on a slow machine
+        // in the middle of a scenario that counts messages.
+        let at_once = "bgp route-map delay-timer 0\n";
+        std::fs::write(&file, format!("{at_once}{configuration}")).expect("a configuration can be written");
         let (sockets, file) = (folder.to_string_lossy(), file.to_string_lossy());
         let said = node.namespace.run("vtysh", &["--vty_socket", &sockets, "-f", &file]);
         assert!(!said.contains('%'), "FRR refuses a line of its configuration: {said}\n{configuration}");
