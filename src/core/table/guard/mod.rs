@@ -83,7 +83,7 @@ impl Guard {
     /// again.
     pub(super) fn reconfigure(&mut self, config: GuardConfig) -> Vec<(Family, SlotId)> {
         self.config = config;
-        let unlimited = |hold: &Hold| self.config.limit(hold.kind).is_none() && hold.reason != HoldReason::Flapping;
+        let unlimited = |hold: &Hold| self.config.limit(hold.kind).is_none();
         let of = |(family, slot, hold): (Family, SlotId, &Hold)| unlimited(hold).then_some((family, slot));
         let freed: Vec<_> = self.holds().filter_map(of).collect();
         self.decide(Decision::Approved, &freed);
@@ -236,7 +236,10 @@ impl Guard {
                 self.follow(now, &hold, proposal);
                 Some(Verdict::StillHeld)
             }
-            _ if kind != ChangeKind::Addition && self.flaps.is_flapping(now, (family, slot), &self.config.flap) => {
+            _ if kind != ChangeKind::Addition
+                && self.config.limit(kind).is_some()
+                && self.flaps.is_flapping(now, (family, slot), &self.config.flap) =>
+            {
                 if let (Some(guarded), Some(limit)) = (self.sources.get_mut(&source), self.config.limit(kind)) {
                     // The others of this source shall not wait for what this one has spent.
                     let spent = self.config.flap.changes.saturating_sub(1);

@@ -317,6 +317,19 @@ fn a_limit_that_is_turned_off_lets_pass_what_it_held() {
     assert_eq!((world.settle(), world.routes()), (30, 0));
 }
 
+#[test]
+fn where_a_limit_is_turned_off_nothing_counts_as_flapping() {
+    let mut world = flapped();
+    let mut guard = GuardConfig::default();
+    guard.set_limit(ChangeKind::Move, None);
+    world.table.reconfigure(fence(), Priorities::default(), guard);
+    assert_eq!((world.settle(), world.held(ChangeKind::Move)), (1, 0), "what was held for it passes");
+    for turn in 0..20 {
+        world.put([0], if turn % 2 == 0 { 1 } else { 3 });
+        assert_eq!(world.settle(), 1, "turn {turn}");
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Put(u32, u8),
