@@ -350,7 +350,6 @@ impl Engine {
         }
         self.told.note(&settled, &self.table);
         self.told.tell(now, &self.table, effects);
-        self.table.sweep();
         self.settled = settled;
         self.follow_hosts();
     }

@@ -10,7 +10,7 @@ use crate::model::{Family, Time};
 use crate::policy::Policy;
 use crate::table::{ChangeKind, GuardConfig, SlotId, Table};
 use crate::view::Exclusion;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// Settings of which some part is held.
 #[derive(Clone, Debug)]
@@ -126,12 +126,9 @@ impl Engine {
         let is_held = |difference: &Difference| {
             difference.is_above(&settings.guard) || (self.frozen.is_some() && difference.of > 0)
         };
-        let mut used: BTreeMap<&str, bool> = BTreeMap::new();
-        for gateway in &before.gateways {
-            used.insert(&gateway.policy, true);
-        }
+        let used: BTreeSet<&str> = before.gateways.iter().map(|gateway| &*gateway.policy).collect();
         for (name, policy) in &mut allowed.policies {
-            let used = |old: &&Policy| *old != policy && used.contains_key(name.as_str());
+            let used = |old: &&Policy| *old != policy && used.contains(name.as_str());
             let Some(old) = before.policies.get(name).filter(used) else { continue };
             let difference =
                 Difference::between((Some(old), &Exclusion::NOTHING), (Some(policy), &Exclusion::NOTHING), &self.table);

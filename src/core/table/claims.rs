@@ -12,7 +12,7 @@ use crate::source::sync::Absent;
 use std::net::IpAddr;
 
 mod settle;
-pub use settle::{Parked, Settled, Transition};
+pub use settle::{Parked, Settled};
 
 /// The claim that owns a route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -19,7 +19,7 @@ mod slot_claims;
 mod slots;
 
 pub use arbiter::{Priorities, SlotClaim, arbitrate};
-pub use claims::{HeldChange, Parked, Settled, Standing, Table, Transition, Winner};
+pub use claims::{HeldChange, Parked, Settled, Standing, Table, Winner};
 pub use fence::{Allowed, Fence, Refusal};
 pub use forced::{Forced, Target};
 pub use guard::{ChangeKind, FlapLimits, GuardConfig, Hold, HoldReason, Limit, Proofs};

@@ -33,17 +33,17 @@ impl Owner {
     }
 }
 
-/// An [`Owner`] by number; used again once nobody refers to it and no winner bears it.
+/// An [`Owner`] by number; used again once no claim and no winner refers to it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct OwnerId(u32);
 
-/// All owners that some claim names.
+/// All owners that some claim or winner names.
 #[derive(Default, Debug)]
 pub struct Owners {
     entries: Vec<(Owner, u32)>,
     numbers: HashMap<Owner, OwnerId>,
     free: Vec<OwnerId>,
-    /// Nobody refers to them, but a winner from before the next settling may still bear their number.
+    /// Nobody refers to them. Until the next settling they keep their numbers: what goes and comes back meanwhile is the same.
     idle: Vec<OwnerId>,
     /// Consecutive claims usually share their owner: spares hashing.
     last: Option<OwnerId>,
@@ -115,7 +115,7 @@ impl Owners {
         }
     }
 
-    /// Gives the numbers free that nobody refers to: every winner has been decided anew.
+    /// Gives the numbers free that nobody refers to.
     pub(super) fn sweep(&mut self) {
         for id in self.idle.drain(..) {
             let (owner, count) = &self.entries[id.0 as usize];

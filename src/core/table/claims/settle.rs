@@ -11,55 +11,30 @@ use crate::table::{SlotClaim, SlotId, WhyLost};
 pub struct Settled {
     /// The slots whose route is another than before, grouped by owner (so that routes which share attributes leave together).
     pub changed: PerFamily<Vec<SlotId>>,
-    /// The same one by one, without what came with a source's first list.
-    pub transitions: Vec<Transition>,
     /// What is held from now on.
     pub held: Vec<(Family, SlotId)>,
-}
-
-/// A route became another one. Its owners can be named until [`Table::sweep`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Transition {
-    /// Of which family it is.
-    pub family: Family,
-    /// Whose route.
-    pub slot: SlotId,
-    /// What was announced.
-    pub before: Option<Winner>,
-    /// What is announced now.
-    pub after: Option<Winner>,
 }
 
 impl Settled {
     /// Empties it and keeps the memory.
     pub fn clear(&mut self) {
         self.changed.iter_mut().for_each(|(_, slots)| slots.clear());
-        self.transitions.clear();
         self.held.clear();
     }
 }
 
-/// A slot whose route would be another one, and which one.
-struct Wanted {
-    proposal: Proposal,
-    desired: Option<Winner>,
-}
-
 impl Table {
-    /// Decides every touched prefix, and lets the guard judge what would change. Owners that nobody needs keep their numbers
-    /// until [`Table::sweep`].
+    /// Decides every touched prefix, and lets the guard judge what would change.
     pub fn settle(&mut self, now: Time, settled: &mut Settled) {
         settled.clear();
-        let mut wanted = Vec::new();
+        let mut proposals = Vec::new();
         for family in Family::ALL {
-            self.compare(now, family, &mut wanted, settled);
+            self.compare(now, family, &mut proposals, settled);
         }
-        let proposals: Vec<Proposal> = wanted.iter().map(|wanted| wanted.proposal).collect();
         let routes_of = &self.routes_of;
         let routes = |source: SourceId| routes_of.get(usize::from(source.0)).copied().unwrap_or_default();
         let verdicts = self.guard.judge(now, &proposals, routes);
-        for (Wanted { proposal, desired }, verdict) in wanted.into_iter().zip(verdicts) {
-            let Proposal { family, slot, .. } = proposal;
+        for (Proposal { family, slot, desired, .. }, verdict) in proposals.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Pass => self.change(family, slot, desired, settled),
                 Verdict::Hold => settled.held.push((family, slot)),
@@ -71,15 +46,11 @@ impl Table {
             let owner = |slot: &SlotId| winners[slot.index()].map(|winner| winner.owner);
             changed.sort_by_key(|slot| (owner(slot), *slot));
         }
-    }
-
-    /// Gives the numbers of owners free that nobody needs any more: nothing speaks of earlier routes by now.
-    pub fn sweep(&mut self) {
         self.owners.sweep();
     }
 
     /// Finds what would change, and changes what need not be judged.
-    fn compare(&mut self, now: Time, family: Family, wanted: &mut Vec<Wanted>, settled: &mut Settled) {
+    fn compare(&mut self, now: Time, family: Family, proposals: &mut Vec<Proposal>, settled: &mut Settled) {
         let mut dirty = std::mem::take(&mut self.families[family].dirty);
         // Many records may claim one prefix: it is decided once.
         dirty.sort_unstable();
@@ -99,7 +70,7 @@ impl Table {
                 }
                 Some((kind, source)) => {
                     let to = desired.map(|winner| self.owners.get(winner.owner).next_hop);
-                    wanted.push(Wanted { proposal: Proposal { family, slot, kind, source, to }, desired })
+                    proposals.push(Proposal { family, slot, kind, source, to, desired });
                 }
             }
         }
@@ -152,14 +123,8 @@ impl Table {
         desired.into_iter().for_each(|winner| self.owners.retain(winner.owner));
         before.into_iter().for_each(|winner| self.owners.release(winner.owner));
         settled.changed[family].push(slot);
-        let sources = (before.map(|winner| winner.source), desired.map(|winner| winner.source));
-        if sources.0 != sources.1 {
-            sources.0.into_iter().for_each(|source| *self.count_mut(source) -= 1);
-            sources.1.into_iter().for_each(|source| *self.count_mut(source) += 1);
-        }
-        if sources.0.or(sources.1).is_some_and(|source| self.guard.is_armed(source)) {
-            settled.transitions.push(Transition { family, slot, before, after: desired });
-        }
+        before.into_iter().for_each(|winner| *self.count_mut(winner.source) -= 1);
+        desired.into_iter().for_each(|winner| *self.count_mut(winner.source) += 1);
     }
 
     fn count_mut(&mut self, source: SourceId) -> &mut usize {

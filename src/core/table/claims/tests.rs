@@ -44,7 +44,6 @@ fn route(table: &Table, n: u8) -> Option<String> {
 fn settled(table: &mut Table) -> usize {
     let mut settled = Settled::default();
     table.settle(Time::ZERO, &mut settled);
-    table.sweep();
     settled.changed[Family::Ipv4].len()
 }
 

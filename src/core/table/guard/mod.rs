@@ -20,7 +20,7 @@ mod hold;
 mod tests;
 
 use crate::model::{Family, PerFamily, SourceId, Time};
-use crate::table::SlotId;
+use crate::table::{SlotId, Winner};
 use bucket::Bucket;
 pub use config::{FlapLimits, GuardConfig, Limit, Proofs};
 use flap::Flaps;
@@ -40,6 +40,8 @@ pub(super) struct Proposal {
     pub(super) source: SourceId,
     /// The next hop that the route would get, if any.
     pub(super) to: Option<IpAddr>,
+    /// What would be announced.
+    pub(super) desired: Option<Winner>,
 }
 
 /// What came of a [`Proposal`].
@@ -84,8 +86,8 @@ impl Guard {
     pub(super) fn reconfigure(&mut self, config: GuardConfig) -> Vec<(Family, SlotId)> {
         self.config = config;
         let unlimited = |hold: &Hold| self.config.limit(hold.kind).is_none();
-        let of = |(family, slot, hold): (Family, SlotId, &Hold)| unlimited(hold).then_some((family, slot));
-        let freed: Vec<_> = self.holds().filter_map(of).collect();
+        let freed: Vec<_> =
+            self.holds().filter(|(_, _, hold)| unlimited(hold)).map(|(family, slot, _)| (family, slot)).collect();
         self.decide(Decision::Approved, &freed);
         freed
     }
@@ -107,15 +109,12 @@ impl Guard {
             return Vec::new();
         }
         let (lists, proofs) = (guarded.lists, self.config.proofs);
-        let mut proven = Vec::new();
-        for (family, holds) in self.holds.iter_mut() {
-            for (&slot, hold) in holds.iter_mut().filter(|(_, hold)| hold.source == source) {
-                if hold.is_proven(now, lists, proofs) {
-                    hold.decision = Some(Decision::Approved);
-                    proven.push((family, slot));
-                }
-            }
-        }
+        let of_source = self.holds().filter(|(_, _, hold)| hold.source == source);
+        let proven: Vec<_> = of_source
+            .filter(|(_, _, hold)| hold.is_proven(now, lists, proofs))
+            .map(|(family, slot, _)| (family, slot))
+            .collect();
+        self.decide(Decision::Approved, &proven);
         proven
     }
 
@@ -145,18 +144,17 @@ impl Guard {
         self.sources.get(&source).is_some_and(|guarded| guarded.needs_person(routes))
     }
 
-    /// The slot's route is as it is desired: nothing is held. True if something was.
-    pub(super) fn rest(&mut self, now: Time, family: Family, slot: SlotId) -> bool {
+    /// The slot's route is as it is desired: nothing is held.
+    pub(super) fn rest(&mut self, now: Time, family: Family, slot: SlotId) {
         self.flaps.touch(now, (family, slot), &self.config.flap);
-        self.clear(family, slot)
+        self.clear(family, slot);
     }
 
-    fn clear(&mut self, family: Family, slot: SlotId) -> bool {
-        let Some(hold) = self.holds[family].remove(&slot) else { return false };
+    fn clear(&mut self, family: Family, slot: SlotId) {
+        let Some(hold) = self.holds[family].remove(&slot) else { return };
         if let Some(guarded) = self.sources.get_mut(&hold.source) {
             guarded.held[hold.kind] -= 1;
         }
-        true
     }
 
     /// When a prefix that flapped may have been quiet for long enough.
@@ -289,7 +287,7 @@ impl Guard {
     }
 
     fn put(&mut self, now: Time, proposal: &Proposal, reason: HoldReason) {
-        let &Proposal { family, slot, kind, source, to } = proposal;
+        let &Proposal { family, slot, kind, source, to, .. } = proposal;
         self.clear(family, slot);
         let Some(guarded) = self.sources.get_mut(&source) else { return };
         guarded.held[kind] += 1;

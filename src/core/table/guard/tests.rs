@@ -73,7 +73,6 @@ impl World {
     /// How many routes changed.
     fn settle(&mut self) -> usize {
         self.table.settle(self.now, &mut self.settled);
-        self.table.sweep();
         self.settled.changed.iter().map(|(_, changed)| changed.len()).sum()
     }
 
