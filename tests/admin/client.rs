@@ -1,28 +1,12 @@
 //! Asking, and waiting until an answer is as wanted.
 
+use super::until::BOUND;
 use fingerpost::admin::proto::fingerpost_client::FingerpostClient;
 use std::path::Path;
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
 use tonic::transport::{Channel, Endpoint};
-
-/// The longest that anything may take here.
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
 
 pub(crate) type Client = FingerpostClient<Channel>;
 
 pub(crate) async fn channel(socket: &Path) -> Result<Channel, tonic::transport::Error> {
     Endpoint::try_from(format!("unix:{}", socket.display())).unwrap().timeout(BOUND).connect().await
-}
-
-/// Looks until it is so, and says at the end what was seen instead.
-pub(crate) async fn until<T, E: std::fmt::Debug>(what: &str, mut look: impl AsyncFnMut() -> Result<T, E>) -> T {
-    let start = Instant::now();
-    loop {
-        match look().await {
-            Ok(found) => return found,
-            Err(seen) if start.elapsed() > BOUND => panic!("waited in vain for {what}; last seen: {seen:#?}"),
-            Err(_) => sleep(Duration::from_millis(10)).await,
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! The whole story of a prefix, an address or a host (P8), and what each gateway was told.
 
-use super::client::until;
 use super::peer::Peer;
+use super::until::until;
 use super::world::{HOSTS, World, many};
 use fingerpost::admin::proto::holds::Which;
 use fingerpost::admin::proto::{

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
+#[path = "../shared/address.rs"]
+mod address;
 mod client;
 mod commands;
 mod explain;
@@ -13,4 +15,6 @@ mod page;
 mod peer;
 mod refused;
 mod socket;
+#[path = "../shared/until.rs"]
+mod until;
 mod world;

@@ -1,7 +1,7 @@
 //! What a person orders, also while the store is down (P3).
 
-use super::client::until;
 use super::peer::Peer;
+use super::until::until;
 use super::world::{HOSTS, NONE, World, many};
 use fingerpost::admin::proto::holds::Which;
 use fingerpost::admin::proto::target::Which as Aim;

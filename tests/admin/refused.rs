@@ -1,6 +1,7 @@
 //! Requests that get no answer but a reason.
 
-use super::client::{BOUND, Client};
+use super::client::Client;
+use super::until::BOUND;
 use super::world::{HOSTS, SECRET, World};
 use fingerpost::admin::proto::holds::Which;
 use fingerpost::admin::proto::{
@@ -93,7 +94,7 @@ async fn without_an_engine_there_is_no_answer_rather_than_an_old_one() {
         Err(status) if status.code() == Code::Unavailable => Ok(status),
         other => Err(other),
     };
-    let status = super::client::until("the engine's end", gone).await;
+    let status = super::until::until("the engine's end", gone).await;
     assert!(status.message().contains("see its log"), "{status}");
 }
 

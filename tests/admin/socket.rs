@@ -1,6 +1,7 @@
 //! The socket, the health service, and the audit line.
 
-use super::client::{BOUND, channel, until};
+use super::client::channel;
+use super::until::{BOUND, until};
 use super::world::{HOSTS, World};
 use fingerpost::admin::proto::FreezeRequest;
 use std::io::{BufRead, BufReader};

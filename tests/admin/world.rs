@@ -1,6 +1,7 @@
 //! A running service with all that it needs, on loopback addresses that no other test has.
 
-use super::client::{Client, channel, until};
+use super::client::{Client, channel};
+use super::until::until;
 use fingerpost::admin::proto::{
     ExplainRequest, ExplainResponse, Hold, ListHoldsRequest, ListRoutesRequest, Route, SourceState, StatusRequest,
     StatusResponse,
@@ -9,10 +10,8 @@ use fingerpost::config::{self, Config};
 use fingerpost::daemon::Service;
 use fingerpost::speaker::Tcp;
 use std::fmt::Write;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use tempfile::TempDir;
 
 /// Two hosts, one with two subnets.
@@ -30,13 +29,6 @@ pub(crate) fn many(hosts: u8) -> String {
         writeln!(text, "  node-{n}: {{ addresses: [10.168.1.{n}], subnets: [10.244.{n}.0/24] }}").unwrap();
     }
     text
-}
-
-/// An address of this test's own.
-pub(crate) fn address() -> IpAddr {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let [_, _, high, low] = std::process::id().to_be_bytes();
-    Ipv4Addr::new(127, 64 + high % 128, low, NEXT.fetch_add(1, Ordering::Relaxed)).into()
 }
 
 pub(crate) struct World {

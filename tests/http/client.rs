@@ -1,14 +1,11 @@
 //! Just enough of HTTP/1.1.
 
+use super::until::BOUND;
 use serde_json::Value;
 use std::net::SocketAddr;
-use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
-
-/// The longest that anything may take here.
-pub(crate) const BOUND: Duration = Duration::from_secs(30);
+use tokio::time::timeout;
 
 /// An answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,16 +45,4 @@ pub(crate) async fn request(server: SocketAddr, method: &str, target: &str) -> s
         Ok(Answer { status, headers: headers.to_owned(), body: body.to_owned() })
     };
     timeout(BOUND, exchange).await.unwrap_or_else(|_| panic!("no answer to {method} {target}"))
-}
-
-/// Looks until it is so, and says at the end what was seen instead.
-pub(crate) async fn until<T, E: std::fmt::Debug>(what: &str, mut look: impl AsyncFnMut() -> Result<T, E>) -> T {
-    let start = Instant::now();
-    loop {
-        match look().await {
-            Ok(found) => return found,
-            Err(seen) if start.elapsed() > BOUND => panic!("waited in vain for {what}; last seen: {seen:#?}"),
-            Err(_) => sleep(Duration::from_millis(10)).await,
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! `/livez` and `/readyz`.
 
-use super::client::until;
 use super::peer::Peer;
+use super::until::until;
 use super::world::{HOSTS, World};
 use fingerpost_core::engine::Engine;
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "what is not as expected fails the test")]
 
+#[path = "../shared/address.rs"]
+mod address;
 mod client;
 mod exports;
 mod gateways;
@@ -13,4 +15,6 @@ mod refused;
 mod reload;
 mod routes;
 mod sources;
+#[path = "../shared/until.rs"]
+mod until;
 mod world;

@@ -1,7 +1,7 @@
 //! `/metrics`.
 
-use super::client::until;
 use super::peer::Peer;
+use super::until::until;
 use super::world::{HOSTS, World};
 use bytes::Bytes;
 use fingerpost_core::bgp::wire::{Capability, Notification};

@@ -1,7 +1,7 @@
 //! A gateway of the test's own, that says what the test wants.
 
-use super::client::BOUND;
-use super::world::address;
+use super::address::address;
+use super::until::BOUND;
 use bytes::Bytes;
 use fingerpost_core::bgp::wire::{Capability, Frame, Framer, MessageKind, Open, keepalive};
 use fingerpost_core::model::{Asn, HoldTime};

@@ -1,12 +1,13 @@
 //! A running service with all that it needs, on loopback addresses that no other test has.
 
-use super::client::{Answer, get, until};
+use super::address::address;
+use super::client::{Answer, get};
+use super::until::until;
 use fingerpost::config::{self, Config};
 use fingerpost::daemon::Service;
 use fingerpost::speaker::Tcp;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use tempfile::TempDir;
 
 /// Two hosts.
@@ -14,13 +15,6 @@ pub(crate) const HOSTS: &str = "hosts:
   node-a1: { addresses: [10.168.0.11], subnets: [10.244.1.0/24] }
   node-b1: { addresses: [10.168.0.21], subnets: [10.244.2.0/24] }
 ";
-
-/// An address of this test's own.
-pub(crate) fn address() -> IpAddr {
-    static NEXT: AtomicU8 = AtomicU8::new(1);
-    let [_, _, high, low] = std::process::id().to_be_bytes();
-    Ipv4Addr::new(127, 64 + high % 128, low, NEXT.fetch_add(1, Ordering::Relaxed)).into()
-}
 
 pub(crate) struct World {
     pub(crate) service: Service,

@@ -1,8 +1,9 @@
 //! Gateways that flood us, stop in the middle of a message or read nothing cost no memory to speak of and no other gateway's
 //! time (P6). The program runs as a process of its own, so that its memory can be measured.
 
-use super::client::{BOUND, get, request, until};
+use super::client::{get, request};
 use super::peer::{Session, dial, dial_narrow};
+use super::until::{BOUND, until};
 use super::world::{HOSTS, subnet, within};
 use fingerpost_core::bgp::wire::{Encoding, MAX_LEN, Packer, RouteAttributes, SessionType};
 use fingerpost_core::model::{Asn, Family, HoldTime, Prefix};

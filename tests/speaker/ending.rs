@@ -1,7 +1,7 @@
 //! The end of the process: nobody who connects again while the sessions are being ended is taken in.
 
-use super::client::BOUND;
 use super::peer::dial;
+use super::until::BOUND;
 use super::world::{HOSTS, World, subnet, within};
 use fingerpost::config::Secret;
 use fingerpost::daemon::Service;

@@ -1,7 +1,7 @@
 //! Where gateways connect: whether they can, and who comes that is none.
 
-use super::client::until;
 use super::peer::{dial, yaml};
+use super::until::until;
 use super::world::{HOSTS, World, subnet, within};
 use fingerpost::config::Secret;
 use fingerpost::speaker::{Accept, Later, Net, Stream, Target, Tcp};

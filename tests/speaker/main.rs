@@ -14,4 +14,6 @@ mod passwords;
 mod peer;
 mod ranges;
 mod traps;
+#[path = "../shared/until.rs"]
+mod until;
 mod world;

@@ -1,8 +1,8 @@
 //! A panic costs what its task was for: one connection, one gateway, one range, one listener; and that comes back by itself.
 
-use super::client::until;
 use super::peer::{Peer, Session, dial, yaml};
 use super::traps::{Place, Traps};
+use super::until::until;
 use super::world::{HOSTS, World, subnet, within};
 use fingerpost_core::bgp::wire::keepalive;
 use fingerpost_core::model::HoldTime;

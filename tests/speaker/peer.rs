@@ -1,6 +1,6 @@
 //! A gateway of the test's own, on the product's own sockets: with a TCP MD5 key where one is wanted.
 
-use super::client::BOUND;
+use super::until::BOUND;
 use bytes::Bytes;
 use fingerpost::config::Secret;
 use fingerpost::speaker::{Accept, Net, Stream, Target, Tcp};

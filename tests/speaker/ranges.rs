@@ -1,7 +1,7 @@
 //! Dynamic neighbours: who connects from a range is a gateway of its own, within bounds, and nobody else is heard.
 
-use super::client::{BOUND, until};
 use super::peer::{Peer, dial, key, yaml};
+use super::until::{BOUND, until};
 use super::world::{World, subnet, within};
 use fingerpost_core::bgp::wire::MessageKind;
 use serde_json::Value;

@@ -1,6 +1,7 @@
 //! A running service with all that it needs.
 
-use super::client::{get, until};
+use super::client::get;
+use super::until::until;
 use fingerpost::config::{self, Config};
 use fingerpost::daemon::Service;
 use fingerpost::speaker::{Net, Tcp};
