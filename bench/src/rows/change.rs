@@ -1,9 +1,8 @@
 //! Row 1: from the moment a bare watch has a change to the moment its UPDATE was read at the gateway's socket, with
 //! 100,000 routes loaded. Both see the same writes; leases are moved, added and deleted in turn.
 
-use super::Setting;
+use super::{Setting, dialling};
 use crate::etcd::{self, Etcd};
-use crate::process::{Fingerpost, Gateways};
 use crate::receiver::{Receivers, Role};
 use crate::records::{Routes, Schema};
 use crate::report::{Figure, Summary, quantile};
@@ -28,13 +27,7 @@ pub(crate) fn measure(setting: &Setting, runtime: &Runtime) -> anyhow::Result<Ve
     let etcd = runtime.block_on(Etcd::with(&routes))?;
     let folder = TempDir::with_prefix("fingerpost-bench-")?;
     let mut receivers = Receivers::listen(&[Role::Traced], routes.count())?;
-    let process = Fingerpost::start(
-        &setting.fingerpost,
-        folder.path(),
-        &etcd.endpoint,
-        &routes,
-        &Gateways::Dialled(&receivers.addresses),
-    )?;
+    let process = dialling(setting, &folder, &etcd, &routes, &receivers)?;
     receivers.ended(0..1, setting.patience).with_context(|| process.log())?;
     let watch = Watch::start(&etcd.endpoint, &routes)?;
     let mut writer = runtime.block_on(etcd::connect(&etcd.endpoint))?;

@@ -1,9 +1,8 @@
 //! Row 2: from the start of the process to the last of 100,000 routes at the gateway's socket, against a bare paged read of
 //! the same keys.
 
-use super::{Setting, ms};
+use super::{Setting, dialling, ms};
 use crate::etcd::Etcd;
-use crate::process::{Fingerpost, Gateways};
 use crate::receiver::{Receivers, Role};
 use crate::records::{Routes, Schema};
 use crate::report::{Figure, Summary};
@@ -59,13 +58,7 @@ struct Started {
 fn start(setting: &Setting, etcd: &Etcd, routes: &Routes) -> anyhow::Result<Started> {
     let folder = TempDir::with_prefix("fingerpost-bench-")?;
     let mut receivers = Receivers::listen(&[Role::Gateway], routes.count())?;
-    let process = Fingerpost::start(
-        &setting.fingerpost,
-        folder.path(),
-        &etcd.endpoint,
-        routes,
-        &Gateways::Dialled(&receivers.addresses),
-    )?;
+    let process = dialling(setting, &folder, etcd, routes, &receivers)?;
     let reached = receivers.reached(0..1, setting.patience).with_context(|| process.log())?;
     let ended = receivers.ended(0..1, setting.patience).with_context(|| process.log())?;
     let totals = ended.first().copied().unwrap_or_default();

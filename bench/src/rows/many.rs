@@ -2,9 +2,8 @@
 //! processor time one more gateway costs, against the first, which includes reading the source.
 
 use super::million::{bare, tell};
-use super::{Setting, encoding, ms};
+use super::{Setting, dialling, encoding, ms};
 use crate::etcd::Etcd;
-use crate::process::{Fingerpost, Gateways};
 use crate::receiver::{Receivers, Role};
 use crate::records::{Routes, Schema};
 use crate::report::Figure;
@@ -59,13 +58,7 @@ pub(crate) fn measure(setting: &Setting, runtime: &Runtime) -> anyhow::Result<Ve
 fn work(setting: &Setting, etcd: &Etcd, routes: &Routes, count: usize) -> anyhow::Result<f64> {
     let folder = TempDir::with_prefix("fingerpost-bench-")?;
     let mut receivers = Receivers::listen(&vec![Role::Gateway; count], routes.count())?;
-    let process = Fingerpost::start(
-        &setting.fingerpost,
-        folder.path(),
-        &etcd.endpoint,
-        routes,
-        &Gateways::Dialled(&receivers.addresses),
-    )?;
+    let process = dialling(setting, &folder, etcd, routes, &receivers)?;
     receivers.ended(0..count, setting.patience).with_context(|| process.log())?;
     Ok(ms(process.cpu()?))
 }

@@ -4,10 +4,9 @@
 //! That the table is complete is seen at a second gateway, which got its End-of-RIB before. The session then comes up with
 //! the KEEPALIVE that the measured gateway had held back; the time begins just before that is written.
 
-use super::{Setting, encoding, ms};
+use super::{Setting, dialling, encoding, ms};
 use crate::bare::Writer;
 use crate::etcd::Etcd;
-use crate::process::{Fingerpost, Gateways};
 use crate::receiver::{Receivers, Role, Totals};
 use crate::records::{Routes, Schema};
 use crate::report::Figure;
@@ -60,13 +59,7 @@ pub(super) fn tell(setting: &Setting, etcd: &Etcd, routes: &Routes, count: usize
     let mut roles = vec![Role::Held; count];
     roles.push(Role::Gateway);
     let mut receivers = Receivers::listen(&roles, routes.count())?;
-    let process = Fingerpost::start(
-        &setting.fingerpost,
-        folder.path(),
-        &etcd.endpoint,
-        routes,
-        &Gateways::Dialled(&receivers.addresses),
-    )?;
+    let process = dialling(setting, &folder, etcd, routes, &receivers)?;
     let (held, witness) = (0..count, count..count + 1);
     receivers.ended(witness, setting.patience).with_context(|| process.log())?;
     receivers.ready(held.clone(), setting.patience).with_context(|| process.log())?;

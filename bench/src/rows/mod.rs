@@ -6,10 +6,15 @@ pub(crate) mod many;
 pub(crate) mod million;
 pub(crate) mod peers;
 
+use crate::etcd::Etcd;
+use crate::process::{Fingerpost, Gateways};
+use crate::receiver::Receivers;
+use crate::records::Routes;
 use fingerpost_core::bgp::wire::{Encoding, MAX_LEN, SessionType};
 use fingerpost_core::model::Asn;
 use std::path::PathBuf;
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// What all rows share.
 pub(crate) struct Setting {
@@ -55,4 +60,16 @@ fn encoding() -> anyhow::Result<Encoding> {
 /// Milliseconds.
 fn ms(span: Duration) -> f64 {
     span.as_secs_f64() * 1e3
+}
+
+/// Fingerpost with a gateway behind each of the receivers, to which it connects. The folder takes its configuration and log.
+fn dialling(
+    setting: &Setting,
+    folder: &TempDir,
+    etcd: &Etcd,
+    routes: &Routes,
+    receivers: &Receivers,
+) -> anyhow::Result<Fingerpost> {
+    let gateways = Gateways::Dialled(&receivers.addresses);
+    Fingerpost::start(&setting.fingerpost, folder.path(), &etcd.endpoint, routes, &gateways)
 }
