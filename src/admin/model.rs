@@ -94,20 +94,12 @@ pub(super) fn route(clock: &Clock, search: &Search, row: RouteRow) -> proto::Rou
         Some(Relation::Covering) => proto::Relation::Covering,
         Some(Relation::Within) => proto::Relation::Within,
     };
-    let mut claims = row.claims;
-    claims.sort_by_key(|claim| match claim.standing {
-        Standing::Route => 0,
-        Standing::Held(_) => 1,
-        Standing::Shadowed => 2,
-        Standing::Forced => 3,
-        Standing::Fenced(_) => 4,
-    });
-    let more = claims.len().saturating_sub(CLAIMS);
+    let more = row.claims.len().saturating_sub(CLAIMS);
     proto::Route {
         prefix: row.prefix.to_string(),
         relation: relation.into(),
         announced: row.announced.map(hop),
-        claims: claims.into_iter().take(CLAIMS).map(claim).collect(),
+        claims: row.claims.into_iter().take(CLAIMS).map(claim).collect(),
         more_claims: u32::try_from(more).unwrap_or(u32::MAX),
         hold: row.hold.map(|row| hold(clock, row)),
         stale: row.stale,

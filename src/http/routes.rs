@@ -103,15 +103,7 @@ fn shown(search: &Search, row: RouteRow, clock: &Clock) -> Route {
         Relation::Covering => "covering",
         Relation::Within => "within",
     });
-    let mut claims = row.claims;
-    claims.sort_by_key(|claim| match claim.standing {
-        Standing::Route => 0,
-        Standing::Held(_) => 1,
-        Standing::Shadowed => 2,
-        Standing::Forced => 3,
-        Standing::Fenced(_) => 4,
-    });
-    let claims = claims.into_iter().map(Claim::from).collect();
+    let claims = row.claims.into_iter().map(Claim::from).collect();
     let hold = row.hold.map(|row| Hold::shown(row, clock));
     Route { prefix: row.prefix.to_string(), family: row.prefix.family().name(), relation, claims, hold }
 }

@@ -89,7 +89,7 @@ pub struct GatewayRow {
 pub struct RouteRow {
     /// The prefix.
     pub prefix: Prefix,
-    /// Every claim; the one that is announced has [`Standing::Route`].
+    /// Every claim, in the order of [`Standing::rank`]; the one that is announced has [`Standing::Route`].
     pub claims: Vec<ClaimRow>,
     /// What the guard keeps back.
     pub hold: Option<HoldRow>,
@@ -277,6 +277,8 @@ impl Engine {
                 standing,
             }
         });
+        let mut claims: Vec<ClaimRow> = claims.collect();
+        claims.sort_by_key(|claim| claim.standing.rank());
         let hold = self.table.held_change(family, slot).map(|held| self.hold_row(&held));
         let winner = self.table.winner(family, slot);
         let announced = winner.map(|winner| {
@@ -285,7 +287,7 @@ impl Engine {
         });
         let source = winner.and_then(|winner| self.source(winner.source));
         let stale = source.is_some_and(|source| !source.sync.is_current());
-        RouteRow { prefix: self.table.slots(family).prefix(slot), claims: claims.collect(), hold, announced, stale }
+        RouteRow { prefix: self.table.slots(family).prefix(slot), claims, hold, announced, stale }
     }
 }
 

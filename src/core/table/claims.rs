@@ -40,6 +40,19 @@ pub enum Standing {
     Forced,
 }
 
+impl Standing {
+    /// For people, who read the nearest to being announced first: 0 is the route.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Standing::Route => 0,
+            Standing::Held(_) => 1,
+            Standing::Shadowed => 2,
+            Standing::Forced => 3,
+            Standing::Fenced(_) => 4,
+        }
+    }
+}
+
 /// A change that the guard keeps back.
 #[derive(Clone, Copy, Debug)]
 pub struct HeldChange<'a> {
