@@ -28,6 +28,21 @@ fn prefix(n: u8) -> Prefix {
     format!("10.244.{n}.0/24").parse().unwrap()
 }
 
+/// Guarded, without sources and gateways.
+fn settings() -> Settings {
+    Settings {
+        sources: Vec::new(),
+        fence: Fence {
+            prefixes: vec![Allowed { within: "10.244.0.0/16".parse().unwrap(), lengths: 24..=24 }],
+            next_hops: vec!["10.168.0.0/16".parse().unwrap()],
+            ..Fence::default()
+        },
+        guard: GuardConfig::default(),
+        policies: BTreeMap::new(),
+        gateways: Vec::new(),
+    }
+}
+
 impl World {
     fn new(snapshot: Option<Snapshot>) -> Self {
         let sync = SyncConfig {
@@ -39,26 +54,16 @@ impl World {
             seed: 1,
             timing: Timing::default(),
         };
-        let within = |text: &str, lengths| Allowed { within: text.parse().unwrap(), lengths };
-        let settings = Settings {
-            sources: vec![SourceSettings {
-                id: SOURCE,
-                name: "prod".into(),
-                lacking: String::new(),
-                priority: 0,
-                sync,
-                snapshot,
-                snapshot_after: PATIENCE,
-            }],
-            fence: Fence {
-                prefixes: vec![within("10.244.0.0/16", 24..=24)],
-                next_hops: vec!["10.168.0.0/16".parse().unwrap()],
-                ..Fence::default()
-            },
-            guard: GuardConfig::default(),
-            policies: BTreeMap::new(),
-            gateways: Vec::new(),
+        let source = SourceSettings {
+            id: SOURCE,
+            name: "prod".into(),
+            lacking: String::new(),
+            priority: 0,
+            sync,
+            snapshot,
+            snapshot_after: PATIENCE,
         };
+        let settings = Settings { sources: vec![source], ..settings() };
         let mut effects = Vec::new();
         let engine = Engine::new(Time::ZERO, settings, &mut effects);
         let mut world = World { engine, now: Time::ZERO, attempt: Attempt(0), revision: 100, effects };
@@ -266,13 +271,7 @@ fn a_freeze_holds_everything_and_what_came_meanwhile_is_judged_when_it_ends_p3()
 fn a_reload_of_the_fence_goes_through_the_guard_p3() {
     let mut world = World::new(None);
     world.list(0..19);
-    let settings = Settings {
-        sources: Vec::new(),
-        fence: Fence::default(),
-        guard: GuardConfig::default(),
-        policies: BTreeMap::new(),
-        gateways: Vec::new(),
-    };
+    let settings = Settings { fence: Fence::default(), ..settings() };
     world.engine.reconfigure(world.now, settings, &mut world.effects);
     assert_eq!((world.routes(), world.held()), (19, 19));
     let held = |effect: &Effect| matches!(effect, Effect::Held(SOURCE, ChangeKind::Withdrawal, 19, _));
@@ -282,13 +281,6 @@ fn a_reload_of_the_fence_goes_through_the_guard_p3() {
 /// Settings with one gateway of this policy.
 fn told(policy: &str, rules: &[(&str, Policy)]) -> Settings {
     Settings {
-        sources: Vec::new(),
-        fence: Fence {
-            prefixes: vec![Allowed { within: "10.244.0.0/16".parse().unwrap(), lengths: 24..=24 }],
-            next_hops: vec!["10.168.0.0/16".parse().unwrap()],
-            ..Fence::default()
-        },
-        guard: GuardConfig::default(),
         policies: rules.iter().map(|(name, policy)| ((*name).to_owned(), policy.clone())).collect(),
         gateways: vec![GatewaySettings {
             id: GatewayId(1),
@@ -298,6 +290,7 @@ fn told(policy: &str, rules: &[(&str, Policy)]) -> Settings {
             exclusion: Exclusion::NOTHING,
             max_prefix: PerFamily::default(),
         }],
+        ..settings()
     }
 }
 
