@@ -37,7 +37,7 @@ impl Forced {
     }
 
     pub(super) fn bars(&self, prefix: Prefix, host: &HostName) -> bool {
-        !self.targets.is_empty() && self.targets.iter().any(|target| target.covers(prefix, host))
+        self.targets.iter().any(|target| target.covers(prefix, host))
     }
 
     pub(super) fn insert(&mut self, target: Target) {
