@@ -8,7 +8,6 @@ use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use crate::look::search::{Cursor, LOOKS, Search, Unclear};
 use crate::speaker::{GatewayReport, Speaker};
-use fingerpost_core::bgp::neighbour::State;
 use fingerpost_core::engine::{Command, Engine, GatewayRow};
 use fingerpost_core::model::{Family, GatewayId, Prefix, Time};
 use fingerpost_core::table::Target;
@@ -237,8 +236,6 @@ impl Fingerpost for Admin {
         };
         let (sources, routes, (frozen, forced, reload)) = self.look(look).await?;
         let (reports, _) = self.speaker.lock().await.report().await;
-        let is_up =
-            |report: &&GatewayReport| report.status.as_ref().is_some_and(|status| status.state == State::Established);
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Ok(Response::new(proto::StatusResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -248,7 +245,7 @@ impl Fingerpost for Admin {
             ipv4_routes: routes.ipv4 as u64,
             ipv6_routes: routes.ipv6 as u64,
             gateways: narrow(reports.len()),
-            established: narrow(reports.iter().filter(is_up).count()),
+            established: narrow(reports.iter().filter(|report| report.is_established()).count()),
             forced: narrow(forced),
             held_reload: narrow(reload),
             sources: sources.into_iter().map(|row| model::source(&self.clock, row)).collect(),

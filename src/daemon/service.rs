@@ -11,7 +11,6 @@ use crate::engine::{self, EngineHandle, Orders};
 use crate::http::Shared;
 use crate::snapshot::{self, Place};
 use crate::speaker::{GatewayReport, Net, Speaker};
-use fingerpost_core::bgp::neighbour::State;
 use fingerpost_core::engine::Settings;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -182,8 +181,7 @@ impl Service {
     /// Whether any session stands.
     pub(super) async fn is_established(&self) -> bool {
         let (reports, _) = self.speaker.lock().await.report().await;
-        let state = |report: &GatewayReport| report.status.as_ref().map(|status| status.state);
-        reports.iter().any(|report| state(report) == Some(State::Established))
+        reports.iter().any(GatewayReport::is_established)
     }
 
     /// Ends the sessions so that the gateways drop the routes, then everything else.

@@ -482,3 +482,10 @@ pub struct GatewayReport {
     /// When this was.
     pub at: Time,
 }
+
+impl GatewayReport {
+    /// Whether it has a session; not, if its task does not answer.
+    pub fn is_established(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status.state == State::Established)
+    }
+}

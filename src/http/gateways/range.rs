@@ -1,7 +1,6 @@
 //! A range that gateways come from (dynamic neighbours).
 
 use crate::speaker::{GatewayReport, RangeReport};
-use fingerpost_core::bgp::neighbour::State;
 use serde::Serialize;
 
 /// How a range is.
@@ -20,9 +19,7 @@ impl Range {
     pub(super) fn new(range: RangeReport, reports: &[GatewayReport]) -> Self {
         let RangeReport { name, within, limit, refused, hint } = range;
         let of_range = || reports.iter().filter(|report| report.range.as_deref() == Some(&*name));
-        let is_up =
-            |report: &&GatewayReport| report.status.as_ref().is_some_and(|status| status.state == State::Established);
-        let (gateways, established) = (of_range().count(), of_range().filter(is_up).count());
+        let (gateways, established) = (of_range().count(), of_range().filter(|report| report.is_established()).count());
         Range {
             name,
             listen_range: within.to_string(),

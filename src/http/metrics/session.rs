@@ -23,8 +23,7 @@ pub(super) fn fill(sheet: &mut Sheet, reports: &[GatewayReport], now: &Now<'_>) 
 pub(super) fn ranges(sheet: &mut Sheet, ranges: &[RangeReport], reports: &[GatewayReport]) {
     for RangeReport { name, limit, refused, .. } in ranges {
         let of_range = reports.iter().filter(|report| report.range.as_deref() == Some(name));
-        let up =
-            of_range.filter(|report| report.status.as_ref().is_some_and(|status| status.state == State::Established));
+        let up = of_range.filter(|report| report.is_established());
         sheet.put(&metric::RANGE_SESSIONS, [name], size(up.count()));
         sheet.put(&metric::RANGE_LIMIT, [name], size(*limit));
         sheet.put(&metric::RANGE_REFUSED, [name], number(*refused));
@@ -42,7 +41,7 @@ pub(super) fn listeners(sheet: &mut Sheet, listeners: &Listeners) {
 fn session(sheet: &mut Sheet, report: &GatewayReport, now: &Now<'_>) {
     let name = report.name.as_str();
     let present = report.status.as_ref().map(|status| status.state);
-    let up = present == Some(State::Established);
+    let up = report.is_established();
     sheet.put(&metric::SESSION_UP, [name], truth(up));
     for state in STATES {
         sheet.put(&metric::SESSION_STATE, [name, state.name()], truth(present == Some(state)));
