@@ -181,9 +181,8 @@ fn search(request: &proto::ListRoutesRequest) -> Result<Search, Status> {
     let family = match request.family.as_str() {
         "" => None,
         text => {
-            let known = Family::ALL.into_iter().find(|family| family.name() == text);
             let wrong = || Status::invalid_argument(format!("family is {}: write ipv4 or ipv6", quoted(text)));
-            Some(known.ok_or_else(wrong)?)
+            Some(Family::named(text).ok_or_else(wrong)?)
         }
     };
     match (request.prefix.as_str(), request.host.as_str(), family) {

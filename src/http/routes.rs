@@ -71,13 +71,8 @@ pub(super) async fn page(State(shared): State<Shared>, uri: Uri) -> Result<Json<
 }
 
 fn read(query: &Query) -> Result<Search, Problem> {
-    let family = match query.get("family") {
-        None => None,
-        Some(text) => {
-            let known = Family::ALL.into_iter().find(|family| family.name() == text);
-            Some(known.ok_or_else(|| wrong("family", text, "write ipv4 or ipv6"))?)
-        }
-    };
+    let known = |text: &str| Family::named(text).ok_or_else(|| wrong("family", text, "write ipv4 or ipv6"));
+    let family = query.get("family").map(known).transpose()?;
     let Some(text) = query.get("prefix") else { return Ok(Search::All(family)) };
     let search = Search::around(text).map_err(|why| match why {
         Unclear::Syntax => {

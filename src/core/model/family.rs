@@ -42,6 +42,11 @@ impl Family {
         }
     }
 
+    /// The family of this name.
+    pub fn named(name: &str) -> Option<Family> {
+        Family::ALL.into_iter().find(|family| family.name() == name)
+    }
+
     /// As the configuration and metric labels write it.
     pub fn name(self) -> &'static str {
         match self {
