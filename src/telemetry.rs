@@ -176,10 +176,9 @@ where
 
 /// What the variable asks for.
 fn asked(directives: &str) -> Result<EnvFilter, TelemetryError> {
-    let levels = [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
     // A level alone is ours: of the libraries nobody wants to read that much.
-    match levels.into_iter().find(|level| level.name().eq_ignore_ascii_case(directives.trim())) {
-        Some(level) => Ok(configured(level)),
+    match LogLevel::ALL.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(directives.trim())) {
+        Some((_, level)) => Ok(configured(level)),
         None => EnvFilter::try_new(directives).map_err(|error| TelemetryError::Directives(error.to_string())),
     }
 }
