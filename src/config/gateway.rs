@@ -86,13 +86,36 @@ pub struct Timers {
     pub connect_retry: Duration,
 }
 
-impl Gateway {
-    /// Its address, if it is one gateway's.
-    pub fn address(&self) -> Option<IpAddr> {
-        match self.remote {
+impl Remote {
+    /// The address, if it is one gateway's.
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
             Remote::Address(address) => Some(address),
             Remote::Range { .. } => None,
         }
+    }
+
+    /// The range, if it is one.
+    pub fn range(self) -> Option<Prefix> {
+        match self {
+            Remote::Address(_) => None,
+            Remote::Range { within, .. } => Some(within),
+        }
+    }
+
+    /// The family of the address or the range.
+    pub fn family(self) -> Family {
+        match self {
+            Remote::Address(address) => Family::of(address),
+            Remote::Range { within, .. } => within.family(),
+        }
+    }
+}
+
+impl Gateway {
+    /// Its address, if it is one gateway's.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.remote.address()
     }
 
     /// Whether it is in another AS.
@@ -114,10 +137,8 @@ pub(super) struct Around<'a> {
 pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<Gateway> {
     let table = field.table(&keys::GATEWAY, check)?;
     let remote = checks::remote(&table, check);
-    let address = remote.and_then(|remote| match remote {
-        Remote::Address(address) => Some(address),
-        Remote::Range { .. } => None,
-    });
+    let address = remote.and_then(Remote::address);
+    let is_range = remote.and_then(Remote::range).is_some();
     let port = table.or("port", DEFAULT_PORT, check, |field, check| {
         field.integer(1..=u16::MAX.into(), check).and_then(|port| u16::try_from(port).ok())
     });
@@ -131,14 +152,9 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
     let multihop = table.or("multihop", None, check, multihop);
     let families = match table.get("families") {
         Some(field) => families(&field, check),
-        None => remote.map(|remote| {
-            BTreeSet::from([match remote {
-                Remote::Address(address) => Family::of(address),
-                Remote::Range { within, .. } => within.family(),
-            }])
-        }),
+        None => remote.map(|remote| BTreeSet::from([remote.family()])),
     };
-    let passive = table.or("passive", matches!(remote, Some(Remote::Range { .. })), check, Field::boolean);
+    let passive = table.or("passive", is_range, check, Field::boolean);
     let source_address = table.maybe("source_address", check, checks::own_address);
     let interface = table.maybe("interface", check, transport::interface);
     let ttl_security = transport::ttl_security(&table, multihop, asn, around, check);
@@ -159,7 +175,7 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
     if let Some(families) = &families {
         checks::families(&table, families, around, check);
     }
-    if passive == Some(true) || matches!(remote, Some(Remote::Range { .. })) {
+    if passive == Some(true) || is_range {
         checks::heard(&table, remote, around, check);
     }
     Some(Gateway {

@@ -164,10 +164,8 @@ pub(super) fn addresses(
 /// A passive gateway needs someone to listen in its family: listeners are of one family each.
 pub(super) fn heard(table: &Table<'_>, remote: Option<Remote>, around: &Around<'_>, check: &mut Check) {
     let (Some(listen), Some(remote)) = (&around.router.listen, remote) else { return };
-    let (key, family) = match remote {
-        Remote::Address(address) => ("passive", Family::of(address)),
-        Remote::Range { within, .. } => ("listen_range", within.family()),
-    };
+    let family = remote.family();
+    let key = if remote.range().is_some() { "listen_range" } else { "passive" };
     if listen.iter().all(|socket| Family::of(socket.ip()) != family) {
         let hint = format!("give router.listen an {family} address, or remove {key}");
         check.fault(&table.path(key), "nothing listens for its connection", hint);
@@ -230,10 +228,7 @@ pub(super) fn distinct(gateways: &BTreeMap<String, Gateway>, check: &mut Check) 
 
 /// The range from which only signed connections come.
 fn signed_range(gateway: &Gateway) -> Option<Prefix> {
-    match gateway.remote {
-        Remote::Range { within, .. } => gateway.password_file.is_some().then_some(within),
-        Remote::Address(_) => None,
-    }
+    gateway.remote.range().filter(|_| gateway.password_file.is_some())
 }
 
 #[cfg(test)]

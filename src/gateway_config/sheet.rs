@@ -126,10 +126,7 @@ impl<'a> Sheet<'a> {
 
     /// The range of the hosts that this is for, if it is for hosts that peer in.
     pub(super) fn hosts(&self) -> Option<Prefix> {
-        match self.gateway.remote {
-            Remote::Address(_) => None,
-            Remote::Range { within, .. } => Some(within),
-        }
+        self.gateway.remote.range()
     }
 
     /// The key of TCP MD5: a word to be replaced, since secrets are not printed. None: unsigned.
