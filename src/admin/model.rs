@@ -2,6 +2,7 @@
 
 use super::proto;
 use crate::clock::Clock;
+use crate::config::{Community, LargeCommunity};
 use crate::look::search::{Relation, Search};
 use crate::look::seen::reason;
 use crate::speaker::GatewayReport;
@@ -178,8 +179,8 @@ pub(super) fn told(row: ToldRow) -> proto::Told {
 }
 
 fn attributes(attributes: RouteAttributes) -> proto::Attributes {
-    let community = |value: &u32| format!("{}:{}", value >> 16, value & 0xffff);
-    let large = |[global, one, two]: &[u32; 3]| format!("{global}:{one}:{two}");
+    let community = |value: &u32| Community(*value).to_string();
+    let large = |[global, one, two]: &[u32; 3]| LargeCommunity(*global, *one, *two).to_string();
     proto::Attributes {
         next_hop: attributes.next_hop.to_string(),
         med: attributes.med,
