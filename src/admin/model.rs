@@ -4,14 +4,14 @@ use super::proto;
 use crate::clock::Clock;
 use crate::config::{Community, LargeCommunity};
 use crate::look::search::{Relation, Search};
-use crate::look::seen::reason;
+use crate::look::seen::{Known, known, reason};
 use crate::speaker::GatewayReport;
 use fingerpost_core::bgp::wire::RouteAttributes;
 use fingerpost_core::engine::{
     ClaimRow, GatewayRow, HoldRow, ReloadHold, RouteRow, SourceRow, TellState, ToldRow, UnresolvedOf,
 };
 use fingerpost_core::model::{Family, Time};
-use fingerpost_core::source::sync::{Counts, Seen};
+use fingerpost_core::source::sync::Seen;
 use fingerpost_core::table::{ChangeKind, Standing, Target};
 use prost_types::Timestamp;
 use std::net::IpAddr;
@@ -25,12 +25,11 @@ pub(super) fn moment(clock: &Clock, at: Time) -> Timestamp {
 
 pub(super) fn source(clock: &Clock, row: SourceRow) -> proto::Source {
     let why = reason(&row);
-    let nothing = Counts::default();
-    let (state, since, revision, counts) = match row.seen {
-        // The process has wanted it since it began.
-        Seen::Never(_) => (proto::SourceState::Never, Some(Time::ZERO), 0, nothing),
-        Seen::Lost { last, at, since, .. } => (proto::SourceState::Stale, Some(since), at.0, last),
-        Seen::Current { value, at } => (proto::SourceState::Current, None, at.0, value),
+    let Known { since, at, counts } = known(&row.seen);
+    let state = match row.seen {
+        Seen::Never(_) => proto::SourceState::Never,
+        Seen::Lost { .. } => proto::SourceState::Stale,
+        Seen::Current { .. } => proto::SourceState::Current,
     };
     let held = |wanted: ChangeKind| row.held.iter().filter(|(kind, _)| *kind == wanted).map(|(_, n)| *n as u64).sum();
     let (kind, message) = why.map(|why| (why.kind.to_owned(), why.message)).unwrap_or_default();
@@ -40,7 +39,7 @@ pub(super) fn source(clock: &Clock, row: SourceRow) -> proto::Source {
         reason: kind,
         message,
         since: since.map(|since| moment(clock, since)),
-        revision,
+        revision: at.map_or(0, |at| at.0),
         complete: row.complete,
         records: counts.records as u64,
         routes: row.routes as u64,

@@ -3,14 +3,13 @@
 use super::query::Query;
 use super::{Problem, Shared, moment, name_of};
 use crate::clock::Clock;
-use crate::look::seen::{Reason, reason};
+use crate::look::seen::{Known, Reason, known, reason};
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use fingerpost_core::engine::{Engine, RecordFaults, SourceRow};
-use fingerpost_core::model::Time;
-use fingerpost_core::source::sync::{Counts, Seen};
+use fingerpost_core::source::sync::Seen;
 use serde::Serialize;
 
 /// The answer to `/api/v1/sources`. There are few sources, so it has no pages.
@@ -96,12 +95,11 @@ pub(super) async fn one(
 impl Source {
     fn new(clock: &Clock, row: SourceRow, faults: RecordFaults) -> Self {
         let why = reason(&row);
-        let nothing = Counts::default();
-        let (state, since, revision, counts) = match row.seen {
-            // The process has wanted it since it began.
-            Seen::Never(_) => ("never", Some(Time::ZERO), None, nothing),
-            Seen::Lost { last, at, since, .. } => ("lost", Some(since), Some(at.0), last),
-            Seen::Current { value, at } => ("current", None, Some(at.0), value),
+        let Known { since, at, counts } = known(&row.seen);
+        let state = match row.seen {
+            Seen::Never(_) => "never",
+            Seen::Lost { .. } => "lost",
+            Seen::Current { .. } => "current",
         };
         let quarantined = faults.quarantined.into_iter();
         let unresolved = faults.unresolved.into_iter();
@@ -111,7 +109,7 @@ impl Source {
             complete: row.complete,
             why,
             since: since.map(|since| moment::shown(clock, since)),
-            revision,
+            revision: at.map(|at| at.0),
             records: counts.records,
             quarantined: Quarantined {
                 count: counts.quarantined,

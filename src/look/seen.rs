@@ -1,8 +1,9 @@
 //! How sure we are of a source, in words that stay the same.
 
 use fingerpost_core::engine::SourceRow;
-use fingerpost_core::source::sync::{Seen, Why};
-use fingerpost_core::source::{Fault, FaultKind};
+use fingerpost_core::model::Time;
+use fingerpost_core::source::sync::{Counts, Seen, Why};
+use fingerpost_core::source::{Fault, FaultKind, Rev};
 
 /// Why a source is not current.
 #[derive(Clone, PartialEq, Eq, Debug, serde::Serialize)]
@@ -16,6 +17,26 @@ pub(crate) struct Reason {
 /// Every kind there is.
 pub(crate) const KINDS: [&str; 9] =
     ["listing", "empty", "unreachable", "denied", "tls", "malformed", "replaced", "stuck", "compacted"];
+
+/// How much is known of a source.
+pub(crate) struct Known {
+    /// Since when it is not current; None if it is.
+    pub(crate) since: Option<Time>,
+    /// Up to which revision; None: nothing was ever known.
+    pub(crate) at: Option<Rev>,
+    /// What was known last.
+    pub(crate) counts: Counts,
+}
+
+/// What is known of it.
+pub(crate) fn known(seen: &Seen<Counts>) -> Known {
+    match *seen {
+        // The process has wanted it since it began.
+        Seen::Never(_) => Known { since: Some(Time::ZERO), at: None, counts: Counts::default() },
+        Seen::Lost { last, at, since, .. } => Known { since: Some(since), at: Some(at), counts: last },
+        Seen::Current { value, at } => Known { since: None, at: Some(at), counts: value },
+    }
+}
 
 /// Why it is not current; None if it is.
 pub(crate) fn reason(row: &SourceRow) -> Option<Reason> {

@@ -3,10 +3,9 @@
 use super::catalogue as metric;
 use super::sheet::Sheet;
 use super::{Now, Rows, number, size, truth};
-use crate::look::seen::{self, reason};
+use crate::look::seen::{self, Known, known, reason};
 use fingerpost_core::engine::{GatewayRow, SourceRow};
-use fingerpost_core::model::{Family, Time};
-use fingerpost_core::source::sync::{Counts, Seen};
+use fingerpost_core::model::Family;
 
 pub(super) fn fill(sheet: &mut Sheet, rows: &Rows, now: &Now<'_>) {
     for row in &rows.sources {
@@ -25,12 +24,8 @@ pub(super) fn fill(sheet: &mut Sheet, rows: &Rows, now: &Now<'_>) {
 
 fn source(sheet: &mut Sheet, row: &SourceRow, now: &Now<'_>) {
     let name = row.name.as_str();
-    let (counts, lost_since) = match &row.seen {
-        Seen::Never(_) => (Counts::default(), Some(Time::ZERO)),
-        Seen::Lost { last, since, .. } => (*last, Some(*since)),
-        Seen::Current { value, .. } => (*value, None),
-    };
-    let lost = lost_since.map_or(0.0, |since| now.at.since(since).as_secs_f64());
+    let Known { since, counts, .. } = known(&row.seen);
+    let lost = since.map_or(0.0, |since| now.at.since(since).as_secs_f64());
     sheet.put(&metric::SOURCE_UP, [name], truth(row.seen.is_current()));
     sheet.put(&metric::SOURCE_COMPLETE, [name], truth(row.complete));
     let present = reason(row).map(|reason| reason.kind);
