@@ -203,6 +203,9 @@ impl Shell {
     }
 
     fn carry_out(&mut self) {
+        let names = &self.names;
+        let of = |source: SourceId| names.get(&source).map(|(name, lacking)| (&**name, &**lacking)).unwrap_or_default();
+        let name = |source: SourceId| of(source).0;
         for effect in self.effects.drain(..) {
             match effect {
                 Effect::Order(source, order) => {
@@ -224,13 +227,10 @@ impl Shell {
                     crate::telemetry::capped(&gateway, family.name(), withheld)
                 }
                 Effect::Note(source, note) => {
-                    let names = self.names.get(&source).map(|(name, lacking)| (name.as_str(), lacking.as_str()));
-                    let (name, lacking) = names.unwrap_or_default();
+                    let (name, lacking) = of(source);
                     crate::telemetry::source_note(name, lacking, &note);
                 }
                 Effect::NotAnnounced(first, more) => {
-                    let name =
-                        |source: SourceId| self.names.get(&source).map(|(name, _)| name.as_str()).unwrap_or_default();
                     for (loser, key) in &first {
                         crate::telemetry::not_announced(name, loser, key);
                     }
@@ -239,10 +239,7 @@ impl Shell {
                     }
                 }
                 Effect::ReloadHeld(hold) => crate::telemetry::reload_held(&hold),
-                Effect::Held(source, kind, count, why) => {
-                    let name = self.names.get(&source).map(|(name, _)| name.as_str()).unwrap_or_default();
-                    crate::telemetry::held(name, kind, count, why);
-                }
+                Effect::Held(source, kind, count, why) => crate::telemetry::held(name(source), kind, count, why),
             }
         }
     }
