@@ -164,12 +164,13 @@ impl Writer {
             Ok(Err(error)) => Some(crate::limits::explained(&error)),
             Err(error) => Some(error.to_string()),
         };
-        self.written = Some(changes);
         match failed {
-            None if std::mem::take(&mut self.failing) => {
-                tracing::info!(source = self.place.name, "the snapshot is written again");
+            None => {
+                self.written = Some(changes);
+                if std::mem::take(&mut self.failing) {
+                    tracing::info!(source = self.place.name, "the snapshot is written again");
+                }
             }
-            None => {}
             Some(why) => {
                 self.written = None;
                 if !std::mem::replace(&mut self.failing, true) {
