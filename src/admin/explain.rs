@@ -6,6 +6,7 @@ use crate::look::search::Search;
 use fingerpost_core::engine::{Engine, ToldRow};
 use fingerpost_core::model::Prefix;
 use fingerpost_core::table::Target;
+use std::collections::HashSet;
 use tonic::Status;
 
 /// Gateways in one look: in a dump, what is left of it is searched for each.
@@ -75,13 +76,15 @@ impl Admin {
         let (frozen, forced, unresolved) = self.look(look).await?;
         answer.frozen_since = frozen.map(|since| model::moment(self.clock(), since));
         answer.unresolved = unresolved.into_iter().map(model::unresolved).collect();
-        let hosts: Vec<&str> = answer.routes.iter().flat_map(|route| &route.claims).map(|claim| &*claim.host).collect();
+        let prefixes: HashSet<&str> = answer.routes.iter().map(|route| &*route.prefix).collect();
+        let hosts: HashSet<&str> =
+            answer.routes.iter().flat_map(|route| &route.claims).map(|claim| &*claim.host).collect();
         let concerns = |target: &&Target| match (target, search) {
             (Target::Prefix(prefix), Search::Around(asked)) => prefix.overlaps(*asked),
             (Target::Prefix(prefix), Search::Holding(address)) => prefix.covers(*address),
-            (Target::Prefix(prefix), _) => answer.routes.iter().any(|route| route.prefix == prefix.to_string()),
+            (Target::Prefix(prefix), _) => prefixes.contains(&*prefix.to_string()),
             (Target::Host(host), Search::Of(asked)) => host == asked,
-            (Target::Host(host), _) => hosts.contains(&host.as_str()),
+            (Target::Host(host), _) => hosts.contains(host.as_str()),
         };
         let forced = forced.iter().filter(concerns);
         let forced = forced.map(|target| proto::Forced { target: Some(model::target(target)) }).collect();
