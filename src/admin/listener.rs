@@ -52,7 +52,7 @@ pub enum Unavailable {
 #[derive(Debug)]
 pub struct Listening {
     listener: UnixListener,
-    file: OwnFile,
+    _file: OwnFile,
 }
 
 /// A file that is removed unless it is somebody else's by then.
@@ -95,7 +95,7 @@ impl Listening {
             Ok((found.dev(), found.ino()))
         });
         match done {
-            Ok(id) => Ok(Listening { listener, file: OwnFile { path: path.to_owned(), id } }),
+            Ok(id) => Ok(Listening { listener, _file: OwnFile { path: path.to_owned(), id } }),
             Err(error) => {
                 let _ = fs::remove_file(&new);
                 Err(refused("make the socket", path)(error))
@@ -126,11 +126,6 @@ impl Listening {
                 }
             }
         }
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.file.path
     }
 }
 
@@ -260,11 +255,11 @@ mod tests {
     async fn a_socket_on_which_somebody_answers_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("admin.sock");
-        let first = Listening::open(&path).unwrap();
+        let _first = Listening::open(&path).unwrap();
         let said = Listening::open(&path).unwrap_err();
         assert!(matches!(said, Unavailable::InUse(_)), "{said}");
         assert!(said.to_string().contains("end it, or name another socket"), "{said}");
-        assert!(std::os::unix::net::UnixStream::connect(first.path()).is_ok());
+        assert!(std::os::unix::net::UnixStream::connect(&path).is_ok());
     }
 
     #[tokio::test]

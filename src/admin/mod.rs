@@ -36,8 +36,6 @@ use std::time::Duration;
 
 /// Where the socket is unless somebody says.
 pub const DEFAULT_SOCKET: &str = "/run/fingerpost/admin.sock";
-/// The largest request, in octets.
-pub const LARGEST_REQUEST: usize = 64 << 10;
 /// The largest answer, in octets. Pages end long before.
 pub const LARGEST_ANSWER: usize = 16 << 20;
 /// The longest that a request may take.

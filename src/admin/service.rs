@@ -3,7 +3,7 @@
 use super::listener::{Listening, Peer};
 use super::orders::{self, Wanted, quoted};
 use super::proto::fingerpost_server::{Fingerpost, FingerpostServer};
-use super::{LARGEST_ANSWER, LARGEST_REQUEST, LONGEST, audit, model, proto};
+use super::{LARGEST_ANSWER, LONGEST, audit, model, proto};
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use crate::look::search::{Cursor, LOOKS, Search, Unclear};
@@ -30,6 +30,8 @@ const AT_ONCE: usize = 4;
 const PER_CONNECTION: usize = 8;
 /// Between two signs of life that a client has to give, and how long it may take.
 const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(5));
+/// The largest request, in octets.
+const LARGEST_REQUEST: usize = 64 << 10;
 /// The most octets of a request's headers.
 const HEADERS: u32 = 16 << 10;
 /// Items of a page, unless the request says, and at the most.
@@ -43,7 +45,7 @@ const FORCED: usize = 1000;
 #[derive(Clone)]
 pub struct Admin {
     clock: Clock,
-    pub(super) engine: EngineHandle,
+    engine: EngineHandle,
     speaker: Arc<Mutex<Speaker>>,
     config_loaded: Arc<AtomicBool>,
     turns: Arc<Semaphore>,
@@ -149,7 +151,7 @@ fn ended() -> Status {
     Status::unavailable("the engine has ended: the process is about to end, see its log")
 }
 
-pub(super) fn limit(page_size: u32) -> Result<usize, Status> {
+fn limit(page_size: u32) -> Result<usize, Status> {
     match page_size {
         0 => Ok(PAGE.0 as usize),
         n if n <= PAGE.1 => Ok(n as usize),

@@ -42,7 +42,7 @@ pub use policy::{Action, Match, Policy, PolicyRule, PrefixRange, Set};
 pub use read::read;
 pub use router::{DEFAULT_RESTART_TIME, Router};
 pub use secret::Secret;
-pub use service::{Admin, Http, Log, LogFormat, LogLevel, SOCKET_PATH, Startup};
+pub use service::{Admin, Http, Log, LogFormat, LogLevel, Startup};
 pub use source::{Etcd, FileStore, Identity, Login, Schema, Source, Store, Tls};
 
 use check::{Check, Field};

@@ -35,7 +35,7 @@ pub struct Admin {
 }
 
 /// The longest path of a socket: `sun_path` has 108 octets, and the socket is made under a longer name first.
-pub const SOCKET_PATH: usize = 96;
+const SOCKET_PATH: usize = 96;
 
 /// How the process logs, to stderr.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
