@@ -1,7 +1,7 @@
 //! `fingerpost explain`: the whole story of a prefix, an address or a host.
 
 use super::output::{Table, plain};
-use super::tables::{forced_row, kind, moment, waits_for};
+use super::tables::{self, kind, moment, waits_for};
 use crate::admin::proto::{Claim, ExplainResponse, Hold, Hop, Relation, Route, Standing, Subject, TellState};
 use std::io::{self, Write};
 
@@ -10,10 +10,10 @@ pub(super) fn print(out: &mut dyn Write, answer: &ExplainResponse, no_headers: b
         writeln!(out, "frozen since {since}: nothing changes at any gateway before fingerpost unfreeze")?;
     }
     for forced in &answer.forced {
-        let row = forced_row(forced);
-        let option = if row.first().is_some_and(|what| what == "host") { "--host " } else { "" };
-        let name = row.last().map(|name| plain(name)).unwrap_or_default();
-        writeln!(out, "withdrawn by order: {}; fingerpost restore {option}{name} takes that back", row.join(" "))?;
+        let (what, name) = tables::forced(forced);
+        let option = if what == "host" { "--host " } else { "" };
+        let shown = plain(name);
+        writeln!(out, "withdrawn by order: {what} {name}; fingerpost restore {option}{shown} takes that back")?;
     }
     for route in &answer.routes {
         one(out, route)?;

@@ -97,7 +97,9 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             let answer = connect(&options).await?.list_forced(proto::ListForcedRequest {}).await?.into_inner();
             if !print_data(out, options.output, &answer)? {
                 let mut table = Table::new(&tables::FORCED, options.no_headers);
-                answer.forced.iter().for_each(|forced| table.row(tables::forced_row(forced)));
+                for (what, name) in answer.forced.iter().map(tables::forced) {
+                    table.row(vec![what.into(), name.into()]);
+                }
                 print_or_say(out, table, answer.forced.is_empty(), "nothing is withdrawn by order")?;
             }
             Ok(())

@@ -248,11 +248,11 @@ pub(super) fn waits_for(hold: &Hold) -> &'static str {
     }
 }
 
-pub(super) fn forced_row(forced: &Forced) -> Vec<String> {
-    let (what, name) = match forced.target.as_ref().and_then(|target| target.which.as_ref()) {
-        Some(Which::Prefix(prefix)) => ("prefix", prefix.as_str()),
-        Some(Which::Host(host)) => ("host", host.as_str()),
+/// What is withdrawn by order: of which kind, and its name.
+pub(super) fn forced(forced: &Forced) -> (&'static str, &str) {
+    match forced.target.as_ref().and_then(|target| target.which.as_ref()) {
+        Some(Which::Prefix(prefix)) => ("prefix", prefix),
+        Some(Which::Host(host)) => ("host", host),
         None => ("", ""),
-    };
-    vec![what.into(), name.into()]
+    }
 }
