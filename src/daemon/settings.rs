@@ -135,7 +135,7 @@ fn neighbour(config: &Config, gateway: &config::Gateway) -> NeighbourConfig {
         router_id: config.router.id,
         peer_asn: gateway.asn,
         families: PerFamily::from_fn(|family| gateway.families.contains(&family)),
-        passive: gateway.passive || gateway.address().is_none(),
+        passive: gateway.passive,
         timers: Timers {
             hold: gateway.timers.hold,
             keepalive: Duration::from_secs(gateway.timers.keepalive.into()),
