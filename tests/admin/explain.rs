@@ -5,8 +5,8 @@ use super::until::until;
 use super::world::{HOSTS, World, many};
 use fingerpost::admin::proto::holds::Which;
 use fingerpost::admin::proto::{
-    ExplainRequest, ListGatewaysRequest, ListHoldsRequest, ListRoutesRequest, RefreshRequest, Relation, Standing,
-    Subject, TellState, Told, WithdrawRequest, target,
+    ExplainRequest, ListHoldsRequest, ListRoutesRequest, RefreshRequest, Relation, Standing, Subject, TellState, Told,
+    WithdrawRequest, target,
 };
 use fingerpost_core::bgp::wire::{Capability, MessageKind};
 use std::collections::BTreeSet;
@@ -144,14 +144,9 @@ async fn a_refresh_by_order_sends_a_gateway_everything_again() {
     assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
     let _session = peer.establish(capabilities()).await;
     told(&world, "10.244.1.0/24", TellState::Told).await;
-    let sent = async || {
-        let answer = world.client.clone().list_gateways(ListGatewaysRequest::default()).await.unwrap().into_inner();
-        answer.gateways[0].messages_sent
-    };
     // Three next hops and prefixes, and the End-of-RIB, are on their way.
     let before = until("a caught-up gateway", async || {
-        let answer = world.client.clone().list_gateways(ListGatewaysRequest::default()).await.unwrap().into_inner();
-        let gateway = answer.gateways[0].clone();
+        let gateway = world.gateway().await;
         // An OPEN, a KEEPALIVE, two UPDATEs and the End-of-RIB.
         if gateway.families[0].caught_up && gateway.messages_sent >= 5 {
             Ok(gateway.messages_sent)
@@ -162,7 +157,7 @@ async fn a_refresh_by_order_sends_a_gateway_everything_again() {
     .await;
     assert_eq!(client.refresh(request).await.unwrap().into_inner().families, ["ipv4"]);
     until("the same again", async || {
-        let now = sent().await;
+        let now = world.gateway().await.messages_sent;
         if now >= before + 2 { Ok(()) } else { Err(now) }
     })
     .await;

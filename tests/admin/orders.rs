@@ -6,8 +6,8 @@ use super::world::{HOSTS, NONE, World, many};
 use fingerpost::admin::proto::holds::Which;
 use fingerpost::admin::proto::target::Which as Aim;
 use fingerpost::admin::proto::{
-    ApproveRequest, ChangeKind, DenyRequest, FreezeRequest, Holds, HoldsOfSource, ListForcedRequest,
-    ListGatewaysRequest, ListHoldsRequest, RestoreRequest, Target, UnfreezeRequest, WithdrawRequest,
+    ApproveRequest, ChangeKind, DenyRequest, FreezeRequest, Holds, HoldsOfSource, ListForcedRequest, RestoreRequest,
+    Target, UnfreezeRequest, WithdrawRequest,
 };
 use tonic::Code;
 
@@ -137,13 +137,10 @@ async fn frozen_nothing_changes_and_what_came_meanwhile_passes_the_guard() {
 async fn a_reload_that_takes_all_routes_away_waits_for_a_person() {
     let peer = Peer::listen().await;
     let mut world = World::ready(HOSTS, &peer.yaml("core-a")).await;
-    let exported = async |world: &World| {
-        let answer = world.client.clone().list_gateways(ListGatewaysRequest::default()).await.unwrap().into_inner();
-        answer.gateways[0].families[0].exported
-    };
+    let exported = async |world: &World| world.gateway().await.families[0].exported;
     world.reload(&peer.yaml("core-a"), "{ match: {}, then: reject }").await;
     let reload = until("the held reload", async || {
-        let answer = world.client.clone().list_holds(ListHoldsRequest::default()).await.unwrap().into_inner();
+        let answer = world.held().await;
         if answer.reload.is_empty() { Err(answer) } else { Ok(answer.reload) }
     })
     .await;
@@ -154,5 +151,5 @@ async fn a_reload_that_takes_all_routes_away_waits_for_a_person() {
     assert!(status.message().contains("write the configuration as it was"), "{status}");
     assert_eq!(approve(&world, Which::Reload(true)).await, 1);
     assert_eq!(exported(&world).await, 0);
-    assert!(world.client.clone().list_holds(ListHoldsRequest::default()).await.unwrap().into_inner().reload.is_empty());
+    assert!(world.held().await.reload.is_empty());
 }

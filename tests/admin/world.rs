@@ -3,8 +3,8 @@
 use super::client::{Client, channel};
 use super::until::until;
 use fingerpost::admin::proto::{
-    ExplainRequest, ExplainResponse, Hold, ListHoldsRequest, ListRoutesRequest, Route, SourceState, StatusRequest,
-    StatusResponse,
+    ExplainRequest, ExplainResponse, Gateway, Hold, ListGatewaysRequest, ListHoldsRequest, ListHoldsResponse,
+    ListRoutesRequest, Route, SourceState, StatusRequest, StatusResponse,
 };
 use fingerpost::config::{self, Config};
 use fingerpost::daemon::Service;
@@ -90,9 +90,19 @@ impl World {
         self.until_status("the loss of the source", stale).await;
     }
 
-    pub(crate) async fn holds(&self) -> Vec<Hold> {
+    /// The only gateway.
+    pub(crate) async fn gateway(&self) -> Gateway {
+        let request = ListGatewaysRequest::default();
+        self.client.clone().list_gateways(request).await.unwrap().into_inner().gateways.remove(0)
+    }
+
+    pub(crate) async fn held(&self) -> ListHoldsResponse {
         let request = ListHoldsRequest::default();
-        self.client.clone().list_holds(request).await.unwrap().into_inner().holds
+        self.client.clone().list_holds(request).await.unwrap().into_inner()
+    }
+
+    pub(crate) async fn holds(&self) -> Vec<Hold> {
+        self.held().await.holds
     }
 
     /// Waits until so many changes are held.
