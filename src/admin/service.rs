@@ -6,7 +6,7 @@ use super::proto::fingerpost_server::{Fingerpost, FingerpostServer};
 use super::{LARGEST_ANSWER, LONGEST, audit, model, proto};
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
-use crate::look::search::{Cursor, LOOKS, Search, Unclear};
+use crate::look::search::{LOOKS, Search, Unclear};
 use crate::speaker::{GatewayReport, Speaker};
 use fingerpost_core::engine::{Command, Engine, GatewayRow};
 use fingerpost_core::model::{Family, GatewayId, Prefix, Time};
@@ -128,7 +128,7 @@ impl Admin {
         let limit = limit(page_size)?;
         let start = match token {
             "" => search.start(),
-            text => Cursor::read(text).filter(|cursor| search.visits(*cursor)).ok_or_else(|| wrong_token(text))?,
+            text => search.resume(text).ok_or_else(|| wrong_token(text))?,
         };
         let mut cursor = Some(start);
         let (mut routes, mut octets) = (Vec::new(), 0);
@@ -141,7 +141,7 @@ impl Admin {
                 octets += route.encoded_len();
                 routes.push(route);
             }
-            cursor = next.or_else(|| search.after(at));
+            cursor = next;
         }
         Ok((routes, cursor.map(|cursor| cursor.to_string()).unwrap_or_default()))
     }

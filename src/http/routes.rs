@@ -7,7 +7,7 @@ use super::holds::Hold;
 use super::query::{Query, wrong, wrong_page};
 use super::{Problem, Shared};
 use crate::clock::Clock;
-use crate::look::search::{Cursor, LOOKS, Relation, Search, Unclear};
+use crate::look::search::{LOOKS, Relation, Search, Unclear};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
@@ -55,7 +55,7 @@ pub(super) async fn page(State(shared): State<Shared>, uri: Uri) -> Result<Json<
     let search = read(&query)?;
     let start = match query.get("page") {
         None => search.start(),
-        Some(text) => Cursor::read(text).filter(|cursor| search.visits(*cursor)).ok_or_else(|| wrong_page(text))?,
+        Some(text) => search.resume(text).ok_or_else(|| wrong_page(text))?,
     };
     let mut cursor = Some(start);
     let mut routes = Vec::new();
@@ -65,7 +65,7 @@ pub(super) async fn page(State(shared): State<Shared>, uri: Uri) -> Result<Json<
         let asked = search.clone();
         let (rows, next) = shared.look(move |engine| asked.look(engine, at, wanted)).await?;
         routes.extend(rows.into_iter().map(|row| shown(&search, row, &shared.clock)));
-        cursor = next.or_else(|| search.after(at));
+        cursor = next;
     }
     Ok(Json(Routes { routes, next: cursor.map(|cursor| cursor.to_string()) }))
 }

@@ -83,8 +83,13 @@ impl Search {
         }
     }
 
+    /// Where a page begins that was left off here; None if this search never comes by.
+    pub(crate) fn resume(&self, text: &str) -> Option<Cursor> {
+        Cursor::read(text).filter(|cursor| self.visits(*cursor))
+    }
+
     /// Where to go on once the part of the cursor has no more.
-    pub(crate) fn after(&self, cursor: Cursor) -> Option<Cursor> {
+    fn after(&self, cursor: Cursor) -> Option<Cursor> {
         match (self, cursor) {
             (Search::All(None) | Search::Of(_), Cursor::Place(Family::Ipv4, _)) => Some(Cursor::Place(Family::Ipv6, 0)),
             (Search::Around(prefix), Cursor::Covering(_)) => Some(Cursor::Place(prefix.family(), 0)),
@@ -93,7 +98,7 @@ impl Search {
     }
 
     /// Whether this search ever comes by the cursor.
-    pub(crate) fn visits(&self, cursor: Cursor) -> bool {
+    fn visits(&self, cursor: Cursor) -> bool {
         match (self, cursor) {
             (Search::Of(_), cursor) => matches!(cursor, Cursor::Place(..)),
             (Search::All(wanted), Cursor::Place(family, _)) => wanted.is_none_or(|wanted| wanted == family),
@@ -103,9 +108,9 @@ impl Search {
         }
     }
 
-    /// One short look.
+    /// One short look, and where the next one begins.
     pub(crate) fn look(&self, engine: &Engine, cursor: Cursor, wanted: usize) -> (Vec<RouteRow>, Option<Cursor>) {
-        match (self, cursor) {
+        let (rows, next) = match (self, cursor) {
             (Search::Around(prefix) | Search::Holding(prefix), Cursor::Covering(length)) => {
                 covering(engine, *prefix, length, wanted)
             }
@@ -123,7 +128,8 @@ impl Search {
                 let (rows, next) = engine.route_rows(family, place, wanted.min(SLICE), inside);
                 (rows, next.map(|place| Cursor::Place(family, place)))
             }
-        }
+        };
+        (rows, next.or_else(|| self.after(cursor)))
     }
 }
 
@@ -152,7 +158,7 @@ impl std::fmt::Display for Cursor {
 }
 
 impl Cursor {
-    pub(crate) fn read(text: &str) -> Option<Cursor> {
+    fn read(text: &str) -> Option<Cursor> {
         if let Some(length) = text.strip_prefix('c') {
             return length.parse().ok().map(Cursor::Covering);
         }
