@@ -59,7 +59,7 @@ impl Engine {
     }
 
     fn told_row(&self, outlet: &Outlet, family: Family, slot: Option<SlotId>) -> ToldRow {
-        let view = outlet.views[family].and_then(|id| self.views.get(id));
+        let view = outlet.exported(family, &self.views);
         let attributes = slot.zip(view).and_then(|(slot, view)| Some(view.attributes(view.get(slot)?).clone()));
         let is_route = slot.is_some_and(|slot| self.table.winner(family, slot).is_some());
         let told = match (outlet.feed(family), slot.zip(view)) {

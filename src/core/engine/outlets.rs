@@ -16,7 +16,7 @@ use super::{Effect, GatewaySettings};
 use crate::bgp::wire::Encoding;
 use crate::model::{Family, GatewayId, PerFamily};
 use crate::table::Table;
-use crate::view::{Feed, Seq, Stamp};
+use crate::view::{Feed, Seq, Stamp, View};
 use hashbrown::HashMap;
 use line::Line;
 pub(super) use outlet::Outlet;
@@ -357,32 +357,22 @@ impl Outlets {
         some
     }
 
-    /// Each gateway with its session's number, octets in flight and messages handed out.
+    /// Each gateway with its views, and with what its session was handed if one stands.
     pub(super) fn rows(&self, views: &Views) -> impl Iterator<Item = super::GatewayRow> {
-        self.outlets.iter().map(|outlet| {
-            let lag = PerFamily::from_fn(|family| {
-                let feed = outlet.session.as_ref()?.feeds[family].as_ref()?;
-                Some(feed.lag(views.get(outlet.views[family]?)?))
-            });
-            super::GatewayRow {
-                id: outlet.settings.id,
-                name: outlet.settings.name.clone(),
-                range: outlet.joined.map(|(range, _)| range),
-                policy: outlet.settings.policy.clone(),
-                drain: outlet.settings.drain,
-                exported: views.sizes(&outlet.settings.policy, outlet.settings.drain),
-                caught_up: PerFamily::from_fn(|family| {
-                    let feed = outlet.session.as_ref()?.feeds[family].as_ref()?;
-                    Some(feed.is_caught_up(views.get(outlet.views[family]?)?))
-                }),
-                lag,
-                max_prefix: outlet.settings.max_prefix,
-                withheld: PerFamily::from_fn(|family| {
-                    let feed = outlet.session.as_ref().and_then(|session| session.feeds[family].as_ref());
-                    feed.map_or(0, Feed::withheld)
-                }),
-                updates_sent: outlet.session.as_ref().map_or_else(PerFamily::default, |session| session.sent),
-            }
+        self.outlets.iter().map(|outlet| super::GatewayRow {
+            id: outlet.settings.id,
+            name: outlet.settings.name.clone(),
+            range: outlet.joined.map(|(range, _)| range),
+            policy: outlet.settings.policy.clone(),
+            drain: outlet.settings.drain,
+            exported: PerFamily::from_fn(|family| outlet.exported(family, views).map_or(0, View::len)),
+            caught_up: PerFamily::from_fn(|family| {
+                Some(outlet.feed(family)?.is_caught_up(outlet.exported(family, views)?))
+            }),
+            lag: PerFamily::from_fn(|family| Some(outlet.feed(family)?.lag(outlet.exported(family, views)?))),
+            max_prefix: outlet.settings.max_prefix,
+            withheld: PerFamily::from_fn(|family| outlet.feed(family).map_or(0, Feed::withheld)),
+            updates_sent: outlet.session.as_ref().map_or_else(PerFamily::default, |session| session.sent),
         })
     }
 }

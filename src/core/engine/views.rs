@@ -1,7 +1,7 @@
 //! All views: one for each policy in use and family, and another one for the gateways with that policy that are drained.
 
 use super::Settings;
-use crate::model::{Family, PerFamily};
+use crate::model::Family;
 use crate::policy::Policy;
 use crate::table::{SlotId, Table, Winner};
 use crate::view::{AttrId, Seq, View};
@@ -138,11 +138,6 @@ impl Views {
     pub(super) fn forget(&mut self, family: Family, slot: SlotId) {
         let views = self.views.iter_mut().flatten().map(|named| &mut named.view);
         views.filter(|view| view.family() == family).for_each(|view| view.forget(slot));
-    }
-
-    /// How many routes each family's views export, by policy.
-    pub(super) fn sizes(&self, policy: &str, drain: bool) -> PerFamily<usize> {
-        PerFamily::from_fn(|family| self.find(policy, drain, family).and_then(|id| self.get(id)).map_or(0, View::len))
     }
 }
 

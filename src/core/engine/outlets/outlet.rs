@@ -28,7 +28,7 @@ pub(super) struct Session {
 pub(in super::super) struct Outlet {
     pub(in super::super) settings: GatewaySettings,
     /// The views of its policy.
-    pub(in super::super) views: PerFamily<Option<ViewId>>,
+    pub(super) views: PerFamily<Option<ViewId>>,
     pub(super) session: Option<Session>,
     /// Families whose End-of-RIB an earlier session of this process brought: what the gateway keeps since is ours.
     pub(super) completed: PerFamily<bool>,
@@ -49,6 +49,11 @@ impl Outlet {
 
     fn view<'a>(&self, family: Family, views: &'a mut Views) -> Option<&'a mut View> {
         views.get_mut(self.views[family]?)
+    }
+
+    /// What its policy exports.
+    pub(in super::super) fn exported<'a>(&self, family: Family, views: &'a Views) -> Option<&'a View> {
+        views.get(self.views[family]?)
     }
 
     pub(in super::super) fn feed(&self, family: Family) -> Option<&Feed> {
