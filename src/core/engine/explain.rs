@@ -1,9 +1,11 @@
 //! What each gateway was told of a prefix (promise P8).
 
-use super::Engine;
+use super::look::text;
 use super::outlets::Outlet;
+use super::{Engine, Source};
 use crate::bgp::wire::RouteAttributes;
 use crate::model::{Family, Prefix, SourceId};
+use crate::source::sync::Unresolved;
 use crate::table::SlotId;
 use crate::view::Knows;
 
@@ -79,12 +81,12 @@ impl Engine {
 
     /// Up to `limit` stated prefixes without a next hop that satisfy `wanted`.
     pub fn unresolved_rows(&self, limit: usize, wanted: impl Fn(Prefix) -> bool) -> Vec<UnresolvedOf> {
-        let of_source = |source: &super::Source| {
+        let of_source = |source: &Source| {
             let name = source.settings.name.clone();
             let rows = source.sync.unresolved().filter(|row| wanted(row.prefix)).take(limit);
-            let row = |row: crate::source::sync::Unresolved| UnresolvedOf {
+            let row = |row: Unresolved| UnresolvedOf {
                 source: name.clone(),
-                key: String::from_utf8_lossy(&row.key).into_owned(),
+                key: text(&row.key),
                 prefix: row.prefix,
                 why: row.why,
             };

@@ -292,6 +292,6 @@ impl Engine {
 }
 
 /// Keys are octets; those that are no text show as U+FFFD.
-fn text(key: &[u8]) -> String {
+pub(super) fn text(key: &[u8]) -> String {
     String::from_utf8_lossy(key).into_owned()
 }
