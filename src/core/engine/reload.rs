@@ -85,8 +85,8 @@ impl Engine {
     pub fn reconfigure(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
         let (allowed, holds) = self.allowed(now, &settings);
         let told = |hold: &&ReloadHold| {
-            let known = self.pending.iter().flat_map(|pending| &pending.holds);
-            known.into_iter().all(|known| (&known.what, known.withdrawn) != (&hold.what, hold.withdrawn))
+            let mut known = self.reload_holds().iter();
+            known.all(|known| (&known.what, known.withdrawn) != (&hold.what, hold.withdrawn))
         };
         effects.extend(holds.iter().filter(told).cloned().map(Effect::ReloadHeld));
         self.pending = (!holds.is_empty()).then_some(Pending { settings, holds });
