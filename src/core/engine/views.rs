@@ -51,16 +51,18 @@ impl Views {
         self.views.get_mut(id.0)?.as_mut().map(|named| &mut named.view)
     }
 
+    fn all(&self) -> impl Iterator<Item = (ViewId, &View)> {
+        let places = self.views.iter().enumerate();
+        places.filter_map(|(place, named)| Some((ViewId(place), &named.as_ref()?.view)))
+    }
+
     /// Each view's head.
     pub(super) fn heads(&self) -> impl Iterator<Item = (ViewId, Seq)> {
-        let all = self.views.iter().enumerate();
-        all.filter_map(|(place, named)| Some((ViewId(place), named.as_ref()?.view.head())))
+        self.all().map(|(id, view)| (id, view.head()))
     }
 
     pub(super) fn of_family(&self, family: Family) -> impl Iterator<Item = (ViewId, &View)> {
-        let all = self.views.iter().enumerate();
-        let named = all.filter_map(|(place, named)| Some((ViewId(place), &named.as_ref()?.view)));
-        named.filter(move |(_, view)| view.family() == family)
+        self.all().filter(move |(_, view)| view.family() == family)
     }
 
     /// Makes the views that are wanted now and not there yet, and derives anew where the policy is another. Those that no
