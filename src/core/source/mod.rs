@@ -78,6 +78,13 @@ pub struct Revisions {
     pub created: Rev,
 }
 
+impl Record {
+    /// Its revisions.
+    pub fn revisions(&self) -> Revisions {
+        Revisions { modified: self.modified, created: self.created }
+    }
+}
+
 /// A change seen by a watch.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {

@@ -92,7 +92,7 @@ impl Store {
     fn recall(&self, key: &Bytes, at: Rev) -> Option<Revisions> {
         let then = self.events.iter().take_while(|(rev, _)| *rev <= at);
         let last = then.filter_map(|(_, event)| match event {
-            Event::Put(record) if record.key == *key => Some(Some(revisions(record))),
+            Event::Put(record) if record.key == *key => Some(Some(record.revisions())),
             Event::Delete { key: deleted, .. } if deleted == key => Some(None),
             _ => None,
         });
@@ -110,10 +110,6 @@ impl Store {
         records.sort_by(|a, b| a.key.cmp(&b.key));
         records.into()
     }
-}
-
-fn revisions(record: &Record) -> Revisions {
-    Revisions { modified: record.modified, created: record.created }
 }
 
 enum Doing {
@@ -183,7 +179,7 @@ impl Transport {
                     _ => return None,
                 },
                 Task::ListKeys => {
-                    let keys = store.records().into_iter().map(|record| (record.key.clone(), revisions(&record)));
+                    let keys = store.records().into_iter().map(|record| (record.key.clone(), record.revisions()));
                     Report::KeysPage { at, cluster, keys: keys.collect(), more: false }
                 }
                 Task::Fetch(keys) => {

@@ -33,7 +33,7 @@ impl Sync {
         for record in records {
             let Some(name) = name(&self.range, &record.key) else { continue };
             if let Some(known) = self.table.find(name).and_then(|slot| self.table.revisions(slot)) {
-                let found = Revisions { modified: record.modified, created: record.created };
+                let found = record.revisions();
                 if is_older(found, known) {
                     return self.fail(now, older_record(name, found, known), out);
                 }

@@ -216,9 +216,8 @@ impl Transport {
             Job::Recall { key, at } => {
                 let now = Rev(store.revision());
                 let state = store.at(at.unwrap_or(now).min(now));
-                let revisions =
-                    |Stored { record, .. }: &Stored| Revisions { modified: record.modified, created: record.created };
-                Report::Recalled { at: now, cluster: CLUSTER, found: state.get(key).map(revisions) }
+                let found = state.get(key).map(|stored| stored.record.revisions());
+                Report::Recalled { at: now, cluster: CLUSTER, found }
             }
             Job::Watch { stands: stands @ false, .. } => {
                 *stands = true;
@@ -258,10 +257,7 @@ impl Transport {
             Job::Keys { at, after } => match page(store, at, after, size) {
                 None => Report::Compacted,
                 Some((at, records, more)) => {
-                    let keys = records
-                        .into_iter()
-                        .map(|record| (record.key, Revisions { modified: record.modified, created: record.created }))
-                        .collect();
+                    let keys = records.into_iter().map(|record| (record.key.clone(), record.revisions())).collect();
                     Report::KeysPage { at, cluster: CLUSTER, keys, more }
                 }
             },

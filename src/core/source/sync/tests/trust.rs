@@ -113,7 +113,7 @@ fn c36_an_older_record_shows_that_the_store_went_back_p2() {
 
     let mut client = one();
     let attempt = client.until_reconcile();
-    let keys = vec![(key("a1"), Revisions { modified: Rev(4), created: Rev(4) })];
+    let keys = vec![listed("a1", 4)];
     client.report(attempt, Report::KeysPage { at: Rev(99), cluster: CLUSTER, keys, more: false });
     lost_as_replaced(&client);
 }
