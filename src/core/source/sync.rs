@@ -80,8 +80,6 @@ pub struct Sync {
     cluster: Option<ClusterId>,
     /// What an earlier process knew, until it is needed.
     pending: Option<snapshot::Pending>,
-    /// Whether that was put in.
-    restored: bool,
     /// Whether another store was found, and the known one not again since.
     replaced: bool,
     attempts: u64,
@@ -190,7 +188,6 @@ impl Sync {
             highest: Rev::default(),
             cluster: None,
             pending: None,
-            restored: false,
             replaced: false,
             attempts: 0,
             failures: 0,

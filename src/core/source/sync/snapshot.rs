@@ -61,11 +61,6 @@ impl Sync {
         self.pending = Some(Pending { snapshot, due: now + patience });
     }
 
-    /// Whether what an earlier process knew was put in.
-    pub fn is_restored(&self) -> bool {
-        self.restored
-    }
-
     /// Up to `limit` records from place `from` on, and the place at which to go on, if there is more.
     pub fn known_records(&self, from: usize, limit: usize) -> (Vec<KnownRecord>, Option<usize>) {
         let end = self.table.end().min(from.saturating_add(limit));
@@ -110,7 +105,6 @@ impl Sync {
 
     fn put_back(&mut self, records: Vec<KnownRecord>, out: &mut Outcome) {
         records.into_iter().for_each(|record| self.table.put_back(record, out));
-        self.restored = true;
         out.changes.push(ClaimChange::Restored);
     }
 

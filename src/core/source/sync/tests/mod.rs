@@ -32,6 +32,8 @@ struct Client {
     removed: Vec<(Prefix, Proof)>,
     /// How many changes there were.
     changes: usize,
+    /// Whether what an earlier process knew was put in.
+    restored: bool,
     /// How often everything was compared with the whole store.
     compared: usize,
     /// Whether the store is still the one that was known: a record that it is asked to recall is there.
@@ -65,6 +67,7 @@ impl Client {
             notes: Vec::new(),
             removed: Vec::new(),
             changes: 0,
+            restored: false,
             compared: 0,
             recalls: true,
             elsewhere: false,
@@ -212,7 +215,7 @@ impl Client {
                     assert!(before.is_some(), "{key:?} was removed and was not there");
                     self.removed.push((key.prefix, *absent.proof()));
                 }
-                ClaimChange::Restored => {}
+                ClaimChange::Restored => self.restored = true,
             }
         }
     }

@@ -42,7 +42,7 @@ fn c50_a_store_that_does_not_answer_is_announced_as_it_was_and_is_not_complete_p
     client.wait(seconds(2));
     let all = [("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12"), ("10.244.3.0/24", "10.168.0.13")];
     client.assert_table(&all);
-    assert!(client.sync.is_restored() && !client.sync.is_complete());
+    assert!(client.restored && !client.sync.is_complete());
     assert!(matches!(client.sync.seen(), Seen::Lost { last: Counts { records: 3, .. }, at: Rev(10), .. }));
     let remembered = |note: &&Note| matches!(note, Note::Remembered { records: 3, .. });
     assert_eq!(client.notes.iter().filter(remembered).count(), 1);
@@ -57,7 +57,7 @@ fn a_first_list_changes_what_was_known_before_it() {
     client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.22")]);
     assert_eq!(client.removed, [(prefix("10.244.3.0/24"), Proof::MissingFrom { at: Rev(20) })]);
     assert_eq!(client.changes, 3 + 1 + 1, "three put back, one moved, one gone");
-    assert!(client.sync.is_restored() && client.sync.is_complete());
+    assert!(client.restored && client.sync.is_complete());
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn c36_a_first_list_of_another_cluster_is_compared_with_the_snapshot_all_the_sam
     client.assert_table(&[("10.244.1.0/24", "10.168.0.11")]);
     assert_eq!(client.removed.len(), 2, "what it lacks is a change, for the guard to judge");
     assert!(client.notes.contains(&Note::SnapshotOfAnother { known: ClusterId(8), found: CLUSTER }));
-    assert!(client.sync.is_restored() && client.sync.is_complete());
+    assert!(client.restored && client.sync.is_complete());
 }
 
 #[test]
