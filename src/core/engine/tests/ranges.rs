@@ -4,6 +4,7 @@ use super::super::{Effect, Input, Joined, SessionNumber, SessionUp};
 use super::lab::Lab;
 use super::settings::{addresses, encoding, prefix, settings};
 use super::store::Host;
+use crate::bgp::wire::Encoding;
 use crate::model::{Family, GatewayId, PerFamily, Prefix, Time};
 use crate::testing::Gateway;
 use crate::view::Chunk;
@@ -33,9 +34,12 @@ fn hosts() -> Lab {
 }
 
 pub(super) fn join(lab: &mut Lab, n: u32, address: IpAddr) {
+    join_with(lab, n, address, PerFamily { ipv4: Some(encoding(0)), ipv6: None });
+}
+
+fn join_with(lab: &mut Lab, n: u32, address: IpAddr, families: PerFamily<Option<Encoding>>) {
     let mut effects = Vec::new();
     let of_range = Joined { id: joined(n), range: RANGE, name: format!("hosts/{address}"), address };
-    let families = PerFamily { ipv4: Some(encoding(0)), ipv6: None };
     let up = SessionUp { number: session(n), families, enhanced_refresh: false, address };
     lab.engine.handle(Time::ZERO, Input::Joined(of_range), &mut effects);
     lab.engine.handle(Time::ZERO, Input::SessionUp(joined(n), up), &mut effects);
@@ -79,11 +83,7 @@ fn a_host_that_peers_in_is_told_all_routes_but_those_via_itself() {
 
 /// Both families, over one session that comes from an IPv4 address.
 fn join_with_both(lab: &mut Lab, n: u32, address: IpAddr) {
-    let of_range = Joined { id: joined(n), range: RANGE, name: format!("hosts/{address}"), address };
-    let families = PerFamily::from_fn(|_| Some(encoding(0)));
-    let up = SessionUp { number: session(n), families, enhanced_refresh: false, address };
-    lab.engine.handle(Time::ZERO, Input::Joined(of_range), &mut Vec::new());
-    lab.engine.handle(Time::ZERO, Input::SessionUp(joined(n), up), &mut Vec::new());
+    join_with(lab, n, address, PerFamily::from_fn(|_| Some(encoding(0))));
 }
 
 /// A route back to a host by its other address would be as wrong as one by the address that it peers from.
