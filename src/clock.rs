@@ -37,3 +37,11 @@ impl Clock {
         wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |span| span.as_secs())
     }
 }
+
+/// Completes at that moment; never, if there is none.
+pub async fn reached(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,6 +1,6 @@
 //! A gateway that only receives: real BGP over loopback TCP, and a table of what it learned.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, reached};
 use bytes::BytesMut;
 use fingerpost_core::bgp::neighbour::{ConnectionId, Effect, Input, Neighbour, NeighbourConfig, Timers};
 use fingerpost_core::bgp::wire::Update;
@@ -104,12 +104,6 @@ impl Session<'_> {
                 return Ok(());
             }
             let deadline = self.neighbour.next_deadline().map(|at| self.clock.instant(at));
-            let due = async {
-                match deadline {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 read = stream.read_buf(&mut buffer) => {
                     if read? == 0 {
@@ -117,7 +111,7 @@ impl Session<'_> {
                     }
                     self.neighbour.handle(self.clock.now(), Input::Received(ONLY, &buffer.split()), &mut effects);
                 }
-                () = due => self.neighbour.on_deadline(self.clock.now(), &mut effects),
+                () = reached(deadline) => self.neighbour.on_deadline(self.clock.now(), &mut effects),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What the languages that descend from Cisco's have in common: FRR's, EOS's and NX-OS's prefix lists and route maps.
 
-use super::sheet::Filter;
+use super::sheet::{Filter, Speaker};
 use crate::config::FencePrefix;
 use fingerpost_core::model::{Family, Prefix};
 use std::fmt::{self, Write};
@@ -108,8 +108,16 @@ pub(super) fn ip(family: Family) -> &'static str {
     }
 }
 
+/// How the sessions of a speaker are named: by its address, or by the group of its range.
+pub(super) fn peer(speaker: Speaker) -> String {
+    match speaker {
+        Speaker::Address(address) => address.to_string(),
+        Speaker::Range(_) => "FINGERPOST".into(),
+    }
+}
+
 /// A range with its lengths, in those languages: `ge` must be above the range's own length.
-pub(super) fn subnets(range: &FencePrefix) -> String {
+fn subnets(range: &FencePrefix) -> String {
     let (own, low, high) = (range.within.length(), *range.lengths.start(), *range.lengths.end());
     match (low == own, high == own) {
         (true, true) => range.within.to_string(),
@@ -119,7 +127,7 @@ pub(super) fn subnets(range: &FencePrefix) -> String {
 }
 
 /// Single addresses of a range, in those languages.
-pub(super) fn addresses(range: Prefix) -> String {
+fn addresses(range: Prefix) -> String {
     let bits = match range.family() {
         Family::Ipv4 => 32,
         Family::Ipv6 => 128,

@@ -1,6 +1,6 @@
 //! Arista's EOS. Untested.
 
-use super::cisco::{Dialect, NONE, ip};
+use super::cisco::{Dialect, NONE, ip, peer};
 use super::sheet::{Sheet, Speaker};
 use super::{opening, untested};
 use fingerpost_core::model::Family;
@@ -46,13 +46,6 @@ pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
         }
     }
     Ok(())
-}
-
-fn peer(speaker: Speaker) -> String {
-    match speaker {
-        Speaker::Address(address) => address.to_string(),
-        Speaker::Range(_) => "FINGERPOST".into(),
-    }
 }
 
 fn session(sheet: &Sheet<'_>, speaker: Speaker, peer: &str, out: &mut String) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! FRR: lines for vtysh's integrated configuration. Tried in the labs.
 
-use super::cisco::{Dialect, NONE, ip};
+use super::cisco::{Dialect, NONE, ip, peer};
 use super::sheet::{LLGR_SECONDS, Sheet, Speaker};
 use super::{opening, redirects};
 use fingerpost_core::model::Family;
@@ -68,14 +68,6 @@ pub(super) fn lines(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
         writeln!(out, " exit-address-family")?;
     }
     writeln!(out, "exit")
-}
-
-/// How the sessions of a speaker are named: by its address, or by the group of its range.
-fn peer(speaker: Speaker) -> String {
-    match speaker {
-        Speaker::Address(address) => address.to_string(),
-        Speaker::Range(_) => "FINGERPOST".into(),
-    }
 }
 
 fn session(sheet: &Sheet<'_>, speaker: Speaker, peer: &str, out: &mut String) -> fmt::Result {

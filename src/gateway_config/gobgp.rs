@@ -7,7 +7,7 @@ use super::sheet::{Filter, LLGR_SECONDS, Sheet, Speaker};
 use super::{opening, redirects};
 use crate::config::DEFAULT_PORT;
 use fingerpost_core::model::{Family, Prefix};
-use std::fmt::{self, Write};
+use std::fmt::{self, Display, Write};
 use std::net::{IpAddr, Ipv4Addr};
 
 pub(super) fn write(sheet: &Sheet<'_>, out: &mut String) -> fmt::Result {
@@ -100,8 +100,8 @@ fn is_addresses(filter: &Filter<'_>) -> bool {
     filter.next_hops.iter().all(|range| range.net().prefix_len() == range.net().max_prefix_len())
 }
 
-fn list(ranges: impl Iterator<Item = Prefix>) -> String {
-    let quoted: Vec<String> = ranges.map(|range| format!("\"{range}\"")).collect();
+fn list(items: impl Iterator<Item = impl Display>) -> String {
+    let quoted: Vec<String> = items.map(|item| format!("\"{item}\"")).collect();
     format!("[{}]", quoted.join(", "))
 }
 
@@ -112,9 +112,8 @@ fn statement(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
     writeln!(out, "    [{at}.conditions.match-prefix-set]\n      prefix-set = \"{name}\"")?;
     writeln!(out, "    [{at}.conditions.match-neighbor-set]\n      neighbor-set = \"fingerpost\"")?;
     if is_addresses(filter) {
-        let addresses = filter.next_hops.iter().map(|range| format!("\"{}\"", range.net().addr()));
         writeln!(out, "    [{at}.conditions.bgp-conditions]")?;
-        writeln!(out, "      next-hop-in-list = [{}]", addresses.collect::<Vec<_>>().join(", "))?;
+        writeln!(out, "      next-hop-in-list = {}", list(filter.next_hops.iter().map(|range| range.net().addr())))?;
     }
     writeln!(out, "    [{at}.actions]\n      route-disposition = \"accept-route\"")
 }

@@ -63,17 +63,17 @@ pub fn spawn(
     orders: mpsc::UnboundedReceiver<Order>,
     reports: Reports,
 ) -> JoinHandle<()> {
-    tokio::spawn(run(Line::new(config, range.clone()), range, orders, reports))
+    tokio::spawn(run(Line::new(config, range), orders, reports))
 }
 
-async fn run(line: Line, range: KeyRange, mut orders: mpsc::UnboundedReceiver<Order>, reports: Reports) {
+async fn run(line: Line, mut orders: mpsc::UnboundedReceiver<Order>, reports: Reports) {
     // The list or watch in hand, and how to ask the watch for its progress.
     let mut main: Option<(Attempt, mpsc::Sender<()>, AbortOnDropHandle<()>)> = None;
     // What the list or watch in hand, or the last one, reads from.
     let main_line = line.another();
     let mut beside = JoinSet::new();
     while let Some(Order { attempt, task, elsewhere }) = orders.recv().await {
-        let (range, reports) = (range.clone(), reports.clone());
+        let reports = reports.clone();
         let line = if matches!(task, Task::List | Task::Watch { .. } | Task::Recall { .. }) {
             main = None;
             beside.abort_all();
@@ -88,7 +88,7 @@ async fn run(line: Line, range: KeyRange, mut orders: mpsc::UnboundedReceiver<Or
         match task {
             Task::List => {
                 let (asks, _) = mpsc::channel(1);
-                let list = tokio::spawn(async move { read::list(&line, &range, attempt, &reports).await });
+                let list = tokio::spawn(async move { read::list(&line, attempt, &reports).await });
                 main = Some((attempt, asks, AbortOnDropHandle::new(list)));
             }
             Task::Recall { key, at } => {
@@ -98,8 +98,7 @@ async fn run(line: Line, range: KeyRange, mut orders: mpsc::UnboundedReceiver<Or
             }
             Task::Watch { from } => {
                 let (asks, asked) = mpsc::channel(1);
-                let watch =
-                    tokio::spawn(async move { watch::watch(&line, &range, from, attempt, asked, &reports).await });
+                let watch = tokio::spawn(async move { watch::watch(&line, from, attempt, asked, &reports).await });
                 main = Some((attempt, asks, AbortOnDropHandle::new(watch)));
             }
             Task::Progress => {
@@ -109,7 +108,7 @@ async fn run(line: Line, range: KeyRange, mut orders: mpsc::UnboundedReceiver<Or
                 }
             }
             Task::ListKeys => {
-                beside.spawn(async move { read::list_keys(&line, &range, attempt, &reports).await });
+                beside.spawn(async move { read::list_keys(&line, attempt, &reports).await });
             }
             Task::Fetch(keys) => {
                 beside.spawn(async move { read::fetch(&line, keys, attempt, &reports).await });

@@ -9,7 +9,7 @@ use super::socket::md5::Md5Drops;
 use super::standing::Standing;
 use super::unreachable;
 use super::writer::{Control, Writer};
-use crate::clock::Clock;
+use crate::clock::{Clock, reached};
 use crate::config::Secret;
 use crate::engine::{EngineHandle, ToSession};
 use bytes::{Bytes, BytesMut};
@@ -28,7 +28,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
 /// What a gateway's connections tell its task.
@@ -106,6 +106,15 @@ enum Leaves {
     NotNow,
     /// It has had none yet, or none since.
     At(Instant),
+}
+
+impl Leaves {
+    fn at(&self) -> Option<Instant> {
+        match self {
+            Leaves::Never | Leaves::NotNow => None,
+            Leaves::At(at) => Some(*at),
+        }
+    }
 }
 
 /// Until then who has connected must have a session.
@@ -216,11 +225,11 @@ impl Gateway {
                         Err(error) => self.input(Input::ConnectFailed(unreachable::why(&self.target, &error))),
                     }
                 }
-                () = async { match self.leaves { Leaves::At(at) => sleep_until(at).await, _ => std::future::pending().await } } => {
+                () = reached(self.leaves.at()) => {
                     self.input(Input::Stop(Stop::Handover));
                     return;
                 }
-                () = async { match deadline { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {
+                () = reached(deadline) => {
                     let mut effects = Vec::new();
                     self.neighbour.on_deadline(self.clock.now(), &mut effects);
                     self.carry_out(effects);

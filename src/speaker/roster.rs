@@ -300,7 +300,7 @@ impl Speaker {
     fn start(&self, config: GatewayConfig, password: Password) -> Running {
         let seed = self.seed ^ (u64::from(config.id.0) << 32);
         let (commands, received) = mpsc::unbounded_channel();
-        if let Some((within, limit)) = config.range {
+        let task = if let Some((within, limit)) = config.range {
             let parts = RangeParts {
                 config: config.clone(),
                 within,
@@ -313,22 +313,22 @@ impl Speaker {
                 seed,
                 on_up: Arc::clone(&self.on_up),
             };
-            let task = tokio::spawn(range::run(parts, received));
-            return Running { config, password, commands, task, revival: Revival::new(Instant::now()) };
-        }
-        let parts = Parts {
-            id: config.id,
-            name: config.name.clone(),
-            target: config.target.clone(),
-            password: password.clone(),
-            neighbour: Neighbour::new(config.neighbour.clone(), self.restarting, seed),
-            clock: self.clock,
-            net: Arc::clone(&self.net),
-            engine: self.engine.clone(),
-            on_up: Arc::clone(&self.on_up),
-            stays: true,
+            tokio::spawn(range::run(parts, received))
+        } else {
+            let parts = Parts {
+                id: config.id,
+                name: config.name.clone(),
+                target: config.target.clone(),
+                password: password.clone(),
+                neighbour: Neighbour::new(config.neighbour.clone(), self.restarting, seed),
+                clock: self.clock,
+                net: Arc::clone(&self.net),
+                engine: self.engine.clone(),
+                on_up: Arc::clone(&self.on_up),
+                stays: true,
+            };
+            tokio::spawn(gateway::run(parts, received))
         };
-        let task = tokio::spawn(gateway::run(parts, received));
         Running { config, password, commands, task, revival: Revival::new(Instant::now()) }
     }
 }

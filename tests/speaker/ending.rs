@@ -1,6 +1,6 @@
 //! The end of the process: nobody who connects again while the sessions are being ended is taken in.
 
-use super::peer::dial;
+use super::peer::{dial, range};
 use super::until::BOUND;
 use super::world::{HOSTS, World, subnet, within};
 use fingerpost::config::Secret;
@@ -26,8 +26,7 @@ async fn c11_who_connects_again_while_the_sessions_end_is_never_taken_in() {
 
 async fn ends(end: impl FnOnce(Service) -> Pin<Box<dyn Future<Output = ()>>>) {
     let (own, closed) = (subnet(), Closed::default());
-    let range = format!("hosts: {{ listen_range: {own}/24, asn: 64500, policy: default }}");
-    let world = World::on(Arc::new(closed.clone()), HOSTS, &range, &[]).await;
+    let world = World::on(Arc::new(closed.clone()), HOSTS, &range(own, 24, ""), &[]).await;
     let listens = world.listens;
     let mut sessions = Vec::new();
     for last in 2..6 {

@@ -1,18 +1,14 @@
 //! A panic costs what its task was for: one connection, one gateway, one range, one listener; and that comes back by itself.
 
-use super::peer::{Peer, Session, dial, yaml};
+use super::peer::{Peer, Session, dial, range, yaml};
 use super::traps::{Place, Traps};
 use super::until::until;
-use super::world::{HOSTS, World, subnet, within};
+use super::world::{HOSTS, World, is_up, subnet, within};
 use fingerpost_core::bgp::wire::keepalive;
 use fingerpost_core::model::HoldTime;
 use serde_json::Value;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-fn is_up(gateway: &Value) -> bool {
-    gateway["state"] == "Established"
-}
 
 async fn start(traps: &Traps, gateways: &str) -> World {
     World::on(Arc::new(traps.clone()), HOSTS, gateways, &[]).await
@@ -99,8 +95,8 @@ async fn c61_a_panic_in_a_range_s_task_costs_its_hosts_their_sessions_and_they_c
     let fine = within(own, 130);
     let bystander = Peer::listen(fine);
     let traps = Traps::default();
-    let range = format!("hosts: {{ listen_range: {own}/25, listen_limit: 1, asn: 64500, policy: default }}");
-    let mut world = start(&traps, &[range, yaml("bystander", fine, "")].join(", ")).await;
+    let hosts = range(own, 25, "listen_limit: 1");
+    let mut world = start(&traps, &[hosts, yaml("bystander", fine, "")].join(", ")).await;
     let bystander = Bystander::establish(bystander).await;
     let (first, second) = (within(own, 2), within(own, 3));
     let mut session = dial(world.listens, first, None).await.unwrap().establish().await;
@@ -136,8 +132,7 @@ async fn c61_a_listener_that_has_failed_is_opened_again() {
     let (stranger, host, fine) = (within(own, 2), within(own, 3), within(own, 130));
     let bystander = Peer::listen(fine);
     let traps = Traps::default();
-    let range = format!("hosts: {{ listen_range: {own}/25, asn: 64500, policy: default }}");
-    let mut world = start(&traps, &[range, yaml("bystander", fine, "")].join(", ")).await;
+    let mut world = start(&traps, &[range(own, 25, ""), yaml("bystander", fine, "")].join(", ")).await;
     let bystander = Bystander::establish(bystander).await;
     traps.set(stranger, Place::Fit);
     assert_eq!(dial(world.listens, stranger, None).await.unwrap().next().await, None);

@@ -1,13 +1,9 @@
 //! TCP MD5 keys from files: what is wrong with one concerns its gateway alone, is said, and is mended without a restart.
 
-use super::peer::{Peer, dial, key, yaml};
-use super::world::{World, subnet, within};
+use super::peer::{Peer, dial, key, range, yaml};
+use super::world::{World, is_up, subnet, within};
 use fingerpost_core::bgp::wire::MessageKind;
 use serde_json::Value;
-
-fn is_up(gateway: &Value) -> bool {
-    gateway["state"] == "Established"
-}
 
 fn text<'a>(gateway: &'a Value, field: &str) -> &'a str {
     gateway[field].as_str().unwrap_or_default()
@@ -130,8 +126,7 @@ async fn c64_a_passive_gateway_without_a_usable_password_says_so_and_takes_no_co
 async fn c64_a_range_says_what_is_wrong_with_its_password_or_with_a_host_s() {
     let own = subnet();
     let host = within(own, 2);
-    let range = format!("hosts: {{ listen_range: {own}/24, asn: 64500, policy: default, password_file: key }}");
-    let mut world = World::start(&range, &[]).await;
+    let mut world = World::start(&range(own, 24, "password_file: key"), &[]).await;
     let ranges = world.until_ranges("the reason", |range| !range["hint"].is_null()).await;
     let hint = text(&ranges[0], "hint");
     assert!(hint.starts_with("no password, so every connection is closed: cannot use /"), "{hint}");

@@ -9,7 +9,7 @@ use fingerpost_core::bgp::wire::{
 };
 use fingerpost_core::model::{Asn, HoldTime, PerFamily, Prefix};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
@@ -27,6 +27,11 @@ pub(crate) fn key(text: &str) -> Secret {
 pub(crate) fn yaml(name: &str, address: IpAddr, more: &str) -> String {
     let timers = "timers: { connect_retry: 200ms }";
     format!("{name}: {{ address: {address}, port: {PORT}, asn: 64500, policy: default, {timers}, {more} }}")
+}
+
+/// As a range in the configuration: whoever connects from an address with the first `bits` of this one, as `hosts: {…}`.
+pub(crate) fn range(own: Ipv4Addr, bits: u8, more: &str) -> String {
+    format!("hosts: {{ listen_range: {own}/{bits}, asn: 64500, policy: default, {more} }}")
 }
 
 /// One that listens.

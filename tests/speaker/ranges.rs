@@ -1,33 +1,14 @@
 //! Dynamic neighbours: who connects from a range is a gateway of its own, within bounds, and nobody else is heard.
 
-use super::peer::{Peer, dial, key, yaml};
-use super::until::{BOUND, until};
-use super::world::{World, subnet, within};
+use super::peer::{Peer, dial, key, range, yaml};
+use super::until::until;
+use super::world::{World, is_up, subnet, within};
 use fingerpost_core::bgp::wire::MessageKind;
-use serde_json::Value;
-use std::net::IpAddr;
-use tokio::net::TcpSocket;
-use tokio::time::timeout;
-
-fn is_up(gateway: &Value) -> bool {
-    gateway["state"] == "Established"
-}
-
-fn range(own: std::net::Ipv4Addr, more: &str) -> String {
-    format!("hosts: {{ listen_range: {own}/24, asn: 64500, policy: default, {more} }}")
-}
-
-/// Connections that only stand: nothing is sent on them.
-async fn connect(world: &World, from: IpAddr) -> tokio::net::TcpStream {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind((from, 0).into()).unwrap();
-    timeout(BOUND, socket.connect(world.listens)).await.unwrap().unwrap()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_connects_from_the_range_is_told_the_routes_and_is_seen_by_its_address() {
     let own = subnet();
-    let mut world = World::start(&range(own, ""), &[]).await;
+    let mut world = World::start(&range(own, 24, ""), &[]).await;
     let (first, second) = (within(own, 2), within(own, 3));
     let mut one = dial(world.listens, first, None).await.unwrap().establish().await;
     let mut two = dial(world.listens, second, None).await.unwrap().establish().await;
@@ -41,16 +22,16 @@ async fn who_connects_from_the_range_is_told_the_routes_and_is_seen_by_its_addre
     assert!(metrics.contains("fingerpost_range_sessions{gateway=\"hosts\"} 2"), "{metrics}");
     assert!(!metrics.contains(&first.to_string()), "a series of one host's own: {metrics}");
     // A policy that is reloaded reaches them, and their sessions stay.
-    world.reconfigure(&range(own, "listen_limit: 100")).await;
+    world.reconfigure(&range(own, 24, "listen_limit: 100")).await;
     assert!(is_up(&world.until_gateway(&format!("hosts/{first}"), "the session", |_| true).await));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beyond_its_limit_nobody_is_taken_in_and_who_leaves_early_makes_room() {
     let own = subnet();
-    let mut world = World::start(&range(own, "listen_limit: 1"), &[]).await;
+    let mut world = World::start(&range(own, 24, "listen_limit: 1"), &[]).await;
     // Who says nothing keeps nobody out.
-    let _silent = connect(&world, within(own, 9)).await;
+    let _silent = dial(world.listens, within(own, 9), None).await.unwrap();
     let session = dial(world.listens, within(own, 2), None).await.unwrap().establish().await;
     world.until_gateway(&format!("hosts/{}", within(own, 2)), "the host", is_up).await;
     let mut late = dial(world.listens, within(own, 3), None).await.unwrap();
@@ -63,7 +44,7 @@ async fn beyond_its_limit_nobody_is_taken_in_and_who_leaves_early_makes_room() {
 #[tokio::test(flavor = "multi_thread")]
 async fn c64_a_range_with_a_password_takes_only_what_is_signed() {
     let own = subnet();
-    let mut world = World::start(&range(own, "password_file: key"), &[("key", "right")]).await;
+    let mut world = World::start(&range(own, 24, "password_file: key"), &[("key", "right")]).await;
     let (listens, host) = (world.listens, within(own, 2));
     let unsigned = tokio::spawn(async move { dial(listens, host, None).await.is_ok() });
     let _session = dial(listens, within(own, 3), Some(key("right"))).await.unwrap().establish().await;

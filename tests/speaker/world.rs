@@ -31,6 +31,11 @@ pub(crate) fn within(subnet: Ipv4Addr, last: u8) -> IpAddr {
     Ipv4Addr::new(a, b, c, last).into()
 }
 
+/// Whether a gateway, as the API shows it, has a session.
+pub(crate) fn is_up(gateway: &Value) -> bool {
+    gateway["state"] == "Established"
+}
+
 pub(crate) struct World {
     pub(crate) service: Service,
     /// Where it listens for gateways.

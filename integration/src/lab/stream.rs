@@ -2,7 +2,6 @@
 //! what it has lost tells nothing of the time.)
 
 use std::collections::BTreeSet;
-use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -147,9 +146,7 @@ fn note_answers(socket: &UdpSocket, shared: &Shared) {
 fn receive(socket: &UdpSocket, octets: &mut [u8; 4]) -> Option<SocketAddr> {
     match socket.recv_from(octets) {
         Ok((4, from)) => Some(from),
-        Ok(_) => None,
-        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
-        // An ICMP error of an earlier datagram.
-        Err(_) => None,
+        // Another datagram, none for a while, or an ICMP error of an earlier one.
+        Ok(_) | Err(_) => None,
     }
 }

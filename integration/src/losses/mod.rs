@@ -166,10 +166,7 @@ impl Fault {
                 let other = plain.replace("policy: default,", "policy: default, timers: { hold: 9s, keepalive: 3s },");
                 let before = stage.lab.gateways()[0].await_session();
                 reload(stage, &plain, &other);
-                let begin = Instant::now();
-                while stage.lab.gateways()[0].session().is_none_or(|now| now == before) && begin.elapsed() < PATIENCE {
-                    sleep(INTERVAL);
-                }
+                await_another_session(&stage.lab, &before);
             }
             Self::Drain(away) => {
                 reload(stage, &plain, &plain.replace("policy: default,", "policy: default, drain: true,"));
@@ -184,10 +181,7 @@ impl Fault {
             Self::Reset => {
                 let before = stage.lab.gateways()[0].await_session();
                 assert!(stage.lab.gateways()[0].reset(), "the gateway cannot be told to reset its session");
-                let begin = Instant::now();
-                while stage.lab.gateways()[0].session().is_none_or(|now| now == before) && begin.elapsed() < PATIENCE {
-                    sleep(INTERVAL);
-                }
+                await_another_session(&stage.lab, &before);
             }
             Self::Removed(away) => {
                 let (without, _) = plain.split_once("gateways:").expect("there are gateways");
@@ -209,6 +203,14 @@ impl Fault {
 fn reload(stage: &mut Stage, before: &str, after: &str) {
     assert_ne!(before, after, "the reload changes something");
     stage.fingerpost.reload(after);
+}
+
+/// Until the gateway has another session than this one, or patience ends.
+fn await_another_session(lab: &Lab, before: &str) {
+    let begin = Instant::now();
+    while lab.gateways()[0].session().is_none_or(|now| now == before) && begin.elapsed() < PATIENCE {
+        sleep(INTERVAL);
+    }
 }
 
 /// Until the gateway has a session and every route again, or patience ends.

@@ -35,7 +35,6 @@ pub(super) struct Line {
 
 struct Shared {
     config: EtcdConfig,
-    /// What is read.
     range: KeyRange,
     state: Mutex<State>,
 }
@@ -50,6 +49,11 @@ struct State {
 impl Line {
     pub(super) fn new(config: EtcdConfig, range: KeyRange) -> Self {
         Line { shared: Arc::new(Shared { config, range, state: Mutex::default() }), used: Arc::default() }
+    }
+
+    /// What is read.
+    pub(super) fn range(&self) -> &KeyRange {
+        &self.shared.range
     }
 
     /// Another reader's way to the same etcd.
@@ -78,7 +82,7 @@ impl Line {
                 Err(failure) => Err(failure),
                 Ok(client) => match timeout(patience, request(&client)).await {
                     Err(_) => Err(fault::silent(&endpoint, patience)),
-                    Ok(Err(error)) => Err(fault::of_client(&endpoint, &error).of_range(&self.shared.range)),
+                    Ok(Err(error)) => Err(fault::of_client(&endpoint, &error).of_range(self.range())),
                     Ok(Ok(answer)) => Ok(answer),
                 },
             };

@@ -5,7 +5,7 @@ use super::line::{self, ANSWER, Line};
 use super::{Gone, Reports, report};
 use bytes::Bytes;
 use etcd_client::{GetOptions, GetResponse, KeyValue, Txn, TxnOp, TxnOpResponse};
-use fingerpost_core::source::{Attempt, ClusterId, KeyRange, Record, Report, Rev, Revisions};
+use fingerpost_core::source::{Attempt, ClusterId, Record, Report, Rev, Revisions};
 use std::time::Duration;
 
 /// How long a page may take: less than [`Sync`](fingerpost_core::source::sync::Sync) waits for one.
@@ -28,10 +28,9 @@ struct Page {
     more: bool,
 }
 
-/// Reads a range page by page, all at the revision of the first.
+/// Reads the line's range page by page, all at the revision of the first.
 struct Pages<'a> {
     line: &'a Line,
-    range: &'a KeyRange,
     keys_only: bool,
     /// Where the next page begins.
     from: Bytes,
@@ -40,8 +39,8 @@ struct Pages<'a> {
 }
 
 impl<'a> Pages<'a> {
-    fn new(line: &'a Line, range: &'a KeyRange, keys_only: bool) -> Self {
-        Pages { line, range, keys_only, from: range.start.clone(), at: None, limit: FIRST }
+    fn new(line: &'a Line, keys_only: bool) -> Self {
+        Pages { line, keys_only, from: line.range().start.clone(), at: None, limit: FIRST }
     }
 
     /// The next page.
@@ -77,8 +76,9 @@ impl<'a> Pages<'a> {
     }
 
     fn options(&self) -> GetOptions {
-        let mut options =
-            GetOptions::new().with_range(&self.range.end[..]).with_limit(i64::try_from(self.limit).unwrap_or(i64::MAX));
+        let mut options = GetOptions::new()
+            .with_range(&self.line.range().end[..])
+            .with_limit(i64::try_from(self.limit).unwrap_or(i64::MAX));
         if let Some(at) = self.at {
             options = options.with_revision(i64::try_from(at.0).unwrap_or(i64::MAX));
         }
@@ -87,18 +87,18 @@ impl<'a> Pages<'a> {
 }
 
 /// [`Task::List`](fingerpost_core::source::Task::List).
-pub(super) async fn list(line: &Line, range: &KeyRange, attempt: Attempt, reports: &Reports) {
+pub(super) async fn list(line: &Line, attempt: Attempt, reports: &Reports) {
     let page = |Page { at, cluster, records, more }| Report::Page {
         at,
         cluster,
         records: records.into_iter().map(record).collect(),
         more,
     };
-    let _ = pages(Pages::new(line, range, false), attempt, reports, page).await;
+    let _ = pages(Pages::new(line, false), attempt, reports, page).await;
 }
 
 /// [`Task::ListKeys`](fingerpost_core::source::Task::ListKeys).
-pub(super) async fn list_keys(line: &Line, range: &KeyRange, attempt: Attempt, reports: &Reports) {
+pub(super) async fn list_keys(line: &Line, attempt: Attempt, reports: &Reports) {
     let page = |Page { at, cluster, records, more }| Report::KeysPage {
         at,
         cluster,
@@ -111,7 +111,7 @@ pub(super) async fn list_keys(line: &Line, range: &KeyRange, attempt: Attempt, r
             .collect(),
         more,
     };
-    let _ = pages(Pages::new(line, range, true), attempt, reports, page).await;
+    let _ = pages(Pages::new(line, true), attempt, reports, page).await;
 }
 
 /// Reports every page, and asks for the next one meanwhile: etcd reads while we decode.

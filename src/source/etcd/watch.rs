@@ -10,14 +10,8 @@ use fingerpost_core::source::{Attempt, ClusterId, Event, KeyRange, Record, Repor
 use tokio::sync::mpsc;
 
 /// [`Task::Watch`](fingerpost_core::source::Task::Watch); each message on `asked` asks for the progress.
-pub(super) async fn watch(
-    line: &Line,
-    range: &KeyRange,
-    from: Rev,
-    attempt: Attempt,
-    asked: mpsc::Receiver<()>,
-    reports: &Reports,
-) {
+pub(super) async fn watch(line: &Line, from: Rev, attempt: Attempt, asked: mpsc::Receiver<()>, reports: &Reports) {
+    let range = line.range();
     // Fragments: a transaction over thousands of keys would otherwise be one message of any size.
     let options = WatchOptions::new()
         .with_range(&range.end[..])
