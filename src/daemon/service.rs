@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{self, EngineHandle, Orders};
 use crate::http::Shared;
-use crate::snapshot::{self, Place};
+use crate::snapshot::{self, Left, Place};
 use crate::speaker::{GatewayReport, Net, Speaker};
 use fingerpost_core::engine::Settings;
 use std::collections::hash_map::RandomState;
@@ -47,7 +47,10 @@ impl Service {
         let places = snapshot_places(&config, &settings);
         for (source, place) in settings.sources.iter_mut().zip(&places) {
             let place = place.clone();
-            source.snapshot = tokio::task::spawn_blocking(move || place.read()).await?;
+            if let Some(Left { snapshot, spent, ago }) = tokio::task::spawn_blocking(move || place.read()).await? {
+                source.snapshot = Some(snapshot);
+                source.spent = spent.after(ago, config.guard.refill);
+            }
         }
         let (orders, inboxes): (Orders, Vec<_>) = settings
             .sources
@@ -63,7 +66,7 @@ impl Service {
         for (id, inbox) in inboxes {
             transports.extend(transport::start(&config, id, inbox, &engine, &nudge));
         }
-        let snapshots = AbortOnDropHandle::new(tokio::spawn(snapshot::keep(places, engine.clone())));
+        let snapshots = AbortOnDropHandle::new(tokio::spawn(snapshot::keep(places, clock, engine.clone())));
         let (marker, restarting) = RestartMarker::find(config.state_dir.as_deref());
         let on_up = Arc::new(move || marker.write());
         let mut speaker = Speaker::new(clock, net, engine.clone(), restarting, seed, on_up);

@@ -8,7 +8,7 @@ use fingerpost_core::model::{GatewayId, HoldTime, PerFamily, SourceId};
 use fingerpost_core::policy::{Match, Policy, Rule, Set};
 use fingerpost_core::source::schema::Schema;
 use fingerpost_core::source::sync::{Follow, SyncConfig, Timing};
-use fingerpost_core::table::{Allowed, Fence};
+use fingerpost_core::table::{Allowed, Fence, Spent};
 use fingerpost_core::view::Exclusion;
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -49,6 +49,7 @@ pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -
             priority: source.priority.into(),
             sync,
             snapshot: None,
+            spent: Spent::default(),
             snapshot_after: config.startup.snapshot_after,
         })
     };

@@ -4,10 +4,12 @@ use fingerpost_core::model::{HostName, Labels, Prefix};
 use fingerpost_core::source::schema::Addresses;
 use fingerpost_core::source::sync::{KnownRecord, Snapshot};
 use fingerpost_core::source::{ClusterId, Rev};
+use fingerpost_core::table::{ChangeKind, Spent};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, SystemTime};
 
 /// Written and read. A file of a later version is refused: it may say what this one cannot know.
 const VERSION: u32 = 1;
@@ -18,6 +20,17 @@ pub(super) struct Header {
     pub(super) keys: Vec<u8>,
     pub(super) cluster: ClusterId,
     pub(super) at: Rev,
+    pub(super) spent: Spent,
+    /// When that was spent.
+    pub(super) spent_at: SystemTime,
+}
+
+/// What a file says.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Contents {
+    pub(super) snapshot: Snapshot,
+    /// What was spent of the source's limits, and when; none in a file from before that was kept.
+    pub(super) spent: Option<(Spent, SystemTime)>,
 }
 
 /// Why a file is not used.
@@ -42,6 +55,18 @@ struct HeaderLine {
     keys: String,
     cluster: String,
     revision: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spent: Option<SpentLine>,
+}
+
+/// Shares of the limits, and when that was, in milliseconds since 1970.
+#[derive(Serialize, Deserialize)]
+struct SpentLine {
+    withdrawal: f64,
+    #[serde(rename = "move")]
+    moved: f64,
+    addition: f64,
+    at: u64,
 }
 
 /// `name` where it is text, else `octets`.
@@ -95,6 +120,7 @@ pub(super) fn write(to: impl Write, header: &Header, records: &[KnownRecord]) ->
         keys: text(&header.keys),
         cluster: format!("{:x}", header.cluster.0),
         revision: header.at.0,
+        spent: Some(SpentLine::new(&header.spent, header.spent_at)),
     };
     line(&mut to, &first)?;
     for record in records {
@@ -110,7 +136,7 @@ fn line(to: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
 }
 
 /// What the file of a source with these keys says.
-pub(super) fn read(contents: &[u8], keys: &[u8]) -> Result<Snapshot, Refused> {
+pub(super) fn read(contents: &[u8], keys: &[u8]) -> Result<Contents, Refused> {
     let body = contents.strip_suffix(b"\n").ok_or(Refused::Short)?;
     let cut = body.iter().rposition(|octet| *octet == b'\n').ok_or(Refused::Short)? + 1;
     let (summed, last) = body.split_at(cut);
@@ -134,7 +160,8 @@ pub(super) fn read(contents: &[u8], keys: &[u8]) -> Result<Snapshot, Refused> {
     }
     let cluster = u64::from_str_radix(&header.cluster, 16).map_err(|error| Refused::Line(1, error.to_string()))?;
     let records = lines.map(|(n, line)| parsed::<RecordLine>(n, line)?.record(n)).collect::<Result<_, _>>()?;
-    Ok(Snapshot { cluster: ClusterId(cluster), at: Rev(header.revision), records })
+    let snapshot = Snapshot { cluster: ClusterId(cluster), at: Rev(header.revision), records };
+    Ok(Contents { snapshot, spent: header.spent.as_ref().map(SpentLine::spent) })
 }
 
 #[derive(Deserialize)]
@@ -152,6 +179,29 @@ fn shown(sum: crc32fast::Hasher) -> String {
 
 fn text(octets: &[u8]) -> String {
     String::from_utf8_lossy(octets).into_owned()
+}
+
+impl SpentLine {
+    fn new(spent: &Spent, at: SystemTime) -> Self {
+        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        SpentLine {
+            withdrawal: spent.share(ChangeKind::Withdrawal),
+            moved: spent.share(ChangeKind::Move),
+            addition: spent.share(ChangeKind::Addition),
+            at: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+        }
+    }
+
+    fn spent(&self) -> (Spent, SystemTime) {
+        let share = |kind| match kind {
+            ChangeKind::Withdrawal => self.withdrawal,
+            ChangeKind::Move => self.moved,
+            ChangeKind::Addition => self.addition,
+        };
+        let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.at));
+        // A moment that no clock can show is no earlier than now.
+        (Spent::new(share), at.unwrap_or_else(SystemTime::now))
+    }
 }
 
 impl From<&KnownRecord> for RecordLine {

@@ -6,18 +6,21 @@
 //! ```
 //!
 //! A file that cannot be used is said, kept under another name, and nothing of it is used. A directory that cannot be written
-//! costs the snapshot and nothing else. Of what the guard holds the file says what is announced, so that a restart holds it again.
+//! costs the snapshot and nothing else. Of what the guard holds the file says what is announced, so that a restart holds it again;
+//! and it says what was spent of the source's limits, so that restarts do not refill them.
 
 mod format;
 
+use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use fingerpost_core::engine::{Engine, Remembers};
 use fingerpost_core::model::SourceId;
 use fingerpost_core::source::sync::{KnownRecord, Snapshot};
-use format::{Header, Refused};
+use fingerpost_core::table::Spent;
+use format::{Contents, Header, Refused};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 
 /// Between two looks for something new to write, at least.
@@ -40,6 +43,17 @@ pub struct Place {
     pub directory: PathBuf,
 }
 
+/// What an earlier process left behind.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Left {
+    /// What the source said.
+    pub snapshot: Snapshot,
+    /// What was spent of the source's limits …
+    pub spent: Spent,
+    /// … so long ago.
+    pub ago: Duration,
+}
+
 impl Place {
     fn file(&self) -> PathBuf {
         self.directory.join(format!("snapshot-{}", self.name))
@@ -51,7 +65,7 @@ impl Place {
     }
 
     /// What an earlier process wrote, if it can be used.
-    pub fn read(&self) -> Option<Snapshot> {
+    pub fn read(&self) -> Option<Left> {
         let file = self.file();
         let contents = match contents(&file) {
             Ok(contents) => contents,
@@ -62,7 +76,12 @@ impl Place {
             }
         };
         match format::read(&contents, &self.keys) {
-            Ok(snapshot) => Some(snapshot),
+            Ok(Contents { snapshot, spent }) => {
+                let (spent, at) = spent.unwrap_or((Spent::default(), SystemTime::UNIX_EPOCH));
+                // A clock that was set back gives nothing back.
+                let ago = SystemTime::now().duration_since(at).unwrap_or_default();
+                Some(Left { snapshot, spent, ago })
+            }
             Err(refused) => {
                 self.set_aside(&file, &refused);
                 None
@@ -107,7 +126,7 @@ fn contents(file: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Keeps the files as the engine knows the sources; ends with the engine.
-pub async fn keep(places: Vec<Place>, engine: EngineHandle) {
+pub async fn keep(places: Vec<Place>, clock: Clock, engine: EngineHandle) {
     let mut writers: Vec<Writer> = places.into_iter().map(Writer::new).collect();
     if writers.is_empty() {
         // Nothing to keep is no end.
@@ -116,7 +135,7 @@ pub async fn keep(places: Vec<Place>, engine: EngineHandle) {
     loop {
         let start = Instant::now();
         for writer in &mut writers {
-            if writer.look(&engine).await.is_none() {
+            if writer.look(clock, &engine).await.is_none() {
                 return;
             }
         }
@@ -138,9 +157,10 @@ impl Writer {
     }
 
     /// Writes if there is something new; none if the engine has ended.
-    async fn look(&mut self, engine: &EngineHandle) -> Option<()> {
+    async fn look(&mut self, clock: Clock, engine: &EngineHandle) -> Option<()> {
         let source = self.place.source;
-        let Some(Remembers { changes, cluster, at }) = engine.look(move |engine| engine.remembers(source)).await?
+        let Some(Remembers { changes, cluster, at, mut spent, mut spent_at }) =
+            engine.look(move |engine| engine.remembers(source)).await?
         else {
             return Some(());
         };
@@ -150,13 +170,20 @@ impl Writer {
         let (mut records, mut place) = (Vec::new(), Some(0));
         while let Some(from) = place {
             // What a list changes that comes meanwhile may be undecided yet: then it is tried again.
-            let slice =
-                move |engine: &Engine| engine.remembers(source).map(|_| engine.known_records(source, from, SLICE));
-            let Some((more, next)) = engine.look(slice).await? else { return Some(()) };
+            let slice = move |engine: &Engine| {
+                let remembers = engine.remembers(source)?;
+                Some((engine.known_records(source, from, SLICE), remembers))
+            };
+            let Some(((more, next), remembers)) = engine.look(slice).await? else { return Some(()) };
+            // No earlier than the records: what took them away is spent.
+            (spent, spent_at) = (remembers.spent, remembers.spent_at);
             records.extend(more);
             place = next;
         }
-        let header = Header { source: self.place.name.clone(), keys: self.place.keys.clone(), cluster, at };
+        let (source, keys) = (self.place.name.clone(), self.place.keys.clone());
+        // Not by the clock of the start: at boot it may have been years behind.
+        let spent_at = SystemTime::now() - clock.now().since(spent_at);
+        let header = Header { source, keys, cluster, at, spent, spent_at };
         let target = self.place.clone();
         let written = tokio::task::spawn_blocking(move || target.write(&header, &records)).await;
         let failed = match written {

@@ -2,6 +2,7 @@ use super::*;
 use fingerpost_core::model::{HostName, Labels};
 use fingerpost_core::source::schema::Addresses;
 use fingerpost_core::source::{ClusterId, Rev};
+use fingerpost_core::table::ChangeKind;
 use tempfile::TempDir;
 
 fn place(directory: &TempDir) -> Place {
@@ -14,7 +15,20 @@ fn place(directory: &TempDir) -> Place {
 }
 
 fn header(place: &Place) -> Header {
-    Header { source: place.name.clone(), keys: place.keys.clone(), cluster: ClusterId(0xfeed), at: Rev(42) }
+    let (source, keys) = (place.name.clone(), place.keys.clone());
+    Header { source, keys, cluster: ClusterId(0xfeed), at: Rev(42), spent: spent(), spent_at: spent_at() }
+}
+
+fn spent() -> Spent {
+    Spent::new(|kind| match kind {
+        ChangeKind::Withdrawal => 0.5,
+        ChangeKind::Move => 0.125,
+        ChangeKind::Addition => 1.0,
+    })
+}
+
+fn spent_at() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_123)
 }
 
 fn records() -> Vec<KnownRecord> {
@@ -41,7 +55,10 @@ fn written() -> (TempDir, Place) {
 #[test]
 fn what_is_written_is_read() {
     let (_directory, place) = written();
-    assert_eq!(place.read(), Some(Snapshot { cluster: ClusterId(0xfeed), at: Rev(42), records: records() }));
+    let left = place.read().unwrap();
+    assert_eq!(left.snapshot, Snapshot { cluster: ClusterId(0xfeed), at: Rev(42), records: records() });
+    assert_eq!(left.spent, spent());
+    assert!(left.ago >= Duration::from_secs(3600), "{:?}", left.ago);
     assert!(place.file().exists(), "and stays");
 }
 
@@ -81,6 +98,29 @@ fn other_versions_and_other_keys_are_refused_with_the_reason() {
 }
 
 #[test]
+fn c51_a_clock_that_went_back_gives_nothing_back_p3() {
+    let (_directory, place) = written();
+    let later = Header { spent_at: SystemTime::now() + Duration::from_secs(100_000), ..header(&place) };
+    place.write(&later, &records()).unwrap();
+    let left = place.read().unwrap();
+    assert_eq!((left.spent, left.ago), (spent(), Duration::ZERO));
+}
+
+#[test]
+fn a_file_from_before_what_was_spent_was_kept_is_read_and_nothing_counts_as_spent() {
+    let (_directory, place) = written();
+    let contents = std::fs::read_to_string(place.file()).unwrap();
+    let (head, rest) = contents.split_once(",\"spent\":{").unwrap();
+    let (_, rest) = rest.split_once('}').unwrap();
+    let body = format!("{head}{rest}");
+    let summed = &body[..body.trim_end().rfind('\n').unwrap() + 1];
+    let sum = format!("{{\"crc32\":\"{:08x}\"}}\n", crc32fast::hash(summed.as_bytes()));
+    std::fs::write(place.file(), format!("{summed}{sum}")).unwrap();
+    let left = place.read().unwrap();
+    assert_eq!((left.snapshot.records, left.spent), (records(), Spent::default()));
+}
+
+#[test]
 fn c59_a_directory_that_cannot_be_written_is_an_error_and_leaves_the_old_file() {
     let (_directory, place) = written();
     let before = std::fs::read(place.file()).unwrap();
@@ -99,7 +139,7 @@ fn a_pipe_in_the_place_of_a_file_stops_neither_the_start_nor_the_writing() {
     assert_eq!(place.read(), None);
     pipe(&place.new_file());
     place.write(&header(&place), &records()).unwrap();
-    assert_eq!(place.read().map(|snapshot| snapshot.records), Some(records()));
+    assert_eq!(place.read().map(|left| left.snapshot.records), Some(records()));
 }
 
 #[test]
@@ -108,5 +148,5 @@ fn the_file_of_a_source_is_not_what_another_writes_first() {
     let other = Place { name: "prod.new".into(), ..place.clone() };
     other.write(&header(&other), &records()[..1]).unwrap();
     place.write(&header(&place), &records()).unwrap();
-    assert_eq!(other.read().map(|snapshot| snapshot.records.len()), Some(1));
+    assert_eq!(other.read().map(|left| left.snapshot.records.len()), Some(1));
 }

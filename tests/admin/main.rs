@@ -14,6 +14,7 @@ mod page;
 #[path = "../http/peer.rs"]
 mod peer;
 mod refused;
+mod restart;
 mod socket;
 #[path = "../shared/until.rs"]
 mod until;

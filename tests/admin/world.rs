@@ -36,26 +36,61 @@ pub(crate) struct World {
     pub(crate) client: Client,
     service: Service,
     directory: TempDir,
+    /// What else stands in the configuration.
+    more: &'static str,
 }
+
+/// What a later process shall know is kept.
+pub(crate) const STATE: &str = "state_dir: state\n";
 
 impl World {
     /// Starts it and waits until every source was read. `gateways` is YAML: what stands under that key.
     pub(crate) async fn ready(hosts: &str, gateways: &str) -> World {
+        World::ready_with(hosts, gateways, "").await
+    }
+
+    /// The same with more in its configuration.
+    pub(crate) async fn ready_with(hosts: &str, gateways: &str, more: &'static str) -> World {
         let directory = TempDir::new().unwrap();
-        let socket = directory.path().join("admin.sock");
         std::fs::write(directory.path().join("hosts.yaml"), hosts).unwrap();
         std::fs::write(directory.path().join("core-a.key"), SECRET).unwrap();
-        let config = parse(directory.path(), gateways, ACCEPT);
+        let world = World::start(directory, gateways, ACCEPT, more).await;
+        world.until_listed().await;
+        world
+    }
+
+    /// Starts it on what is in the directory.
+    async fn start(directory: TempDir, gateways: &str, policy: &str, more: &'static str) -> World {
+        let socket = directory.path().join("admin.sock");
+        let config = parse(directory.path(), gateways, policy, more);
         let service = Service::start(config, Arc::new(Tcp)).await.unwrap();
         let channel = until("the admin API", async || channel(&socket).await).await;
-        let world = World { socket, client: Client::new(channel), service, directory };
-        world.until_status("a first list", |status| status.sources.iter().all(|source| source.complete)).await;
-        world
+        World { socket, client: Client::new(channel), service, directory, more }
+    }
+
+    /// Ends it, and starts another on what it left behind.
+    pub(crate) async fn restart(self, gateways: &str) -> World {
+        let more = self.more;
+        World::start(self.end().await, gateways, ACCEPT, more).await
+    }
+
+    pub(crate) async fn until_listed(&self) {
+        self.until_status("a first list", |status| status.sources.iter().all(|source| source.complete)).await;
+    }
+
+    /// Waits until the snapshot of the source has so many records.
+    pub(crate) async fn until_kept(&self, records: usize) {
+        let file = self.path().join("state/snapshot-lab");
+        until("a snapshot", async || {
+            let lines = std::fs::read_to_string(&file).unwrap_or_default().lines().count();
+            if lines == records + 2 { Ok(()) } else { Err(lines) }
+        })
+        .await;
     }
 
     /// Another policy.
     pub(crate) async fn reload(&mut self, gateways: &str, policy: &str) {
-        assert!(self.service.reconfigure(parse(self.directory.path(), gateways, policy)).await);
+        assert!(self.service.reconfigure(parse(self.directory.path(), gateways, policy, self.more)).await);
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -160,7 +195,7 @@ impl World {
 const ACCEPT: &str = "{ match: {}, set: { communities: [\"64512:1\"], med: 50 }, then: accept }";
 
 /// Writes and reads the configuration.
-fn parse(directory: &Path, gateways: &str, policy: &str) -> Config {
+fn parse(directory: &Path, gateways: &str, policy: &str, more: &str) -> Config {
     let text = format!(
         "router: {{ asn: 64512, id: 10.0.3.10 }}
 sources:
@@ -171,7 +206,7 @@ fence:
 gateways: {{ {gateways} }}
 policies: {{ default: [ {policy} ] }}
 admin: {{ listen: \"unix:{}\" }}
-",
+{more}",
         directory.join("admin.sock").display()
     );
     let file = directory.join("config.yaml");

@@ -263,6 +263,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         let id = settings.id;
+        self.table.restore_spent(now, id, settings.spent);
         let mut sync = Sync::new(settings.sync.clone());
         if let Some(snapshot) = snapshot {
             sync.remember(now, snapshot, settings.snapshot_after);

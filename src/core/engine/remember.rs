@@ -4,20 +4,24 @@
 //! file goes on following a source of which something is held, however long, and a restart holds the same again.
 
 use super::Engine;
-use crate::model::{Labels, Prefix, SourceId};
+use crate::model::{Labels, Prefix, SourceId, Time};
 use crate::source::sync::KnownRecord;
 use crate::source::{ClusterId, Rev};
-use crate::table::HeldChange;
+use crate::table::{HeldChange, Spent};
 
 /// What a snapshot of a source is of.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Remembers {
-    /// How many changes of claims there have been.
+    /// How many changes there have been of claims and of what is spent.
     pub changes: u64,
     /// Whose records they are.
     pub cluster: ClusterId,
     /// Up to which revision.
     pub at: Rev,
+    /// What is spent of the source's limits …
+    pub spent: Spent,
+    /// … at this moment.
+    pub spent_at: Time,
 }
 
 impl Engine {
@@ -27,7 +31,9 @@ impl Engine {
         let source = self.source(id)?;
         let (cluster, at) = source.sync.believed()?;
         let decided = self.frozen.is_none() && !self.is_releasing();
-        decided.then_some(Remembers { changes: source.changes, cluster, at })
+        let changes = source.changes + self.table.spendings(id);
+        let (spent, spent_at) = self.table.spent(id);
+        decided.then_some(Remembers { changes, cluster, at, spent, spent_at })
     }
 
     /// Up to `limit` of a source's records from place `from` on, and the place at which to go on, if there is more. With the

@@ -3,7 +3,7 @@
 use crate::model::{GatewayId, PerFamily, SourceId};
 use crate::policy::Policy;
 use crate::source::sync::{Snapshot, SyncConfig};
-use crate::table::{Fence, GuardConfig, Priorities};
+use crate::table::{Fence, GuardConfig, Priorities, Spent};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +23,9 @@ pub struct SourceSettings {
     pub sync: SyncConfig,
     /// What an earlier process knew of it; used at the start of the engine only.
     pub snapshot: Option<Snapshot>,
-    /// After how long that is announced, if the store does not answer.
+    /// What an earlier process had spent of the source's limits, as of the start.
+    pub spent: Spent,
+    /// After how long the snapshot is announced, if the store does not answer.
     pub snapshot_after: Duration,
 }
 

@@ -4,10 +4,10 @@
 //! changed. What changed is all that the views ever look at.
 
 use super::forced::Forced;
-use super::guard::{ChangeKind, Guard, GuardConfig, Hold};
+use super::guard::{ChangeKind, Guard, GuardConfig, Hold, Spent};
 use super::slot_claims::Claims;
 use super::{Fence, Losers, Owner, OwnerId, Owners, Priorities, Refusal, SlotClaim, SlotId, Slots};
-use crate::model::{Claim, ClaimKey, Family, HostName, PerFamily, Prefix, RecordId, SourceId};
+use crate::model::{Claim, ClaimKey, Family, HostName, PerFamily, Prefix, RecordId, SourceId, Time};
 use crate::source::sync::Absent;
 use std::net::IpAddr;
 
@@ -301,6 +301,16 @@ impl Table {
     /// Whether only a person may let pass what the guard keeps back of the source.
     pub fn needs_person(&self, source: SourceId) -> bool {
         self.guard.needs_person(source, self.count_routes_of(source))
+    }
+
+    /// What is spent of the source's limits, and at which moment.
+    pub fn spent(&self, source: SourceId) -> (Spent, Time) {
+        self.guard.spent(source)
+    }
+
+    /// Another number than before: [`Table::spent`] is not only later.
+    pub fn spendings(&self, source: SourceId) -> u64 {
+        self.guard.spendings(source)
     }
 
     /// How many routes come from the source.

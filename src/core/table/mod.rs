@@ -22,7 +22,7 @@ pub use arbiter::{Priorities, SlotClaim, arbitrate};
 pub use claims::{HeldChange, Parked, Settled, Standing, Table, Winner};
 pub use fence::{Allowed, Fence, Refusal};
 pub use forced::{Forced, Target};
-pub use guard::{ChangeKind, FlapLimits, GuardConfig, Hold, HoldReason, Limit, Proofs};
+pub use guard::{ChangeKind, FlapLimits, GuardConfig, Hold, HoldReason, Limit, Proofs, Spent};
 pub use losers::{Loser, Losers, WhyLost};
 pub use owners::{Owner, OwnerId, Owners};
 pub use slots::{SlotId, Slots};

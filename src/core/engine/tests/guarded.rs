@@ -1,12 +1,12 @@
 //! The guard and the snapshot, from a source's list to the routes: P3 over restarts, with the store up or down.
 
-use super::super::{Command, Effect, Engine, GatewaySettings, Holds, Input, Settings, SourceSettings};
+use super::super::{Command, Effect, Engine, GatewaySettings, Holds, Input, Remembers, Settings, SourceSettings};
 use crate::model::{Family, GatewayId, HostName, PerFamily, Prefix, SourceId, Time};
 use crate::policy::{Match, Policy, Rule, Set};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, Snapshot, SyncConfig, Timing};
 use crate::source::{Attempt, ClusterId, Fault, FaultKind, Record, Report, Rev};
-use crate::table::{Allowed, ChangeKind, Fence, GuardConfig, Standing, Target};
+use crate::table::{Allowed, ChangeKind, Fence, GuardConfig, Spent, Standing, Target};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,6 +45,10 @@ fn settings() -> Settings {
 
 impl World {
     fn new(snapshot: Option<Snapshot>) -> Self {
+        World::start(snapshot, Spent::default())
+    }
+
+    fn start(snapshot: Option<Snapshot>, spent: Spent) -> Self {
         let sync = SyncConfig {
             source: SOURCE,
             schema: Schema::Hosts,
@@ -61,6 +65,7 @@ impl World {
             priority: 0,
             sync,
             snapshot,
+            spent,
             snapshot_after: PATIENCE,
         };
         let settings = Settings { sources: vec![source], ..settings() };
@@ -143,6 +148,13 @@ impl World {
         assert_eq!(rest, None);
         Some(Snapshot { cluster: remembers.cluster, at: remembers.at, records })
     }
+
+    /// The process after this one, which ended so long before it.
+    fn restart(&self, downtime: Duration) -> World {
+        let Remembers { spent, spent_at, .. } = self.engine.remembers(SOURCE).expect("it was read completely");
+        let ago = self.now.since(spent_at) + downtime;
+        World::start(self.snapshot(), spent.after(ago, GuardConfig::default().refill))
+    }
 }
 
 #[test]
@@ -174,6 +186,39 @@ fn c51_a_restart_is_no_way_around_the_guard_p3() {
     let mut down = World::new(before.snapshot());
     down.wait(PATIENCE);
     assert_eq!((down.routes(), down.next_hop(4).as_deref()), (19, Some("10.168.0.4")));
+}
+
+#[test]
+fn c51_restarts_do_not_refill_the_limits_of_a_source_that_is_emptied_slowly_p3() {
+    let mut world = World::new(None);
+    let mut hosts: Vec<u8> = (0..100).collect();
+    world.list(hosts.clone());
+    for _ in 0..20 {
+        world = world.restart(Duration::from_secs(1));
+        hosts.truncate(hosts.len() * 9 / 10);
+        world.list(hosts.clone());
+        world.wait(Duration::from_secs(5));
+    }
+    assert_eq!((hosts.len(), world.routes(), world.held()), (8, 81, 73));
+    let mut world = world.restart(Duration::from_secs(3600));
+    world.list(0..65);
+    assert_eq!((world.routes(), world.held()), (65, 0), "an hour later a fifth may go again");
+}
+
+#[test]
+fn c51_what_a_reload_spends_is_to_be_written_p3() {
+    let mut world = World::new(None);
+    world.list(0..100);
+    let before = world.engine.remembers(SOURCE).unwrap();
+    let allowed = |within: &str| Allowed { within: within.parse().unwrap(), lengths: 24..=24 };
+    let prefixes = vec![allowed("10.244.0.0/18"), allowed("10.244.64.0/20")];
+    let narrower = Settings { fence: Fence { prefixes, ..settings().fence }, ..settings() };
+    world.engine.reconfigure(world.now, narrower, &mut world.effects);
+    assert_eq!((world.routes(), world.held()), (80, 0));
+    let after = world.engine.remembers(SOURCE).unwrap();
+    assert_ne!(after.changes, before.changes);
+    let shares = [before, after].map(|remembers| remembers.spent.share(ChangeKind::Withdrawal));
+    assert_eq!(shares, [0.0, 1.0]);
 }
 
 #[test]

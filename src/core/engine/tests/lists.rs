@@ -7,7 +7,7 @@ use crate::policy::Policy;
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
 use crate::source::{Attempt, ClusterId, Record, Report, Rev};
-use crate::table::{Allowed, Fence, GuardConfig};
+use crate::table::{Allowed, Fence, GuardConfig, Spent};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -37,6 +37,7 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
             priority: 0,
             sync,
             snapshot: None,
+            spent: Spent::default(),
             snapshot_after: Duration::ZERO,
         }],
         fence: Fence {

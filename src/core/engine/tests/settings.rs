@@ -7,7 +7,7 @@ use crate::model::{Asn, GatewayId, PerFamily, Prefix, SourceId};
 use crate::policy::{Match, Policy, Rule, Set};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
-use crate::table::{Allowed, Fence, GuardConfig};
+use crate::table::{Allowed, Fence, GuardConfig, Spent};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -78,6 +78,7 @@ pub(super) fn settings(variant: u8) -> Settings {
         lacking: String::new(),
         priority: i32::from(n),
         snapshot: None,
+        spent: Spent::default(),
         snapshot_after: Duration::from_secs(30),
         sync: SyncConfig {
             source: SourceId(n),

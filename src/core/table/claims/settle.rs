@@ -3,7 +3,7 @@
 use super::{FamilyTable, HeldChange, Table, Winner};
 use crate::model::{Family, PerFamily, SourceId, Time};
 use crate::table::forced::Target;
-use crate::table::guard::{ChangeKind, Decision, Proposal, Verdict};
+use crate::table::guard::{ChangeKind, Decision, Proposal, Spent, Verdict};
 use crate::table::{SlotClaim, SlotId, WhyLost};
 
 /// What a settling has changed. A buffer to use again.
@@ -165,6 +165,11 @@ impl Table {
     /// `complete`ly in this process.
     pub fn arm(&mut self, source: SourceId, complete: bool) {
         self.guard.arm(source, complete);
+    }
+
+    /// What an earlier process had spent of the source's limits, as of now; to be called before the source is armed.
+    pub fn restore_spent(&mut self, now: Time, source: SourceId, spent: Spent) {
+        self.guard.restore(now, source, spent);
     }
 
     /// The source was compared with its store completely; holds that are proven by that pass.

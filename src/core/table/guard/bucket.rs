@@ -1,5 +1,6 @@
 //! What was spent of a budget, refilled with time.
 
+use super::spent::refilled;
 use crate::model::Time;
 use std::time::Duration;
 
@@ -14,12 +15,25 @@ pub(super) struct Bucket {
 impl Bucket {
     /// How many changes may pass now.
     pub(super) fn available(&mut self, now: Time, budget: usize, refill: Duration) -> usize {
-        let elapsed = now.since(self.at).as_secs_f64();
-        let back = if refill.is_zero() { 1.0 } else { elapsed / refill.as_secs_f64() };
-        self.spent = (self.spent - back).max(0.0);
+        self.spent = self.spent(now, refill);
         self.at = now;
         // Shares are not exact: 0.8 of 5 must be 4.
         ((1.0 - self.spent).max(0.0) * budget as f64 + 1e-6) as usize
+    }
+
+    /// A bucket of which that share is spent now.
+    pub(super) fn restored(now: Time, spent: f64) -> Self {
+        Bucket { spent, at: now }
+    }
+
+    /// When it was reckoned last what is spent.
+    pub(super) fn at(&self) -> Time {
+        self.at
+    }
+
+    /// The share that is spent at a moment which is no earlier.
+    pub(super) fn spent(&self, now: Time, refill: Duration) -> f64 {
+        (self.spent - refilled(now.since(self.at), refill)).max(0.0)
     }
 
     /// So many of the budget pass.

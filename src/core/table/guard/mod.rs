@@ -16,6 +16,7 @@ mod bucket;
 mod config;
 mod flap;
 mod hold;
+mod spent;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use hashbrown::HashMap;
 pub(super) use hold::Decision;
 use hold::PerKind;
 pub use hold::{ChangeKind, Hold, HoldReason};
+pub use spent::Spent;
 use std::net::IpAddr;
 
 /// A slot whose route is to be another than it is.
@@ -57,7 +59,11 @@ pub(super) enum Verdict {
 /// What is known of one source.
 #[derive(Default, Debug)]
 struct Guarded {
+    /// Whether what it loses is judged.
+    armed: bool,
     spent: PerKind<Bucket>,
+    /// How often that has changed by more than time.
+    spendings: u64,
     /// How many changes are held.
     held: PerKind<usize>,
     /// Complete lists since it is guarded.
@@ -94,11 +100,31 @@ impl Guard {
 
     /// What the source loses from now on is a change; what it gains, too, once it was read `complete`ly.
     pub(super) fn arm(&mut self, source: SourceId, complete: bool) {
-        self.sources.entry(source).or_default().complete |= complete;
+        let guarded = self.sources.entry(source).or_default();
+        guarded.armed = true;
+        guarded.complete |= complete;
+    }
+
+    /// What an earlier process had spent of the source's limits, as of now.
+    pub(super) fn restore(&mut self, now: Time, source: SourceId, spent: Spent) {
+        let buckets = PerKind::from_fn(|kind| Bucket::restored(now, spent.share(kind)));
+        self.sources.entry(source).or_default().spent = buckets;
+    }
+
+    /// What is spent of the source's limits, and at which moment.
+    pub(super) fn spent(&self, source: SourceId) -> (Spent, Time) {
+        let Some(Guarded { spent, .. }) = self.sources.get(&source) else { return Default::default() };
+        let at = ChangeKind::ALL.into_iter().map(|kind| spent[kind].at()).max().unwrap_or_default();
+        (Spent::new(|kind| spent[kind].spent(at, self.config.refill)), at)
+    }
+
+    /// Another number than before: [`Guard::spent`] is not only later.
+    pub(super) fn spendings(&self, source: SourceId) -> u64 {
+        self.sources.get(&source).map_or(0, |guarded| guarded.spendings)
     }
 
     pub(super) fn is_armed(&self, source: SourceId) -> bool {
-        self.sources.contains_key(&source)
+        self.sources.get(&source).is_some_and(|guarded| guarded.armed)
     }
 
     /// The source has been compared with its store completely once more. Slots that are proven now are to be settled again.
@@ -242,6 +268,7 @@ impl Guard {
                     // The others of this source shall not wait for what this one has spent.
                     let spent = self.config.flap.changes.saturating_sub(1);
                     guarded.spent[kind].give_back(spent, limit.of(routes(source)));
+                    guarded.spendings += 1;
                 }
                 self.put(now, proposal, HoldReason::Flapping);
                 Some(Verdict::Hold)
@@ -282,6 +309,7 @@ impl Guard {
                 return Some(HoldReason::TooMany { changes: count, allowed, of: budget });
             }
             guarded.spent[kind].spend(count, budget);
+            guarded.spendings += 1;
             None
         })
     }
