@@ -10,7 +10,8 @@ pub struct Spent(PerKind<f64>);
 impl Spent {
     /// Shares outside 0 to 1 count as the nearest of these.
     pub fn new(share: impl Fn(ChangeKind) -> f64) -> Self {
-        Spent(PerKind::from_fn(|kind| share(kind).max(0.0).min(1.0)))
+        let bounded = |share: f64| if share > 0.0 { share.min(1.0) } else { 0.0 };
+        Spent(PerKind::from_fn(|kind| bounded(share(kind))))
     }
 
     /// Of this kind.
