@@ -23,7 +23,7 @@ test: setup lint ## install what is missing, then lint and run every test (the l
 
 setup: ## install the packages that the tests need (as root, on Debian or Ubuntu)
 	@integration/setup.sh
-	@if command -v go >/dev/null; then integration/go-tools.sh gobgp >/dev/null; fi
+	@if command -v go >/dev/null; then for module in gobgp etcd; do integration/go-tools.sh $$module >/dev/null; done; fi
 
 lint: ## formatting, clippy, rustdoc, unused and forbidden dependencies
 	cargo fmt --all --check

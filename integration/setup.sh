@@ -4,7 +4,7 @@
 set -euo pipefail
 
 packages=(
-  etcd-server etcd-client                # the source
+  etcd-server etcd-client openssl        # the source
   bird2 frr gobgpd openbgpd exabgp       # the gateways
   iproute2 iputils-ping tcpdump          # the lab
   util-linux                             # nsenter, setpriv

@@ -29,7 +29,8 @@ run() {
 for suite in "$@"; do
   case $suite in
     unit)
-      run integration/with-protoc.sh cargo test --workspace --exclude integration --no-fail-fast
+      # Tests with real etcds and sockets mostly wait.
+      RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} run integration/with-protoc.sh cargo test --workspace --exclude integration --no-fail-fast
       ;;
     fuzz)
       if ! command -v c++ >/dev/null; then
@@ -49,7 +50,7 @@ for suite in "$@"; do
       fi
       FINGERPOST_BIN=$(target_folder)/debug/fingerpost
       export FINGERPOST_BIN
-      # A scenario mostly waits, so more of them than there are processors run side by side.
+      # A scenario mostly waits, too.
       RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} run cargo test --package integration --no-fail-fast
       ;;
     *)
