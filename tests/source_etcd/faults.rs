@@ -1,42 +1,41 @@
 //! Members and stores that die, hang, come back and are replaced: the routes stay.
 
-use crate::follower::Follower;
-use crate::server::{Cluster, available, free_port};
+use crate::follower::{Follower, current, lost_as};
+use crate::server::{Cluster, Etcd, free_port};
 use crate::{delete, plain, put};
-use fingerpost_core::source::sync::{Note, Proof, Seen, Timing};
+use fingerpost_core::source::sync::{Note, Proof, Timing};
 use fingerpost_core::source::{Fault, FaultKind};
 use std::time::{Duration, Instant};
 
-fn lost_as(kind: FaultKind) -> impl Fn(&Follower) -> bool {
-    move |follower| matches!(follower.sync.seen(), Seen::Lost { why: Fault { kind: why, .. }, .. } if why == kind)
-}
-
-fn current(follower: &Follower) -> bool {
-    follower.sync.seen().is_current()
-}
+on_each_etcd!(
+    c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2,
+    c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_gone,
+    a_dead_first_endpoint_is_passed_over,
+    c34_a_frozen_member_is_left_for_another_within_ten_seconds,
+    c36_a_wiped_store_that_passes_the_old_revision_withdraws_nothing_p2,
+    c36_a_store_wiped_and_written_on_before_it_is_asked_again_withdraws_nothing_p2,
+    c36_all_hosts_deleted_while_nobody_watched_are_withdrawn,
+    c36_a_store_that_went_back_is_not_believed_p2,
+);
 
 /// A store with two records that was killed, seen to be lost, and runs again. The follower stands still: it asks when it goes
 /// on.
-async fn restarted() -> (Cluster, Follower) {
-    let mut cluster = Cluster::one().await;
+async fn restarted(etcd: Etcd) -> (Cluster, Follower) {
+    let mut cluster = Cluster::one(etcd).await;
     let mut client = cluster.client().await;
     put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
     put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
     let mut follower = Follower::start(plain(cluster.endpoints())).await;
     follower.until("current", current).await;
     cluster.members[0].kill();
-    follower.until("lost", lost_as(FaultKind::Unreachable)).await;
+    follower.until("lost", lost_as(FaultKind::Unreachable, "")).await;
     cluster.run(0);
     cluster.members[0].ready().await;
     (cluster, follower)
 }
 
-#[tokio::test]
-async fn c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2() {
-    if !available("c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2") {
-        return;
-    }
-    let (cluster, mut follower) = restarted().await;
+async fn c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2(etcd: Etcd) {
+    let (cluster, mut follower) = restarted(etcd).await;
     assert_eq!(follower.table().len(), 2, "a lost source removes nothing");
     let lost = follower.notes.iter().find_map(|note| match note {
         Note::Lost(fault) => Some(fault.message.clone()),
@@ -53,12 +52,8 @@ async fn c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2() {
     assert!(matches!(follower.proofs[..], [Proof::Deleted(_)]), "{:?}", follower.proofs);
 }
 
-#[tokio::test]
-async fn c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_gone() {
-    if !available("c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_gone") {
-        return;
-    }
-    let (cluster, mut follower) = restarted().await;
+async fn c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_gone(etcd: Etcd) {
+    let (cluster, mut follower) = restarted(etcd).await;
     let mut client = cluster.client().await;
     delete(&mut client, "a1").await;
     let now = client.put("/elsewhere", "", None).await.unwrap().header().unwrap().revision();
@@ -68,12 +63,8 @@ async fn c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_
     assert!(follower.notes.iter().any(|note| matches!(note, Note::Compacted { .. })), "{:?}", follower.notes);
 }
 
-#[tokio::test]
-async fn a_dead_first_endpoint_is_passed_over() {
-    if !available("a_dead_first_endpoint_is_passed_over") {
-        return;
-    }
-    let cluster = Cluster::one().await;
+async fn a_dead_first_endpoint_is_passed_over(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
     put(&mut cluster.client().await, "a1", "10.168.0.11", "10.244.1.0/24").await;
     let mut endpoints = vec![format!("http://127.0.0.1:{}", free_port())];
     endpoints.extend(cluster.endpoints());
@@ -95,12 +86,8 @@ async fn unreachable_says_where_and_what_to_do() {
     assert!(!message.contains("hunter2"), "{message}");
 }
 
-#[tokio::test]
-async fn c34_a_frozen_member_is_left_for_another_within_ten_seconds() {
-    if !available("c34_a_frozen_member_is_left_for_another_within_ten_seconds") {
-        return;
-    }
-    let cluster = Cluster::start(3, "http", &[]).await;
+async fn c34_a_frozen_member_is_left_for_another_within_ten_seconds(etcd: Etcd) {
+    let cluster = Cluster::start(etcd, 3, "http", &[]).await;
     let mut follower = Follower::start(plain(cluster.endpoints())).await;
     follower.until("current", current).await;
     // Told by the watch: it stands.
@@ -119,8 +106,8 @@ async fn c34_a_frozen_member_is_left_for_another_within_ten_seconds() {
 }
 
 /// A store with five records is wiped, and written to before it is asked again.
-async fn wiped(write: impl AsyncFnOnce(&Cluster)) -> (Cluster, Follower) {
-    let mut cluster = Cluster::one().await;
+async fn wiped(etcd: Etcd, write: impl AsyncFnOnce(&Cluster)) -> (Cluster, Follower) {
+    let mut cluster = Cluster::one(etcd).await;
     let mut client = cluster.client().await;
     for number in 1..=5 {
         put(&mut client, &format!("a{number}"), "10.168.0.11", &format!("10.244.{number}.0/24")).await;
@@ -138,7 +125,7 @@ async fn wiped(write: impl AsyncFnOnce(&Cluster)) -> (Cluster, Follower) {
     cluster.members[0].ready().await;
     write(&cluster).await;
     follower.notes.clear();
-    follower.until("replaced", lost_as(FaultKind::Replaced)).await;
+    follower.until("replaced", lost_as(FaultKind::Replaced, "")).await;
     (cluster, follower)
 }
 
@@ -152,18 +139,14 @@ async fn unrelated_writes(cluster: &Cluster, writes: usize) {
 /// Never current, and nothing withdrawn, also after it was asked many times.
 async fn assert_never_believed(follower: &mut Follower) {
     follower.go_on(Duration::from_secs(4)).await;
-    assert!(lost_as(FaultKind::Replaced)(follower), "{:?}", follower.notes);
+    assert!(lost_as(FaultKind::Replaced, "")(follower), "{:?}", follower.notes);
     assert!(!follower.notes.iter().any(|note| matches!(note, Note::Current { .. })), "{:?}", follower.notes);
     assert_eq!(follower.table().len(), 5);
     assert!(follower.proofs.is_empty());
 }
 
-#[tokio::test]
-async fn c36_a_wiped_store_that_passes_the_old_revision_withdraws_nothing_p2() {
-    if !available("c36_a_wiped_store_that_passes_the_old_revision_withdraws_nothing_p2") {
-        return;
-    }
-    let (cluster, mut follower) = wiped(async |_| {}).await;
+async fn c36_a_wiped_store_that_passes_the_old_revision_withdraws_nothing_p2(etcd: Etcd) {
+    let (cluster, mut follower) = wiped(etcd, async |_| {}).await;
     unrelated_writes(&cluster, 12).await;
     assert_never_believed(&mut follower).await;
     // Also one that has records again, of the same name and of another.
@@ -172,12 +155,8 @@ async fn c36_a_wiped_store_that_passes_the_old_revision_withdraws_nothing_p2() {
     assert_never_believed(&mut follower).await;
 }
 
-#[tokio::test]
-async fn c36_a_store_wiped_and_written_on_before_it_is_asked_again_withdraws_nothing_p2() {
-    if !available("c36_a_store_wiped_and_written_on_before_it_is_asked_again_withdraws_nothing_p2") {
-        return;
-    }
-    let (cluster, mut follower) = wiped(async |cluster| unrelated_writes(cluster, 20).await).await;
+async fn c36_a_store_wiped_and_written_on_before_it_is_asked_again_withdraws_nothing_p2(etcd: Etcd) {
+    let (cluster, mut follower) = wiped(etcd, async |cluster| unrelated_writes(cluster, 20).await).await;
     assert_never_believed(&mut follower).await;
     // Nor does it help that what was before is compacted away.
     let mut client = cluster.client().await;
@@ -186,12 +165,8 @@ async fn c36_a_store_wiped_and_written_on_before_it_is_asked_again_withdraws_not
     assert_never_believed(&mut follower).await;
 }
 
-#[tokio::test]
-async fn c36_all_hosts_deleted_while_nobody_watched_are_withdrawn() {
-    if !available("c36_all_hosts_deleted_while_nobody_watched_are_withdrawn") {
-        return;
-    }
-    let (cluster, mut follower) = restarted().await;
+async fn c36_all_hosts_deleted_while_nobody_watched_are_withdrawn(etcd: Etcd) {
+    let (cluster, mut follower) = restarted(etcd).await;
     let mut client = cluster.client().await;
     delete(&mut client, "a1").await;
     delete(&mut client, "a2").await;
@@ -200,15 +175,11 @@ async fn c36_all_hosts_deleted_while_nobody_watched_are_withdrawn() {
     follower.until("current", current).await;
 }
 
-#[tokio::test]
-async fn c36_a_store_that_went_back_is_not_believed_p2() {
-    if !available("c36_a_store_that_went_back_is_not_believed_p2") {
-        return;
-    }
+async fn c36_a_store_that_went_back_is_not_believed_p2(etcd: Etcd) {
     let rewritten = async |cluster: &Cluster| {
         put(&mut cluster.client().await, "a1", "10.168.0.99", "10.244.1.0/24").await;
     };
-    let (_cluster, follower) = wiped(rewritten).await;
+    let (_cluster, follower) = wiped(etcd, rewritten).await;
     assert_eq!(follower.table().len(), 5);
     assert_eq!(follower.table()["10.244.1.0/24"], "10.168.0.11");
     assert!(follower.proofs.is_empty());

@@ -1,18 +1,22 @@
 //! Lists, watches, leases, reconciles.
 
 use crate::follower::Follower;
-use crate::server::{Cluster, available};
+use crate::server::{Cluster, Etcd};
 use crate::{delete, plain, put};
 use etcd_client::{CompactionOptions, PutOptions, Txn, TxnOp};
 use fingerpost_core::source::sync::{Note, Proof, Timing};
 use std::time::Duration;
 
-#[tokio::test]
-async fn c29_lists_then_follows_every_change() {
-    if !available("c29_lists_then_follows_every_change") {
-        return;
-    }
-    let cluster = Cluster::one().await;
+on_each_etcd!(
+    c29_lists_then_follows_every_change,
+    a_lease_that_runs_out_withdraws_and_a_renewed_one_stays,
+    c30_a_list_of_several_pages_survives_a_compaction_in_its_middle,
+    c33_a_reconcile_heals_what_the_watch_lost,
+    an_idle_store_is_not_taken_for_a_stuck_one,
+);
+
+async fn c29_lists_then_follows_every_change(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
     let mut client = cluster.client().await;
     put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
     client.put("/fp/hostsXX", "beside the range", None).await.unwrap();
@@ -26,12 +30,8 @@ async fn c29_lists_then_follows_every_change() {
     assert!(matches!(follower.proofs[..], [Proof::Deleted(_)]));
 }
 
-#[tokio::test]
-async fn a_lease_that_runs_out_withdraws_and_a_renewed_one_stays() {
-    if !available("a_lease_that_runs_out_withdraws_and_a_renewed_one_stays") {
-        return;
-    }
-    let cluster = Cluster::one().await;
+async fn a_lease_that_runs_out_withdraws_and_a_renewed_one_stays(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
     let mut client = cluster.client().await;
     let value = |subnet: &str| format!(r#"{{"addresses": ["10.168.0.11"], "subnets": ["{subnet}"]}}"#);
     let short = client.lease_grant(1, None).await.unwrap().id();
@@ -47,15 +47,18 @@ async fn a_lease_that_runs_out_withdraws_and_a_renewed_one_stays() {
     assert!(matches!(follower.proofs[..], [Proof::Deleted(_)]));
 }
 
-/// Enough records for three pages.
+/// Enough records for five pages.
 async fn many(client: &mut etcd_client::Client) -> usize {
-    const MANY: usize = 12_000;
+    const MANY: usize = 7_000;
+    let bulk = "x".repeat(1_000);
     for chunk in (0..MANY).collect::<Vec<_>>().chunks(120) {
         let puts: Vec<TxnOp> = chunk
             .iter()
             .map(|number| {
                 let subnet = format!("10.{}.{}.0/24", number / 256, number % 256);
-                let value = format!(r#"{{"addresses": ["10.168.0.11"], "subnets": ["{subnet}"]}}"#);
+                let value = format!(
+                    r#"{{"addresses": ["10.168.0.11"], "subnets": ["{subnet}"], "labels": {{"bulk": "{bulk}"}}}}"#
+                );
                 TxnOp::put(format!("/fp/hosts/host-{number:06}"), value, None)
             })
             .collect();
@@ -64,16 +67,12 @@ async fn many(client: &mut etcd_client::Client) -> usize {
     MANY
 }
 
-#[tokio::test]
-async fn c30_a_list_of_several_pages_survives_a_compaction_in_its_middle() {
-    if !available("c30_a_list_of_several_pages_survives_a_compaction_in_its_middle") {
-        return;
-    }
-    let cluster = Cluster::one().await;
+async fn c30_a_list_of_several_pages_survives_a_compaction_in_its_middle(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
     let mut client = cluster.client().await;
     let many = many(&mut client).await;
     let mut follower = Follower::start(plain(cluster.endpoints())).await;
-    // The first page waits in the channel, the second is on its way, the third cannot be asked for yet.
+    // The first page waits in the channel, the second before it, the third is on its way, the fourth cannot be asked for yet.
     tokio::time::timeout(Duration::from_secs(10), follower.reported()).await.unwrap();
     let response = client.put("/elsewhere", "", None).await.unwrap();
     let now = response.header().unwrap().revision();
@@ -84,12 +83,8 @@ async fn c30_a_list_of_several_pages_survives_a_compaction_in_its_middle() {
     assert!(follower.proofs.is_empty());
 }
 
-#[tokio::test]
-async fn c33_a_reconcile_heals_what_the_watch_lost() {
-    if !available("c33_a_reconcile_heals_what_the_watch_lost") {
-        return;
-    }
-    let cluster = Cluster::one().await;
+async fn c33_a_reconcile_heals_what_the_watch_lost(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
     let mut client = cluster.client().await;
     put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
     put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
@@ -104,12 +99,8 @@ async fn c33_a_reconcile_heals_what_the_watch_lost() {
     assert!(matches!(follower.proofs[..], [Proof::MissingFrom { .. }]));
 }
 
-#[tokio::test]
-async fn an_idle_store_is_not_taken_for_a_stuck_one() {
-    if !available("an_idle_store_is_not_taken_for_a_stuck_one") {
-        return;
-    }
-    let cluster = Cluster::one().await;
+async fn an_idle_store_is_not_taken_for_a_stuck_one(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
     put(&mut cluster.client().await, "a1", "10.168.0.11", "10.244.1.0/24").await;
     let timing =
         Timing { ask_progress: Duration::from_millis(300), stuck: Duration::from_millis(900), ..Timing::default() };

@@ -4,8 +4,8 @@ use crate::server::PATIENCE;
 use fingerpost::source::etcd::{self, EtcdConfig};
 use fingerpost_core::model::{ClaimKey, SourceId, Time};
 use fingerpost_core::source::schema::Schema;
-use fingerpost_core::source::sync::{Follow, Note, Outcome, Proof, Sync, SyncConfig, Timing};
-use fingerpost_core::source::{Attempt, ClaimChange, Order, Report};
+use fingerpost_core::source::sync::{Follow, Note, Outcome, Proof, Seen, Sync, SyncConfig, Timing};
+use fingerpost_core::source::{Attempt, ClaimChange, Fault, FaultKind, Order, Report};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -143,5 +143,28 @@ impl Follower {
 
     fn now(&self) -> Time {
         Time::since_start(self.started.elapsed())
+    }
+}
+
+/// Whether all is known.
+pub(crate) fn current(follower: &Follower) -> bool {
+    follower.sync.seen().is_current()
+}
+
+/// Whether the source is lost for a reason of this sort that says this.
+pub(crate) fn lost_as(kind: FaultKind, says: &str) -> impl Fn(&Follower) -> bool {
+    move |follower| {
+        matches!(follower.sync.seen(), Seen::Lost { why: Fault { kind: why, message }, .. }
+            if why == kind && message.contains(says))
+    }
+}
+
+/// Whether any attempt so far has failed for a reason of this sort that says this.
+pub(crate) fn failed_as(kind: FaultKind, says: &str) -> impl Fn(&Follower) -> bool {
+    move |follower| {
+        follower.notes.iter().any(|note| {
+            matches!(note, Note::Failing(fault) | Note::Lost(fault)
+                if fault.kind == kind && fault.message.contains(says))
+        })
     }
 }

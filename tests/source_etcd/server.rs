@@ -1,28 +1,79 @@
-//! A real etcd on free loopback ports, in a directory of its own, gone when dropped.
+//! Real etcds, old and new, on free loopback ports, in directories of their own, gone when dropped.
 
 use etcd_client::{Client, ConnectOptions};
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Whether there is an etcd. Without one the test is skipped loudly, and in CI it fails.
-pub(crate) fn available(test: &str) -> bool {
-    if Command::new("etcd").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        return true;
+/// Which etcd.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Etcd {
+    /// What Debian 12 and Ubuntu 24.04 have.
+    V3_4,
+    /// The newest, built from its Go modules.
+    V3_6,
+}
+
+impl Etcd {
+    /// Whether it is there. Without it the test is skipped loudly, and in CI it fails.
+    pub(crate) fn is_available(self, test: &str) -> bool {
+        let Err(why) = self.programs() else { return true };
+        let line = format!("SKIP {test}: {}\n", why.replace('\n', " "));
+        eprint!("{line}");
+        if let Ok(file) = std::env::var("FINGERPOST_SKIPS") {
+            use std::io::Write;
+            let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
+            file.write_all(line.as_bytes()).unwrap();
+        }
+        assert!(std::env::var("CI").is_err(), "{line}");
+        false
     }
-    let line = format!("SKIP {test}: no etcd in the path (install etcd-server)\n");
-    eprint!("{line}");
-    if let Ok(file) = std::env::var("FINGERPOST_SKIPS") {
-        use std::io::Write;
-        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).unwrap();
-        file.write_all(line.as_bytes()).unwrap();
+
+    /// The server, and what restores a snapshot; or why there are none.
+    fn programs(self) -> Result<&'static [PathBuf; 2], &'static str> {
+        static V3_4: OnceLock<Result<[PathBuf; 2], String>> = OnceLock::new();
+        static V3_6: OnceLock<Result<[PathBuf; 2], String>> = OnceLock::new();
+        let found = match self {
+            Etcd::V3_4 => V3_4.get_or_init(packaged),
+            Etcd::V3_6 => V3_6.get_or_init(built),
+        };
+        found.as_ref().map_err(String::as_str)
     }
-    assert!(std::env::var("CI").is_err(), "{line}");
-    false
+
+    fn server(self) -> Command {
+        let [server, _] = self.programs().unwrap();
+        let mut command = Command::new(server);
+        if self == Etcd::V3_6 {
+            command.arg("--unsafe-no-fsync");
+        }
+        command
+    }
+}
+
+fn packaged() -> Result<[PathBuf; 2], String> {
+    let output = Command::new("etcd").arg("--version").output();
+    let output = output.map_err(|_| "no etcd in the path (install etcd-server and etcd-client)".to_owned())?;
+    let version = String::from_utf8_lossy(&output.stdout).lines().next().unwrap_or_default().to_owned();
+    match version.starts_with("etcd Version: 3.4.") {
+        true => Ok(["etcd".into(), "etcdctl".into()]),
+        false => Err(format!("the etcd in the path is not of 3.4: {version}")),
+    }
+}
+
+fn built() -> Result<[PathBuf; 2], String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/integration/go-tools.sh");
+    let output = Command::new(script).arg("etcd").output().map_err(|error| format!("{script}: {error}"))?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+    }
+    let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    Ok([folder.join("server"), folder.join("etcdutl")])
 }
 
 /// A cluster's members.
@@ -32,6 +83,7 @@ pub(crate) struct Cluster {
 
 /// One etcd.
 pub(crate) struct Member {
+    etcd: Etcd,
     name: String,
     scheme: &'static str,
     client_port: u16,
@@ -43,13 +95,13 @@ pub(crate) struct Member {
 
 impl Cluster {
     /// One etcd.
-    pub(crate) async fn one() -> Self {
-        Self::start(1, "http", &[]).await
+    pub(crate) async fn one(etcd: Etcd) -> Self {
+        Self::start(etcd, 1, "http", &[]).await
     }
 
     /// So many members with these further arguments; all of them answer.
-    pub(crate) async fn start(members: usize, scheme: &'static str, args: &[String]) -> Self {
-        let members = (0..members).map(|number| Member::new(format!("m{number}"), scheme, args));
+    pub(crate) async fn start(etcd: Etcd, members: usize, scheme: &'static str, args: &[String]) -> Self {
+        let members = (0..members).map(|number| Member::new(etcd, format!("m{number}"), scheme, args));
         let mut cluster = Cluster { members: members.collect() };
         for number in 0..cluster.members.len() {
             cluster.run(number);
@@ -83,8 +135,9 @@ impl Cluster {
 }
 
 impl Member {
-    fn new(name: String, scheme: &'static str, args: &[String]) -> Self {
+    fn new(etcd: Etcd, name: String, scheme: &'static str, args: &[String]) -> Self {
         Member {
+            etcd,
             name,
             scheme,
             client_port: free_port(),
@@ -107,12 +160,16 @@ impl Member {
     fn run(&mut self, cluster: &str) {
         let (client, peer) = (self.endpoint(), format!("http://127.0.0.1:{}", self.peer_port));
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
-        let process = Command::new("etcd")
+        // Alone it waits for nobody to stand up against it.
+        let (heartbeat, election) = if cluster.contains(',') { ("50", "500") } else { ("10", "100") };
+        let process = self
+            .etcd
+            .server()
             .args(["--name", &self.name, "--initial-cluster", cluster, "--data-dir"])
             .arg(self.dir.path().join("data"))
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--heartbeat-interval", "50", "--election-timeout", "500"])
+            .args(["--heartbeat-interval", heartbeat, "--election-timeout", election])
             .args(&self.args)
             .stdout(Stdio::null())
             .stderr(log)
@@ -135,6 +192,17 @@ impl Member {
         if tokio::time::timeout(PATIENCE, asked).await.is_err() {
             panic!("etcd did not start: {}", std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default());
         }
+    }
+
+    /// Waits until it has said this.
+    pub(crate) async fn log_says(&self, what: &str) {
+        let log = self.dir.path().join("log");
+        let said = async {
+            while !std::fs::read_to_string(&log).unwrap_or_default().contains(what) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, said).await.is_ok(), "etcd never said {what}");
     }
 
     pub(crate) async fn client(&self) -> Client {

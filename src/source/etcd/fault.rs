@@ -158,9 +158,13 @@ fn of_connection(endpoint: &str, error: &(dyn Error + 'static)) -> Failure {
             "does it speak TLS at all? If not, write http://; if it does, it may want a client certificate (cert, key)";
         return failure(FaultKind::Tls, endpoint, &text, hint);
     }
+    if text.contains("close_notify") {
+        // A server that was killed takes no leave of TLS either; its certificate is in order.
+        let hint = "is it being restarted, or does it want a client certificate (cert, key)?";
+        return failure(FaultKind::Unreachable, endpoint, "the connection was cut", hint);
+    }
     if tls {
-        let hint = "check ca, cert, key and server_name against etcd's certificate";
-        return failure(FaultKind::Tls, endpoint, &text, hint);
+        return failure(FaultKind::Tls, endpoint, &text, hint_for_tls(&text));
     }
     if text.contains("broken pipe") || text.contains("keep-alive timed out") {
         // The HTTP/2 library says the same of both.
@@ -180,6 +184,22 @@ fn of_connection(endpoint: &str, error: &(dyn Error + 'static)) -> Failure {
         "is it up, reachable, and does it speak plain HTTP?"
     };
     failure(FaultKind::Unreachable, endpoint, &text, hint)
+}
+
+/// What to do about a certificate, by what rustls says of it.
+fn hint_for_tls(message: &str) -> &'static str {
+    let says = |what: &str| message.contains(what);
+    if says("UnknownIssuer") {
+        "add etcd's authority to the file that ca names, or have its certificate signed by one that is in it"
+    } else if says("not valid for name") {
+        "use a name of etcd's certificate in endpoints, or set server_name to one"
+    } else if says("certificate expired") || says("not valid yet") {
+        "renew etcd's certificate, or is this machine's clock wrong?"
+    } else if says("received fatal alert") {
+        "etcd refuses our certificate: are cert and key set, not expired, and signed by an authority that etcd trusts?"
+    } else {
+        "check ca, cert, key and server_name against etcd's certificate"
+    }
 }
 
 fn failure(kind: FaultKind, endpoint: &str, what: &str, hint: &str) -> Failure {
@@ -228,7 +248,29 @@ mod tests {
         assert_eq!(kind, FaultKind::Tls);
         assert!(message.contains("does it speak TLS at all? If not, write http://"), "{message}");
         let (_, message) = said(of_connection(ENDPOINT, &io::Error::other("invalid peer certificate: UnknownIssuer")));
-        assert!(message.contains("check ca"), "{message}");
+        assert!(message.contains("the file that ca names"), "{message}");
+    }
+
+    #[test]
+    fn a_connection_cut_is_no_fault_of_a_certificate() {
+        let cut = "peer closed connection without sending TLS close_notify: https://docs.rs/rustls/";
+        let (kind, message) = said(of_connection(ENDPOINT, &io::Error::other(cut)));
+        assert_eq!(kind, FaultKind::Unreachable);
+        assert!(message.contains("the connection was cut") && !message.contains("docs.rs"), "{message}");
+    }
+
+    #[test]
+    fn a_certificate_is_told_with_what_mends_it() {
+        for (rustls_says, mends) in [
+            ("invalid peer certificate: certificate not valid for name \"etcd\"; it is for \"a\"", "set server_name"),
+            ("invalid peer certificate: certificate expired: verification time 2 (UNIX)", "renew etcd's certificate"),
+            ("received fatal alert: CertificateRequired", "are cert and key set"),
+            ("invalid peer certificate: BadEncoding", "check ca, cert, key and server_name"),
+        ] {
+            let (kind, message) = said(of_connection(ENDPOINT, &io::Error::other(rustls_says)));
+            assert_eq!(kind, FaultKind::Tls);
+            assert!(message.contains(mends), "{message}");
+        }
     }
 
     #[test]
