@@ -15,6 +15,7 @@ mod outlets;
 mod reload;
 mod remember;
 mod settings;
+mod tells;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -27,6 +28,7 @@ pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
 pub use reload::ReloadHold;
 pub use remember::Remembers;
 pub use settings::{GatewaySettings, Settings, SourceSettings};
+pub use tells::{TellRow, Tells};
 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
 use crate::policy::Policy;

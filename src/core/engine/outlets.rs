@@ -357,6 +357,11 @@ impl Outlets {
         some
     }
 
+    /// The gateway of this name.
+    pub(super) fn named(&self, name: &str) -> Option<&Outlet> {
+        self.outlets.iter().find(|outlet| outlet.settings.name == name)
+    }
+
     /// Each gateway with its views, and with what its session was handed if one stands.
     pub(super) fn rows(&self, views: &Views) -> impl Iterator<Item = super::GatewayRow> {
         self.outlets.iter().map(|outlet| super::GatewayRow {

@@ -50,6 +50,36 @@ impl Exclusion {
         let mut attached = self.attached.iter().filter(same_family).peekable();
         self.own.contains(&next_hop) || (attached.peek().is_some() && !attached.any(|subnet| subnet.contains(next_hop)))
     }
+
+    /// Why routes with this next hop are kept from the gateway, if they are.
+    pub fn bar(&self, next_hop: IpAddr) -> Option<Bar> {
+        let why = if self.own.contains(&next_hop) { Bar::Own } else { Bar::NotAttached };
+        self.excludes(next_hop).then_some(why)
+    }
+}
+
+/// Why a gateway is not told a route that its policy lets through.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bar {
+    /// The next hop is an address of its own.
+    Own,
+    /// The next hop is in none of its attached subnets.
+    NotAttached,
+    /// Its session cannot carry the route: a next hop of another family (RFC 8950), or attributes beyond the longest message.
+    Encoding,
+    /// Its cap is reached.
+    Cap,
+}
+
+impl std::fmt::Display for Bar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Bar::Own => "the next hop is the gateway itself",
+            Bar::NotAttached => "the next hop is in none of the gateway's attached subnets",
+            Bar::Encoding => "the session cannot carry it: see extended_next_hop, or shorten the attributes",
+            Bar::Cap => "max_prefix is reached",
+        })
+    }
 }
 
 /// What a gateway knows of one slot.
@@ -171,16 +201,21 @@ impl Feed {
         view.head().0 - self.tail.0
     }
 
+    /// Why the gateway is not told what the view exports for the slot; None: it is, or there is nothing to tell.
+    pub fn bar(&self, view: &View, slots: &Slots, slot: SlotId) -> Option<Bar> {
+        let attributes = view.attributes(view.get(slot)?);
+        let excluded = self.exclusion.bar(attributes.next_hop);
+        let says = || Packer::new(self.encoding, view.family()).can_announce(attributes);
+        let waits = || self.cap.as_ref().is_some_and(|cap| cap.withholds(slots.prefix(slot)));
+        excluded.or_else(|| (!says()).then_some(Bar::Encoding)).or_else(|| waits().then_some(Bar::Cap))
+    }
+
     /// What of the slot was handed out. In a dump it looks for the slot in what is left of it.
     pub fn knows(&self, view: &View, slots: &Slots, slot: SlotId) -> Knows {
-        let attr = view.get(slot);
-        let packer = Packer::new(self.encoding, view.family());
-        let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
-        if attr.is_some_and(|id| !allowed.allows(view, id)) {
-            return Knows::Excluded;
-        }
-        if attr.is_some() && self.cap.as_ref().is_some_and(|cap| cap.withholds(slots.prefix(slot))) {
-            return Knows::Capped;
+        match self.bar(view, slots, slot) {
+            Some(Bar::Cap) => return Knows::Capped,
+            Some(_) => return Knows::Excluded,
+            None => {}
         }
         // A refresh repeats what was told.
         let new = self.dump.as_ref().filter(|dump| !self.initial_done || dump.withdraw_absent);

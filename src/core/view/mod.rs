@@ -31,6 +31,6 @@ mod tests;
 pub use attributes::AttrId;
 pub use chunk::{CHUNK_BYTES, Chunk};
 pub use entries::View;
-pub use feed::{Exclusion, Feed, Knows, Marker};
+pub use feed::{Bar, Exclusion, Feed, Knows, Marker};
 pub use log::Seq;
 pub use stamp::Stamp;

@@ -56,6 +56,11 @@ impl Outlet {
         views.get(self.views[family]?)
     }
 
+    /// What it must not be told whatever session comes: by the configuration, and as a host that has one of its addresses.
+    pub(in super::super) fn exclusion_without_session(&self, table: &Table) -> Exclusion {
+        Self::with_other_addresses(self.settings.exclusion.clone(), table)
+    }
+
     pub(in super::super) fn feed(&self, family: Family) -> Option<&Feed> {
         self.session.as_ref()?.feeds[family].as_ref()
     }
@@ -77,6 +82,10 @@ impl Outlet {
     fn exclusion(&self, address: IpAddr, table: &Table) -> Exclusion {
         let mut exclusion = self.settings.exclusion.clone();
         exclusion.own.push(address);
+        Self::with_other_addresses(exclusion, table)
+    }
+
+    fn with_other_addresses(mut exclusion: Exclusion, table: &Table) -> Exclusion {
         let others: Vec<IpAddr> = exclusion.own.iter().flat_map(|own| table.other_addresses(*own)).collect();
         exclusion.own.extend(others);
         exclusion.own.sort_unstable();

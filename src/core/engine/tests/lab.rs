@@ -1,6 +1,6 @@
 //! An engine, its stores and its gateways.
 
-use super::super::{Effect, Engine, Input, REPORT, SessionNumber, SessionUp, Settings, TellState};
+use super::super::{Effect, Engine, Input, REPORT, SessionNumber, SessionUp, Settings, TellState, Tells};
 use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, prefix, settings};
 use super::store::{Host, Store, Transport};
 use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId, Time};
@@ -282,6 +282,9 @@ impl Lab {
                 let row = rows.into_iter().find(|row| row.gateway == format!("gateway-{n}")).unwrap();
                 let holds = self.peers[n].gateway.routes().contains_key(&prefix);
                 assert_eq!(row.told == TellState::Told, holds, "P8: gateway {n}, {prefix}: {row:?}");
+                let name = &row.gateway;
+                let rows = self.engine.tell_rows(name, [prefix].into_iter()).unwrap();
+                assert_eq!((rows[0].tells == Tells::Route, rows[0].session), (holds, true), "{name}, {prefix}");
                 assert!(
                     row.told != TellState::Pending && row.told != TellState::Down,
                     "P8: gateway {n}, {prefix}: {row:?}"
