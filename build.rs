@@ -51,6 +51,7 @@ fn api() -> std::io::Result<()> {
         ("ExplainResponse.subject", "subject"),
         ("ExplainResponse.frozen_since", "moment"),
         ("Told.state", "tell_state"),
+        ("ToldRoute.state", "tell_state"),
         ("Hold.kind", "change_kind"),
         ("HoldsOfSource.kind", "change_kind"),
         ("Hold.since", "moment"),

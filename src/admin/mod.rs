@@ -16,6 +16,7 @@ mod listener;
 mod model;
 mod orders;
 mod service;
+mod told;
 mod words;
 
 /// The messages, the service and its client, made from `proto/`.
@@ -30,7 +31,10 @@ pub mod proto {
 }
 
 pub use listener::{Listening, Unavailable};
+pub(crate) use model::{route, source, unresolved};
+pub(crate) use orders::target;
 pub use service::{Admin, serve};
+pub(crate) use told::told_routes;
 
 use std::time::Duration;
 

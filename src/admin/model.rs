@@ -2,7 +2,7 @@
 
 use super::proto;
 use crate::clock::Clock;
-use crate::config::{Community, LargeCommunity};
+use crate::config::{Community, ExtendedCommunity, LargeCommunity};
 use crate::look::search::{Relation, Search};
 use crate::look::seen::{Known, known, reason};
 use crate::speaker::GatewayReport;
@@ -23,7 +23,7 @@ pub(super) fn moment(clock: &Clock, at: Time) -> Timestamp {
     Timestamp { seconds: i64::try_from(clock.unix_seconds(at)).unwrap_or(i64::MAX), nanos: 0 }
 }
 
-pub(super) fn source(clock: &Clock, row: SourceRow) -> proto::Source {
+pub(crate) fn source(clock: &Clock, row: SourceRow) -> proto::Source {
     let why = reason(&row);
     let Known { since, at, counts } = known(&row.seen);
     let state = match row.seen {
@@ -87,7 +87,7 @@ fn gateway_family(row: &GatewayRow, family: Family) -> proto::GatewayFamily {
     }
 }
 
-pub(super) fn route(clock: &Clock, search: &Search, row: RouteRow) -> proto::Route {
+pub(crate) fn route(clock: &Clock, search: &Search, row: RouteRow) -> proto::Route {
     let relation = match search.relation(row.prefix) {
         None => proto::Relation::Unspecified,
         Some(Relation::Exact) => proto::Relation::Exact,
@@ -106,7 +106,7 @@ pub(super) fn route(clock: &Clock, search: &Search, row: RouteRow) -> proto::Rou
     }
 }
 
-fn hop((host, next_hop): (String, IpAddr)) -> proto::Hop {
+pub(super) fn hop((host, next_hop): (String, IpAddr)) -> proto::Hop {
     proto::Hop { host, next_hop: next_hop.to_string() }
 }
 
@@ -160,7 +160,7 @@ pub(super) fn reload_hold(clock: &Clock, hold: ReloadHold) -> proto::ReloadHold 
     }
 }
 
-pub(super) fn unresolved(row: UnresolvedOf) -> proto::Unresolved {
+pub(crate) fn unresolved(row: UnresolvedOf) -> proto::Unresolved {
     proto::Unresolved { prefix: row.prefix.to_string(), source: row.source, key: row.key, reason: row.why.to_owned() }
 }
 
@@ -177,8 +177,9 @@ pub(super) fn told(row: ToldRow) -> proto::Told {
     proto::Told { gateway: row.gateway, state: state.into(), attributes: row.attributes.map(attributes) }
 }
 
-fn attributes(attributes: RouteAttributes) -> proto::Attributes {
+pub(super) fn attributes(attributes: RouteAttributes) -> proto::Attributes {
     let community = |value: &u32| Community(*value).to_string();
+    let extended = |octets: &[u8; 8]| ExtendedCommunity(*octets).to_string();
     let large = |[global, one, two]: &[u32; 3]| LargeCommunity(*global, *one, *two).to_string();
     proto::Attributes {
         next_hop: attributes.next_hop.to_string(),
@@ -187,6 +188,7 @@ fn attributes(attributes: RouteAttributes) -> proto::Attributes {
         communities: attributes.communities.iter().map(community).collect(),
         large_communities: attributes.large_communities.iter().map(large).collect(),
         prepend: attributes.prepend.into(),
+        extended_communities: attributes.extended_communities.iter().map(extended).collect(),
     }
 }
 

@@ -69,7 +69,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-pub(super) fn target(target: Option<proto::Target>) -> Result<Target, Status> {
+pub(crate) fn target(target: Option<proto::Target>) -> Result<Target, Status> {
     match target.and_then(|target| target.which) {
         None => Err(Status::invalid_argument("target is not set: say a prefix or a host")),
         Some(WhichTarget::Prefix(text)) => Ok(Target::Prefix(prefix(&text)?)),

@@ -37,7 +37,7 @@ const HEADERS: u32 = 16 << 10;
 /// Items of a page, unless the request says, and at the most.
 const PAGE: (u32, u32) = (100, 1000);
 /// A page ends once it has so many octets.
-const PAGE_OCTETS: usize = 1 << 20;
+pub(super) const PAGE_OCTETS: usize = 1 << 20;
 /// Withdrawals by order at the most: each is compared with every claim.
 const FORCED: usize = 1000;
 
@@ -151,7 +151,7 @@ fn ended() -> Status {
     Status::unavailable("the engine has ended: the process is about to end, see its log")
 }
 
-fn limit(page_size: u32) -> Result<usize, Status> {
+pub(super) fn limit(page_size: u32) -> Result<usize, Status> {
     match page_size {
         0 => Ok(PAGE.0 as usize),
         n if n <= PAGE.1 => Ok(n as usize),
@@ -159,7 +159,7 @@ fn limit(page_size: u32) -> Result<usize, Status> {
     }
 }
 
-fn wrong_token(text: &str) -> Status {
+pub(super) fn wrong_token(text: &str) -> Status {
     Status::invalid_argument(format!(
         "page_token is {}: give what the answer to the same request gave as next_page_token, or leave it out",
         quoted(text)
@@ -290,6 +290,13 @@ impl Fingerpost for Admin {
         request: Request<proto::ExplainRequest>,
     ) -> Result<Response<proto::ExplainResponse>, Status> {
         self.explained(request.into_inner()).await.map(Response::new)
+    }
+
+    async fn list_told(
+        &self,
+        request: Request<proto::ListToldRequest>,
+    ) -> Result<Response<proto::ListToldResponse>, Status> {
+        self.list_told_page(request.into_inner()).await.map(Response::new)
     }
 
     async fn list_holds(
@@ -446,6 +453,6 @@ impl Fingerpost for Admin {
     }
 }
 
-fn no_gateway(name: &str) -> Status {
+pub(super) fn no_gateway(name: &str) -> Status {
     Status::not_found(format!("no gateway is named {}: fingerpost gateways lists them", quoted(name)))
 }

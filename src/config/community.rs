@@ -49,6 +49,29 @@ impl fmt::Display for LargeCommunity {
     }
 }
 
+/// As [`extended`] reads it.
+impl fmt::Display for ExtendedCommunity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [encoding, sub_type, a, b, c, d, e, g] = self.0;
+        let name = SUB_TYPES.iter().find(|(_, known)| *known == sub_type).map(|(name, _)| *name);
+        match (encoding, name) {
+            (0, Some(name)) => {
+                write!(f, "{name}:{}:{}", u16::from_be_bytes([a, b]), u32::from_be_bytes([c, d, e, g]))
+            }
+            (1, Some(name)) => {
+                write!(f, "{name}:{}:{}", std::net::Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([e, g]))
+            }
+            (2, Some(name)) => {
+                let (asn, local) = (u32::from_be_bytes([a, b, c, d]), u16::from_be_bytes([e, g]));
+                // An AS that two octets could say is marked.
+                let mark = if u16::try_from(asn).is_ok() { "L" } else { "" };
+                write!(f, "{name}:{asn}{mark}:{local}")
+            }
+            _ => write!(f, "0x{:016x}", u64::from_be_bytes(self.0)),
+        }
+    }
+}
+
 pub(super) fn standard(field: &Field<'_>, check: &mut Check) -> Option<Community> {
     let text = text(field, "\"64512:1\"", check)?;
     if let Some((_, value)) = WELL_KNOWN.iter().find(|(name, _)| *name == text) {
@@ -136,4 +159,24 @@ fn text<'a>(field: &Field<'a>, example: &str, check: &mut Check) -> Option<&'a s
 /// Digits only: no sign.
 fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ExtendedCommunity;
+
+    /// Types and sub-types of RFC 4360 and RFC 5668, and one that has no name here.
+    #[test]
+    fn an_extended_community_shows_as_it_may_be_written() {
+        for (octets, text) in [
+            ([0, 2, 0xFC, 0, 0, 0, 0, 1], "rt:64512:1"),
+            ([0, 3, 0, 1, 0xFF, 0xFF, 0xFF, 0xFF], "ro:1:4294967295"),
+            ([1, 2, 10, 0, 0, 1, 0, 7], "rt:10.0.0.1:7"),
+            ([2, 2, 0, 1, 0, 0, 0, 7], "rt:65536:7"),
+            ([2, 3, 0, 0, 0xFC, 0, 0, 7], "ro:64512L:7"),
+            ([0x40, 4, 0, 0, 0, 0, 0, 9], "0x4004000000000009"),
+        ] {
+            assert_eq!(ExtendedCommunity(octets).to_string(), text);
+        }
+    }
 }

@@ -28,16 +28,9 @@ pub(super) fn print(out: &mut dyn Write, answer: &ExplainResponse, no_headers: b
         let mut table = Table::new(&heads, no_headers);
         for told in &answer.told {
             let state = TellState::try_from(told.state).map(TellState::word).unwrap_or_default();
-            let mut attributes = Vec::new();
-            if let Some(of) = &told.attributes {
-                attributes.extend(of.med.map(|med| format!("med {med}")));
-                attributes.extend(of.local_pref.map(|preference| format!("local-pref {preference}")));
-                attributes.extend((of.prepend > 0).then(|| format!("prepend {}", of.prepend)));
-                let communities = of.communities.iter().chain(&of.large_communities).cloned().collect::<Vec<_>>();
-                attributes.extend((!communities.is_empty()).then(|| format!("communities {}", communities.join(" "))));
-            }
+            let attributes = told.attributes.as_ref().map(tables::attributes).unwrap_or_default();
             let next_hop = told.attributes.as_ref().map(|of| of.next_hop.clone()).unwrap_or_default();
-            table.row(vec![told.gateway.clone(), state, next_hop, attributes.join(", ")]);
+            table.row(vec![told.gateway.clone(), state, next_hop, attributes]);
         }
         table.flush(out, "  ")?;
     }

@@ -3,7 +3,8 @@
 use super::output::{Table, plain};
 use crate::admin::proto::target::Which;
 use crate::admin::proto::{
-    ChangeKind, Claim, Forced, Gateway, Hold, Hop, ReloadHold, Route, Source, SourceState, Standing, StatusResponse,
+    Attributes, ChangeKind, Claim, Forced, Gateway, Hold, Hop, ReloadHold, Route, Source, SourceState, Standing,
+    StatusResponse,
 };
 use prost_types::Timestamp;
 use std::io::{self, Write};
@@ -238,6 +239,18 @@ pub(super) fn reload_row(hold: &ReloadHold) -> Vec<String> {
         String::new(),
         format!("it would withdraw {withdrawn} and move {moved} of {of} routes: fingerpost approve --reload"),
     ]
+}
+
+/// All but the next hop.
+pub(super) fn attributes(of: &Attributes) -> String {
+    let mut words = Vec::new();
+    words.extend(of.med.map(|med| format!("med {med}")));
+    words.extend(of.local_pref.map(|preference| format!("local-pref {preference}")));
+    words.extend((of.prepend > 0).then(|| format!("prepend {}", of.prepend)));
+    let communities = [&of.communities, &of.extended_communities, &of.large_communities];
+    let communities: Vec<&str> = communities.into_iter().flatten().map(String::as_str).collect();
+    words.extend((!communities.is_empty()).then(|| format!("communities {}", communities.join(" "))));
+    words.join(", ")
 }
 
 pub(super) fn waits_for(hold: &Hold) -> &'static str {
