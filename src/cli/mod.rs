@@ -1,23 +1,26 @@
-//! The command line: `fingerpost run | check | gateway-config | demo | version`, and for a running process (its admin API)
+//! The command line: `fingerpost run | check | plan | gateway-config | demo | version`, and for a running process (its admin API)
 //! `status | gateways | routes | explain | holds | approve | deny | freeze | unfreeze | withdraw | restore | forced | refresh`.
 //!
 //! Parsing is clap's; what a command does stands in its own file. Exit codes, for all commands:
 //!
 //! | code | means |
 //! |---|---|
-//! | 0 | done; `run`: ended on request; `check`: no faults (warnings allowed); `demo`: the gateway's table was right |
-//! | 1 | it failed, or `check` found faults; stderr (for `check`, stdout) says what |
+//! | 0 | done; `run`: ended on request; `check`: no faults (warnings allowed); `plan --diff`: nothing differs; `demo`: the gateway's table was right |
+//! | 1 | it failed, `check` found faults, or `plan` could not read every source; stderr (for `check`, stdout) says what |
 //! | 2 | the command line was wrong |
 //! | 3 | nothing matched: no such route, hold, gateway or source |
 //! | 4 | no running process could be reached |
+//! | 5 | `plan --diff`: something differs. `diff` says 1 then, which means failed here: who asks before a reload must not take the one for the other |
 
 mod admin;
 mod check;
 mod gateway_config;
+mod plan;
 mod version;
 
 pub use admin::{AdminCommand, Connect, FamilyName, Format, HoldsOptions, KindName, TargetOptions, WhichHolds};
 pub use check::check;
+pub use plan::PlanOptions;
 pub use version::{Build, Output, build};
 
 use crate::config::Platform;
@@ -33,7 +36,7 @@ use std::process::ExitCode;
     name = "fingerpost",
     version = version::LINE,
     about = "Tells the network's gateways over BGP where every pod subnet lives",
-    after_help = "Exit codes: 0 done, 1 failed or faults found, 2 wrong command line, 3 nothing matched, 4 not reachable.",
+    after_help = "Exit codes: 0 done, 1 failed or faults found, 2 wrong command line, 3 nothing matched, 4 not reachable, 5 plan --diff: something differs.",
     arg_required_else_help = true
 )]
 pub struct CommandLine {
@@ -49,6 +52,8 @@ pub enum Command {
     Run(ConfigFile),
     /// Check a configuration and the files it names, and report every fault
     Check(ConfigFile),
+    /// Read the sources once and print what each gateway would be told, and what not and why; or what would change
+    Plan(PlanOptions),
     /// Print the gateway's side of a session, as configuration for its routing software
     GatewayConfig(GatewayOptions),
     /// Show one process tell an embedded gateway, over real BGP on loopback
@@ -116,6 +121,7 @@ pub fn main(hands: Hands) -> ExitCode {
         Command::Demo(options) => (hands.demo)(&options),
         Command::Check(ConfigFile { config }) => return report(check(&config, &mut io::stdout().lock(), colours())),
         Command::Admin(command) => return admin(command),
+        Command::Plan(options) => return plan(&options),
         Command::GatewayConfig(options) => gateway_config::print(&options, &mut io::stdout().lock()),
         Command::Version { output } => version::print(output, &mut io::stdout().lock()),
     };
@@ -136,14 +142,36 @@ pub fn main(hands: Hands) -> ExitCode {
 }
 
 fn admin(command: AdminCommand) -> ExitCode {
-    match admin::run(command, &mut io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(admin::Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(failure) => {
+    admin::run(command, &mut io::stdout().lock()).map_or_else(|failure| failed(&failure), |()| ExitCode::SUCCESS)
+}
+
+fn failed(failure: &admin::Failure) -> ExitCode {
+    match failure {
+        admin::Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        failure => {
             // The last resort: stderr may be closed.
             let _ = writeln!(io::stderr(), "fingerpost: {failure}");
             failure.code()
         }
+    }
+}
+
+fn plan(options: &PlanOptions) -> ExitCode {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match plan::run(options, &mut out) {
+        Ok(plan::Outcome::Done) => ExitCode::SUCCESS,
+        Ok(plan::Outcome::Faulty) => ExitCode::FAILURE,
+        Ok(plan::Outcome::Different) => ExitCode::from(5),
+        Ok(plan::Outcome::Incomplete(unread)) => {
+            for why in unread {
+                // The last resort: stderr may be closed.
+                let _ = writeln!(io::stderr(), "fingerpost: {why}");
+            }
+            ExitCode::FAILURE
+        }
+        // A reader that closed the pipe has not seen that nothing differs.
+        Err(admin::Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        Err(failure) => failed(&failure),
     }
 }
 

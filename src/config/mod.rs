@@ -41,6 +41,7 @@ pub use platform::Platform;
 pub use policy::{Action, Match, Policy, PolicyRule, PrefixRange, Set};
 pub use read::read;
 pub use router::{DEFAULT_RESTART_TIME, Router};
+pub use scalar::parse_duration;
 pub use secret::Secret;
 pub use service::{Admin, Http, Log, LogFormat, LogLevel, Startup};
 pub use source::{Etcd, FileStore, Identity, Login, Schema, Source, Store, Tls};

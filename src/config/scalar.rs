@@ -143,7 +143,8 @@ pub(super) fn quoted(text: &str) -> String {
     format!("{short:?}")
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// A whole number and its unit: `500ms`, `30s`, `5m`, `1h`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;

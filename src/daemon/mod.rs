@@ -7,12 +7,14 @@
 
 mod listen;
 mod lock;
+mod reading;
 mod reload;
 mod service;
 mod settings;
 mod state;
 mod transport;
 
+pub use reading::Reading;
 pub use service::Service;
 
 use crate::config::Config;

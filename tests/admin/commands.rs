@@ -8,10 +8,10 @@ use std::process::Command;
 
 /// What a command did: exit code, stdout and stderr.
 #[derive(Debug)]
-struct Done {
-    code: Option<i32>,
-    out: String,
-    err: String,
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 async fn fingerpost(socket: &std::path::Path, line: &str) -> Done {
@@ -20,14 +20,14 @@ async fn fingerpost(socket: &std::path::Path, line: &str) -> Done {
     done(command).await
 }
 
-async fn done(mut command: Command) -> Done {
+pub(crate) async fn done(mut command: Command) -> Done {
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
     Done { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
 }
 
 impl World {
-    async fn run(&self, line: &str) -> Done {
+    pub(crate) async fn run(&self, line: &str) -> Done {
         fingerpost(&self.socket, line).await
     }
 

@@ -13,8 +13,14 @@ mod page;
 #[expect(dead_code, reason = "these tests need less of a gateway than those that it was written for")]
 #[path = "../http/peer.rs"]
 mod peer;
+mod plan;
+mod plan_diff;
 mod refused;
 mod restart;
+#[cfg(feature = "etcd")]
+#[expect(dead_code, reason = "these tests need less of an etcd than those that it was written for")]
+#[path = "../source_etcd/server.rs"]
+mod server;
 mod socket;
 #[path = "../shared/until.rs"]
 mod until;

@@ -17,7 +17,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// What an answer may take beyond the longest that the other side allows itself.
 const MARGIN: Duration = Duration::from_secs(5);
 
-pub(super) type Client = FingerpostClient<Channel>;
+pub(crate) type Client = FingerpostClient<Channel>;
 
 /// Why a command failed: each has an exit code of its own.
 #[derive(Debug, thiserror::Error)]
@@ -86,7 +86,7 @@ fn socket(connect: &Connect) -> Result<PathBuf, Failure> {
     }
 }
 
-pub(super) async fn connect(options: &Connect) -> Result<Client, Failure> {
+pub(crate) async fn connect(options: &Connect) -> Result<Client, Failure> {
     let socket = socket(options)?;
     let no_path = || Failure::Usage(format!("{} is no path of a socket: write UTF-8", socket.display()));
     let endpoint = Endpoint::try_from(format!("unix:{}", socket.to_str().ok_or_else(no_path)?));

@@ -6,9 +6,11 @@ mod output;
 mod run;
 mod tables;
 
-pub(super) use client::Failure;
+pub(super) use client::{Client, Failure, connect};
 pub use output::Format;
+pub(super) use output::Table;
 pub(super) use run::run;
+pub(super) use tables::{attributes, reason};
 
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;

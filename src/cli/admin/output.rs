@@ -31,7 +31,7 @@ pub(super) fn print_data(out: &mut dyn Write, format: Format, value: &impl Seria
 }
 
 /// Columns, as wide as the widest cell so far: a table may come in pages.
-pub(super) struct Table {
+pub(crate) struct Table {
     heads: Vec<&'static str>,
     widths: Vec<usize>,
     rows: Vec<Vec<String>>,
@@ -39,12 +39,12 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(heads: &[&'static str], no_headers: bool) -> Self {
+    pub(crate) fn new(heads: &[&'static str], no_headers: bool) -> Self {
         let widths = heads.iter().map(|head| if no_headers { 0 } else { head.len() }).collect();
         Table { heads: heads.to_vec(), widths, rows: Vec::new(), headed: no_headers }
     }
 
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         let cells: Vec<String> = cells.into_iter().map(|cell| plain(&cell)).collect();
         for (width, cell) in self.widths.iter_mut().zip(&cells) {
             *width = (*width).max(cell.chars().count());
@@ -53,7 +53,7 @@ impl Table {
     }
 
     /// Prints the rows that were not printed yet, each line after this indent.
-    pub(super) fn flush(&mut self, out: &mut dyn Write, indent: &str) -> std::io::Result<()> {
+    pub(crate) fn flush(&mut self, out: &mut dyn Write, indent: &str) -> std::io::Result<()> {
         let rows = std::mem::take(&mut self.rows);
         if rows.is_empty() {
             return Ok(());

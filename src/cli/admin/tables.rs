@@ -203,7 +203,7 @@ pub(super) fn claim_rows(route: &Route) -> Vec<Vec<String>> {
     rows
 }
 
-fn reason(claim: &Claim) -> String {
+pub(in crate::cli) fn reason(claim: &Claim) -> String {
     match (claim.reason.as_str(), claim.readable) {
         (reason, true) => reason.to_owned(),
         ("", false) => "the record cannot be read any more; this is what it said before".into(),
@@ -242,7 +242,7 @@ pub(super) fn reload_row(hold: &ReloadHold) -> Vec<String> {
 }
 
 /// All but the next hop.
-pub(super) fn attributes(of: &Attributes) -> String {
+pub(in crate::cli) fn attributes(of: &Attributes) -> String {
     let mut words = Vec::new();
     words.extend(of.med.map(|med| format!("med {med}")));
     words.extend(of.local_pref.map(|preference| format!("local-pref {preference}")));
