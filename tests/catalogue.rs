@@ -32,12 +32,14 @@ fn functions() -> BTreeSet<String> {
     names
 }
 
-/// The cells of the rows of a page's tables, without their heads.
-fn rows(page: &str) -> Vec<Vec<String>> {
+/// The cells of the rows of a page's tables, without their heads: those that begin with a number, after a letter in some.
+fn rows(page: &str, letter: &str) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(root().join(page)).unwrap();
     let cells = |line: &str| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let rows = text.lines().filter(|line| line.starts_with('|')).map(cells);
-    rows.filter(|cells| cells[0].starts_with(|c: char| c.is_ascii_digit())).collect()
+    let numbered =
+        |cell: &str| cell.strip_prefix(letter).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    rows.filter(|cells| numbered(&cells[0])).collect()
 }
 
 /// What stands in backquotes.
@@ -61,7 +63,7 @@ fn is_there(name: &str, functions: &BTreeSet<String>) -> bool {
 #[test]
 fn every_row_of_the_rfc_checklist_has_code_and_tests_that_exist() {
     let functions = functions();
-    let rows = rows("docs/rfc.md");
+    let rows = rows("docs/rfc.md", "");
     assert!(rows.len() >= 30, "only {} rows", rows.len());
     let mut faults = Vec::new();
     for row in rows {
@@ -88,7 +90,7 @@ fn every_row_of_the_rfc_checklist_has_code_and_tests_that_exist() {
 #[test]
 fn every_case_of_the_test_catalogue_is_shown_or_said_not_to_be() {
     let functions = functions();
-    let rows = rows("docs/test-catalogue.md");
+    let rows = rows("docs/test-catalogue.md", "");
     let text = std::fs::read_to_string(root().join("docs/test-catalogue.md")).unwrap();
     let mut faults = Vec::new();
     for case in (1..=36).chain([40]).chain(50..=62).chain([63, 64, 66]) {
@@ -115,6 +117,34 @@ fn every_case_of_the_test_catalogue_is_shown_or_said_not_to_be() {
         let named = |name: &String| name.contains(&format!("_b{input}_")) && name.starts_with('c');
         if !functions.iter().any(named) {
             faults.push(format!("B{input}: no test carries its number"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_lab_is_shown_or_said_not_to_be() {
+    let functions = functions();
+    let rows = rows("docs/test-catalogue.md", "L");
+    let text = std::fs::read_to_string(root().join("docs/test-catalogue.md")).unwrap();
+    let mut faults = Vec::new();
+    for lab in (1..=16).map(|n| format!("L{n}")) {
+        let said = text.contains(&format!("\n- {lab}: "));
+        match rows.iter().find(|row| row[0] == lab) {
+            Some(row) => {
+                let number = format!("{}_", lab.to_lowercase());
+                let names = quoted(&row[2]);
+                if !names.iter().any(|name| name.starts_with(&number) || name.contains(&format!("_{number}"))) {
+                    faults.push(format!("{lab}: no test carries its number"));
+                }
+                let missing = names.into_iter().filter(|name| !is_there(name, &functions));
+                faults.extend(missing.map(|name| format!("{lab}: no test {name}")));
+                if said {
+                    faults.push(format!("{lab}: shown, and said not to be"));
+                }
+            }
+            None if said => {}
+            None => faults.push(format!("{lab} is not there")),
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));

@@ -1,5 +1,7 @@
 //! What is on the wire: every frame between hosts, gateways and Fingerpost, captured at the switch.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -33,18 +35,27 @@ pub struct Captured {
 }
 
 impl<'lab> Capture<'lab> {
-    /// Begins to capture; returns once it does.
+    /// Begins to capture on all ports; returns once it does.
     #[must_use]
     pub fn start(switch: &'lab Switch) -> Self {
+        Self::start_with(switch, &["-s", "160"])
+    }
+
+    /// Begins to capture the sessions only, with whole messages, for [`Captured::updates`]; returns once it does.
+    #[must_use]
+    pub fn start_of_sessions(switch: &'lab Switch) -> Self {
+        Self::start_with(switch, &["-s", "1600", &format!("tcp port 179 or host {MARK}")])
+    }
+
+    fn start_with(switch: &'lab Switch, what: &[&str]) -> Self {
         let namespace = switch.namespace();
         let folder = namespace.context().folder();
         let mut files = (1..).map(|number| folder.join(format!("wire-{number}.pcap")));
         let file = files.find(|file| !file.exists()).expect("there is always a next number");
         let path = file.to_string_lossy().into_owned();
         // A large buffer: a dropped frame would be a frame not looked at.
-        let arguments =
-            ["-i", "any", "-n", "-U", "--immediate-mode", "-B", "16384", "-s", "160", "-Z", "root", "-w", &path];
-        let mut process = namespace.spawn("tcpdump", "tcpdump", &arguments);
+        let arguments = ["-i", "any", "-n", "-U", "--immediate-mode", "-B", "16384", "-Z", "root", "-w", &path];
+        let mut process = namespace.spawn("tcpdump", "tcpdump", &[&arguments, what].concat());
         process.await_ready(BOUND, |log| log.contains("listening on"));
         Self { switch, process, file }
     }
@@ -73,13 +84,42 @@ impl Captured {
         self.all(&format!("({filter}) and not host {MARK}"))
     }
 
+    /// The UPDATEs that `speaker` sent, each as tcpdump explains it, from whole frames. Each is there once, though its frame
+    /// passes several ports, and may have been sent again.
+    #[must_use]
+    pub fn updates(&self, speaker: IpAddr) -> Vec<String> {
+        let text = self.read(&["-n", "-t", "-v", "-S"], &format!("tcp port 179 and src host {speaker}"));
+        // What explains a frame is indented; its messages begin with their kinds.
+        let mut frames: Vec<Vec<&str>> = Vec::new();
+        for line in text.lines() {
+            match frames.last_mut() {
+                Some(frame) if line.starts_with([' ', '\t']) => frame.push(line.trim()),
+                _ => frames.push(vec![line]),
+            }
+        }
+        let (mut seen, mut updates) = (BTreeSet::new(), Vec::new());
+        for frame in frames {
+            let place = frame.iter().find_map(|line| line.split_once(" seq ")?.1.split(',').next());
+            if place.is_none_or(|place| !seen.insert(place)) {
+                continue;
+            }
+            let messages = frame.chunk_by(|_, line| !line.contains(" Message ("));
+            updates.extend(messages.filter(|lines| lines[0].starts_with("Update ")).map(|lines| lines.join("\n")));
+        }
+        updates
+    }
+
     fn all(&self, filter: &str) -> Vec<String> {
+        self.read(&["-n", "-t", "-e"], filter).lines().map(str::to_owned).collect()
+    }
+
+    fn read(&self, arguments: &[&str], filter: &str) -> String {
         // The last frame of a capture that still runs may be cut off, which is no fault.
-        let output = Command::new("tcpdump").args(["-n", "-t", "-e", "-r"]).arg(&self.file).arg(filter).output();
+        let output = Command::new("tcpdump").args(arguments).arg("-r").arg(&self.file).arg(filter).output();
         let output = output.expect("tcpdump can be started");
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success() || errors.contains("truncated"), "{filter}: {errors}");
-        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     /// Asserts that pod traffic is on the wire as it is, in both families, and nothing encapsulated is.

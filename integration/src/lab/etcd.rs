@@ -1,7 +1,8 @@
 //! A real etcd beside Fingerpost, written to as an operator, flanneld or a test would: by `etcdctl`.
 
+use std::io::Write;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,34 @@ impl Etcd {
     #[track_caller]
     pub fn put(&self, key: &str, value: &str) {
         checked(self.etcdctl().args(["put", "--", key, value]));
+    }
+
+    /// Writes records in one transaction, in this order.
+    ///
+    /// # Panics
+    /// When etcd refuses.
+    #[track_caller]
+    pub fn put_at_once<'a>(&self, records: impl IntoIterator<Item = &'a (String, String)>) {
+        // etcdctl's language: comparisons (none), what to do, what else; an empty line ends each. Words are quoted as in Go.
+        let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+        let puts = records.into_iter().map(|(key, value)| format!("put {} {}\n", quoted(key), quoted(value)));
+        let script = format!("\n{}\n\n", puts.collect::<String>());
+        let mut child = self
+            .etcdctl()
+            .arg("txn")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("etcdctl can be started");
+        child
+            .stdin
+            .take()
+            .expect("its input is a pipe")
+            .write_all(script.as_bytes())
+            .expect("etcdctl reads its script");
+        let output = child.wait_with_output().expect("etcdctl can be waited for");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.starts_with("SUCCESS"), "etcdctl refused {script}: {said}");
     }
 
     /// Writes a record that lives as long as `lease`.

@@ -86,6 +86,24 @@ impl Host {
         [(subnet.v4(), self.v4()), (subnet.v6(), self.v6())]
     }
 
+    /// Takes its link down: to everybody else it is dead.
+    pub fn unplug(&self) {
+        self.namespace.ip(&format!("link set {} down", self.place.vlan.bridge()));
+    }
+
+    /// Ends what [`Host::unplug`] began. With its link the kernel had forgotten the host's IPv6 address and what went that way.
+    pub fn plug_in(&self) {
+        let Place { vlan, station, .. } = self.place;
+        self.namespace.ip(&format!("link set {} up", vlan.bridge()));
+        self.namespace.ip_batch(&format!(
+            "addr replace {}/64 dev {} nodad\nroute replace default via {}\nroute replace ::/0 via {}\n",
+            vlan.v6(station),
+            vlan.bridge(),
+            vlan.v4(GATEWAY_STATION),
+            vlan.v6(GATEWAY_STATION)
+        ));
+    }
+
     /// Makes the host the owner of `subnet`: its pod gets (also) an address in it.
     pub fn own(&self, subnet: Subnet) {
         let n = subnet.0;

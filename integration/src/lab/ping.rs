@@ -97,8 +97,19 @@ impl Ping {
 /// Sends `count` requests of `size` payload octets that may not be fragmented, and waits for the answers.
 #[must_use]
 pub fn burst(namespace: &Namespace, target: IpAddr, count: u64, size: u16) -> Report {
+    bursting(namespace, &[], target, count, size)
+}
+
+/// The same with one of several addresses as the source.
+#[must_use]
+pub fn burst_from(namespace: &Namespace, source: IpAddr, target: IpAddr, count: u64, size: u16) -> Report {
+    bursting(namespace, &["-I", &source.to_string()], target, count, size)
+}
+
+fn bursting(namespace: &Namespace, more: &[&str], target: IpAddr, count: u64, size: u16) -> Report {
     let (count, size, target) = (count.to_string(), size.to_string(), target.to_string());
-    let arguments = ["-n", "-i", "0.02", "-W", "2", "-M", "do", "-c", &count, "-s", &size, &target];
+    let arguments = ["-n", "-i", "0.02", "-W", "2", "-M", "do", "-c", &count, "-s", &size];
+    let arguments = [&arguments, more, &[&target]].concat();
     let mut process = namespace.spawn("ping", "ping", &arguments);
     process.wait(BOUND);
     parse(&format!("{} → {target}", namespace.name()), &process.log())

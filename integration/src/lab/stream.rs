@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::namespace::Namespace;
+use super::wait;
 
 /// The echo service's port.
 const PORT: u16 = 7;
@@ -17,7 +18,12 @@ const LOOK: Duration = Duration::from_millis(300);
 /// Whatever was not answered by then is lost: on a machine that has other things to do, an answer may take long.
 const LATE: Duration = Duration::from_secs(2);
 
-/// A datagram of four octets at every interval, and a pod that sends each back.
+/// How long anything may take.
+const BOUND: Duration = Duration::from_secs(30);
+/// So many datagrams without an answer are silence.
+const SILENCE: u32 = 100;
+
+/// A datagram of four octets, its number, at every interval, and a pod or several that send each back.
 #[derive(Debug)]
 pub struct Stream {
     shared: Arc<Shared>,
@@ -32,6 +38,8 @@ struct Shared {
     over: AtomicBool,
     sent: AtomicU64,
     answered: Mutex<BTreeSet<u32>>,
+    /// What came to each of the places.
+    delivered: Vec<Mutex<BTreeSet<u32>>>,
 }
 
 /// What became of a stream.
@@ -41,6 +49,8 @@ pub struct Report {
     pub sent: u64,
     /// Those of them that were not answered.
     pub lost: u64,
+    /// Their numbers.
+    pub unanswered: BTreeSet<u32>,
 }
 
 impl Stream {
@@ -50,6 +60,16 @@ impl Stream {
     /// When a socket cannot be made.
     #[must_use]
     pub fn start(from: &Namespace, to: &Namespace, target: IpAddr, interval: Duration) -> Self {
+        Self::start_among(from, &[to], target, interval)
+    }
+
+    /// The same with `target` in several places, any of which answers: where each datagram went is asked by
+    /// [`Stream::delivered`].
+    ///
+    /// # Panics
+    /// When a socket cannot be made.
+    #[must_use]
+    pub fn start_among(from: &Namespace, places: &[&Namespace], target: IpAddr, interval: Duration) -> Self {
         let any: IpAddr = if target.is_ipv4() { [0, 0, 0, 0].into() } else { [0u16; 8].into() };
         let bound = |namespace: &Namespace, address: SocketAddr| {
             namespace.enter(move || {
@@ -58,16 +78,17 @@ impl Stream {
                 socket
             })
         };
-        let echo = bound(to, SocketAddr::new(target, PORT));
+        let echoes: Vec<UdpSocket> = places.iter().map(|to| bound(to, SocketAddr::new(target, PORT))).collect();
         let sender = bound(from, SocketAddr::new(any, 0));
         let receiver = sender.try_clone().expect("a socket can be duplicated");
-        let shared = Arc::new(Shared::default());
-        let threads = [
-            spawn(&shared, move |shared| answer_all(&echo, shared)),
-            spawn(&shared, move |shared| note_answers(&receiver, shared)),
-        ];
+        let shared =
+            Arc::new(Shared { delivered: echoes.iter().map(|_| Mutex::default()).collect(), ..Shared::default() });
+        let mut threads = vec![spawn(&shared, move |shared| note_answers(&receiver, shared))];
+        for (place, echo) in echoes.into_iter().enumerate() {
+            threads.push(spawn(&shared, move |shared| answer_all(&echo, &shared.delivered[place], shared)));
+        }
         let sender = spawn(&shared, move |shared| send_all(&sender, SocketAddr::new(target, PORT), interval, shared));
-        Self { shared, sender: Some(sender), threads: threads.into() }
+        Self { shared, sender: Some(sender), threads }
     }
 
     /// Answers so far.
@@ -76,19 +97,62 @@ impl Stream {
         self.shared.answered.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Stops it, waits for late answers, and counts.
+    /// Waits for `count` answers more: proof that traffic flows now, not only before.
+    ///
+    /// # Panics
+    /// When they do not come within 30 s.
+    #[track_caller]
+    pub fn await_more(&self, count: usize) {
+        let goal = self.answers() + count;
+        wait::until(&format!("{goal} answers"), BOUND, || {
+            let seen = self.answers();
+            if seen >= goal { Ok(()) } else { Err(seen) }
+        });
+    }
+
+    /// Waits until no answer comes while many datagrams are sent; how many answers there were.
+    ///
+    /// # Panics
+    /// When answers come for 30 s.
+    #[track_caller]
+    pub fn await_silence(&self) -> usize {
+        let mut since = (self.next(), self.answers());
+        wait::until("no more answers", BOUND, || {
+            let now = (self.next(), self.answers());
+            if now.1 != since.1 {
+                since = now;
+            }
+            if now.0 - since.0 >= SILENCE { Ok(now.1) } else { Err(now) }
+        })
+    }
+
+    /// The number of the next datagram: it and those after it are not sent yet.
+    #[must_use]
+    pub fn next(&self) -> u32 {
+        u32::try_from(self.shared.sent.load(Ordering::SeqCst)).expect("nobody sends that much")
+    }
+
+    /// The numbers of the datagrams that came to this place so far.
+    #[must_use]
+    pub fn delivered(&self, place: usize) -> BTreeSet<u32> {
+        copy(&self.shared.delivered[place])
+    }
+
+    /// Stops it, waits for late answers, and counts. To be called once.
     ///
     /// # Panics
     /// When the sender has panicked.
     #[must_use]
-    pub fn stop(mut self) -> Report {
+    pub fn stop(&mut self) -> Report {
         self.shared.sent_all.store(true, Ordering::Relaxed);
         self.sender.take().and_then(|sender| sender.join().ok()).expect("the sender has ended");
         let (sent, end) = (self.shared.sent.load(Ordering::Relaxed), Instant::now() + LATE);
         loop {
             let lost = sent - self.answers() as u64;
             if lost == 0 || Instant::now() > end {
-                return Report { sent, lost };
+                let answered = copy(&self.shared.answered);
+                let unanswered: BTreeSet<u32> = (0..self.next()).filter(|number| !answered.contains(number)).collect();
+                return Report { sent, lost: unanswered.len() as u64, unanswered };
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -106,6 +170,10 @@ impl Drop for Stream {
     }
 }
 
+fn copy(numbers: &Mutex<BTreeSet<u32>>) -> BTreeSet<u32> {
+    numbers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 fn spawn(shared: &Arc<Shared>, work: impl FnOnce(&Shared) + Send + 'static) -> JoinHandle<()> {
     let shared = Arc::clone(shared);
     std::thread::spawn(move || work(&shared))
@@ -119,16 +187,18 @@ fn send_all(socket: &UdpSocket, target: SocketAddr, interval: Duration, shared: 
         if shared.sent_all.load(Ordering::Relaxed) {
             return;
         }
-        // One that cannot be sent is lost.
+        // Counted before it leaves, so that no number that is sent is one of [`Stream::next`] any more. One that cannot be sent
+        // is lost.
+        shared.sent.fetch_add(1, Ordering::SeqCst);
         socket.send_to(&number.to_be_bytes(), target).ok();
-        shared.sent.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-fn answer_all(socket: &UdpSocket, shared: &Shared) {
+fn answer_all(socket: &UdpSocket, delivered: &Mutex<BTreeSet<u32>>, shared: &Shared) {
     let mut octets = [0; 4];
     while !shared.over.load(Ordering::Relaxed) {
         if let Some(from) = receive(socket, &mut octets) {
+            delivered.lock().unwrap_or_else(PoisonError::into_inner).insert(u32::from_be_bytes(octets));
             socket.send_to(&octets, from).ok();
         }
     }

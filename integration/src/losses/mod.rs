@@ -112,7 +112,7 @@ pub fn measure(case: &Case, daemon: Daemon) -> [Loss; 2] {
     await_whole(&stage.lab, begin);
     let back = traffic.each_ref().map(|stream| flows_by(stream, begin + PATIENCE));
     let mut back = back.into_iter();
-    let losses = traffic.map(|stream| Loss { report: stream.stop(), back: back.next() == Some(true) });
+    let losses = traffic.map(|mut stream| Loss { report: stream.stop(), back: back.next() == Some(true) });
     if monitor.is_some() {
         stage.lab.print_logs();
     }

@@ -111,7 +111,7 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
 
 fn show(cell: &Cell) -> String {
     let Some(losses) = cell else { return " not measured | not measured |".to_owned() };
-    let one = |Loss { report: Report { lost, sent }, back }: &Loss| {
+    let one = |Loss { report: Report { lost, sent, .. }, back }: &Loss| {
         let never = if *back { String::new() } else { format!(", not back after {} s", PATIENCE.as_secs()) };
         format!(" {lost} of {sent}{never} |")
     };
