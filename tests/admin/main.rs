@@ -8,6 +8,7 @@ mod address;
 mod client;
 mod commands;
 mod explain;
+mod holds;
 mod orders;
 mod page;
 #[expect(dead_code, reason = "these tests need less of a gateway than those that it was written for")]

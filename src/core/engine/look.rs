@@ -4,7 +4,6 @@ use super::Engine;
 use crate::model::{Family, GatewayId, HostName, PerFamily, Prefix, SourceId, Time};
 use crate::source::sync::{Counts, Seen};
 use crate::table::{ChangeKind, HeldChange, HoldReason, Owner, SlotId, Standing};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A source and how sure we are of it.
@@ -230,18 +229,7 @@ impl Engine {
 
     /// Up to `limit` held changes of prefixes behind `after`, in the order of their prefixes.
     pub fn hold_rows(&self, after: Option<Prefix>, limit: usize) -> Vec<HoldRow> {
-        let mut first: BTreeMap<Prefix, HeldChange<'_>> = BTreeMap::new();
-        for held in self.table.holds().filter(|held| after.is_none_or(|after| held.prefix > after)) {
-            // Most are behind the page: not worth a place in it for a moment.
-            if first.len() >= limit && first.last_key_value().is_some_and(|(last, _)| *last < held.prefix) {
-                continue;
-            }
-            first.insert(held.prefix, held);
-            if first.len() > limit {
-                first.pop_last();
-            }
-        }
-        first.into_values().map(|held| self.hold_row(&held)).collect()
+        self.table.holds_behind(after).take(limit).map(|held| self.hold_row(&held)).collect()
     }
 
     fn hold_row(&self, held: &HeldChange<'_>) -> HoldRow {

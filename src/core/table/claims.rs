@@ -280,6 +280,11 @@ impl Table {
         self.guard.holds().map(|(family, slot, hold)| self.held_as(family, slot, hold))
     }
 
+    /// The same of prefixes behind `after`, in the order of their prefixes.
+    pub fn holds_behind(&self, after: Option<Prefix>) -> impl Iterator<Item = HeldChange<'_>> {
+        self.guard.holds_behind(after).map(|(family, slot, hold)| self.held_as(family, slot, hold))
+    }
+
     /// What the guard keeps back for the slot.
     pub fn held_change(&self, family: Family, slot: SlotId) -> Option<HeldChange<'_>> {
         self.guard.hold(family, slot).map(|hold| self.held_as(family, slot, hold))

@@ -70,7 +70,8 @@ impl Table {
                 }
                 Some((kind, source)) => {
                     let to = desired.map(|winner| self.owners.get(winner.owner).next_hop);
-                    proposals.push(Proposal { family, slot, kind, source, to, desired });
+                    let prefix = self.families[family].slots.prefix(slot);
+                    proposals.push(Proposal { prefix, family, slot, kind, source, to, desired });
                 }
             }
         }

@@ -4,6 +4,7 @@ use super::config::FlapLimits;
 use crate::model::{Family, Time};
 use crate::table::SlotId;
 use hashbrown::HashMap;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// So many prefixes are watched at once; with more of them changing within the window it is a wave, which the limits hold.
@@ -26,6 +27,8 @@ pub(super) struct Flaps {
     swept: Time,
     /// Those that flap, and until when each must be quiet.
     flapping: HashMap<(Family, SlotId), Time>,
+    /// The same by time: whoever asks for the next deadline, at every turn of the engine, must not look at all of them.
+    due: BTreeSet<(Time, Family, SlotId)>,
 }
 
 impl Flaps {
@@ -50,28 +53,34 @@ impl Flaps {
             return false;
         }
         self.recent.remove(&slot);
-        self.flapping.insert(slot, now + limits.quiet);
+        let until = now + limits.quiet;
+        self.flapping.insert(slot, until);
+        self.due.insert((until, slot.0, slot.1));
         true
     }
 
     /// If the prefix flaps: it has just changed again, whether or not to what is announced.
     pub(super) fn touch(&mut self, now: Time, slot: (Family, SlotId), limits: &FlapLimits) -> bool {
-        match self.flapping.get_mut(&slot) {
-            Some(until) => {
-                *until = now + limits.quiet;
-                true
-            }
-            None => false,
-        }
+        let Some(until) = self.flapping.get_mut(&slot) else { return false };
+        self.due.remove(&(*until, slot.0, slot.1));
+        *until = now + limits.quiet;
+        self.due.insert((*until, slot.0, slot.1));
+        true
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.flapping.values().min().copied()
+        self.due.first().map(|(until, ..)| *until)
     }
 
     /// Those that were quiet for long enough, forgotten.
     pub(super) fn calm(&mut self, now: Time) -> Vec<(Family, SlotId)> {
-        self.flapping.extract_if(|_, until| *until <= now).map(|(slot, _)| slot).collect()
+        let mut calm = Vec::new();
+        while let Some(&(until, family, slot)) = self.due.first().filter(|(until, ..)| *until <= now) {
+            self.due.remove(&(until, family, slot));
+            self.flapping.remove(&(family, slot));
+            calm.push((family, slot));
+        }
+        calm
     }
 }
 
@@ -95,5 +104,27 @@ mod tests {
         flaps.is_flapping(now, slot(WATCHED), &limits);
         flaps.is_flapping(now, slot(WATCHED + 1), &limits);
         assert_eq!(flaps.recent.len(), 2, "the rest is past the window");
+    }
+    #[test]
+    fn c58_the_next_deadline_is_that_of_the_prefix_that_was_quiet_first() {
+        let limits = GuardConfig::default().flap;
+        let (mut flaps, slot) = (Flaps::default(), |n: u32| (Family::Ipv4, SlotId(n)));
+        let mut now = Time::ZERO + limits.within;
+        let second = Duration::from_secs(1);
+        for n in 0..3 {
+            let flapped = (0..limits.changes).map(|_| flaps.is_flapping(now, slot(n), &limits)).last();
+            assert_eq!(flapped, Some(true));
+            now = now + second;
+        }
+        // The first changes again and so becomes the last.
+        assert!(flaps.touch(now, slot(0), &limits));
+        let quiet = |n: u32| Time::ZERO + limits.within + limits.quiet + second * n;
+        assert_eq!(flaps.next_deadline(), Some(quiet(1)));
+        assert_eq!(flaps.calm(quiet(1)), [slot(1)]);
+        assert_eq!(flaps.calm(quiet(2)), [slot(2)]);
+        assert_eq!(flaps.next_deadline(), Some(quiet(3)));
+        assert_eq!(flaps.calm(quiet(3)), [slot(0)]);
+        assert_eq!(flaps.next_deadline(), None);
+        assert!(!flaps.touch(now, slot(0), &limits), "it is forgotten");
     }
 }

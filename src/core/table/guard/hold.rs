@@ -2,7 +2,7 @@
 
 use super::Proposal;
 use super::config::Proofs;
-use crate::model::{SourceId, Time};
+use crate::model::{Prefix, SourceId, Time};
 use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
 
@@ -69,6 +69,7 @@ pub(in crate::table) enum Decision {
 /// See the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hold {
+    pub(super) prefix: Prefix,
     /// What would happen.
     pub kind: ChangeKind,
     /// Whose limit it is.

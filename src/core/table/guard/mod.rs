@@ -20,7 +20,7 @@ mod spent;
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Family, PerFamily, SourceId, Time};
+use crate::model::{Family, PerFamily, Prefix, SourceId, Time};
 use crate::table::{SlotId, Winner};
 use bucket::Bucket;
 pub use config::{FlapLimits, GuardConfig, Limit, Proofs};
@@ -30,11 +30,14 @@ pub(super) use hold::Decision;
 use hold::PerKind;
 pub use hold::{ChangeKind, Hold, HoldReason};
 pub use spent::Spent;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Bound;
 
 /// A slot whose route is to be another than it is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Proposal {
+    pub(super) prefix: Prefix,
     pub(super) family: Family,
     pub(super) slot: SlotId,
     pub(super) kind: ChangeKind,
@@ -79,6 +82,8 @@ pub(super) struct Guard {
     config: GuardConfig,
     sources: HashMap<SourceId, Guarded>,
     holds: PerFamily<HashMap<SlotId, Hold>>,
+    /// The slots of all holds: whoever looks at them page by page must not look at the others each time.
+    in_order: BTreeMap<Prefix, SlotId>,
     flaps: Flaps,
 }
 
@@ -161,6 +166,15 @@ impl Guard {
         self.holds.iter().flat_map(|(family, holds)| holds.iter().map(move |(&slot, hold)| (family, slot, hold)))
     }
 
+    /// Those of prefixes behind `after`, in the order of their prefixes.
+    pub(super) fn holds_behind(&self, after: Option<Prefix>) -> impl Iterator<Item = (Family, SlotId, &Hold)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.in_order.range((from, Bound::Unbounded)).filter_map(|(prefix, &slot)| {
+            let family = prefix.family();
+            Some((family, slot, self.hold(family, slot)?))
+        })
+    }
+
     pub(super) fn count(&self, source: SourceId, kind: ChangeKind) -> usize {
         self.sources.get(&source).map_or(0, |guarded| guarded.held[kind])
     }
@@ -178,6 +192,7 @@ impl Guard {
 
     fn clear(&mut self, family: Family, slot: SlotId) {
         let Some(hold) = self.holds[family].remove(&slot) else { return };
+        self.in_order.remove(&hold.prefix);
         if let Some(guarded) = self.sources.get_mut(&hold.source) {
             guarded.held[hold.kind] -= 1;
         }
@@ -315,12 +330,13 @@ impl Guard {
     }
 
     fn put(&mut self, now: Time, proposal: &Proposal, reason: HoldReason) {
-        let &Proposal { family, slot, kind, source, to, .. } = proposal;
+        let &Proposal { prefix, family, slot, kind, source, to, .. } = proposal;
         self.clear(family, slot);
         let Some(guarded) = self.sources.get_mut(&source) else { return };
         guarded.held[kind] += 1;
-        let hold = Hold { kind, source, since: now, reason, to, listed: guarded.lists, decision: None };
+        let hold = Hold { prefix, kind, source, since: now, reason, to, listed: guarded.lists, decision: None };
         self.holds[family].insert(slot, hold);
+        self.in_order.insert(prefix, slot);
     }
 }
 

@@ -382,7 +382,10 @@ proptest! {
             ChangeKind::ALL.into_iter().for_each(|kind| { world.held(kind); });
         }
         world.settle();
-        let held: Vec<Prefix> = world.table.holds().map(|held| held.prefix).collect();
+        let mut held: Vec<Prefix> = world.table.holds().map(|held| held.prefix).collect();
+        held.sort_unstable();
+        let in_pages: Vec<Prefix> = pages(&world.table, 3).concat();
+        prop_assert_eq!(&in_pages, &held);
         for n in 0..40 {
             let desired = claims.get(&n).map(|host| format!("host-{host}"));
             prop_assert!(world.owner(n) == desired || held.contains(&prefix(n)), "prefix {n}");
@@ -393,6 +396,19 @@ proptest! {
         for n in 0..40 {
             prop_assert_eq!(world.owner(n), claims.get(&n).map(|host| format!("host-{host}")));
         }
+    }
+}
+
+/// All holds, so many at a time, each page behind the last prefix of the one before.
+fn pages(table: &Table, size: usize) -> Vec<Vec<Prefix>> {
+    let mut pages: Vec<Vec<Prefix>> = Vec::new();
+    loop {
+        let after = pages.last().and_then(|page| page.last()).copied();
+        let page: Vec<Prefix> = table.holds_behind(after).take(size).map(|held| held.prefix).collect();
+        if page.is_empty() {
+            return pages;
+        }
+        pages.push(page);
     }
 }
 
