@@ -230,6 +230,7 @@ impl Shell {
                     let (name, lacking) = of(source);
                     crate::telemetry::source_note(name, lacking, &note);
                 }
+                Effect::MoreNotes(source, kind, count) => crate::telemetry::more_notes(name(source), kind, count),
                 Effect::NotAnnounced(first, more) => {
                     for (loser, key) in &first {
                         crate::telemetry::not_announced(name, loser, key);

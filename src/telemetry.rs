@@ -10,7 +10,7 @@
 use crate::config::{Log, LogFormat, LogLevel};
 use fingerpost_core::engine::ReloadHold;
 use fingerpost_core::model::SourceId;
-use fingerpost_core::source::sync::Note;
+use fingerpost_core::source::sync::{Note, OfRecord};
 use fingerpost_core::table::{ChangeKind, HoldReason, Loser, WhyLost};
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -110,6 +110,22 @@ pub fn source_note(source: &str, lacking: &str, note: &Note) {
         Note::Lost(_) | Note::Quarantined { .. } | Note::ReconcileFailed(_) => {
             tracing::error!(source, "{note}");
         }
+    }
+}
+
+/// Says how many lines about a source's records were left out.
+pub fn more_notes(source: &str, kind: OfRecord, count: usize) {
+    let see = "see /api/v1/sources";
+    match kind {
+        OfRecord::Quarantined => tracing::error!(source, "{count} more times a record could not be read: {see}"),
+        OfRecord::Released => tracing::info!(source, "{count} more times a record was no longer quarantined"),
+        OfRecord::UnknownField => {
+            tracing::warn!(source, "{count} more times a record had a field which means nothing: is it misspelt?");
+        }
+        OfRecord::Unresolved => {
+            tracing::warn!(source, "{count} more times a prefix of a record had no next hop: {see}")
+        }
+        OfRecord::OutOfOrder => tracing::warn!(source, "{count} more events came out of order"),
     }
 }
 

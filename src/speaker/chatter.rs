@@ -1,15 +1,20 @@
-//! How much one gateway may say in the log: one that flaps must not fill it.
+//! How much one gateway, and all that come from one range together, may say in the log: who flaps must not fill it.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Lines of one gateway within a [`SPAN`].
 const LINES: u32 = 20;
+/// Lines of all gateways of a range within a [`SPAN`]: each of thousands of addresses may come anew, as a gateway that has not
+/// said anything yet.
+const LINES_OF_RANGE: u32 = 100;
 const SPAN: Duration = Duration::from_secs(60);
 
-/// Counts a gateway's lines.
+/// Counts the lines of a gateway or a range.
 #[derive(Debug)]
 pub(super) struct Chatter {
+    lines: u32,
     since: Instant,
     said: u32,
     kept: u32,
@@ -30,23 +35,28 @@ pub(super) enum Line {
 }
 
 impl Chatter {
+    /// Of one gateway.
     pub(super) fn new() -> Self {
-        Chatter { since: Instant::now(), said: 0, kept: 0 }
+        Chatter::of(LINES)
+    }
+
+    fn of(lines: u32) -> Self {
+        Chatter { lines, since: Instant::now(), said: 0, kept: 0 }
     }
 
     /// What becomes of one more line.
     pub(super) fn line(&mut self) -> Line {
         if self.since.elapsed() >= SPAN {
             let left_out = self.kept;
-            *self = Chatter { said: 1, ..Chatter::new() };
+            *self = Chatter { said: 1, ..Chatter::of(self.lines) };
             return Line::Said { left_out };
         }
         self.said += 1;
-        match self.said.cmp(&LINES) {
+        match self.said.cmp(&self.lines) {
             std::cmp::Ordering::Less => Line::Said { left_out: 0 },
             std::cmp::Ordering::Equal => Line::Last,
             std::cmp::Ordering::Greater => {
-                self.said = LINES;
+                self.said = self.lines;
                 self.kept += 1;
                 Line::LeftOut
             }
@@ -54,7 +64,22 @@ impl Chatter {
     }
 }
 
-/// A line that may come with every message: said once in a [`SPAN`], so that it leaves the gateway's others their room.
+/// What the gateways of one range say together.
+#[derive(Clone, Debug)]
+pub(super) struct Crowd(Arc<Mutex<Chatter>>);
+
+impl Crowd {
+    pub(super) fn new() -> Self {
+        Crowd(Arc::new(Mutex::new(Chatter::of(LINES_OF_RANGE))))
+    }
+
+    /// What becomes of one more line of any of them.
+    pub(super) fn line(&self) -> Line {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).line()
+    }
+}
+
+/// A line that may come with every message: said once in a [`SPAN`], so that it leaves others their room.
 #[derive(Debug, Default)]
 pub(super) struct Repeated {
     said: Option<Instant>,
@@ -75,7 +100,7 @@ impl Repeated {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chatter, LINES, Line, Repeated, SPAN};
+    use super::{Chatter, Crowd, LINES, LINES_OF_RANGE, Line, Repeated, SPAN};
 
     #[tokio::test(start_paused = true)]
     async fn what_repeats_itself_is_said_once_in_a_while_with_how_often_it_was_not() {
@@ -102,5 +127,13 @@ mod tests {
         tokio::time::advance(SPAN).await;
         assert_eq!(chatter.line(), Line::Said { left_out: 1_000 });
         assert_eq!(chatter.line(), Line::Said { left_out: 0 });
+    }
+    #[tokio::test(start_paused = true)]
+    async fn gateways_of_a_range_share_its_lines() {
+        let crowd = Crowd::new();
+        let said = (0..65_536).filter(|_| matches!(crowd.clone().line(), Line::Said { .. })).count();
+        assert_eq!(said, LINES_OF_RANGE as usize - 1);
+        tokio::time::advance(SPAN).await;
+        assert_eq!(crowd.line(), Line::Said { left_out: 65_536 - LINES_OF_RANGE });
     }
 }

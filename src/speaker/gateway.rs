@@ -1,6 +1,6 @@
 //! The task of one gateway: drives its [`Neighbour`], owns its connections.
 
-use super::chatter::{Chatter, Line, Repeated};
+use super::chatter::{Chatter, Crowd, Line, Repeated};
 use super::guarded::guarded;
 use super::net::{Later, Net, Stream, Target};
 use super::password::Password;
@@ -91,6 +91,8 @@ pub(super) struct Gateway {
     on_up: Arc<dyn Fn() + Send + Sync>,
     last_failure: Option<End>,
     chatter: Chatter,
+    /// The others of its range.
+    crowd: Option<Crowd>,
     update_errors: Repeated,
     /// One request for everything at a time is on its way to the engine: the next one would get the same answer.
     refreshes: PerFamily<Arc<Semaphore>>,
@@ -140,14 +142,14 @@ pub(super) struct Parts {
     pub(super) net: Arc<dyn Net>,
     pub(super) engine: EngineHandle,
     pub(super) on_up: Arc<dyn Fn() + Send + Sync>,
-    /// It is configured by its address, and does not end by itself.
-    pub(super) stays: bool,
+    /// With whom it came, from a range: it ends by itself. None: it is configured by its address, and does not.
+    pub(super) crowd: Option<Crowd>,
 }
 
 /// Runs until told to stop.
 pub(super) async fn run(parts: Parts, commands: mpsc::UnboundedReceiver<Command>) {
     let (events, received) = mpsc::channel(EVENTS);
-    let Parts { id, name, target, password, neighbour, clock, net, engine, on_up, stays } = parts;
+    let Parts { id, name, target, password, neighbour, clock, net, engine, on_up, crowd } = parts;
     let gateway = Gateway {
         id,
         name,
@@ -169,7 +171,8 @@ pub(super) async fn run(parts: Parts, commands: mpsc::UnboundedReceiver<Command>
         chatter: Chatter::new(),
         update_errors: Repeated::default(),
         refreshes: PerFamily::from_fn(|_| Arc::new(Semaphore::new(1))),
-        leaves: if stays { Leaves::Never } else { Leaves::At(Instant::now() + UNFINISHED) },
+        leaves: crowd.as_ref().map_or(Leaves::Never, |_| Leaves::At(Instant::now() + UNFINISHED)),
+        crowd,
     };
     gateway.run(commands, received).await;
 }
@@ -325,7 +328,29 @@ impl Gateway {
 
     /// Whether one more line of this gateway goes into the log.
     fn may_say(&mut self) -> bool {
-        match self.chatter.line() {
+        let own = match self.chatter.line() {
+            Line::LeftOut => return false,
+            line => line,
+        };
+        match self.crowd.as_ref().map(Crowd::line) {
+            None | Some(Line::Said { left_out: 0 }) => {}
+            Some(Line::Said { left_out }) => {
+                tracing::warn!(
+                    gateway = self.name,
+                    left_out,
+                    "this many lines about gateways of its range were left out"
+                );
+            }
+            Some(Line::Last) => {
+                tracing::warn!(
+                    gateway = self.name,
+                    "too many lines about gateways of its range: for a while no more of them"
+                );
+                return false;
+            }
+            Some(Line::LeftOut) => return false,
+        }
+        match own {
             Line::Said { left_out: 0 } => true,
             Line::Said { left_out } => {
                 tracing::warn!(gateway = self.name, left_out, "this many lines about the gateway were left out");
@@ -341,7 +366,9 @@ impl Gateway {
 
     /// Once a minute at the most: the metric counts them all.
     fn say_update_error(&mut self, error: &UpdateError) {
-        let Some(left_out) = self.update_errors.say() else { return };
+        let Some(left_out) = self.update_errors.say().filter(|_| self.crowd.is_none() || self.may_say()) else {
+            return;
+        };
         let UpdateError { attribute, withdrawn } = error;
         match withdrawn {
             Some(prefixes) => tracing::warn!(

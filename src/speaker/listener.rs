@@ -1,10 +1,12 @@
 //! Connections that gateways open.
 
+use super::chatter::Repeated;
 use super::gateway::Command;
 use super::listeners::Listeners;
 use super::net::{Accept, Incoming, Net, Target};
 use super::password::Password;
 use crate::config::Secret;
+use crate::limits;
 use fingerpost_core::model::Prefix;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -87,7 +89,14 @@ impl Listener {
             return Err(io::Error::other("the sessions are being ended"));
         }
         let listener = net.listen(address)?;
-        let listening = Listening { address, listener, listeners: listeners.clone(), roll: expected.0.subscribe() };
+        let listening = Listening {
+            address,
+            listener,
+            listeners: listeners.clone(),
+            roll: expected.0.subscribe(),
+            failures: Repeated::default(),
+            refusals: Repeated::default(),
+        };
         Ok(Listener(AbortOnDropHandle::new(tokio::spawn(listening.run()))))
     }
 
@@ -104,6 +113,10 @@ struct Listening {
     listener: Box<dyn Accept>,
     listeners: Listeners,
     roll: watch::Receiver<Roll>,
+    /// That connections cannot be accepted.
+    failures: Repeated,
+    /// That a connection cannot be fitted.
+    refusals: Repeated,
 }
 
 impl Listening {
@@ -120,7 +133,9 @@ impl Listening {
                     Ok((peer, incoming)) => self.take(peer, incoming),
                     // File descriptors ran out, or the like: nothing is lost by waiting, and a tight loop helps nobody.
                     Err(error) => {
-                        tracing::warn!("cannot accept connections for now: {error}");
+                        if let Some(left_out) = self.failures.say() {
+                            tracing::warn!(left_out, "cannot accept connections for now: {}", limits::explained(&error));
+                        }
                         tokio::time::sleep(Duration::from_millis(200)).await;
                     }
                 }
@@ -141,7 +156,7 @@ impl Listening {
         }
     }
 
-    fn take(&self, peer: SocketAddr, incoming: Box<dyn Incoming>) {
+    fn take(&mut self, peer: SocketAddr, incoming: Box<dyn Incoming>) {
         // Closed before any OPEN: a stranger learns nothing and costs nothing.
         let address = peer.ip().to_canonical();
         let Some(Entry { target, password, commands }) = self.roll.borrow().find(address).cloned() else {
@@ -154,7 +169,11 @@ impl Listening {
         let target = Target { address: SocketAddr::new(address, target.address.port()), ..target };
         match incoming.fit(&target, key) {
             Ok(stream) => _ = commands.send(Command::Accepted(address, stream)),
-            Err(error) => tracing::warn!(peer = %peer, "connection from a gateway refused: {error}"),
+            Err(error) => {
+                if let Some(left_out) = self.refusals.say() {
+                    tracing::warn!(peer = %peer, left_out, "connection from a gateway refused: {error}");
+                }
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 //! A host that peers in receives the routes and announces nothing. There are never more than `limit` of them, and of those that
 //! have not become a session yet the oldest makes room: who connects and says nothing keeps nobody out.
 
+use super::chatter::{Crowd, Repeated};
 use super::gateway::{self, Command, GatewayReport, Parts, Told};
 use super::net::{Net, Stream, Target};
 use super::password::Password;
@@ -68,8 +69,9 @@ struct Range {
     tasks: JoinSet<()>,
     addresses: HashMap<Id, IpAddr>,
     refused: u64,
-    /// That there is no room was said since there last was.
-    full: bool,
+    /// That there is no room.
+    full: Repeated,
+    crowd: Crowd,
     /// Whose first session after our restart was begun (RFC 4724 §4.1), as long as that matters.
     greeted: HashSet<IpAddr>,
     started: Instant,
@@ -113,7 +115,8 @@ pub(super) async fn run(parts: RangeParts, commands: mpsc::UnboundedReceiver<Com
         tasks: JoinSet::new(),
         addresses: HashMap::new(),
         refused: 0,
-        full: false,
+        full: Repeated::default(),
+        crowd: Crowd::new(),
         greeted: HashSet::new(),
         started: Instant::now(),
         md5_drops: [Md5Drops::now(); 2],
@@ -154,10 +157,11 @@ impl Range {
     fn accept(&mut self, address: IpAddr, stream: Box<dyn Stream>) {
         if !self.instances.contains_key(&address) && !self.admit(address) {
             self.refused += 1;
-            if !std::mem::replace(&mut self.full, true) {
+            if let Some(left_out) = self.full.say() {
                 tracing::warn!(
                     range = self.parts.config.name,
-                    "{address} is closed, as are others from now on: there are {} gateways already; raise listen_limit",
+                    left_out,
+                    "{address} is closed: there are {} gateways already; raise listen_limit",
                     self.parts.limit
                 );
             }
@@ -204,7 +208,7 @@ impl Range {
             net: Arc::clone(net),
             engine: engine.clone(),
             on_up,
-            stays: false,
+            crowd: Some(self.crowd.clone()),
         };
         let task = self.tasks.spawn(gateway::run(parts, received)).id();
         self.addresses.insert(task, address);
@@ -229,9 +233,7 @@ impl Range {
     }
 
     fn forget(&mut self, address: IpAddr) {
-        if self.instances.remove(&address).is_some() {
-            self.full = false;
-        }
+        self.instances.remove(&address);
     }
 
     /// Who connects is closed without a word.

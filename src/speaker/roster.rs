@@ -325,7 +325,7 @@ impl Speaker {
                 net: Arc::clone(&self.net),
                 engine: self.engine.clone(),
                 on_up: Arc::clone(&self.on_up),
-                stays: true,
+                crowd: None,
             };
             tokio::spawn(gateway::run(parts, received))
         };

@@ -8,6 +8,7 @@ mod burden;
 #[expect(dead_code, reason = "not all of it is needed here")]
 mod client;
 mod ending;
+mod flood;
 mod listeners;
 mod panics;
 mod passwords;

@@ -110,7 +110,13 @@ impl World {
 }
 
 fn parse(directory: &TempDir, http: SocketAddr, listens: SocketAddr, gateways: &str) -> Config {
-    let text = format!(
+    let text = configuration(http, listens, gateways);
+    config::parse(&text, &directory.path().join("config.yaml")).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+/// Of a process with `hosts.yaml` as its source.
+pub(crate) fn configuration(http: SocketAddr, listens: SocketAddr, gateways: &str) -> String {
+    format!(
         "router: {{ asn: 64512, id: 10.0.3.10, listen: [\"{listens}\"] }}
 sources:
   lab: {{ file: {{ path: hosts.yaml, poll: 100ms }} }}
@@ -122,6 +128,5 @@ policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}
 guard: {{ withdrawals: off, moves: off, additions: off }}
 http: {{ listen: \"{http}\" }}
 "
-    );
-    config::parse(&text, &directory.path().join("config.yaml")).unwrap_or_else(|faults| panic!("{faults}"))
+    )
 }

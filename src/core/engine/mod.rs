@@ -11,6 +11,7 @@
 mod command;
 mod explain;
 mod look;
+mod noted;
 mod outlets;
 mod reload;
 mod remember;
@@ -32,11 +33,12 @@ pub use tells::{TellRow, Tells};
 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
 use crate::policy::Policy;
-use crate::source::sync::{Note, Outcome, Snapshot, Sync};
+use crate::source::sync::{Note, OfRecord, Outcome, Snapshot, Sync};
 use crate::source::{Attempt, ClaimChange, Order, Report};
 use crate::table::{ChangeKind, HoldReason, Loser, Losers, Settled, Table};
 use crate::view::{Chunk, Stamp};
 use bytes::Bytes;
+use noted::Noted;
 use outlets::{Outlets, Verified};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -75,6 +77,8 @@ pub enum Effect {
     CloseSlow(GatewayId, SessionNumber),
     /// Log it.
     Note(SourceId, Note),
+    /// Log it: so many notes of this kind were left out, because there were as many before them.
+    MoreNotes(SourceId, OfRecord, usize),
     /// Log it: so many changes of this kind of a source are held now, the last of them for this reason.
     Held(SourceId, ChangeKind, usize, HoldReason),
     /// Log it: this part of a reload is held.
@@ -126,6 +130,7 @@ pub struct Engine {
     /// When claims that lost may be told again.
     tell_losers: Time,
     told: Told,
+    noted: Noted,
 }
 
 /// How far the feeds had come, and how many slots were still waiting to be freed.
@@ -154,6 +159,7 @@ impl Engine {
             settled: Settled::default(),
             tell_losers: now,
             told: Told::default(),
+            noted: Noted::default(),
         };
         for settings in &mut settings.sources {
             let snapshot = settings.snapshot.take();
@@ -189,7 +195,12 @@ impl Engine {
     pub fn next_deadline(&self) -> Option<Time> {
         let losers = self.table.has_losers().then_some(self.tell_losers);
         let sources = self.sources.iter().filter_map(|source| source.sync.next_deadline());
-        sources.chain(losers).chain(self.table.next_deadline()).chain(self.told.next_deadline()).min()
+        sources
+            .chain(losers)
+            .chain(self.table.next_deadline())
+            .chain(self.told.next_deadline())
+            .chain(self.noted.next_deadline())
+            .min()
     }
 
     /// Does what is due.
@@ -209,6 +220,7 @@ impl Engine {
         }
         self.tell_losers(now, effects);
         self.told.tell(now, &self.table, effects);
+        self.noted.tell(now, effects);
     }
 
     /// Hands out one round of changes to every gateway that has credit, or else one slice of one dump. True if there may
@@ -289,7 +301,9 @@ impl Engine {
     /// Passes on what a source's state machine decided. The buffer comes back empty.
     fn apply(&mut self, now: Time, id: SourceId, mut outcome: Outcome, effects: &mut Vec<Effect>) {
         effects.extend(outcome.orders.drain(..).map(|order| Effect::Order(id, order)));
-        effects.extend(outcome.notes.drain(..).map(|note| Effect::Note(id, note)));
+        self.noted.tell(now, effects);
+        let notes = outcome.notes.drain(..).filter(|note| self.noted.admits(now, id, note));
+        effects.extend(notes.map(|note| Effect::Note(id, note)));
         let changes = u64::try_from(outcome.changes.len()).unwrap_or(u64::MAX);
         self.source_mut(id).into_iter().for_each(|source| source.changes += changes);
         // Between two slices of another source's list, that one's changes must not be decided with what is restored here.

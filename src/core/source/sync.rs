@@ -49,7 +49,7 @@ mod table;
 pub use config::{Follow, SyncConfig, Timing};
 use history::Recall;
 use list::{Listing, Release, SLICE};
-pub use note::{Note, Outcome};
+pub use note::{Note, OfRecord, Outcome};
 use reconcile::Reconcile;
 pub use seen::{Absent, Counts, Proof, Seen, Why};
 pub use snapshot::{KnownRecord, Snapshot};

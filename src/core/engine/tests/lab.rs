@@ -231,7 +231,7 @@ impl Lab {
                     self.not_announced.push((self.now, first.into_iter().map(|(_, key)| key).collect()));
                 }
                 Effect::Capped(gateway, family, withheld) => _ = self.capped.insert((gateway, family), withheld),
-                Effect::Note(..) | Effect::Held(..) | Effect::ReloadHeld(_) => {}
+                Effect::Note(..) | Effect::MoreNotes(..) | Effect::Held(..) | Effect::ReloadHeld(_) => {}
             }
         }
     }

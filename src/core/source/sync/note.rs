@@ -162,3 +162,42 @@ pub enum Note {
     #[error("the comparison with the store failed and will be tried again: {0}")]
     ReconcileFailed(Fault),
 }
+
+/// What a note is about that single records or events are the reason of: there may be as many as those.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OfRecord {
+    /// [`Note::Quarantined`].
+    Quarantined,
+    /// [`Note::Released`].
+    Released,
+    /// [`Note::UnknownField`].
+    UnknownField,
+    /// [`Note::Unresolved`].
+    Unresolved,
+    /// [`Note::OutOfOrder`].
+    OutOfOrder,
+}
+
+impl Note {
+    /// Whether there may be as many of these as there are records, or events.
+    pub fn of_record(&self) -> Option<OfRecord> {
+        match self {
+            Note::Quarantined { .. } => Some(OfRecord::Quarantined),
+            Note::Released { .. } => Some(OfRecord::Released),
+            Note::UnknownField { .. } => Some(OfRecord::UnknownField),
+            Note::Unresolved { .. } => Some(OfRecord::Unresolved),
+            Note::OutOfOrder { .. } => Some(OfRecord::OutOfOrder),
+            Note::Current { .. }
+            | Note::Lost(_)
+            | Note::Failing(_)
+            | Note::NotBelieved { .. }
+            | Note::Compacted { .. }
+            | Note::Remembered { .. }
+            | Note::SnapshotOfAnother { .. }
+            | Note::Hides { .. }
+            | Note::HidesNoMore { .. }
+            | Note::Reconciled { .. }
+            | Note::ReconcileFailed(_) => None,
+        }
+    }
+}
