@@ -1,6 +1,7 @@
 //! Rows 2, 5, 6: every timer runs as long as it should, and not longer.
 
 use super::*;
+use std::collections::BTreeMap;
 
 /// How long until what is done next.
 fn next_after(rig: &mut Rig) -> (Duration, String) {
@@ -159,6 +160,44 @@ fn c5_a_dead_gateway_is_tried_again_at_jittered_bounded_intervals() {
     assert!(pauses.iter().all(|pause| (3750..=5000).contains(&pause.as_millis())));
     let (shortest, longest) = (pauses.iter().min().unwrap(), pauses.iter().max().unwrap());
     assert!(shortest.as_millis() < 3800 && longest.as_millis() > 4950, "{shortest:?} to {longest:?}");
+}
+
+/// How many of a hundred gateways are dialled in each tenth of a second after all of them went at the same moment, whether
+/// they refuse us or their sessions end. Their seeds are made as the speaker makes them.
+fn dials_after_all_went(seed: u64, had_sessions: bool) -> BTreeMap<u128, usize> {
+    let mut windows = BTreeMap::new();
+    for id in 0..100u64 {
+        let mut rig = Rig::seeded(config(), false, seed ^ (id << 32));
+        rig.start();
+        if had_sessions {
+            rig.connected(1);
+            rig.receives(1, &GatewayOpen::from(HIGHER).bytes());
+            assert_eq!(rig.receives(1, &keepalive()), "up 1");
+            rig.closed(1);
+        } else {
+            rig.input(Input::ConnectFailed("Connection refused".into()));
+        }
+        let (pause, does) = next_after(&mut rig);
+        assert_eq!(does, "dial");
+        *windows.entry(pause.as_millis() / 100).or_default() += 1;
+    }
+    windows
+}
+
+#[test]
+fn c63_a_hundred_gateways_that_went_together_are_dialled_all_over_the_jitter() {
+    for seed in [0, 1, 0x1234_5678_9abc_def0, u64::MAX] {
+        for had_sessions in [false, true] {
+            let windows = dials_after_all_went(seed, had_sessions);
+            // 3.75 s to 5 s: twelve windows and a half, so eight dials in each if they were spread perfectly evenly.
+            assert!(windows.keys().all(|window| (37..50).contains(window)), "{windows:?}");
+            assert!(
+                windows.len() >= 12 && windows.values().all(|&dials| dials <= 24),
+                "a thundering herd: {windows:?}"
+            );
+            assert_eq!(windows.values().sum::<usize>(), 100, "each of them, once");
+        }
+    }
 }
 
 #[test]
