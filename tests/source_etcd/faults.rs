@@ -1,7 +1,7 @@
 //! Members and stores that die, hang, come back and are replaced: the routes stay.
 
 use crate::follower::{Follower, current, lost_as};
-use crate::server::{Cluster, Etcd, free_port};
+use crate::server::{Cluster, Etcd, Relay, free_port};
 use crate::{delete, plain, put};
 use fingerpost_core::source::sync::{Note, Proof, Timing};
 use fingerpost_core::source::{Fault, FaultKind};
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 on_each_etcd!(
     c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2,
+    c34_a_watch_that_a_proxy_ends_is_resumed_where_it_was_left_p2,
     c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_gone,
     a_dead_first_endpoint_is_passed_over,
     c34_a_frozen_member_is_left_for_another_within_ten_seconds,
@@ -49,6 +50,26 @@ async fn c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2(etcd: 
     follower.until_table(&[("10.244.2.0/24", "10.168.0.12"), ("10.244.3.0/24", "10.168.0.13")]).await;
     follower.until("current", current).await;
     // By the watch, not by another list.
+    assert!(matches!(follower.proofs[..], [Proof::Deleted(_)]), "{:?}", follower.proofs);
+}
+
+async fn c34_a_watch_that_a_proxy_ends_is_resumed_where_it_was_left_p2(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    let mut client = cluster.client().await;
+    put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
+    let proxy = Relay::new();
+    let port = proxy.join(0, cluster.members[0].client_port());
+    let mut follower = Follower::start(plain(vec![format!("http://127.0.0.1:{port}")])).await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
+    put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12")]).await;
+    proxy.cut_off(Some(0));
+    follower.until("lost", lost_as(FaultKind::Unreachable, "the connection was closed")).await;
+    assert_eq!(follower.table().len(), 2);
+    delete(&mut client, "a1").await;
+    proxy.cut_off(None);
+    follower.until_table(&[("10.244.2.0/24", "10.168.0.12")]).await;
+    follower.until("current", current).await;
     assert!(matches!(follower.proofs[..], [Proof::Deleted(_)]), "{:?}", follower.proofs);
 }
 

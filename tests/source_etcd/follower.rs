@@ -4,7 +4,7 @@ use crate::server::PATIENCE;
 use fingerpost::source::etcd::{self, EtcdConfig};
 use fingerpost_core::model::{ClaimKey, SourceId, Time};
 use fingerpost_core::source::schema::Schema;
-use fingerpost_core::source::sync::{Follow, Note, Outcome, Proof, Seen, Sync, SyncConfig, Timing};
+use fingerpost_core::source::sync::{Follow, Note, Outcome, Proof, Seen, Snapshot, Sync, SyncConfig, Timing};
 use fingerpost_core::source::{Attempt, ClaimChange, Fault, FaultKind, Order, Report};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -18,6 +18,10 @@ pub(crate) struct Follower {
     pub(crate) notes: Vec<Note>,
     /// All proofs so far.
     pub(crate) proofs: Vec<Proof>,
+    /// What was withdrawn so far.
+    pub(crate) removed: Vec<String>,
+    /// The table when all was in it that an earlier process knew.
+    pub(crate) remembered: Option<BTreeMap<String, String>>,
     /// Passes over what the watch tells, as if it had been lost.
     pub(crate) deaf_to_events: bool,
     orders: mpsc::UnboundedSender<Order>,
@@ -32,6 +36,17 @@ impl Follower {
     }
 
     pub(crate) async fn start_with(config: EtcdConfig, timing: Timing) -> Self {
+        Self::start_from(config, timing, None).await
+    }
+
+    /// Another process, that has what the one before knew.
+    pub(crate) async fn restart(config: EtcdConfig, before: &Follower) -> Self {
+        let (cluster, at) = before.sync.believed().unwrap();
+        let snapshot = Snapshot { cluster, at, records: before.sync.known_records(0, usize::MAX).0 };
+        Self::start_from(config, Timing::default(), Some(snapshot)).await
+    }
+
+    async fn start_from(config: EtcdConfig, timing: Timing, snapshot: Option<Snapshot>) -> Self {
         let schema = Schema::Native { prefix: "/fp".into() };
         let sync = Sync::new(SyncConfig {
             source: SourceId(0),
@@ -50,6 +65,8 @@ impl Follower {
             claims: HashMap::new(),
             notes: Vec::new(),
             proofs: Vec::new(),
+            removed: Vec::new(),
+            remembered: None,
             deaf_to_events: false,
             orders,
             reports,
@@ -57,6 +74,9 @@ impl Follower {
             out: Outcome::default(),
         };
         let now = follower.now();
+        if let Some(snapshot) = snapshot {
+            follower.sync.remember(now, snapshot, PATIENCE);
+        }
         follower.sync.start(now, &mut follower.out);
         follower.apply().await;
         follower
@@ -93,9 +113,12 @@ impl Follower {
 
     /// Goes on until the table is this: subnet → next hop.
     pub(crate) async fn until_table(&mut self, expected: &[(&str, &str)]) {
-        let expected: BTreeMap<_, _> =
-            expected.iter().map(|(subnet, next_hop)| ((*subnet).to_owned(), (*next_hop).to_owned())).collect();
+        let expected = Self::expected(expected);
         self.until(&format!("{expected:?}"), |follower| follower.table() == expected).await;
+    }
+
+    pub(crate) fn expected(table: &[(&str, &str)]) -> BTreeMap<String, String> {
+        table.iter().map(|(subnet, next_hop)| ((*subnet).to_owned(), (*next_hop).to_owned())).collect()
     }
 
     pub(crate) fn table(&self) -> BTreeMap<String, String> {
@@ -123,14 +146,15 @@ impl Follower {
     }
 
     async fn apply(&mut self) {
-        for change in self.out.changes.drain(..) {
+        for change in std::mem::take(&mut self.out.changes) {
             match change {
                 ClaimChange::Upsert(key, claim) => {
                     self.claims.insert(key, claim.next_hop.to_string());
                 }
-                ClaimChange::Restored => {}
+                ClaimChange::Restored => self.remembered = Some(self.table()),
                 ClaimChange::Remove(key, absent) => {
                     self.claims.remove(&key);
+                    self.removed.push(key.prefix.to_string());
                     self.proofs.push(*absent.proof());
                 }
             }

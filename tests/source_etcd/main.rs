@@ -27,10 +27,12 @@ macro_rules! on_each_etcd {
 
 mod access;
 mod certificates;
+mod cluster;
 mod faults;
 mod follow;
 mod follower;
 mod pki;
+mod restore;
 mod server;
 
 use etcd_client::Client;

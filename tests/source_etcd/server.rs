@@ -1,12 +1,17 @@
 //! Real etcds, old and new, on free loopback ports, in directories of their own, gone when dropped.
 
 use etcd_client::{Client, ConnectOptions};
+pub(crate) use relay::Relay;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+
+#[path = "relay.rs"]
+mod relay;
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,6 +59,14 @@ impl Etcd {
         }
         command
     }
+
+    /// `snapshot restore …`, to be completed.
+    fn restore(self) -> Command {
+        let [_, restores] = self.programs().unwrap();
+        let mut command = Command::new(restores);
+        command.args(["snapshot", "restore"]);
+        command
+    }
 }
 
 fn packaged() -> Result<[PathBuf; 2], String> {
@@ -79,6 +92,7 @@ fn built() -> Result<[PathBuf; 2], String> {
 /// A cluster's members.
 pub(crate) struct Cluster {
     pub(crate) members: Vec<Member>,
+    relay: Relay,
 }
 
 /// One etcd.
@@ -88,6 +102,8 @@ pub(crate) struct Member {
     scheme: &'static str,
     client_port: u16,
     peer_port: u16,
+    /// Where the others reach it: the relay.
+    relay_port: u16,
     args: Vec<String>,
     dir: TempDir,
     process: Option<Child>,
@@ -101,8 +117,9 @@ impl Cluster {
 
     /// So many members with these further arguments; all of them answer.
     pub(crate) async fn start(etcd: Etcd, members: usize, scheme: &'static str, args: &[String]) -> Self {
-        let members = (0..members).map(|number| Member::new(etcd, format!("m{number}"), scheme, args));
-        let mut cluster = Cluster { members: members.collect() };
+        let relay = Relay::new();
+        let members = (0..members).map(|number| Member::new(etcd, number, scheme, args, &relay)).collect();
+        let mut cluster = Cluster { members, relay };
         for number in 0..cluster.members.len() {
             cluster.run(number);
         }
@@ -110,18 +127,44 @@ impl Cluster {
             for member in &cluster.members {
                 member.ready().await;
             }
+            cluster.introduce().await;
         }
         cluster
     }
 
+    /// The relay learns who is who.
+    async fn introduce(&self) {
+        let Ok(all) = self.client().await.member_list().await else { return };
+        for (number, member) in self.members.iter().enumerate() {
+            let found = all.members().iter().find(|found| found.name() == member.name);
+            self.relay.name(found.unwrap().id(), number);
+        }
+    }
+
+    /// Cuts a member off from the others, or none any more.
+    pub(crate) fn cut_off(&self, member: Option<usize>) {
+        self.relay.cut_off(member);
+    }
+
+    /// A member that does not run holds what the backup holds. What it held is put aside.
+    pub(crate) fn restore(&mut self, number: usize, backup: &Path, args: &[&str]) {
+        let peers = self.peers();
+        self.members[number].restore(&peers, backup, args);
+    }
+
     /// Starts a member that does not run.
     pub(crate) fn run(&mut self, number: usize) {
+        let peers = self.peers();
+        self.members[number].run(&peers);
+    }
+
+    fn peers(&self) -> String {
         let peers: Vec<_> = self
             .members
             .iter()
-            .map(|member| format!("{}=http://127.0.0.1:{}", member.name, member.peer_port))
+            .map(|member| format!("{}=http://127.0.0.1:{}", member.name, member.relay_port))
             .collect();
-        self.members[number].run(&peers.join(","));
+        peers.join(",")
     }
 
     pub(crate) fn endpoints(&self) -> Vec<String> {
@@ -135,21 +178,31 @@ impl Cluster {
 }
 
 impl Member {
-    fn new(etcd: Etcd, name: String, scheme: &'static str, args: &[String]) -> Self {
+    fn new(etcd: Etcd, number: usize, scheme: &'static str, args: &[String], relay: &Relay) -> Self {
+        let peer_port = free_port();
         Member {
             etcd,
-            name,
+            name: format!("m{number}"),
             scheme,
             client_port: free_port(),
-            peer_port: free_port(),
+            peer_port,
+            relay_port: relay.join(number, peer_port),
             args: args.to_vec(),
             dir: tempfile::tempdir().unwrap(),
             process: None,
         }
     }
 
+    pub(crate) fn client_port(&self) -> u16 {
+        self.client_port
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A folder that goes with it.
-    pub(crate) fn folder(&self) -> &std::path::Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.dir.path()
     }
 
@@ -158,7 +211,8 @@ impl Member {
     }
 
     fn run(&mut self, cluster: &str) {
-        let (client, peer) = (self.endpoint(), format!("http://127.0.0.1:{}", self.peer_port));
+        let loopback = |port| format!("http://127.0.0.1:{port}");
+        let (client, peer, relay) = (self.endpoint(), loopback(self.peer_port), loopback(self.relay_port));
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.path().join("log")).unwrap();
         // Alone it waits for nobody to stand up against it.
         let (heartbeat, election) = if cluster.contains(',') { ("50", "500") } else { ("10", "100") };
@@ -168,7 +222,7 @@ impl Member {
             .args(["--name", &self.name, "--initial-cluster", cluster, "--data-dir"])
             .arg(self.dir.path().join("data"))
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &relay])
             .args(["--heartbeat-interval", heartbeat, "--election-timeout", election])
             .args(&self.args)
             .stdout(Stdio::null())
@@ -219,6 +273,20 @@ impl Member {
         }
     }
 
+    /// SIGTERM: for some seconds it goes on with what it is asked already, then it closes its connections.
+    pub(crate) fn shut_down(&self) {
+        self.signal("TERM");
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(&mut self) {
+        let process = self.process.as_mut().unwrap();
+        while process.try_wait().unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.process = None;
+    }
+
     /// SIGSTOP: it answers nothing, and its connections stay open.
     pub(crate) fn freeze(&self) {
         self.signal("STOP");
@@ -234,6 +302,34 @@ impl Member {
         std::fs::remove_dir_all(self.dir.path().join("data")).unwrap();
     }
 
+    /// Saves what the cluster holds now, in a file.
+    pub(crate) async fn back_up(&self) -> PathBuf {
+        let mut client = self.client().await;
+        let (mut stream, mut all) = (client.snapshot().await.unwrap(), Vec::new());
+        while let Some(part) = stream.message().await.unwrap() {
+            all.extend_from_slice(part.blob());
+        }
+        let file = self.dir.path().join("backup");
+        std::fs::write(&file, all).unwrap();
+        file
+    }
+
+    fn restore(&self, cluster: &str, backup: &Path, args: &[&str]) {
+        let data = self.dir.path().join("data");
+        std::fs::rename(&data, self.dir.path().join("aside")).unwrap();
+        let mut command = self.etcd.restore();
+        command.arg(backup).arg("--data-dir").arg(data).args(["--name", &self.name, "--initial-cluster", cluster]);
+        let relay = format!("http://127.0.0.1:{}", self.relay_port);
+        let output = command.args(["--initial-advertise-peer-urls", &relay]).args(args).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// What a restore put aside is what it holds.
+    pub(crate) fn take_back(&self) {
+        self.wipe();
+        std::fs::rename(self.dir.path().join("aside"), self.dir.path().join("data")).unwrap();
+    }
+
     fn signal(&self, signal: &str) {
         let process = self.process.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &process]).status().unwrap().success());
@@ -246,7 +342,14 @@ impl Drop for Member {
     }
 }
 
-/// A port that nobody listens on.
+/// A port of this test's own. Below those that the kernel gives to clients, or one of them might have it by then.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + std::process::id() as u16 % 200 * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
