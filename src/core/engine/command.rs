@@ -42,12 +42,8 @@ impl Engine {
     /// Does it, and says how many routes or holds it concerned.
     pub fn command(&mut self, now: Time, command: &Command, effects: &mut Vec<Effect>) -> usize {
         let count = match command {
-            Command::Freeze => usize::from(self.frozen.replace(self.frozen.unwrap_or(now)).is_none()),
-            Command::Unfreeze => {
-                let was_frozen = self.frozen.take().is_some();
-                self.judge_reload(now, effects);
-                usize::from(was_frozen)
-            }
+            Command::Freeze => usize::from(self.freeze(now)),
+            Command::Unfreeze => usize::from(self.unfreeze(now, effects)),
             Command::Approve(Holds::Reload) => self.approve_reload(now, effects),
             Command::Approve(Holds::All) => self.table.approve(|_| true) + self.approve_reload(now, effects),
             Command::Approve(holds) => self.table.approve(|held| holds.contain(held)),
@@ -63,11 +59,6 @@ impl Engine {
     /// What is withdrawn by order.
     pub fn forced(&self) -> impl Iterator<Item = &Target> {
         self.table.forced().targets()
-    }
-
-    /// Since when nothing changes, if so.
-    pub fn frozen(&self) -> Option<Time> {
-        self.frozen
     }
 }
 

@@ -12,6 +12,7 @@ mod command;
 mod explain;
 mod look;
 mod noted;
+mod orders;
 mod outlets;
 mod reload;
 mod remember;
@@ -25,6 +26,7 @@ mod views;
 pub use command::{Command, Holds};
 pub use explain::{TellState, ToldRow, UnresolvedOf};
 pub use look::{ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
+pub use orders::Orders;
 pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
 pub use reload::ReloadHold;
 pub use remember::Remembers;
@@ -39,6 +41,7 @@ use crate::table::{ChangeKind, HoldReason, Loser, Losers, Settled, Table};
 use crate::view::{Chunk, Stamp};
 use bytes::Bytes;
 use noted::Noted;
+use orders::Frozen;
 use outlets::{Outlets, Verified};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -121,7 +124,9 @@ pub struct Engine {
     /// A reload of which something is held.
     pending: Option<reload::Pending>,
     /// Since when nothing is changed, by order of a person.
-    frozen: Option<Time>,
+    frozen: Option<Frozen>,
+    /// How often that has begun or ended.
+    freezes: u64,
     /// What the last tidying found.
     tidied: PerFamily<Tidied>,
     // Buffers, kept for their memory.
@@ -154,6 +159,7 @@ impl Engine {
             in_force: InForce::default(),
             pending: None,
             frozen: None,
+            freezes: 0,
             tidied: PerFamily::default(),
             outcome: Outcome::default(),
             settled: Settled::default(),
@@ -259,8 +265,10 @@ impl Engine {
 
     fn verified(&self) -> Verified {
         let syncs = self.sources.iter().map(|source| &source.sync);
+        // Frozen since the start: what the store lacks or has besides is not decided yet.
+        let decided = self.sources.iter().all(|source| self.table.is_read(source.settings.id));
         Verified {
-            complete: syncs.clone().all(Sync::is_complete) && !self.is_releasing(),
+            complete: syncs.clone().all(Sync::is_complete) && decided && !self.is_releasing(),
             hides_claims: PerFamily::from_fn(|family| syncs.clone().any(|sync| sync.hides_claims(family))),
         }
     }
@@ -314,7 +322,7 @@ impl Engine {
                 ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
                 ClaimChange::Remove(key, proof) => self.table.remove(key, proof),
                 ClaimChange::Restored => {
-                    self.decide(now, effects);
+                    self.decide(now, Table::settle, effects);
                     self.table.arm(id, false);
                 }
             }
@@ -344,21 +352,38 @@ impl Engine {
     /// Decides what was touched. Between two slices of a list a prefix that moved from one record to another may be in
     /// neither, so nothing is decided before all are in; that also groups a whole first list by owner.
     fn settle(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        if self.is_releasing() || self.frozen.is_some() {
+        if self.is_releasing() {
             return;
         }
-        self.decide(now, effects);
+        if let Some(frozen) = self.frozen {
+            if frozen.before.is_some() {
+                self.settle_unknown(now, effects);
+            }
+            return;
+        }
+        self.decide(now, Table::settle, effects);
         for source in self.sources.iter().filter(|source| source.sync.is_complete()) {
             self.table.arm(source.settings.id, true);
         }
     }
 
-    fn decide(&mut self, now: Time, effects: &mut Vec<Effect>) {
+    /// Frozen since before this process: what a source says of which nothing is known from then is what was announced then, as
+    /// far as anybody can tell.
+    fn settle_unknown(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let is_new = |source: &&Source| source.sync.is_complete() && !self.table.is_armed(source.settings.id);
+        let new: Vec<SourceId> = self.sources.iter().filter(is_new).map(|source| source.settings.id).collect();
+        if !new.is_empty() {
+            self.decide(now, Table::settle_unarmed, effects);
+            new.into_iter().for_each(|id| self.table.arm(id, false));
+        }
+    }
+
+    fn decide(&mut self, now: Time, settle: fn(&mut Table, Time, &mut Settled), effects: &mut Vec<Effect>) {
         // Before the routes of new hosts, and after those of hosts that are gone: then nothing has to be told again.
         self.follow_hosts();
         let mut settled = std::mem::take(&mut self.settled);
         let held = self.count_held();
-        self.table.settle(now, &mut settled);
+        settle(&mut self.table, now, &mut settled);
         if !settled.held.is_empty() || self.count_held() != held {
             self.sources.iter_mut().for_each(|source| source.changes += 1);
         }

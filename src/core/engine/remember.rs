@@ -1,13 +1,14 @@
 //! What a later process shall know: the records, but of what the guard keeps back what is announced.
 //!
 //! A held prefix is left out of the records that claim it, and whoever is announced as its owner gets a record of its own. So the
-//! file goes on following a source of which something is held, however long, and a restart holds the same again.
+//! file goes on following a source of which something is held, however long, and a restart holds the same again. What is not
+//! decided because a person has frozen everything is kept in the same way: a restart then announces what was announced.
 
 use super::Engine;
-use crate::model::{Labels, Prefix, SourceId, Time};
+use crate::model::{Family, Labels, Prefix, SourceId, Time};
 use crate::source::sync::KnownRecord;
 use crate::source::{ClusterId, Rev};
-use crate::table::{HeldChange, Spent};
+use crate::table::{SlotId, Spent};
 
 /// What a snapshot of a source is of.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -26,11 +27,11 @@ pub struct Remembers {
 
 impl Engine {
     /// What a snapshot of the source would be of. None where there must be none: before the source was read completely, and
-    /// while what its records say is not decided.
+    /// while what its records say is not decided, unless by order.
     pub fn remembers(&self, id: SourceId) -> Option<Remembers> {
         let source = self.source(id)?;
         let (cluster, at) = source.sync.believed()?;
-        let decided = self.frozen.is_none() && !self.is_releasing();
+        let decided = !self.is_releasing() && (self.frozen.is_none() || self.table.is_armed(id));
         let changes = source.changes + self.table.spendings(id);
         let (spent, spent_at) = self.table.spent(id);
         decided.then_some(Remembers { changes, cluster, at, spent, spent_at })
@@ -41,37 +42,43 @@ impl Engine {
     pub fn known_records(&self, id: SourceId, from: usize, limit: usize) -> (Vec<KnownRecord>, Option<usize>) {
         let Some(source) = self.source(id) else { return Default::default() };
         let (mut records, next) = source.sync.known_records(from, limit);
-        if self.table.holds().next().is_none() {
+        if self.table.holds().next().is_none() && self.frozen.is_none() {
             return (records, next);
         }
-        let is_held = |prefix: &Prefix| {
-            let slot = self.table.slots(prefix.family()).find(*prefix);
-            slot.is_some_and(|slot| self.table.held_change(prefix.family(), slot).is_some())
+        let is_kept = |prefix: &Prefix| {
+            let family = prefix.family();
+            self.table.slots(family).find(*prefix).is_some_and(|slot| {
+                self.table.held_change(family, slot).is_some() || self.table.is_undecided(family, slot)
+            })
         };
         for record in &mut records {
-            record.subnets.retain(|prefix| !is_held(prefix));
-            record.dangling.retain(|(prefix, _)| !is_held(prefix));
+            record.subnets.retain(|prefix| !is_kept(prefix));
+            record.dangling.retain(|(prefix, _)| !is_kept(prefix));
         }
         if next.is_none() {
-            records.extend(self.table.holds().filter_map(|held| self.announced(id, &held)));
+            let held = self.table.holds().map(|held| (held.prefix.family(), held.slot));
+            let frozen =
+                self.table.undecided().filter(|(family, slot)| self.table.held_change(*family, *slot).is_none());
+            records.extend(held.chain(frozen).filter_map(|(family, slot)| self.announced(id, family, slot)));
         }
         (records, next)
     }
 
-    /// A record that states the route of a held prefix as it is announced, if it is this source's.
-    fn announced(&self, id: SourceId, held: &HeldChange<'_>) -> Option<KnownRecord> {
-        let winner = self.table.winner(held.prefix.family(), held.slot).filter(|winner| winner.source == id)?;
+    /// A record that states the route of a prefix as it is announced, if it is this source's.
+    fn announced(&self, id: SourceId, family: Family, slot: SlotId) -> Option<KnownRecord> {
+        let winner = self.table.winner(family, slot).filter(|winner| winner.source == id)?;
         let owner = self.table.owner(winner.owner);
+        let prefix = self.table.slots(family).prefix(slot);
         Some(KnownRecord {
             // No store has such a key, so that its first list lacks it.
-            name: format!("(held) {}", held.prefix).into(),
+            name: format!("(held) {prefix}").into(),
             modified: Rev::default(),
             created: Rev::default(),
             host: owner.host.clone(),
             labels: Labels::clone(&owner.labels),
             addresses: Default::default(),
             subnets: Vec::new(),
-            dangling: vec![(held.prefix, owner.next_hop)],
+            dangling: vec![(prefix, owner.next_hop)],
         })
     }
 }

@@ -13,5 +13,6 @@ mod lists;
 mod many;
 mod promises;
 mod ranges;
+mod resumed;
 mod settings;
 mod store;

@@ -3,6 +3,7 @@
 //! Claims come and go one by one; [`Table::settle`] then decides the touched prefixes once each and says which routes
 //! changed. What changed is all that the views ever look at.
 
+use super::denied::Recalled;
 use super::forced::Forced;
 use super::guard::{ChangeKind, Guard, GuardConfig, Hold, Spent};
 use super::slot_claims::Claims;
@@ -100,8 +101,11 @@ pub struct Table {
     fence: Fence,
     priorities: Priorities,
     losers: Losers,
-    guard: Guard,
+    pub(super) guard: Guard,
     forced: Forced,
+    pub(super) recalled: Recalled,
+    /// How often what is withdrawn by order has changed.
+    pub(super) orders: u64,
     /// How many routes each source has, by its number.
     routes_of: Vec<usize>,
 }
@@ -316,6 +320,27 @@ impl Table {
     /// Another number than before: [`Table::spent`] is not only later.
     pub fn spendings(&self, source: SourceId) -> u64 {
         self.guard.spendings(source)
+    }
+
+    /// Whether the source was read completely in this process, and what it said was decided.
+    pub fn is_read(&self, source: SourceId) -> bool {
+        self.guard.is_read(source)
+    }
+
+    /// Whether what is announced is not what the claims say.
+    pub fn is_undecided(&self, family: Family, slot: SlotId) -> bool {
+        let claims = self.families[family].claims.get(slot.index());
+        claims.and_then(|claims| claims.winner(&self.priorities, &self.owners)) != self.winner(family, slot)
+    }
+
+    /// The slots of which [`Table::is_undecided`] is true because they were not settled yet; each once.
+    pub fn undecided(&self) -> impl Iterator<Item = (Family, SlotId)> {
+        self.families.iter().flat_map(move |(name, family)| {
+            let mut slots = family.dirty.clone();
+            slots.sort_unstable();
+            slots.dedup();
+            slots.into_iter().filter(move |slot| self.is_undecided(name, *slot)).map(move |slot| (name, slot))
+        })
     }
 
     /// How many routes come from the source.

@@ -10,6 +10,7 @@
 
 mod arbiter;
 mod claims;
+mod denied;
 mod fence;
 mod forced;
 mod guard;
@@ -20,6 +21,7 @@ mod slots;
 
 pub use arbiter::{Priorities, SlotClaim, arbitrate};
 pub use claims::{HeldChange, Parked, Settled, Standing, Table, Winner};
+pub use denied::Denied;
 pub use fence::{Allowed, Fence, Refusal};
 pub use forced::{Forced, Target};
 pub use guard::{ChangeKind, FlapLimits, GuardConfig, Hold, HoldReason, Limit, Proofs, Spent};

@@ -23,21 +23,39 @@ impl Settled {
     }
 }
 
+/// Which changes a settling is about: what would become of a route, and of which source, if anything.
+type Wanted = fn(&Table, Option<(ChangeKind, SourceId)>) -> bool;
+
 impl Table {
     /// Decides every touched prefix, and lets the guard judge what would change.
     pub fn settle(&mut self, now: Time, settled: &mut Settled) {
+        self.settle_those(now, |_, _| true, settled);
+    }
+
+    /// Decides only what a source loses or gains that is not guarded yet; the rest waits for the next [`Table::settle`].
+    pub fn settle_unarmed(&mut self, now: Time, settled: &mut Settled) {
+        let is_of_unarmed = |table: &Table, change: Option<(ChangeKind, SourceId)>| {
+            change.is_some_and(|(_, source)| !table.is_armed(source))
+        };
+        self.settle_those(now, is_of_unarmed, settled);
+    }
+
+    fn settle_those(&mut self, now: Time, wanted: Wanted, settled: &mut Settled) {
         settled.clear();
         let mut proposals = Vec::new();
         for family in Family::ALL {
-            self.compare(now, family, &mut proposals, settled);
+            self.compare(now, family, wanted, &mut proposals, settled);
         }
         let routes_of = &self.routes_of;
         let routes = |source: SourceId| routes_of.get(usize::from(source.0)).copied().unwrap_or_default();
         let verdicts = self.guard.judge(now, &proposals, routes);
-        for (Proposal { family, slot, desired, .. }, verdict) in proposals.into_iter().zip(verdicts) {
+        for (Proposal { family, slot, desired, source, kind, .. }, verdict) in proposals.into_iter().zip(verdicts) {
             match verdict {
                 Verdict::Pass => self.change(family, slot, desired, settled),
-                Verdict::Hold => settled.held.push((family, slot)),
+                Verdict::Hold => {
+                    settled.held.push((family, slot));
+                    self.deny_recalled(family, slot, source, kind);
+                }
                 Verdict::StillHeld => {}
             }
         }
@@ -50,20 +68,31 @@ impl Table {
     }
 
     /// Finds what would change, and changes what need not be judged.
-    fn compare(&mut self, now: Time, family: Family, proposals: &mut Vec<Proposal>, settled: &mut Settled) {
+    fn compare(
+        &mut self,
+        now: Time,
+        family: Family,
+        wanted: Wanted,
+        proposals: &mut Vec<Proposal>,
+        settled: &mut Settled,
+    ) {
         let mut dirty = std::mem::take(&mut self.families[family].dirty);
         // Many records may claim one prefix: it is decided once.
         dirty.sort_unstable();
         dirty.dedup();
-        for slot in dirty.drain(..) {
+        dirty.retain(|&slot| {
             let table = &self.families[family];
             let desired = table.claims[slot.index()].winner(&self.priorities, &self.owners);
             let current = table.winners[slot.index()];
+            let change = self.kind(current, desired);
+            if !wanted(self, change) {
+                return true;
+            }
             if table.claims[slot.index()].may_have_losers() {
                 self.note_losers(family, slot, desired);
             }
             let forced = self.forced.take(family, slot);
-            match self.kind(current, desired).filter(|(_, source)| !forced && self.guard.is_armed(*source)) {
+            match change.filter(|(_, source)| !forced && self.guard.is_armed(*source)) {
                 None => {
                     self.guard.rest(now, family, slot);
                     self.change(family, slot, desired, settled);
@@ -74,7 +103,8 @@ impl Table {
                     proposals.push(Proposal { prefix, family, slot, kind, source, to, desired });
                 }
             }
-        }
+            false
+        });
         self.families[family].dirty = dirty;
     }
 
@@ -166,6 +196,9 @@ impl Table {
     /// `complete`ly in this process.
     pub fn arm(&mut self, source: SourceId, complete: bool) {
         self.guard.arm(source, complete);
+        if complete {
+            self.forget_recalled(source);
+        }
     }
 
     /// What an earlier process had spent of the source's limits, as of now; to be called before the source is armed.
@@ -211,6 +244,7 @@ impl Table {
                 }
             }
         }
+        self.orders += 1;
         self.forced.insert(target.clone());
         self.judge_again(|prefix, owner| target.covers(prefix, &owner.host));
         taken
@@ -221,6 +255,7 @@ impl Table {
         if !self.forced.remove(target) {
             return false;
         }
+        self.orders += 1;
         let judged = self.judge_again(|prefix, owner| target.covers(prefix, &owner.host));
         judged.into_iter().for_each(|(family, slot)| self.forced.pass(family, slot));
         true

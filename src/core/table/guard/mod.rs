@@ -76,6 +76,8 @@ struct Guarded {
     complete: bool,
 }
 
+const DENIED: Option<Decision> = Some(Decision::Denied);
+
 /// See the module.
 #[derive(Default, Debug)]
 pub(super) struct Guard {
@@ -85,6 +87,8 @@ pub(super) struct Guard {
     /// The slots of all holds: whoever looks at them page by page must not look at the others each time.
     in_order: BTreeMap<Prefix, SlotId>,
     flaps: Flaps,
+    /// How often something became, or ceased to be, held by a person's denial.
+    denials: u64,
 }
 
 impl Guard {
@@ -153,7 +157,8 @@ impl Guard {
     pub(super) fn decide(&mut self, decision: Decision, slots: &[(Family, SlotId)]) {
         for &(family, slot) in slots {
             if let Some(hold) = self.holds[family].get_mut(&slot) {
-                hold.decision = Some(decision);
+                let before = hold.decision.replace(decision);
+                self.denials += u64::from(before != Some(decision) && [before, Some(decision)].contains(&DENIED));
             }
         }
     }
@@ -179,6 +184,16 @@ impl Guard {
         self.sources.get(&source).map_or(0, |guarded| guarded.held[kind])
     }
 
+    /// See [`Guard::denials`](Guard).
+    pub(super) fn denials(&self) -> u64 {
+        self.denials
+    }
+
+    /// Whether the source was read completely in this process, and what it said was judged.
+    pub(super) fn is_read(&self, source: SourceId) -> bool {
+        self.sources.get(&source).is_some_and(|guarded| guarded.complete)
+    }
+
     /// Whether nothing but a person may let the source's held changes pass. `routes`: how many it has now.
     pub(super) fn needs_person(&self, source: SourceId, routes: usize) -> bool {
         self.sources.get(&source).is_some_and(|guarded| guarded.needs_person(routes))
@@ -193,6 +208,7 @@ impl Guard {
     fn clear(&mut self, family: Family, slot: SlotId) {
         let Some(hold) = self.holds[family].remove(&slot) else { return };
         self.in_order.remove(&hold.prefix);
+        self.denials += u64::from(hold.is_denied());
         if let Some(guarded) = self.sources.get_mut(&hold.source) {
             guarded.held[hold.kind] -= 1;
         }

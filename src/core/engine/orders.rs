@@ -1,0 +1,75 @@
+//! What a person has ordered and the next process shall go on with.
+
+use super::{Effect, Engine};
+use crate::model::Time;
+use crate::table::{Denied, Target};
+use std::time::Duration;
+
+/// Orders that stand.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Orders {
+    /// For how long nothing has changed, by order.
+    pub frozen: Option<Duration>,
+    /// What is withdrawn by order.
+    pub forced: Vec<Target>,
+    /// What the guard holds and no proof lets pass.
+    pub denied: Vec<Denied>,
+}
+
+/// A freeze.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Frozen {
+    /// Since when in this process.
+    pub(super) since: Time,
+    /// For how long an earlier process was before, if this one has it from there.
+    pub(super) before: Option<Duration>,
+}
+
+impl Engine {
+    /// What stands now.
+    pub fn orders(&self, now: Time) -> Orders {
+        let ago = |frozen: Frozen| now.since(frozen.since) + frozen.before.unwrap_or_default();
+        Orders { frozen: self.frozen.map(ago), forced: self.forced().cloned().collect(), denied: self.table.denied() }
+    }
+
+    /// Another number than before: other orders stand.
+    pub fn order_changes(&self) -> u64 {
+        self.freezes + self.table.order_changes()
+    }
+
+    /// Since when nothing changes, if so; for how long it was so before this process: see [`Engine::frozen_before`].
+    pub fn frozen(&self) -> Option<Time> {
+        self.frozen.map(|frozen| frozen.since)
+    }
+
+    /// For how long an earlier process was frozen when this one took that over.
+    pub fn frozen_before(&self) -> Duration {
+        self.frozen.and_then(|frozen| frozen.before).unwrap_or_default()
+    }
+
+    /// Goes on with what an earlier process was ordered; to be called before the first input.
+    pub fn resume(&mut self, now: Time, orders: Orders) {
+        let Orders { frozen, forced, denied } = orders;
+        self.frozen = frozen.map(|before| Frozen { since: now, before: Some(before) });
+        for target in forced {
+            self.table.withdraw(target);
+        }
+        self.table.recall(denied);
+    }
+
+    pub(super) fn freeze(&mut self, now: Time) -> bool {
+        let was_frozen = self.frozen.is_some();
+        if !was_frozen {
+            self.frozen = Some(Frozen { since: now, before: None });
+            self.freezes += 1;
+        }
+        !was_frozen
+    }
+
+    pub(super) fn unfreeze(&mut self, now: Time, effects: &mut Vec<Effect>) -> bool {
+        let was_frozen = self.frozen.take().is_some();
+        self.freezes += u64::from(was_frozen);
+        self.judge_reload(now, effects);
+        was_frozen
+    }
+}
