@@ -31,10 +31,15 @@ impl Clock {
         (self.start + at.as_duration()).into()
     }
 
+    /// The moment so long before that one on the wall, in seconds since 1970.
+    pub fn unix_seconds_before(&self, at: Time, before: Duration) -> u64 {
+        let wall = (self.wall + at.as_duration()).checked_sub(before);
+        wall.and_then(|wall| wall.duration_since(SystemTime::UNIX_EPOCH).ok()).map_or(0, |span| span.as_secs())
+    }
+
     /// The moment on the wall, in seconds since 1970, for people and metrics; a clock that was set meanwhile is not followed.
     pub fn unix_seconds(&self, at: Time) -> u64 {
-        let wall = self.wall + at.as_duration();
-        wall.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |span| span.as_secs())
+        self.unix_seconds_before(at, Duration::ZERO)
     }
 }
 

@@ -4,7 +4,7 @@
 //! whoever wants to look gets a closure run on this thread, between two pieces of work.
 
 use crate::clock::Clock;
-use fingerpost_core::engine::{Command, Effect, Engine, Input, SessionNumber, Settings};
+use fingerpost_core::engine::{self, Command, Effect, Engine, Input, SessionNumber, Settings};
 use fingerpost_core::model::{GatewayId, SourceId};
 use fingerpost_core::source::Order;
 use fingerpost_core::view::Chunk;
@@ -96,10 +96,11 @@ impl EngineHandle {
 /// Where the orders for each source go.
 pub type Orders = HashMap<SourceId, mpsc::UnboundedSender<Order>>;
 
-/// Starts the thread. The receiver completes when it has ended, however it did.
+/// Starts the thread; `standing`: what an earlier process was ordered. The receiver completes when it has ended, however it did.
 pub fn spawn(
     clock: Clock,
     settings: Settings,
+    standing: engine::Orders,
     orders: Orders,
 ) -> std::io::Result<(EngineHandle, oneshot::Receiver<()>)> {
     let (sender, messages) = channel();
@@ -109,7 +110,8 @@ pub fn spawn(
         let mut effects = Vec::new();
         let names =
             settings.sources.iter().map(|source| (source.id, (source.name.clone(), source.lacking.clone()))).collect();
-        let engine = Engine::new(clock.now(), settings, &mut effects);
+        let mut engine = Engine::new(clock.now(), settings, &mut effects);
+        engine.resume(clock.now(), standing);
         let mut shell = Shell { clock, engine, effects, orders, names, sessions: HashMap::new() };
         shell.run(&messages);
     })?;

@@ -2,6 +2,7 @@
 
 use super::service::{Admin, around};
 use super::{model, orders, proto};
+use crate::look::frozen_since;
 use crate::look::search::Search;
 use fingerpost_core::engine::{Engine, ToldRow};
 use fingerpost_core::model::Prefix;
@@ -62,7 +63,7 @@ impl Admin {
 
     /// What the first page says beside the routes.
     async fn surroundings(&self, search: &Search, answer: &mut proto::ExplainResponse) -> Result<(), Status> {
-        let asked = search.clone();
+        let (asked, clock) = (search.clone(), *self.clock());
         let look = move |engine: &Engine| {
             let unresolved = match asked {
                 Search::Around(prefix) => {
@@ -71,10 +72,10 @@ impl Admin {
                 Search::Holding(address) => engine.unresolved_rows(UNRESOLVED, |row| row.covers(address)),
                 Search::Of(_) | Search::All(_) => Vec::new(),
             };
-            (engine.frozen(), engine.forced().cloned().collect::<Vec<Target>>(), unresolved)
+            (frozen_since(engine, &clock), engine.forced().cloned().collect::<Vec<Target>>(), unresolved)
         };
         let (frozen, forced, unresolved) = self.look(look).await?;
-        answer.frozen_since = frozen.map(|since| model::moment(self.clock(), since));
+        answer.frozen_since = frozen.map(model::seconds);
         answer.unresolved = unresolved.into_iter().map(model::unresolved).collect();
         let prefixes: HashSet<&str> = answer.routes.iter().map(|route| &*route.prefix).collect();
         let hosts: HashSet<&str> =

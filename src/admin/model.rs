@@ -20,7 +20,12 @@ use std::net::IpAddr;
 const CLAIMS: usize = 64;
 
 pub(super) fn moment(clock: &Clock, at: Time) -> Timestamp {
-    Timestamp { seconds: i64::try_from(clock.unix_seconds(at)).unwrap_or(i64::MAX), nanos: 0 }
+    seconds(clock.unix_seconds(at))
+}
+
+/// Of seconds since 1970.
+pub(super) fn seconds(seconds: u64) -> Timestamp {
+    Timestamp { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), nanos: 0 }
 }
 
 pub(crate) fn source(clock: &Clock, row: SourceRow) -> proto::Source {

@@ -6,7 +6,9 @@ use super::proto::fingerpost_server::{Fingerpost, FingerpostServer};
 use super::{LARGEST_ANSWER, LONGEST, audit, model, proto};
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
+use crate::look::frozen_since;
 use crate::look::search::{LOOKS, Search, Unclear};
+use crate::snapshot::OrdersFile;
 use crate::speaker::{GatewayReport, Speaker};
 use fingerpost_core::engine::{Command, Engine, GatewayRow};
 use fingerpost_core::model::{Family, GatewayId, Prefix, Time};
@@ -48,18 +50,21 @@ pub struct Admin {
     engine: EngineHandle,
     speaker: Arc<Mutex<Speaker>>,
     config_loaded: Arc<AtomicBool>,
+    orders: OrdersFile,
     turns: Arc<Semaphore>,
 }
 
 impl Admin {
-    /// The service of these parts. `config_loaded`: whether the configuration on disk is the one in force.
+    /// The service of these parts. `config_loaded`: whether the configuration on disk is the one in force; `orders`:
+    /// where they are kept.
     pub fn new(
         clock: Clock,
         engine: EngineHandle,
         speaker: Arc<Mutex<Speaker>>,
         config_loaded: Arc<AtomicBool>,
+        orders: OrdersFile,
     ) -> Self {
-        Admin { clock, engine, speaker, config_loaded, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Admin { clock, engine, speaker, config_loaded, orders, turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -107,8 +112,17 @@ impl Admin {
         self.order(command(holds)).await
     }
 
-    async fn frozen(&self) -> Result<Option<Time>, Status> {
-        self.look(Engine::frozen).await
+    async fn frozen(&self) -> Result<Option<u64>, Status> {
+        let clock = self.clock;
+        self.look(move |engine| frozen_since(engine, &clock)).await
+    }
+
+    /// Why the next process will not know what was ordered; empty where it will.
+    async fn not_kept(&self) -> String {
+        match timeout(PATIENCE, self.orders.keep()).await {
+            Ok(kept) => kept.err().unwrap_or_default(),
+            Err(_) => format!("state_dir has not taken it for {} s", PATIENCE.as_secs()),
+        }
     }
 
     /// Rows, and reports by name.
@@ -231,8 +245,9 @@ pub async fn serve(listening: &Listening, admin: Admin) -> Result<(), tonic::tra
 impl Fingerpost for Admin {
     async fn status(&self, _request: Request<proto::StatusRequest>) -> Result<Response<proto::StatusResponse>, Status> {
         let _turn = self.turn().await?;
-        let look = |engine: &Engine| {
-            let orders = (engine.frozen(), engine.forced().count(), engine.reload_holds().len());
+        let clock = self.clock;
+        let look = move |engine: &Engine| {
+            let orders = (frozen_since(engine, &clock), engine.forced().count(), engine.reload_holds().len());
             (engine.source_rows(), engine.count_routes(), orders)
         };
         let (sources, routes, (frozen, forced, reload)) = self.look(look).await?;
@@ -242,7 +257,7 @@ impl Fingerpost for Admin {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: Some(model::moment(&self.clock, Time::ZERO)),
             config_loaded: self.config_loaded.load(Ordering::Relaxed),
-            frozen_since: frozen.map(|since| model::moment(&self.clock, since)),
+            frozen_since: frozen.map(model::seconds),
             ipv4_routes: routes.ipv4 as u64,
             ipv6_routes: routes.ipv6 as u64,
             gateways: narrow(reports.len()),
@@ -350,7 +365,7 @@ impl Fingerpost for Admin {
             }
             let count = self.decide(&wanted, Command::Deny).await?;
             audit::say(peer, "deny", &wanted, count);
-            Ok(Response::new(proto::DenyResponse { count: count as u64 }))
+            Ok(Response::new(proto::DenyResponse { count: count as u64, not_kept: self.not_kept().await }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "deny", why))
     }
@@ -359,8 +374,8 @@ impl Fingerpost for Admin {
         let peer = peer(&request);
         let count = self.order(Command::Freeze).await.inspect_err(|why| audit::refused(peer, "freeze", why))?;
         audit::say(peer, "freeze", "all", count);
-        let frozen_since = self.frozen().await?.map(|since| model::moment(&self.clock, since));
-        Ok(Response::new(proto::FreezeResponse { changed: count > 0, frozen_since }))
+        let frozen_since = self.frozen().await?.map(model::seconds);
+        Ok(Response::new(proto::FreezeResponse { changed: count > 0, frozen_since, not_kept: self.not_kept().await }))
     }
 
     async fn unfreeze(
@@ -370,7 +385,7 @@ impl Fingerpost for Admin {
         let peer = peer(&request);
         let count = self.order(Command::Unfreeze).await.inspect_err(|why| audit::refused(peer, "unfreeze", why))?;
         audit::say(peer, "unfreeze", "all", count);
-        Ok(Response::new(proto::UnfreezeResponse { changed: count > 0 }))
+        Ok(Response::new(proto::UnfreezeResponse { changed: count > 0, not_kept: self.not_kept().await }))
     }
 
     async fn withdraw(
@@ -394,7 +409,8 @@ impl Fingerpost for Admin {
             let count = self.order(Command::Withdraw(target.clone())).await?;
             audit::say(peer, "withdraw", orders::said(&target), count);
             let frozen = self.frozen().await?.is_some();
-            Ok(Response::new(proto::WithdrawResponse { count: count as u64, frozen }))
+            let not_kept = self.not_kept().await;
+            Ok(Response::new(proto::WithdrawResponse { count: count as u64, frozen, not_kept }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "withdraw", why))
     }
@@ -414,7 +430,7 @@ impl Fingerpost for Admin {
                 )));
             }
             audit::say(peer, "restore", orders::said(&target), count);
-            Ok(Response::new(proto::RestoreResponse {}))
+            Ok(Response::new(proto::RestoreResponse { not_kept: self.not_kept().await }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "restore", why))
     }

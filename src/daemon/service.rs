@@ -9,9 +9,10 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{self, EngineHandle, Orders};
 use crate::http::Shared;
-use crate::snapshot::{self, Left, Place};
+use crate::snapshot::{self, Left, OrdersFile, Place};
 use crate::speaker::{GatewayReport, Net, Speaker};
-use fingerpost_core::engine::Settings;
+use fingerpost_core::engine::{Orders as Standing, Settings};
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -52,6 +53,12 @@ impl Service {
                 source.spent = spent.after(ago, config.guard.refill);
             }
         }
+        let names: BTreeMap<_, _> = settings.sources.iter().map(|source| (source.id, source.name.clone())).collect();
+        let standing = {
+            let (directory, names) = (config.state_dir.clone(), names.clone());
+            tokio::task::spawn_blocking(move || OrdersFile::read(directory.as_deref(), &names)).await?
+        };
+        say_standing(&standing);
         let (orders, inboxes): (Orders, Vec<_>) = settings
             .sources
             .iter()
@@ -60,13 +67,15 @@ impl Service {
                 ((source.id, sender), (source.id, receiver))
             })
             .unzip();
-        let (engine, ended) = engine::spawn(clock, settings, orders)?;
+        let (engine, ended) = engine::spawn(clock, settings, standing, orders)?;
         let nudge = Arc::new(Notify::new());
         let mut transports = Vec::new();
         for (id, inbox) in inboxes {
             transports.extend(transport::start(&config, id, inbox, &engine, &nudge));
         }
-        let snapshots = AbortOnDropHandle::new(tokio::spawn(snapshot::keep(places, clock, engine.clone())));
+        let orders = OrdersFile::new(config.state_dir.clone(), names, clock, engine.clone());
+        let keep = snapshot::keep(places, orders.clone(), clock, engine.clone());
+        let snapshots = AbortOnDropHandle::new(tokio::spawn(keep));
         let (marker, restarting) = RestartMarker::find(config.state_dir.as_deref());
         let on_up = Arc::new(move || marker.write());
         let mut speaker = Speaker::new(clock, net, engine.clone(), restarting, seed, on_up);
@@ -86,7 +95,7 @@ impl Service {
         };
         let http =
             AbortOnDropHandle::new(tokio::spawn(listen::http(config.http.as_ref().map(|http| http.listen), shared)));
-        let shared = Admin::new(clock, engine.clone(), Arc::clone(&speaker), Arc::clone(&config_loaded));
+        let shared = Admin::new(clock, engine.clone(), Arc::clone(&speaker), Arc::clone(&config_loaded), orders);
         let socket = config.admin.as_ref().map(|admin| admin.socket.clone());
         let admin = AbortOnDropHandle::new(tokio::spawn(listen::admin(socket, shared)));
         tracing::info!(
@@ -202,6 +211,17 @@ impl Service {
         // Before the engine: a transport whose orders end would take that for a defect.
         drop(self.transports);
         self.engine.stop();
+    }
+}
+
+/// What an earlier process was ordered is easily forgotten by people.
+fn say_standing(standing: &Standing) {
+    if standing.frozen.is_some() {
+        tracing::warn!("frozen, as before the restart: nothing changes at any gateway before fingerpost unfreeze");
+    }
+    if !standing.forced.is_empty() {
+        let count = standing.forced.len();
+        tracing::warn!(count, "withdrawn by order, as before the restart: fingerpost forced lists what");
     }
 }
 

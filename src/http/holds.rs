@@ -3,6 +3,7 @@
 use super::query::{Query, wrong_page};
 use super::{Problem, Shared, moment};
 use crate::clock::Clock;
+use crate::look::frozen_since;
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
@@ -57,13 +58,14 @@ pub(super) async fn page(State(shared): State<Shared>, uri: Uri) -> Result<Json<
     let limit = query.limit()?;
     let read = |text: &str| text.parse::<Prefix>().map_err(|_| wrong_page(text));
     let after = query.get("page").map(read).transpose()?;
+    let clock = shared.clock;
     let look = move |engine: &fingerpost_core::engine::Engine| {
-        (engine.frozen(), engine.reload_holds().to_vec(), engine.hold_rows(after, limit))
+        (frozen_since(engine, &clock), engine.reload_holds().to_vec(), engine.hold_rows(after, limit))
     };
     let (frozen, reload, rows) = shared.look(look).await?;
     let next = rows.get(limit - 1).map(|row| row.prefix.to_string());
     Ok(Json(Holds {
-        frozen_since: frozen.map(|since| moment::shown(&shared.clock, since)),
+        frozen_since: frozen.map(moment::rfc3339),
         reload: reload.into_iter().map(|hold| Reload::shown(hold, &shared.clock)).collect(),
         holds: rows.into_iter().map(|row| Hold::shown(row, &shared.clock)).collect(),
         next,

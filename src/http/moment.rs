@@ -8,7 +8,7 @@ pub(super) fn shown(clock: &Clock, at: Time) -> String {
     rfc3339(clock.unix_seconds(at))
 }
 
-fn rfc3339(unix_seconds: u64) -> String {
+pub(super) fn rfc3339(unix_seconds: u64) -> String {
     let (days, seconds) = (unix_seconds / 86_400, unix_seconds % 86_400);
     let (year, month, day) = date(days);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);

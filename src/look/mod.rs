@@ -2,3 +2,11 @@
 
 pub(crate) mod search;
 pub(crate) mod seen;
+
+use crate::clock::Clock;
+use fingerpost_core::engine::Engine;
+
+/// Since when nothing changes, if so, in seconds since 1970; an earlier process may have been ordered that.
+pub(crate) fn frozen_since(engine: &Engine, clock: &Clock) -> Option<u64> {
+    engine.frozen().map(|since| clock.unix_seconds_before(since, engine.frozen_before()))
+}

@@ -1,5 +1,6 @@
-//! The file: a line of JSON that says what it is, one line for each record, and a line with the checksum of all before it.
+//! A snapshot's lines: one that says whose it is, and one for each record.
 
+use super::sealed::{self, Lines, Refused, parsed};
 use fingerpost_core::model::{HostName, Labels, Prefix};
 use fingerpost_core::source::schema::Addresses;
 use fingerpost_core::source::sync::{KnownRecord, Snapshot};
@@ -31,21 +32,6 @@ pub(super) struct Contents {
     pub(super) snapshot: Snapshot,
     /// What was spent of the source's limits, and when; none in a file from before that was kept.
     pub(super) spent: Option<(Spent, SystemTime)>,
-}
-
-/// Why a file is not used.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(super) enum Refused {
-    #[error("it is cut off or was changed: its checksum is {found}, and {expected} was written")]
-    Checksum { found: String, expected: String },
-    #[error("it ends before its checksum")]
-    Short,
-    #[error("it is of version {0}, and this Fingerpost reads {VERSION}")]
-    Version(u32),
-    #[error("it is of the keys {0:?}, and the source reads {1:?}")]
-    OtherKeys(String, String),
-    #[error("line {0} cannot be read: {1}")]
-    Line(usize, String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,30 +76,7 @@ struct RecordLine {
     dangling: Vec<(String, IpAddr)>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct ChecksumLine {
-    crc32: String,
-}
-
-/// Passes on, and sums up.
-struct Summed<W> {
-    to: W,
-    sum: crc32fast::Hasher,
-}
-
-impl<W: Write> Write for Summed<W> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(octets)?;
-        self.sum.update(octets.get(..written).unwrap_or(octets));
-        Ok(written)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
 pub(super) fn write(to: impl Write, header: &Header, records: &[KnownRecord]) -> io::Result<()> {
-    let mut to = Summed { to, sum: crc32fast::Hasher::new() };
     let first = HeaderLine {
         fingerpost_snapshot: VERSION,
         source: header.source.clone(),
@@ -122,44 +85,18 @@ pub(super) fn write(to: impl Write, header: &Header, records: &[KnownRecord]) ->
         revision: header.at.0,
         spent: Some(SpentLine::new(&header.spent, header.spent_at)),
     };
-    line(&mut to, &first)?;
-    for record in records {
-        line(&mut to, &RecordLine::from(record))?;
-    }
-    let crc32 = shown(to.sum.clone());
-    line(&mut to, &ChecksumLine { crc32 })
-}
-
-fn line(to: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *to, value)?;
-    to.write_all(b"\n")
+    sealed::write(to, &first, records.iter().map(RecordLine::from))
 }
 
 /// What the file of a source with these keys says.
 pub(super) fn read(contents: &[u8], keys: &[u8]) -> Result<Contents, Refused> {
-    let body = contents.strip_suffix(b"\n").ok_or(Refused::Short)?;
-    let cut = body.iter().rposition(|octet| *octet == b'\n').ok_or(Refused::Short)? + 1;
-    let (summed, last) = body.split_at(cut);
-    let ChecksumLine { crc32: expected } = serde_json::from_slice(last).map_err(|_| Refused::Short)?;
-    let mut lines = summed.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()).enumerate();
-    let (_, first) = lines.next().ok_or(Refused::Short)?;
-    // Before the checksum: a later version may have another one.
-    let version: Version = parsed(0, first)?;
-    if version.fingerpost_snapshot != VERSION {
-        return Err(Refused::Version(version.fingerpost_snapshot));
-    }
-    let mut sum = crc32fast::Hasher::new();
-    sum.update(summed);
-    let found = shown(sum);
-    if found != expected {
-        return Err(Refused::Checksum { found, expected });
-    }
+    let Lines { first, others } = sealed::read::<Version>(contents, VERSION)?;
     let header: HeaderLine = parsed(0, first)?;
     if header.keys != text(keys) {
         return Err(Refused::OtherKeys(header.keys, text(keys)));
     }
     let cluster = u64::from_str_radix(&header.cluster, 16).map_err(|error| Refused::Line(1, error.to_string()))?;
-    let records = lines.map(|(n, line)| parsed::<RecordLine>(n, line)?.record(n)).collect::<Result<_, _>>()?;
+    let records = others.map(|(n, line)| parsed::<RecordLine>(n, line)?.record(n)).collect::<Result<_, _>>()?;
     let snapshot = Snapshot { cluster: ClusterId(cluster), at: Rev(header.revision), records };
     Ok(Contents { snapshot, spent: header.spent.as_ref().map(SpentLine::spent) })
 }
@@ -169,12 +106,10 @@ struct Version {
     fingerpost_snapshot: u32,
 }
 
-fn parsed<'a, T: Deserialize<'a>>(n: usize, line: &'a [u8]) -> Result<T, Refused> {
-    serde_json::from_slice(line).map_err(|error| Refused::Line(n + 1, error.to_string()))
-}
-
-fn shown(sum: crc32fast::Hasher) -> String {
-    format!("{:08x}", sum.finalize())
+impl From<Version> for u32 {
+    fn from(version: Version) -> u32 {
+        version.fingerpost_snapshot
+    }
 }
 
 fn text(octets: &[u8]) -> String {

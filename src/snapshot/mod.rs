@@ -8,18 +8,24 @@
 //! A file that cannot be used is said, kept under another name, and nothing of it is used. A directory that cannot be written
 //! costs the snapshot and nothing else. Of what the guard holds the file says what is announced, so that a restart holds it again;
 //! and it says what was spent of the source's limits, so that restarts do not refill them.
+//! What a person has ordered is a file of its own (`orders`).
 
+mod file;
 mod format;
+mod orders;
+mod sealed;
 
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
+use file::Kept;
 use fingerpost_core::engine::{Engine, Remembers};
 use fingerpost_core::model::SourceId;
 use fingerpost_core::source::sync::{KnownRecord, Snapshot};
 use fingerpost_core::table::Spent;
-use format::{Contents, Header, Refused};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use format::{Contents, Header};
+pub use orders::OrdersFile;
+use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep};
 
@@ -55,22 +61,16 @@ pub struct Left {
 }
 
 impl Place {
-    fn file(&self) -> PathBuf {
-        self.directory.join(format!("snapshot-{}", self.name))
-    }
-
-    /// No source's name makes its file this: `prod.new` may be one.
-    fn new_file(&self) -> PathBuf {
-        self.directory.join(format!(".snapshot-{}.new", self.name))
+    fn kept(&self) -> Kept<'_> {
+        Kept { directory: &self.directory, name: format!("snapshot-{}", self.name) }
     }
 
     /// What an earlier process wrote, if it can be used.
     pub fn read(&self) -> Option<Left> {
-        let file = self.file();
-        let contents = match contents(&file) {
-            Ok(contents) => contents,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+        let contents = match self.kept().contents() {
+            Ok(contents) => contents?,
             Err(error) => {
+                let file = self.kept().path();
                 tracing::error!("the snapshot {} cannot be read and is not used: {error}", file.display());
                 return None;
             }
@@ -83,57 +83,29 @@ impl Place {
                 Some(Left { snapshot, spent, ago })
             }
             Err(refused) => {
-                self.set_aside(&file, &refused);
+                let said = self.kept().set_aside(&refused);
+                tracing::error!(source = self.name, "the snapshot: {said}");
                 None
             }
         }
     }
 
-    fn set_aside(&self, file: &Path, refused: &Refused) {
-        let aside = self.directory.join(format!("snapshot-{}.refused", self.name));
-        let kept = match std::fs::rename(file, &aside) {
-            Ok(()) => format!("it is kept as {}", aside.display()),
-            Err(error) => format!("it could not be renamed to {} ({error})", aside.display()),
-        };
-        tracing::error!(source = self.name, "nothing of the snapshot {} is used: {refused}; {kept}", file.display());
-    }
-
-    /// Replaces the file: after a crash it is the old one or the new one, never a part.
     fn write(&self, header: &Header, records: &[KnownRecord]) -> io::Result<()> {
-        std::fs::create_dir_all(&self.directory)?;
-        let new = self.new_file();
-        // Whatever is there from before, a pipe too, is not written to.
-        match std::fs::remove_file(&new) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut writer = BufWriter::new(std::fs::File::create_new(&new)?);
-        format::write(&mut writer, header, records)?;
-        writer.flush()?;
-        writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        std::fs::rename(&new, self.file())?;
-        // The rename itself is lost in a power cut unless the directory is written too.
-        std::fs::File::open(&self.directory)?.sync_all()
+        self.kept().replace(|to| format::write(to, header, records))
     }
 }
 
-/// To open a pipe would wait for whoever writes to it.
-fn contents(file: &Path) -> io::Result<Vec<u8>> {
-    if !std::fs::metadata(file)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    std::fs::read(file)
-}
-
-/// Keeps the files as the engine knows the sources; ends with the engine.
-pub async fn keep(places: Vec<Place>, clock: Clock, engine: EngineHandle) {
+/// Keeps the files as the engine knows the sources, and the orders; ends with the engine.
+pub async fn keep(places: Vec<Place>, orders: OrdersFile, clock: Clock, engine: EngineHandle) {
     let mut writers: Vec<Writer> = places.into_iter().map(Writer::new).collect();
-    if writers.is_empty() {
+    if !orders.has_directory() {
         // Nothing to keep is no end.
         return std::future::pending().await;
     }
     loop {
         let start = Instant::now();
+        // Who has ordered something was told of a failure, and so was the log; but a hold may end by itself.
+        let _ = orders.keep().await;
         for writer in &mut writers {
             if writer.look(clock, &engine).await.is_none() {
                 return;
@@ -205,7 +177,7 @@ impl Writer {
                         source = self.place.name,
                         "the snapshot {} cannot be written: {why}; routing goes on, but a restart will not know what was \
                          announced: let this user write to state_dir, and see that it is not full",
-                        self.place.file().display()
+                        self.place.kept().path().display()
                     );
                 }
             }

@@ -1,8 +1,10 @@
+use super::sealed::Refused;
 use super::*;
 use fingerpost_core::model::{HostName, Labels};
 use fingerpost_core::source::schema::Addresses;
 use fingerpost_core::source::{ClusterId, Rev};
 use fingerpost_core::table::ChangeKind;
+use std::path::Path;
 use tempfile::TempDir;
 
 fn place(directory: &TempDir) -> Place {
@@ -59,7 +61,7 @@ fn what_is_written_is_read() {
     assert_eq!(left.snapshot, Snapshot { cluster: ClusterId(0xfeed), at: Rev(42), records: records() });
     assert_eq!(left.spent, spent());
     assert!(left.ago >= Duration::from_secs(3600), "{:?}", left.ago);
-    assert!(place.file().exists(), "and stays");
+    assert!(place.kept().path().exists(), "and stays");
 }
 
 #[test]
@@ -70,12 +72,12 @@ fn no_file_is_no_snapshot() {
 #[test]
 fn a_file_that_is_cut_off_or_changed_anywhere_is_refused_and_kept_aside() {
     let (_directory, place) = written();
-    let whole = std::fs::read(place.file()).unwrap();
+    let whole = std::fs::read(place.kept().path()).unwrap();
     let refused = |contents: &[u8], what: &str| {
-        std::fs::write(place.file(), contents).unwrap();
+        std::fs::write(place.kept().path(), contents).unwrap();
         assert_eq!(place.read(), None, "{what}");
         let aside = place.directory.join("snapshot-prod.refused");
-        assert!(!place.file().exists() && std::fs::read(aside).unwrap() == contents, "{what}");
+        assert!(!place.kept().path().exists() && std::fs::read(aside).unwrap() == contents, "{what}");
     };
     for length in 0..whole.len() {
         refused(&whole[..length], &format!("cut off after {length} octets"));
@@ -90,9 +92,9 @@ fn a_file_that_is_cut_off_or_changed_anywhere_is_refused_and_kept_aside() {
 #[test]
 fn other_versions_and_other_keys_are_refused_with_the_reason() {
     let (_directory, place) = written();
-    let whole = String::from_utf8(std::fs::read(place.file()).unwrap()).unwrap();
+    let whole = String::from_utf8(std::fs::read(place.kept().path()).unwrap()).unwrap();
     let newer = whole.replacen("\"fingerpost_snapshot\":1", "\"fingerpost_snapshot\":2", 1);
-    assert_eq!(format::read(newer.as_bytes(), &place.keys), Err(Refused::Version(2)));
+    assert_eq!(format::read(newer.as_bytes(), &place.keys), Err(Refused::Version { found: 2, known: 1 }));
     let other = format::read(whole.as_bytes(), b"/other/hosts/").unwrap_err();
     assert_eq!(other.to_string(), r#"it is of the keys "/fp/hosts/", and the source reads "/other/hosts/""#);
 }
@@ -109,13 +111,13 @@ fn c51_a_clock_that_went_back_gives_nothing_back_p3() {
 #[test]
 fn a_file_from_before_what_was_spent_was_kept_is_read_and_nothing_counts_as_spent() {
     let (_directory, place) = written();
-    let contents = std::fs::read_to_string(place.file()).unwrap();
+    let contents = std::fs::read_to_string(place.kept().path()).unwrap();
     let (head, rest) = contents.split_once(",\"spent\":{").unwrap();
     let (_, rest) = rest.split_once('}').unwrap();
     let body = format!("{head}{rest}");
     let summed = &body[..body.trim_end().rfind('\n').unwrap() + 1];
     let sum = format!("{{\"crc32\":\"{:08x}\"}}\n", crc32fast::hash(summed.as_bytes()));
-    std::fs::write(place.file(), format!("{summed}{sum}")).unwrap();
+    std::fs::write(place.kept().path(), format!("{summed}{sum}")).unwrap();
     let left = place.read().unwrap();
     assert_eq!((left.snapshot.records, left.spent), (records(), Spent::default()));
 }
@@ -123,21 +125,21 @@ fn a_file_from_before_what_was_spent_was_kept_is_read_and_nothing_counts_as_spen
 #[test]
 fn c59_a_directory_that_cannot_be_written_is_an_error_and_leaves_the_old_file() {
     let (_directory, place) = written();
-    let before = std::fs::read(place.file()).unwrap();
+    let before = std::fs::read(place.kept().path()).unwrap();
     // A directory where the new file would be: also root cannot write it.
-    std::fs::create_dir(place.new_file()).unwrap();
+    std::fs::create_dir(place.kept().new_path()).unwrap();
     place.write(&header(&place), &[]).unwrap_err();
-    assert_eq!(std::fs::read(place.file()).unwrap(), before);
+    assert_eq!(std::fs::read(place.kept().path()).unwrap(), before);
 }
 
 #[test]
 fn a_pipe_in_the_place_of_a_file_stops_neither_the_start_nor_the_writing() {
     let (_directory, place) = written();
     let pipe = |path: &Path| assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
-    std::fs::remove_file(place.file()).unwrap();
-    pipe(&place.file());
+    std::fs::remove_file(place.kept().path()).unwrap();
+    pipe(&place.kept().path());
     assert_eq!(place.read(), None);
-    pipe(&place.new_file());
+    pipe(&place.kept().new_path());
     place.write(&header(&place), &records()).unwrap();
     assert_eq!(place.read().map(|left| left.snapshot.records), Some(records()));
 }

@@ -32,7 +32,7 @@ impl World {
     }
 
     /// Exit code 0 and nothing on stderr: what it printed, with moments as MOMENT and columns after them as they come.
-    async fn prints(&self, line: &str) -> String {
+    pub(crate) async fn prints(&self, line: &str) -> String {
         let done = self.run(line).await;
         assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{line}: {}", done.out);
         moments(&done.out)

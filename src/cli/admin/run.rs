@@ -48,7 +48,9 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             let request = proto::DenyRequest { holds: Some(which(&options)) };
             let mut client = connect(&options.connect).await?;
             let answer = client.deny(request).await?.into_inner();
-            decided(out, &options.connect, &answer, "denied", answer.count, "")
+            decided(out, &options.connect, &answer, "denied", answer.count, "")?;
+            warn_unkept(&answer.not_kept);
+            Ok(())
         }
         AdminCommand::Freeze(options) => {
             let answer = connect(&options).await?.freeze(proto::FreezeRequest {}).await?.into_inner();
@@ -57,6 +59,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
                 let before = if answer.changed { "frozen" } else { "was frozen already" };
                 writeln!(out, "{before} since {since}: nothing changes at any gateway before fingerpost unfreeze")?;
             }
+            warn_unkept(&answer.not_kept);
             Ok(())
         }
         AdminCommand::Unfreeze(options) => {
@@ -69,6 +72,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
                 };
                 writeln!(out, "{text}")?;
             }
+            warn_unkept(&answer.not_kept);
             Ok(())
         }
         AdminCommand::Withdraw { force, target, connect: options } => {
@@ -83,6 +87,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
                     named(&target)
                 )?;
             }
+            warn_unkept(&answer.not_kept);
             Ok(())
         }
         AdminCommand::Restore { target, connect: options } => {
@@ -91,6 +96,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             if !print_data(out, options.output, &answer)? {
                 writeln!(out, "restored: what the sources say of it passes the guard (fingerpost explain, holds)")?;
             }
+            warn_unkept(&answer.not_kept);
             Ok(())
         }
         AdminCommand::Forced(options) => {
@@ -112,6 +118,14 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             }
             Ok(())
         }
+    }
+}
+
+/// Beside what programs read, who find it in the answer.
+fn warn_unkept(why: &str) {
+    if !why.is_empty() {
+        // The last resort: stderr may be closed.
+        let _ = writeln!(std::io::stderr(), "in force, but a restart will not know it: {why}");
     }
 }
 

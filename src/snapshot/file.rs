@@ -1,0 +1,60 @@
+//! A file in `state_dir` that is replaced whole, and kept under another name where it cannot be used.
+
+use super::sealed::Refused;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// A file of this name.
+pub(super) struct Kept<'a> {
+    pub(super) directory: &'a Path,
+    pub(super) name: String,
+}
+
+impl Kept<'_> {
+    pub(super) fn path(&self) -> PathBuf {
+        self.directory.join(&self.name)
+    }
+
+    /// No source's name makes its file this: `prod.new` may be one.
+    pub(super) fn new_path(&self) -> PathBuf {
+        self.directory.join(format!(".{}.new", self.name))
+    }
+
+    /// None where there is no such file. To open a pipe would wait for whoever writes to it.
+    pub(super) fn contents(&self) -> io::Result<Option<Vec<u8>>> {
+        match std::fs::metadata(self.path()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+            Ok(file) if !file.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+            Ok(_) => std::fs::read(self.path()).map(Some),
+        }
+    }
+
+    /// Renames it; for the log: nothing of it is used, and why, and where it is kept.
+    pub(super) fn set_aside(&self, refused: &Refused) -> String {
+        let aside = self.directory.join(format!("{}.refused", self.name));
+        let kept = match std::fs::rename(self.path(), &aside) {
+            Ok(()) => format!("it is kept as {}", aside.display()),
+            Err(error) => format!("it could not be renamed to {} ({error})", aside.display()),
+        };
+        format!("nothing of {} is used: {refused}; {kept}", self.path().display())
+    }
+
+    /// Replaces it: after a crash it is the old one or the new one, never a part.
+    pub(super) fn replace(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        std::fs::create_dir_all(self.directory)?;
+        let new = self.new_path();
+        // Whatever is there from before, a pipe too, is not written to.
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut writer = BufWriter::new(std::fs::File::create_new(&new)?);
+        write(&mut writer)?;
+        writer.flush()?;
+        writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        std::fs::rename(&new, self.path())?;
+        // The rename itself is lost in a power cut unless the directory is written too.
+        std::fs::File::open(self.directory)?.sync_all()
+    }
+}

@@ -1,0 +1,250 @@
+//! What a person has ordered, on disk: `state_dir/orders`. Written before an order is answered, so that the answer can say when
+//! it could not be.
+
+use super::file::Kept;
+use super::sealed::{self, Lines, Refused, parsed};
+use crate::clock::Clock;
+use crate::engine::EngineHandle;
+use fingerpost_core::engine::Orders;
+use fingerpost_core::model::{HostName, SourceId};
+use fingerpost_core::table::{ChangeKind, Denied, Target};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::Mutex;
+
+const VERSION: u32 = 1;
+const NAME: &str = "orders";
+
+/// See the module; cheap to clone.
+#[derive(Clone)]
+pub struct OrdersFile {
+    directory: Option<PathBuf>,
+    names: Arc<BTreeMap<SourceId, String>>,
+    clock: Clock,
+    engine: EngineHandle,
+    written: Arc<Mutex<Written>>,
+}
+
+#[derive(Default)]
+struct Written {
+    /// As it was written last.
+    changes: u64,
+    /// Why the last attempt failed.
+    failing: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HeaderLine {
+    fingerpost_orders: u32,
+    /// Milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frozen_since: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    fingerpost_orders: u32,
+}
+
+impl From<Version> for u32 {
+    fn from(version: Version) -> u32 {
+        version.fingerpost_orders
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OrderLine {
+    WithdrawPrefix(String),
+    WithdrawHost(String),
+    Deny {
+        source: String,
+        kind: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        prefix: Option<String>,
+    },
+}
+
+fn kept(directory: &Path) -> Kept<'_> {
+    Kept { directory, name: NAME.into() }
+}
+
+impl OrdersFile {
+    /// What an earlier process was ordered; nothing where that cannot be known.
+    pub fn read(directory: Option<&Path>, names: &BTreeMap<SourceId, String>) -> Orders {
+        let Some(directory) = directory else { return Orders::default() };
+        let file = kept(directory);
+        let contents = match file.contents() {
+            Ok(Some(contents)) => contents,
+            Ok(None) => return Orders::default(),
+            Err(error) => {
+                let path = file.path();
+                tracing::warn!("{} cannot be read, and no earlier order is in force: {error}", path.display());
+                return Orders::default();
+            }
+        };
+        read(&contents, names).unwrap_or_else(|refused| {
+            let said = file.set_aside(&refused);
+            tracing::warn!("no earlier order is in force: {said}");
+            Orders::default()
+        })
+    }
+
+    /// Of the engine that [`OrdersFile::read`] orders were handed to.
+    pub fn new(
+        directory: Option<PathBuf>,
+        names: BTreeMap<SourceId, String>,
+        clock: Clock,
+        engine: EngineHandle,
+    ) -> Self {
+        OrdersFile { directory, names: Arc::new(names), clock, engine, written: Arc::default() }
+    }
+
+    pub(super) fn has_directory(&self) -> bool {
+        self.directory.is_some()
+    }
+
+    /// Writes what stands, if it has changed; the error says why a restart would go by earlier orders.
+    pub async fn keep(&self) -> Result<(), String> {
+        let Some(directory) = &self.directory else { return Err("no state_dir is configured".into()) };
+        let mut written = self.written.lock().await;
+        let (clock, last) = (self.clock, written.failing.is_none().then_some(written.changes));
+        let look = move |engine: &fingerpost_core::engine::Engine| {
+            let changes = engine.order_changes();
+            (last != Some(changes)).then(|| (changes, engine.orders(clock.now())))
+        };
+        let Some(found) = self.engine.look(look).await else { return Err("the engine has ended".into()) };
+        let Some((changes, orders)) = found else { return Ok(()) };
+        let (directory, names) = (directory.clone(), Arc::clone(&self.names));
+        let write = move || kept(&directory).replace(|to| write(to, &orders, &names));
+        let failed = match tokio::task::spawn_blocking(write).await {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(crate::limits::explained(&error)),
+            Err(error) => Some(error.to_string()),
+        };
+        if let (Some(why), None) = (&failed, &written.failing) {
+            tracing::error!(
+                "orders cannot be written to state_dir: {why}; they are in force, but a restart will not know them: let \
+                 this user write there, and see that it is not full"
+            );
+        }
+        if failed.is_none() {
+            written.changes = changes;
+        }
+        written.failing.clone_from(&failed);
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId, String>) -> std::io::Result<()> {
+    let since = |frozen: Duration| {
+        let at = SystemTime::now().checked_sub(frozen)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        u64::try_from(at.as_millis()).ok()
+    };
+    let frozen_since = orders.frozen.map(|frozen| since(frozen).unwrap_or_default());
+    let forced = orders.forced.iter().map(|target| match target {
+        Target::Prefix(prefix) => OrderLine::WithdrawPrefix(prefix.to_string()),
+        Target::Host(host) => OrderLine::WithdrawHost(host.to_string()),
+    });
+    let denied = orders.denied.iter().filter_map(|denied| {
+        let prefix = denied.prefix.map(|prefix| prefix.to_string());
+        Some(OrderLine::Deny { source: names.get(&denied.source)?.clone(), kind: denied.kind.name().into(), prefix })
+    });
+    sealed::write(to, &HeaderLine { fingerpost_orders: VERSION, frozen_since }, forced.chain(denied))
+}
+
+fn read(contents: &[u8], names: &BTreeMap<SourceId, String>) -> Result<Orders, Refused> {
+    let Lines { first, others } = sealed::read::<Version>(contents, VERSION)?;
+    let HeaderLine { frozen_since, .. } = parsed(0, first)?;
+    let ago = |since: u64| {
+        let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(since));
+        since.and_then(|since| SystemTime::now().duration_since(since).ok()).unwrap_or_default()
+    };
+    let mut orders = Orders { frozen: frozen_since.map(ago), ..Orders::default() };
+    for (n, line) in others {
+        let wrong = |error: &dyn std::fmt::Display| Refused::Line(n + 1, error.to_string());
+        match parsed(n, line)? {
+            OrderLine::WithdrawPrefix(prefix) => {
+                orders.forced.push(Target::Prefix(prefix.parse().map_err(|error| wrong(&error))?));
+            }
+            OrderLine::WithdrawHost(host) => {
+                orders.forced.push(Target::Host(HostName::new(&host).map_err(|error| wrong(&error))?));
+            }
+            OrderLine::Deny { source, kind, prefix } => {
+                let prefix = prefix.map(|text| text.parse()).transpose().map_err(|error| wrong(&error))?;
+                let mut kinds = ChangeKind::ALL.into_iter();
+                let kind = kinds.find(|known| known.name() == kind).ok_or_else(|| wrong(&"no such kind"))?;
+                // A source that is not configured any more holds nothing.
+                let id = names.iter().find(|(_, name)| **name == source).map(|(id, _)| *id);
+                orders.denied.extend(id.map(|source| Denied { source, kind, prefix }));
+            }
+        }
+    }
+    Ok(orders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    fn names() -> BTreeMap<SourceId, String> {
+        [(SourceId(0), "lab".into()), (SourceId(1), "prod".into())].into()
+    }
+
+    fn written(orders: &Orders) -> Vec<u8> {
+        let mut octets = Vec::new();
+        write(&mut octets, orders, &names()).unwrap();
+        octets
+    }
+
+    fn some() -> Orders {
+        let denied = |prefix| Denied { source: SourceId(1), kind: ChangeKind::Move, prefix };
+        Orders {
+            frozen: None,
+            forced: vec![
+                Target::Prefix("10.244.1.0/24".parse().unwrap()),
+                Target::Host(HostName::new("node-\u{e4}1").unwrap()),
+            ],
+            denied: vec![denied(None), denied(Some("fd00::/64".parse().unwrap()))],
+        }
+    }
+
+    #[test]
+    fn c52_what_is_written_is_read() {
+        assert_eq!(read(&written(&some()), &names()), Ok(some()));
+        let hour = Duration::from_secs(3600);
+        let frozen = read(&written(&Orders { frozen: Some(hour), ..some() }), &names()).unwrap().frozen;
+        assert!(frozen.is_some_and(|frozen| frozen >= hour && frozen < hour * 2), "{frozen:?}");
+        assert_eq!(read(&written(&some()), &BTreeMap::new()).map(|orders| orders.denied), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_is_kept_aside_and_nothing_is_in_force() {
+        let directory = TempDir::new().unwrap();
+        let (file, aside) = (directory.path().join("orders"), directory.path().join("orders.refused"));
+        let whole = written(&some());
+        let newer = String::from_utf8(whole.clone()).unwrap().replacen("orders\":1", "orders\":2", 1).into_bytes();
+        let mut changed = whole.clone();
+        changed[whole.len() / 2] ^= 1;
+        for contents in [newer, changed, whole[..whole.len() - 2].to_vec(), Vec::new()] {
+            std::fs::write(&file, &contents).unwrap();
+            assert_eq!(OrdersFile::read(Some(directory.path()), &names()), Orders::default());
+            assert!(!file.exists() && std::fs::read(&aside).unwrap() == contents);
+        }
+        std::fs::write(&file, &whole).unwrap();
+        assert_eq!(OrdersFile::read(Some(directory.path()), &names()), some());
+        assert!(file.exists());
+    }
+
+    proptest! {
+        #[test]
+        fn no_contents_panic(contents in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&contents, &names());
+        }
+    }
+}
