@@ -96,6 +96,26 @@ no gateway is told 4 of what the records state: rows without GATEWAY
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_next_hop_that_a_session_cannot_say_is_excluded_unless_the_file_offers_it() {
+    let hosts = "hosts:\n  node-z: { addresses: [\"fd00:10:168::16\"], subnets: [10.244.8.0/24] }\n";
+    let config = CONFIG.replace("poll: 100ms } }", "poll: 100ms }, ipv4_via_ipv6: true }");
+    let offered = config.replace("families: [ipv4, ipv6]", "families: [ipv4, ipv6], extended_next_hop: true");
+    for (config, row) in [
+        (
+            &config,
+            "core-b  10.244.8.0/24  excluded  fd00:10:168::16  node-z  lab  the session cannot carry it: see extended_next_hop, or shorten the attributes\n",
+        ),
+        (
+            &offered,
+            "core-b  10.244.8.0/24  told  fd00:10:168::16  node-z  lab  med 50, communities 64512:1 65535:0 64512:0:7\n",
+        ),
+    ] {
+        let directory = directory(&[("config.yaml", config), ("hosts.yaml", hosts)]);
+        assert_eq!(plan(directory.path(), "-g core-b --no-headers").await.out, row);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_of_one_gateway_is_wide_or_for_programs() {
     let directory = directory(&[("config.yaml", CONFIG), ("hosts.yaml", HOSTS)]);
     let wide = plan(directory.path(), "--gateway core-a -o wide --no-headers").await.out;

@@ -8,7 +8,7 @@ use crate::admin::proto::{Attributes, Gateway, Standing, TellState, ToldRoute};
 use crate::cli::admin::{Client, Failure, attributes, reason};
 use fingerpost_core::model::{Family, Prefix};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const HEADS: [&str; 6] = ["", "GATEWAY", "PREFIX", "NOW", "PLANNED", "REASON"];
 
@@ -93,7 +93,7 @@ pub(super) async fn diff(
     }
     let mut gone = Vec::new();
     if all {
-        gone = diff.gone();
+        gone = self::gone(&diff.running.gateways, |name| own.config.gateways.contains_key(name));
         for (name, routes) in &gone {
             let reason = "the file lacks the gateway: its session would end".to_owned();
             let change =
@@ -227,20 +227,19 @@ impl Diff<'_> {
             _ => format!("{}: {}", standing.word(), reason(claim)),
         })
     }
+}
 
-    /// Gateways with a session that the file lacks, and how many routes each is told.
-    fn gone(&self) -> Vec<(String, u64)> {
-        let gateways = &self.own.config.gateways;
-        // Who came from a range is named after it, and told what it is.
-        let of_range = |name: &str| name.split_once('/').is_some_and(|(range, _)| gateways.contains_key(range));
-        let names = self.running.gateways.iter().filter(|(name, _)| !gateways.contains_key(*name) && !of_range(name));
-        let names = names.filter(|(name, _)| self.running.is_up(name));
-        let routes = |gateway: &Gateway| {
-            let families = gateway.families.iter().filter(|family| family.negotiated);
-            families.map(|family| family.exported - family.capped.min(family.exported)).sum()
-        };
-        names.map(|(name, gateway)| (name.clone(), routes(gateway))).collect()
-    }
+/// Gateways with a session that the file lacks, and how many routes each is told.
+fn gone(running: &BTreeMap<String, Gateway>, is_in_file: impl Fn(&str) -> bool) -> Vec<(String, u64)> {
+    // Who came from a range is named after it, and told what it is.
+    let of_range = |name: &str| name.split_once('/').is_some_and(|(range, _)| is_in_file(range));
+    let gone = running.iter().filter(|(name, _)| !is_in_file(name) && !of_range(name));
+    let told = gone.filter_map(|(name, gateway)| {
+        let mut families = gateway.families.iter().filter(|family| family.negotiated).peekable();
+        families.peek()?;
+        Some((name.clone(), families.map(|family| family.exported.saturating_sub(family.capped)).sum()))
+    });
+    told.collect()
 }
 
 fn owner(planned: &ToldRoute) -> String {
@@ -269,4 +268,22 @@ fn row(change: &Change<'_>, now: &str) -> Vec<String> {
     let planned = planned.map(said).unwrap_or_default();
     let prefix = prefix.clone().unwrap_or_default();
     vec![change.sign().into(), (*gateway).into(), prefix, now.into(), planned, reason.clone()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::gone;
+    use crate::admin::proto::{Gateway, GatewayFamily};
+
+    #[test]
+    fn only_gateways_with_a_session_are_gone_and_who_joined_a_range_goes_with_the_range() {
+        let family = |negotiated| GatewayFamily { negotiated, exported: 5, capped: 2, ..GatewayFamily::default() };
+        let up = Gateway { families: vec![family(true), family(false)], ..Gateway::default() };
+        let down = Gateway { families: vec![family(false)], ..Gateway::default() };
+        let running =
+            [("core-a", &up), ("core-b", &down), ("core-c", &up), ("old/10.168.0.12", &up), ("racks/10.168.0.11", &up)];
+        let running = running.into_iter().map(|(name, gateway)| (name.to_owned(), gateway.clone())).collect();
+        let gone = gone(&running, |name| ["core-c", "racks"].contains(&name));
+        assert_eq!(gone, [("core-a".into(), 3), ("old/10.168.0.12".into(), 3)]);
+    }
 }
