@@ -27,8 +27,9 @@ use std::time::Duration;
 #[derive(Parser)]
 #[command(name = "bench")]
 struct Options {
-    /// Which rows: 1 change, 2 cold start, 3 a million routes, 4 a hundred gateways, 5 a thousand hosts
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5], value_parser = clap::value_parser!(u8).range(1..=5))]
+    /// Which rows: 1 change, 2 cold start, 3 a million routes, 4 a hundred gateways, 5 a thousand hosts,
+    /// 6 a storm on one key
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3, 4, 5, 6], value_parser = clap::value_parser!(u8).range(1..=6))]
     rows: Vec<u8>,
     /// Pairs of runs for each figure
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
@@ -74,7 +75,8 @@ fn main() -> anyhow::Result<()> {
             2 => rows::cold::measure(&setting, &runtime),
             3 => rows::million::measure(&setting, &runtime),
             4 => rows::many::measure(&setting, &runtime),
-            _ => rows::peers::measure(&setting, &runtime),
+            5 => rows::peers::measure(&setting, &runtime),
+            _ => rows::storm::measure(&setting, &runtime),
         };
         figures.extend(measured.with_context(|| format!("row {row}"))?);
     }

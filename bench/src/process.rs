@@ -19,6 +19,14 @@ pub(crate) enum Gateways<'a> {
     Hosts { listen: SocketAddr, within: Prefix, most: usize },
 }
 
+/// Whether it holds changes back: most measurements change much of a source at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// Of moves, what would be too much for an hour passes; a prefix that flaps is held.
+    On,
+    Off,
+}
+
 /// Killed when dropped.
 pub(crate) struct Fingerpost {
     /// Just before it was started.
@@ -35,9 +43,10 @@ impl Fingerpost {
         endpoint: &str,
         routes: &Routes,
         gateways: &Gateways<'_>,
+        guard: Guard,
     ) -> anyhow::Result<Self> {
         let (config, log) = (folder.join("config.yaml"), folder.join("fingerpost.log"));
-        std::fs::write(&config, configuration(endpoint, routes, gateways)?)?;
+        std::fs::write(&config, configuration(endpoint, routes, gateways, guard)?)?;
         let to_log = std::fs::File::create(&log)?;
         let started = Instant::now();
         let process = Command::new(binary)
@@ -99,7 +108,11 @@ pub(crate) fn cpu_of(task: impl AsRef<Path>) -> anyhow::Result<Duration> {
     Ok(Duration::from_nanos(first.parse().context("schedstat")?))
 }
 
-fn configuration(endpoint: &str, routes: &Routes, gateways: &Gateways<'_>) -> anyhow::Result<String> {
+fn configuration(endpoint: &str, routes: &Routes, gateways: &Gateways<'_>, guard: Guard) -> anyhow::Result<String> {
+    let guard = match guard {
+        Guard::On => "guard: { moves: 100% }\n",
+        Guard::Off => "guard: { withdrawals: off, moves: off, additions: off }\n",
+    };
     let listen = match gateways {
         Gateways::Dialled(_) => String::new(),
         Gateways::Hosts { listen, .. } => format!(", listen: [\"{listen}\"]"),
@@ -108,7 +121,7 @@ fn configuration(endpoint: &str, routes: &Routes, gateways: &Gateways<'_>) -> an
         "router: {{ asn: {OWN_ASN}, id: 10.255.255.1{listen} }}\n\
          sources: {{ bench: {{ etcd: {{ endpoints: [\"{endpoint}\"] }}, schema: {} }} }}\n\
          fence: {{ prefixes: [ {{ within: 10.0.0.0/8, lengths: {} }} ], next_hops: [ 172.16.0.0/12 ] }}\n\
-         guard: {{ withdrawals: off, moves: off, additions: off }}\n\
+         {guard}\
          policies: {{ all: [ {{ match: {{}}, then: accept }} ] }}\n\
          gateways:\n",
         routes.schema_yaml(),

@@ -143,6 +143,15 @@ fn run(
 
 /// Whether a single UPDATE was read, and says this.
 pub(super) fn says(octets: &[u8], told: &Told) -> anyhow::Result<bool> {
+    let update = decoded(octets)?;
+    Ok(match told {
+        Told::Reachable(prefix, next_hop) => update.routes().eq([(*prefix, *next_hop)]) && update.withdrawn.is_empty(),
+        Told::Withdrawn(prefix) => update.withdrawn == [*prefix] && update.reachable.is_empty(),
+    })
+}
+
+/// A single UPDATE, as a gateway reads it.
+pub(super) fn decoded(octets: &[u8]) -> anyhow::Result<Update> {
     let context = UpdateContext {
         internal: false,
         four_octet_as: true,
@@ -153,10 +162,7 @@ pub(super) fn says(octets: &[u8], told: &Told) -> anyhow::Result<bool> {
     let UpdateOutcome::Accept(update) = Update::decode(octets.get(HEADER_LEN..).unwrap_or_default(), &context) else {
         bail!("an UPDATE that no gateway would accept: {octets:?}");
     };
-    Ok(match told {
-        Told::Reachable(prefix, next_hop) => update.routes().eq([(*prefix, *next_hop)]) && update.withdrawn.is_empty(),
-        Told::Withdrawn(prefix) => update.withdrawn == [*prefix] && update.reachable.is_empty(),
-    })
+    Ok(update)
 }
 
 /// A bare watch on a thread of its own.
@@ -197,5 +203,16 @@ impl Watch {
         let (at, saw) = self.0.recv_timeout(patience).context("the bare watch saw nothing")?;
         ensure!(saw == revision, "the bare watch saw revision {saw} instead of {revision}");
         Ok(at)
+    }
+
+    /// The same where others write, too: what they wrote before is passed over.
+    pub(super) fn saw_at_last(&self, revision: i64, patience: Duration) -> anyhow::Result<Instant> {
+        loop {
+            let (at, saw) = self.0.recv_timeout(patience).context("the bare watch did not see the change")?;
+            ensure!(saw <= revision, "the bare watch saw revision {saw} and never {revision}");
+            if saw == revision {
+                return Ok(at);
+            }
+        }
     }
 }

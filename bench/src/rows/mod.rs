@@ -5,9 +5,10 @@ pub(crate) mod cold;
 pub(crate) mod many;
 pub(crate) mod million;
 pub(crate) mod peers;
+pub(crate) mod storm;
 
 use crate::etcd::Etcd;
-use crate::process::{Fingerpost, Gateways};
+use crate::process::{Fingerpost, Gateways, Guard};
 use crate::receiver::Receivers;
 use crate::records::Routes;
 use fingerpost_core::bgp::wire::{Encoding, MAX_LEN, SessionType};
@@ -70,6 +71,18 @@ fn dialling(
     routes: &Routes,
     receivers: &Receivers,
 ) -> anyhow::Result<Fingerpost> {
+    started(setting, folder, etcd, routes, receivers, Guard::Off)
+}
+
+/// The same, and whether its guard holds anything.
+fn started(
+    setting: &Setting,
+    folder: &TempDir,
+    etcd: &Etcd,
+    routes: &Routes,
+    receivers: &Receivers,
+    guard: Guard,
+) -> anyhow::Result<Fingerpost> {
     let gateways = Gateways::Dialled(&receivers.addresses);
-    Fingerpost::start(&setting.fingerpost, folder.path(), &etcd.endpoint, routes, &gateways)
+    Fingerpost::start(&setting.fingerpost, folder.path(), &etcd.endpoint, routes, &gateways, guard)
 }

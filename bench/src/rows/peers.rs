@@ -6,7 +6,7 @@ use super::change::{Told, Watch, says};
 use super::{Setting, encoding, ms};
 use crate::bare::Writer;
 use crate::etcd::{self, Etcd};
-use crate::process::{Fingerpost, Gateways};
+use crate::process::{Fingerpost, Gateways, Guard};
 use crate::receiver::{Receivers, Role, Totals};
 use crate::records::{Routes, Schema};
 use crate::report::{Figure, Summary};
@@ -110,7 +110,8 @@ impl Hosts {
     fn start(setting: &Setting, runtime: &Runtime, etcd: &Etcd, routes: &Routes, count: usize) -> anyhow::Result<Self> {
         let folder = TempDir::with_prefix("fingerpost-bench-")?;
         let hosts = Gateways::Hosts { listen: LISTEN, within: "172.16.0.0/16".parse()?, most: count };
-        let process = Fingerpost::start(&setting.fingerpost, folder.path(), &etcd.endpoint, routes, &hosts)?;
+        let process =
+            Fingerpost::start(&setting.fingerpost, folder.path(), &etcd.endpoint, routes, &hosts, Guard::Off)?;
         let mut receivers = Receivers::hosts(count, routes.count())?;
         for first in (0..count).step_by(TOGETHER) {
             let together = first..count.min(first + TOGETHER);
