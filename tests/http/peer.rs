@@ -17,7 +17,10 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn listen() -> Peer {
-        let address = SocketAddr::new(address(), 1790);
+        Peer::listen_at(SocketAddr::new(address(), 1790)).await
+    }
+
+    pub(crate) async fn listen_at(address: SocketAddr) -> Peer {
         Peer { listener: TcpListener::bind(address).await.unwrap(), address }
     }
 

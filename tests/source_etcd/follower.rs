@@ -36,17 +36,22 @@ impl Follower {
     }
 
     pub(crate) async fn start_with(config: EtcdConfig, timing: Timing) -> Self {
-        Self::start_from(config, timing, None).await
+        Self::start_seeded(config, timing, 1).await
+    }
+
+    /// Each seed waits otherwise.
+    pub(crate) async fn start_seeded(config: EtcdConfig, timing: Timing, seed: u64) -> Self {
+        Self::start_from(config, timing, seed, None).await
     }
 
     /// Another process, that has what the one before knew.
     pub(crate) async fn restart(config: EtcdConfig, before: &Follower) -> Self {
         let (cluster, at) = before.sync.believed().unwrap();
         let snapshot = Snapshot { cluster, at, records: before.sync.known_records(0, usize::MAX).0 };
-        Self::start_from(config, Timing::default(), Some(snapshot)).await
+        Self::start_from(config, Timing::default(), 1, Some(snapshot)).await
     }
 
-    async fn start_from(config: EtcdConfig, timing: Timing, snapshot: Option<Snapshot>) -> Self {
+    async fn start_from(config: EtcdConfig, timing: Timing, seed: u64, snapshot: Option<Snapshot>) -> Self {
         let schema = Schema::Native { prefix: "/fp".into() };
         let sync = Sync::new(SyncConfig {
             source: SourceId(0),
@@ -54,7 +59,7 @@ impl Follower {
             follow: Follow::Watch,
             ipv4_via_ipv6: false,
             allow_empty: true,
-            seed: 1,
+            seed,
             timing,
         });
         let (orders, orders_of_transport) = mpsc::unbounded_channel();

@@ -26,14 +26,25 @@ macro_rules! on_each_etcd {
 }
 
 mod access;
+#[path = "../shared/address.rs"]
+mod address;
 mod certificates;
+#[expect(dead_code, reason = "these tests need less of HTTP than those that it was written for")]
+#[path = "../http/client.rs"]
+mod client;
 mod cluster;
 mod faults;
 mod follow;
 mod follower;
+mod herd;
+#[expect(dead_code, reason = "these tests need less of a gateway than those that it was written for")]
+#[path = "../http/peer.rs"]
+mod peer;
 mod pki;
 mod restore;
 mod server;
+#[path = "../shared/until.rs"]
+mod until;
 
 use etcd_client::Client;
 use fingerpost::source::etcd::EtcdConfig;

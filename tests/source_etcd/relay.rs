@@ -5,6 +5,7 @@ use super::free_port;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -19,6 +20,8 @@ pub(crate) struct Relay {
 struct Shared {
     /// Members by the ID that they say in each request, in hexadecimal.
     members: Mutex<HashMap<String, usize>>,
+    /// When somebody connected.
+    connections: Mutex<Vec<Instant>>,
 }
 
 impl Shared {
@@ -41,6 +44,7 @@ impl Relay {
         let (shared, cut_off) = (Arc::clone(&self.shared), self.cut_off.subscribe());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                shared.connections.lock().unwrap().push(Instant::now());
                 tokio::spawn(pass_on(stream, member, port, Arc::clone(&shared), cut_off.clone()));
             }
         });
@@ -50,6 +54,11 @@ impl Relay {
     /// Whose ID this is.
     pub(crate) fn name(&self, id: u64, member: usize) {
         self.shared.members.lock().unwrap().insert(format!("{id:x}"), member);
+    }
+
+    /// When somebody connected, since this was asked last.
+    pub(crate) fn connections(&self) -> Vec<Instant> {
+        std::mem::take(&mut *self.shared.connections.lock().unwrap())
     }
 
     /// Cuts a member off from the others, or none any more.

@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 #[path = "relay.rs"]
 mod relay;
@@ -263,6 +265,16 @@ impl Member {
         let options =
             ConnectOptions::new().with_connect_timeout(Duration::from_secs(1)).with_timeout(Duration::from_secs(5));
         Client::connect([self.endpoint()], Some(options)).await.unwrap()
+    }
+
+    /// How many requests and streams it has been asked for.
+    pub(crate) async fn requests(&self) -> usize {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.client_port)).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let started = text.lines().filter(|line| line.starts_with("grpc_server_started_total{"));
+        started.map(|line| line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap()).sum()
     }
 
     /// kill -9.
