@@ -5,7 +5,7 @@
 //! `attached`. The
 //! rest of the reload is taken. Nothing of it passes by proof: the file is a person's, and so is the decision.
 
-use super::{Effect, Engine, Settings};
+use super::{Effect, Engine, GatewaySettings, InForce, Settings};
 use crate::model::{Family, Time};
 use crate::policy::Policy;
 use crate::table::{ChangeKind, GuardConfig, SlotId, Table};
@@ -79,6 +79,17 @@ impl Difference {
     }
 }
 
+impl InForce {
+    /// What the gateway was, if it was there: also under a name that is gone, at the same address. Of several at one address,
+    /// which differ in their ports, any one will do: what is wrong then is that too much is held.
+    fn counterpart(&self, gateway: &GatewaySettings, now: &[GatewaySettings]) -> Option<&GatewaySettings> {
+        let is_gone = |old: &&GatewaySettings| now.iter().all(|gateway| gateway.id != old.id);
+        let own = &gateway.exclusion.own;
+        let same = self.gateways.iter().find(|old| old.id == gateway.id);
+        same.or_else(|| self.gateways.iter().filter(is_gone).find(|old| !own.is_empty() && old.exclusion.own == *own))
+    }
+}
+
 impl Engine {
     /// Takes another fence, other limits, policies and gateways; only the difference goes out. The sources stay as they are.
     /// What would take away more than the guard allows is held.
@@ -138,7 +149,7 @@ impl Engine {
             }
         }
         for gateway in &mut allowed.gateways {
-            let Some(old) = before.gateways.iter().find(|old| old.id == gateway.id) else { continue };
+            let Some(old) = before.counterpart(gateway, &settings.gateways) else { continue };
             if (&old.policy, &old.exclusion.attached) == (&gateway.policy, &gateway.exclusion.attached) {
                 continue;
             }
@@ -162,7 +173,7 @@ impl Engine {
         self.table.reconfigure(settings.fence.clone(), settings.priorities(), settings.guard.clone());
         self.settle(now, effects);
         self.views.reconfigure(&settings, &self.table);
-        self.in_force = super::InForce { policies: settings.policies, gateways: settings.gateways.clone() };
+        self.in_force = InForce { policies: settings.policies, gateways: settings.gateways.clone() };
         self.outlets.reconfigure(settings.gateways, &mut self.views, &self.table);
     }
 }

@@ -433,3 +433,22 @@ fn a_frozen_engine_changes_no_attribute_either() {
     world.command(&Command::Unfreeze);
     assert_eq!((&world.engine.in_force.policies["all"], world.engine.reload_holds().len()), (&marked, 0));
 }
+
+#[test]
+fn a_gateway_under_another_name_is_the_same_to_the_guard_p3() {
+    let mut world = World::new(None);
+    world.list(0..19);
+    let named = |id: u32, address: &str, policy: &str| {
+        let mut settings = told(policy, &[("all", Policy::accept_all()), ("none", Policy::default())]);
+        settings.gateways[0].id = GatewayId(id);
+        settings.gateways[0].exclusion.own = vec![address.parse().unwrap()];
+        settings
+    };
+    world.engine.reconfigure(world.now, named(1, "10.99.0.1", "all"), &mut world.effects);
+    world.engine.reconfigure(world.now, named(2, "10.99.0.1", "none"), &mut world.effects);
+    assert_eq!((exported(&world), world.engine.reload_holds()[0].withdrawn), (19, 19));
+    world.engine.reconfigure(world.now, named(2, "10.99.0.1", "all"), &mut world.effects);
+    assert_eq!((exported(&world), world.engine.reload_holds().len()), (19, 0));
+    world.engine.reconfigure(world.now, named(3, "10.99.0.2", "none"), &mut world.effects);
+    assert_eq!((exported(&world), world.engine.reload_holds().len()), (0, 0), "another one was never told anything");
+}
