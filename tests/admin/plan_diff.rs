@@ -224,9 +224,8 @@ async fn a_plan_beside_a_running_process_with_the_same_file_leaves_no_trace() {
     let (world, _peer, _session) = running().await;
     let directory = world.end().await;
     let (config, state) = (directory.path().join("config.yaml"), directory.path().join("state"));
+    std::fs::remove_dir_all(&state).unwrap();
     std::fs::create_dir(&state).unwrap();
-    let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, format!("{text}state_dir: {}\n", state.display())).unwrap();
     let fingerpost = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
         command.args(arguments).arg("--config").arg(&config).env_remove("FINGERPOST_ADMIN");
