@@ -1,6 +1,6 @@
 //! What a person orders. It takes effect at once, also while every source is lost.
 
-use super::{Effect, Engine};
+use super::{By, Effect, Engine};
 use crate::model::{GatewayId, HostName, Prefix, SourceId, Time};
 use crate::table::{ChangeKind, HeldChange, Target};
 
@@ -41,6 +41,13 @@ pub enum Holds {
 impl Engine {
     /// Does it, and says how many routes or holds it concerned.
     pub fn command(&mut self, now: Time, command: &Command, effects: &mut Vec<Effect>) -> usize {
+        self.command_by(now, command, By::default(), effects)
+    }
+
+    /// The same, and who wants it.
+    pub fn command_by(&mut self, now: Time, command: &Command, by: By, effects: &mut Vec<Effect>) -> usize {
+        self.latest = now;
+        let noted = self.note_order(now, command, by);
         let count = match command {
             Command::Freeze => usize::from(self.freeze(now)),
             Command::Unfreeze => usize::from(self.unfreeze(now, effects)),
@@ -53,6 +60,7 @@ impl Engine {
             Command::Refresh(gateway) => self.outlets.refresh_one(*gateway, &mut self.views),
         };
         self.settle(now, effects);
+        self.order_done(noted, count);
         count
     }
 

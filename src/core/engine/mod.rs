@@ -20,6 +20,7 @@ mod settings;
 mod tells;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod told;
 mod views;
 
@@ -32,6 +33,7 @@ pub use reload::ReloadHold;
 pub use remember::Remembers;
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 pub use tells::{TellRow, Tells};
+pub use timeline::{By, EventKind, EventRow, EventsPage, TimelineLimits, Wanted, Written, WrittenRow};
 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
 use crate::policy::Policy;
@@ -46,6 +48,7 @@ use outlets::{Outlets, Verified};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use timeline::{SessionChange, Timeline};
 use told::Told;
 use views::{Passed, ViewId, Views};
 
@@ -136,6 +139,11 @@ pub struct Engine {
     tell_losers: Time,
     told: Told,
     noted: Noted,
+    timeline: Timeline,
+    /// For the timeline: what is known of what is decided next.
+    told_of: timeline::Pending,
+    /// The latest moment that it was told of: work has no other.
+    latest: Time,
 }
 
 /// How far the feeds had come, and how many slots were still waiting to be freed.
@@ -166,7 +174,11 @@ impl Engine {
             tell_losers: now,
             told: Told::default(),
             noted: Noted::default(),
+            timeline: Timeline::default(),
+            told_of: timeline::Pending::default(),
+            latest: now,
         };
+        engine.timeline.limit(TimelineLimits::default());
         for settings in &mut settings.sources {
             let snapshot = settings.snapshot.take();
             engine.start_source(now, settings.clone(), snapshot, effects);
@@ -177,6 +189,7 @@ impl Engine {
 
     /// Takes one input in. Its consequences for gateways are handed out by [`Engine::work`].
     pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        self.latest = now;
         match input {
             Input::Report(id, attempt, report) => {
                 let mut outcome = std::mem::take(&mut self.outcome);
@@ -188,8 +201,16 @@ impl Engine {
             }
             Input::Joined(joined) => self.outlets.join(joined),
             Input::Left(gateway) => self.outlets.leave(gateway),
-            Input::SessionUp(gateway, up) => self.outlets.session_up(gateway, up, &mut self.views, &self.table),
-            Input::SessionDown(gateway, session) => self.outlets.session_down(gateway, session),
+            Input::SessionUp(gateway, up) => {
+                self.outlets.session_up(gateway, up, &mut self.views, &self.table);
+                self.note_session(now, gateway, SessionChange::Up);
+            }
+            Input::SessionDown(gateway, session) => {
+                if self.outlets.has_session(gateway, session) {
+                    self.note_session(now, gateway, SessionChange::Down);
+                }
+                self.outlets.session_down(gateway, session);
+            }
             Input::Refresh(gateway, session, family) => {
                 self.outlets.refresh(gateway, session, family, &mut self.views);
             }
@@ -211,6 +232,7 @@ impl Engine {
 
     /// Does what is due.
     pub fn on_deadline(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.latest = now;
         for place in 0..self.sources.len() {
             let mut outcome = std::mem::take(&mut self.outcome);
             let Some(source) = self.sources.get_mut(place) else { break };
@@ -234,13 +256,21 @@ impl Engine {
     pub fn work(&mut self, effects: &mut Vec<Effect>) -> bool {
         let verified = self.verified();
         let Engine { table, views, outlets, stamp, .. } = self;
-        if outlets.hand_out_changes(views, table, *stamp, effects)
-            || outlets.hand_out_slice(views, table, *stamp, verified, effects)
-        {
+        if outlets.hand_out_changes(views, table, *stamp, effects) {
             return true;
         }
-        self.tidy(effects);
-        false
+        let handed_out = outlets.hand_out_slice(views, table, *stamp, verified, effects);
+        let before = effects.len();
+        if !handed_out {
+            self.tidy(effects);
+        }
+        self.note_work(effects.get(before..).unwrap_or_default());
+        handed_out
+    }
+
+    /// Keeps so much of what happened, and no more.
+    pub fn limit_timeline(&mut self, limits: TimelineLimits) {
+        self.timeline.limit(limits);
     }
 
     /// The role under which messages are encoded from now on. What each gateway holds at another stamp is announced anew.
@@ -308,6 +338,7 @@ impl Engine {
 
     /// Passes on what a source's state machine decided. The buffer comes back empty.
     fn apply(&mut self, now: Time, id: SourceId, mut outcome: Outcome, effects: &mut Vec<Effect>) {
+        self.note_outcome(now, id, &outcome);
         effects.extend(outcome.orders.drain(..).map(|order| Effect::Order(id, order)));
         self.noted.tell(now, effects);
         let notes = outcome.notes.drain(..).filter(|note| self.noted.admits(now, id, note));
@@ -322,13 +353,16 @@ impl Engine {
                 ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
                 ClaimChange::Remove(key, proof) => self.table.remove(key, proof),
                 ClaimChange::Restored => {
+                    self.told_of.restoring = true;
                     self.decide(now, Table::settle, effects);
+                    self.told_of.restoring = false;
                     self.table.arm(id, false);
                 }
             }
         }
         parked.into_iter().for_each(|parked| self.table.unpark(parked));
         // Before what differed is settled: what is held only from now on is not proven by the list that says it.
+        outcome.gone.clear();
         if std::mem::take(&mut outcome.compared) {
             self.table.confirm(now, id);
         }
@@ -387,9 +421,11 @@ impl Engine {
         if !settled.held.is_empty() || self.count_held() != held {
             self.sources.iter_mut().for_each(|source| source.changes += 1);
         }
+        let heads = self.heads_before(&settled);
         for (family, changed) in settled.changed.iter() {
             self.views.update(family, changed, &self.table);
         }
+        self.note_settled(now, &settled, &heads);
         self.told.note(&settled, &self.table);
         self.told.tell(now, &self.table, effects);
         self.settled = settled;

@@ -82,6 +82,8 @@ pub(super) struct Outlets {
     /// They have moved since it was looked for feeds that trail.
     moved: bool,
     verified: Option<Verified>,
+    /// End-of-RIBs that went out since it was asked.
+    ended: Vec<(GatewayId, Family)>,
     looks: u64,
 }
 
@@ -282,13 +284,18 @@ impl Outlets {
                 continue;
             };
             self.looks += 1;
-            let completed = outlet.completed;
+            let (completed, ended) = (outlet.completed, &mut self.ended);
             let handed_out = outlet.hand_out(views, effects, |feed, view, family| {
                 if !feed.is_dumping() {
                     return None;
                 }
+                let before = feed.is_complete();
                 let verified = verified.complete && (!verified.hides_claims[family] || completed[family]);
-                feed.pull_dump(view, table.slots(family), stamp, verified)
+                let chunk = feed.pull_dump(view, table.slots(family), stamp, verified);
+                if feed.is_complete() && !before {
+                    ended.push((gateway, family));
+                }
+                chunk
             });
             outlet.recount(&mut self.tally);
             if outlet.is_capped() {
@@ -346,6 +353,20 @@ impl Outlets {
     /// Whether some dump still has to withdraw routes by slot.
     pub(super) fn block_freeing(&self, family: Family) -> bool {
         self.tally.is_withdrawing(family)
+    }
+
+    /// Whose End-of-RIB of which family went out since this was asked last.
+    pub(super) fn take_ended(&mut self) -> Vec<(GatewayId, Family)> {
+        std::mem::take(&mut self.ended)
+    }
+
+    pub(super) fn get(&self, gateway: GatewayId) -> Option<&Outlet> {
+        self.places.get(&gateway).and_then(|&place| self.outlets.get(place))
+    }
+
+    /// Whether this is the session that stands.
+    pub(super) fn has_session(&self, gateway: GatewayId, number: SessionNumber) -> bool {
+        self.get(gateway).and_then(|outlet| outlet.session.as_ref()).is_some_and(|session| session.up.number == number)
     }
 
     /// Up to `limit` gateways by name, those behind `after`.

@@ -5,6 +5,7 @@
 //! `attached`. The
 //! rest of the reload is taken. Nothing of it passes by proof: the file is a person's, and so is the decision.
 
+use super::timeline::Happened;
 use super::{Effect, Engine, GatewaySettings, InForce, Settings};
 use crate::model::{Family, Time};
 use crate::policy::Policy;
@@ -94,12 +95,15 @@ impl Engine {
     /// Takes another fence, other limits, policies and gateways; only the difference goes out. The sources stay as they are.
     /// What would take away more than the guard allows is held.
     pub fn reconfigure(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
+        self.latest = now;
         let (allowed, holds) = self.allowed(now, &settings);
         let told = |hold: &&ReloadHold| {
             let mut known = self.reload_holds().iter();
             known.all(|known| (&known.what, known.withdrawn) != (&hold.what, hold.withdrawn))
         };
         effects.extend(holds.iter().filter(told).cloned().map(Effect::ReloadHeld));
+        let (gateways, held) = (settings.gateways.len(), holds.len());
+        self.timeline.push(now, Happened::Reloaded { gateways, held });
         self.pending = (!holds.is_empty()).then_some(Pending { settings, holds });
         self.take(now, allowed, effects);
     }

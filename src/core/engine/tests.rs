@@ -16,3 +16,4 @@ mod ranges;
 mod resumed;
 mod settings;
 mod store;
+mod timeline;

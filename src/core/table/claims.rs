@@ -7,13 +7,14 @@ use super::denied::Recalled;
 use super::forced::Forced;
 use super::guard::{ChangeKind, Guard, GuardConfig, Hold, Spent};
 use super::slot_claims::Claims;
+use super::touched::{Because, Touched};
 use super::{Fence, Losers, Owner, OwnerId, Owners, Priorities, Refusal, SlotClaim, SlotId, Slots};
 use crate::model::{Claim, ClaimKey, Family, HostName, PerFamily, Prefix, RecordId, SourceId, Time};
 use crate::source::sync::Absent;
 use std::net::IpAddr;
 
 mod settle;
-pub use settle::{Parked, Settled};
+pub use settle::{Change, Ended, Hop, Parked, Settled};
 
 /// The claim that owns a route.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,6 +107,7 @@ pub struct Table {
     pub(super) recalled: Recalled,
     /// How often what is withdrawn by order has changed.
     pub(super) orders: u64,
+    touched: Touched,
     /// How many routes each source has, by its number.
     routes_of: Vec<usize>,
 }
@@ -130,32 +132,34 @@ impl Table {
             self.owners.release(old.owner);
         }
         family.dirty.push(slot);
+        self.touched.stated(prefix.family(), slot, source, record);
     }
 
     /// Lets a claim go, with the proof that its record is gone or states it no longer: the only way a claim dies (promise P2).
-    pub fn remove(&mut self, key: ClaimKey, _proof: Absent) {
+    pub fn remove(&mut self, key: ClaimKey, proof: Absent) {
         let family = &mut self.families[key.prefix.family()];
         let Some(slot) = family.slots.find(key.prefix) else { return };
         let claims = &mut family.claims[slot.index()];
         let Some(old) = claims.take(|held| held.source == key.source && held.record == key.record) else { return };
         self.owners.release(old.owner);
         family.dirty.push(slot);
+        self.touched.gone(key.prefix.family(), slot, (key.source, key.record), *proof.proof());
     }
 
     /// Takes another fence, other priorities and limits; every claim is judged anew.
     pub fn reconfigure(&mut self, fence: Fence, priorities: Priorities, guard: GuardConfig) {
         let freed = self.guard.reconfigure(guard);
-        self.touch(freed);
+        self.touch(freed, Because::Unlimited);
         if self.fence == fence && self.priorities == priorities {
             return;
         }
         self.fence = fence;
         self.priorities = priorities;
-        self.judge_again(|_, _| true);
+        self.judge_again(Because::Rules, |_, _| true);
     }
 
     /// Decides anew whether the claims for these prefixes by these owners may be announced; whose slots that were.
-    fn judge_again(&mut self, wanted: impl Fn(Prefix, &Owner) -> bool) -> Vec<(Family, SlotId)> {
+    fn judge_again(&mut self, why: Because, wanted: impl Fn(Prefix, &Owner) -> bool) -> Vec<(Family, SlotId)> {
         let mut judged = Vec::new();
         for (name, family) in self.families.iter_mut() {
             for (n, claims) in family.claims.iter_mut().enumerate() {
@@ -173,6 +177,7 @@ impl Table {
                     }
                 }
                 if touched {
+                    self.touched.by(name, slot, why);
                     family.dirty.push(slot);
                     judged.push((name, slot));
                 }

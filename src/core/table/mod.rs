@@ -18,9 +18,10 @@ mod losers;
 mod owners;
 mod slot_claims;
 mod slots;
+mod touched;
 
 pub use arbiter::{Priorities, SlotClaim, arbitrate};
-pub use claims::{HeldChange, Parked, Settled, Standing, Table, Winner};
+pub use claims::{Change, Ended, HeldChange, Hop, Parked, Settled, Standing, Table, Winner};
 pub use denied::Denied;
 pub use fence::{Allowed, Fence, Refusal};
 pub use forced::{Forced, Target};
@@ -28,3 +29,4 @@ pub use guard::{ChangeKind, FlapLimits, GuardConfig, Hold, HoldReason, Limit, Pr
 pub use losers::{Loser, Losers, WhyLost};
 pub use owners::{Owner, OwnerId, Owners};
 pub use slots::{SlotId, Slots};
+pub use touched::{Because, TOLD};

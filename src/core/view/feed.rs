@@ -113,6 +113,10 @@ pub struct Feed {
     /// Both sides advertised capability 70.
     enhanced_refresh: bool,
     tail: Seq,
+    /// Where the tail began: what changed before came, or comes, by a dump of everything.
+    began: Seq,
+    /// Whether every route of that dump was handed out.
+    walked: bool,
     dump: Option<Dump>,
     /// The family's End-of-RIB went out on this session.
     initial_done: bool,
@@ -132,7 +136,18 @@ impl Feed {
         let tail = order.at;
         let dump = Dump { order, next: 0, end: Marker::EndOfRib, begin: false, withdraw_absent: false };
         let dump = Some(dump);
-        Feed { encoding, exclusion, enhanced_refresh, tail, dump, initial_done: false, again: false, cap: None }
+        Feed {
+            encoding,
+            exclusion,
+            enhanced_refresh,
+            tail,
+            began: tail,
+            walked: false,
+            dump,
+            initial_done: false,
+            again: false,
+            cap: None,
+        }
     }
 
     /// The most routes to tell the gateway of this feed's family; for a feed that was not handed out from yet.
@@ -174,6 +189,21 @@ impl Feed {
     /// The position up to which the gateway was told every change.
     pub fn tail(&self) -> Seq {
         self.tail
+    }
+
+    /// From which position on changes travel by the tail: earlier ones by a dump, of which [`Feed::is_walked`] tells.
+    pub fn began(&self) -> Seq {
+        self.began
+    }
+
+    /// Whether every route that was there when the tail began was handed out.
+    pub fn is_walked(&self) -> bool {
+        self.walked
+    }
+
+    /// Whether routes with this next hop are kept from the gateway.
+    pub fn excludes(&self, next_hop: IpAddr) -> bool {
+        self.exclusion.excludes(next_hop)
     }
 
     /// Whether the family's End-of-RIB went out on this session.
@@ -250,7 +280,7 @@ impl Feed {
             let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
             cap.skip(view, slots, self.tail, order.at, allowed);
         }
-        self.tail = order.at;
+        self.start_over(order.at);
         self.begin_dump(order, Marker::EndOfRefresh, false);
         true
     }
@@ -262,7 +292,7 @@ impl Feed {
             cap.forget_waiting();
         }
         let order = view.order_with_absent(slots);
-        self.tail = order.at;
+        self.start_over(order.at);
         // Bracketed where that is possible: a bracket that is open now must not stay open, and its end takes away what
         // the gateway was never told to withdraw because its feed had started over.
         let end = if self.initial_done { self.end_of_refresh() } else { Marker::EndOfRib };
@@ -277,7 +307,7 @@ impl Feed {
             return self.move_to(view, slots, exclusion);
         }
         let order = view.order_of_difference(n, before);
-        self.tail = order.at;
+        self.start_over(order.at);
         self.begin_dump(order, Marker::None, true);
     }
 
@@ -292,6 +322,11 @@ impl Feed {
         } else {
             self.exclusion = exclusion.clone();
         }
+    }
+
+    /// Everything before this position is left to a dump.
+    fn start_over(&mut self, at: Seq) {
+        (self.tail, self.began, self.walked) = (at, at, false);
     }
 
     fn end_of_refresh(&self) -> Marker {
@@ -366,6 +401,7 @@ impl Feed {
             }
         }
         let end = self.dump.as_ref()?.end;
+        self.walked = true;
         if let Some(chunk) = self.pull_tail(view, slots, stamp) {
             return Some(chunk); // what the dump left to the tail precedes the marker
         }

@@ -61,6 +61,10 @@ impl Outlet {
         Self::with_other_addresses(self.settings.exclusion.clone(), table)
     }
 
+    pub(in super::super) fn view_id(&self, family: Family) -> Option<ViewId> {
+        self.views[family]
+    }
+
     pub(in super::super) fn feed(&self, family: Family) -> Option<&Feed> {
         self.session.as_ref()?.feeds[family].as_ref()
     }

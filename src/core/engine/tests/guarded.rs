@@ -29,7 +29,7 @@ pub(super) fn prefix(n: u8) -> Prefix {
 }
 
 /// Guarded, without sources and gateways.
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         sources: Vec::new(),
         fence: Fence {

@@ -1,8 +1,11 @@
 //! An engine, its stores and its gateways.
 
-use super::super::{Effect, Engine, Input, REPORT, SessionNumber, SessionUp, Settings, TellState, Tells};
+use super::super::{
+    Effect, Engine, Input, REPORT, SessionNumber, SessionUp, Settings, TellState, Tells, Wanted, Written,
+};
 use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, prefix, settings};
 use super::store::{Host, Store, Transport};
+use super::timeline::{replayed, routes};
 use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId, Time};
 use crate::source::sync::{Seen, Why};
 use crate::source::{FaultKind, Report, Rev};
@@ -296,6 +299,7 @@ impl Lab {
             }
         }
         assert!(!self.work());
+        self.check_timeline();
         for row in self.engine.gateway_rows() {
             for (family, withheld) in row.withheld.iter() {
                 let said = self.capped.get(&(row.name.clone(), family)).is_some_and(|withheld| *withheld > 0);
@@ -305,6 +309,21 @@ impl Lab {
         // Everybody is looked at anew, and nobody was forgotten.
         self.engine.reconfigure(self.now, self.settings.clone(), &mut self.effects);
         assert!(!self.work());
+    }
+
+    /// P8: what happened explains what is, and nothing that was to be written is left.
+    fn check_timeline(&self) {
+        let mut page = self.engine.events(0, usize::MAX, &Wanted::default());
+        if page.lost == 0 {
+            assert_eq!(replayed(&self.engine), routes(&self.engine), "P8: the events lead to other routes");
+        }
+        self.engine.tell_written(&mut page, usize::MAX);
+        for event in page.events {
+            for row in &event.written {
+                let open = matches!(row.written, Written::Pending | Written::Down);
+                assert!(!open, "P8: {row:?} at rest, of {event:?}");
+            }
+        }
     }
 
     /// It holds what it is to hold; where there is a cap, no less of that than the cap allows.

@@ -13,6 +13,8 @@ pub struct Outcome {
     pub changes: Vec<ClaimChange>,
     /// For the log and the timeline.
     pub notes: Vec<Note>,
+    /// The keys of the first records that were taken out: what the timeline can tell apart.
+    pub gone: Vec<(RecordId, Bytes)>,
     /// Whether everything known has just been compared with the whole store, and the changes for the table hold what differed.
     pub compared: bool,
 }
@@ -23,6 +25,7 @@ impl Outcome {
         self.orders.clear();
         self.changes.clear();
         self.notes.clear();
+        self.gone.clear();
         self.compared = false;
     }
 }

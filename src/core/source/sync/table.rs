@@ -17,6 +17,9 @@ use std::hash::BuildHasher;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+/// Keys of records taken out that are given: as many changes as the timeline tells apart.
+const TOLD: usize = 1000;
+
 pub(super) struct Table {
     source: SourceId,
     ipv4_via_ipv6: bool,
@@ -223,6 +226,9 @@ impl Table {
         self.unknown.remove(&slot);
         if self.quarantine.remove(&slot).is_some() {
             out.notes.push(Note::Released { record: entry.id, key: self.whole(entry.body.name()) });
+        }
+        if out.gone.len() < TOLD && !claims.is_empty() {
+            out.gone.push((entry.id, self.whole(entry.body.name())));
         }
         for (prefix, _) in claims {
             let key = ClaimKey { source: self.source, record: entry.id, prefix };

@@ -1,10 +1,12 @@
 //! Deciding what changed: desired against current, past the guard.
 
 use super::{FamilyTable, HeldChange, Table, Winner};
-use crate::model::{Family, PerFamily, SourceId, Time};
+use crate::model::{Family, HostName, PerFamily, SourceId, Time};
 use crate::table::forced::Target;
-use crate::table::guard::{ChangeKind, Decision, Proposal, Spent, Verdict};
+use crate::table::guard::{ChangeKind, Decision, Hold, Proposal, Spent, Verdict};
+use crate::table::touched::{Because, TOLD, Touched};
 use crate::table::{SlotClaim, SlotId, WhyLost};
+use std::net::IpAddr;
 
 /// What a settling has changed. A buffer to use again.
 #[derive(Default, Debug)]
@@ -13,6 +15,57 @@ pub struct Settled {
     pub changed: PerFamily<Vec<SlotId>>,
     /// What is held from now on.
     pub held: Vec<(Family, SlotId)>,
+    /// Why the first of that would change.
+    pub held_because: Vec<Because>,
+    /// The first of what changed, with the reasons: [`TOLD`] at the most.
+    pub told: Vec<Change>,
+    /// The first of what is held no longer, likewise.
+    pub ended: Vec<Ended>,
+    /// How many holds ended besides.
+    pub more_ended: usize,
+}
+
+/// A route that is another than before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Change {
+    /// Its family.
+    pub family: Family,
+    /// Its slot.
+    pub slot: SlotId,
+    /// The claim that was announced.
+    pub before: Option<Winner>,
+    /// Its owner, who may not be there any more.
+    pub from: Option<Hop>,
+    /// The claim that is.
+    pub after: Option<Winner>,
+    /// Its owner.
+    pub to: Option<Hop>,
+    /// Why.
+    pub because: Because,
+}
+
+/// A hold that is no more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ended {
+    /// The family of its prefix.
+    pub family: Family,
+    /// Its slot.
+    pub slot: SlotId,
+    /// What it was.
+    pub hold: Hold,
+    /// Whether the change was made; otherwise nobody wants it any more.
+    pub passed: bool,
+    /// Why.
+    pub because: Because,
+}
+
+/// A host and its address as a next hop.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hop {
+    /// The host.
+    pub host: HostName,
+    /// Its address.
+    pub next_hop: IpAddr,
 }
 
 impl Settled {
@@ -20,6 +73,18 @@ impl Settled {
     pub fn clear(&mut self) {
         self.changed.iter_mut().for_each(|(_, slots)| slots.clear());
         self.held.clear();
+        self.held_because.clear();
+        self.told.clear();
+        self.ended.clear();
+        self.more_ended = 0;
+    }
+
+    fn end(&mut self, ended: Ended) {
+        if self.ended.len() < TOLD {
+            self.ended.push(ended);
+        } else {
+            self.more_ended += 1;
+        }
     }
 }
 
@@ -48,11 +113,26 @@ impl Table {
         }
         let routes_of = &self.routes_of;
         let routes = |source: SourceId| routes_of.get(usize::from(source.0)).copied().unwrap_or_default();
+        // Nearly always nothing is.
+        let held = |Proposal { family, slot, .. }: &Proposal| self.guard.hold(*family, *slot).copied();
+        let anything = self.guard.holds().next().is_some();
+        let mut before =
+            proposals.iter().map(held).take(if anything { usize::MAX } else { 0 }).collect::<Vec<_>>().into_iter();
         let verdicts = self.guard.judge(now, &proposals, routes);
         for (Proposal { family, slot, desired, source, kind, .. }, verdict) in proposals.into_iter().zip(verdicts) {
+            let before = before.next().flatten();
             match verdict {
-                Verdict::Pass => self.change(family, slot, desired, settled),
+                Verdict::Pass => {
+                    if let Some(hold) = before {
+                        let because = self.touched.because(family, slot, desired);
+                        settled.end(Ended { family, slot, hold, passed: true, because });
+                    }
+                    self.change(family, slot, desired, settled);
+                }
                 Verdict::Hold => {
+                    if settled.held.len() < TOLD {
+                        settled.held_because.push(self.touched.because(family, slot, desired));
+                    }
                     settled.held.push((family, slot));
                     self.deny_recalled(family, slot, source, kind);
                 }
@@ -65,6 +145,10 @@ impl Table {
             changed.sort_by_key(|slot| (owner(slot), *slot));
         }
         self.owners.sweep();
+        // What was left for another time keeps its reasons.
+        if self.families.iter().all(|(_, family)| family.dirty.is_empty()) {
+            self.touched.clear();
+        }
     }
 
     /// Finds what would change, and changes what need not be judged.
@@ -94,7 +178,10 @@ impl Table {
             let forced = self.forced.take(family, slot);
             match change.filter(|(_, source)| !forced && self.guard.is_armed(*source)) {
                 None => {
-                    self.guard.rest(now, family, slot);
+                    if let Some(hold) = self.guard.rest(now, family, slot) {
+                        let because = self.touched.because(family, slot, desired);
+                        settled.end(Ended { family, slot, hold, passed: change.is_some(), because });
+                    }
                     self.change(family, slot, desired, settled);
                 }
                 Some((kind, source)) => {
@@ -151,6 +238,15 @@ impl Table {
             return;
         }
         *routes = *routes + usize::from(desired.is_some()) - usize::from(before.is_some());
+        if settled.told.len() < TOLD {
+            let hop = |winner: Winner| {
+                let owner = self.owners.get(winner.owner);
+                Hop { host: owner.host.clone(), next_hop: owner.next_hop }
+            };
+            let because = self.touched.because(family, slot, desired);
+            let (from, to) = (before.map(hop), desired.map(hop));
+            settled.told.push(Change { family, slot, before, from, after: desired, to, because });
+        }
         desired.into_iter().for_each(|winner| self.owners.retain(winner.owner));
         before.into_iter().for_each(|winner| self.owners.release(winner.owner));
         settled.changed[family].push(slot);
@@ -169,19 +265,24 @@ impl Table {
 
 /// Slots that are to be decided another time.
 #[derive(Debug)]
-pub struct Parked(PerFamily<Vec<SlotId>>);
+pub struct Parked {
+    dirty: PerFamily<Vec<SlotId>>,
+    touched: Touched,
+}
 
 impl Table {
     /// Sets aside what was touched; give it back with [`Table::unpark`].
     pub fn park(&mut self) -> Parked {
-        Parked(PerFamily::from_fn(|family| std::mem::take(&mut self.families[family].dirty)))
+        let dirty = PerFamily::from_fn(|family| std::mem::take(&mut self.families[family].dirty));
+        Parked { dirty, touched: std::mem::take(&mut self.touched) }
     }
 
     /// See [`Table::park`].
-    pub fn unpark(&mut self, Parked(parked): Parked) {
-        for (family, slots) in parked.iter() {
+    pub fn unpark(&mut self, Parked { dirty, touched }: Parked) {
+        for (family, slots) in dirty.iter() {
             self.families[family].dirty.extend(slots);
         }
+        self.touched.give_back(touched);
     }
 }
 
@@ -209,14 +310,14 @@ impl Table {
     /// The source was compared with its store completely; holds that are proven by that pass.
     pub fn confirm(&mut self, now: Time, source: SourceId) {
         let proven = self.guard.confirm(now, source, self.count_routes_of(source));
-        self.touch(proven);
+        self.touch(proven, Because::Proven);
     }
 
     /// Lets pass what is held and wanted; how many.
     pub fn approve(&mut self, wanted: impl Fn(&HeldChange<'_>) -> bool) -> usize {
         let slots = self.held_slots(wanted);
         self.guard.decide(Decision::Approved, &slots);
-        self.touch(slots)
+        self.touch(slots, Because::Approved)
     }
 
     /// Keeps what is held and wanted, proven or not, until the store says something else; how many.
@@ -240,13 +341,14 @@ impl Table {
                 if target.covers(table.slots.prefix(slot), &self.owners.get(winner.owner).host) {
                     self.forced.pass(family, slot);
                     self.families[family].dirty.push(slot);
+                    self.touched.by(family, slot, Because::Forced);
                     taken += 1;
                 }
             }
         }
         self.orders += 1;
         self.forced.insert(target.clone());
-        self.judge_again(|prefix, owner| target.covers(prefix, &owner.host));
+        self.judge_again(Because::Forced, |prefix, owner| target.covers(prefix, &owner.host));
         taken
     }
 
@@ -256,7 +358,7 @@ impl Table {
             return false;
         }
         self.orders += 1;
-        let judged = self.judge_again(|prefix, owner| target.covers(prefix, &owner.host));
+        let judged = self.judge_again(Because::Restored, |prefix, owner| target.covers(prefix, &owner.host));
         judged.into_iter().for_each(|(family, slot)| self.forced.pass(family, slot));
         true
     }
@@ -269,12 +371,15 @@ impl Table {
     /// Looks at what is due: prefixes that have stopped flapping.
     pub fn on_deadline(&mut self, now: Time) {
         let calm = self.guard.on_deadline(now);
-        self.touch(calm);
+        self.touch(calm, Because::Calm);
     }
 
-    pub(super) fn touch(&mut self, slots: Vec<(Family, SlotId)>) -> usize {
+    pub(super) fn touch(&mut self, slots: Vec<(Family, SlotId)>, why: Because) -> usize {
         let count = slots.len();
-        slots.into_iter().for_each(|(family, slot)| self.families[family].dirty.push(slot));
+        for (family, slot) in slots {
+            self.touched.by(family, slot, why);
+            self.families[family].dirty.push(slot);
+        }
         count
     }
 }

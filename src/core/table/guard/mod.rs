@@ -199,19 +199,20 @@ impl Guard {
         self.sources.get(&source).is_some_and(|guarded| guarded.needs_person(routes))
     }
 
-    /// The slot's route is as it is desired: nothing is held.
-    pub(super) fn rest(&mut self, now: Time, family: Family, slot: SlotId) {
+    /// The slot's route is as it is desired: nothing is held. What was.
+    pub(super) fn rest(&mut self, now: Time, family: Family, slot: SlotId) -> Option<Hold> {
         self.flaps.touch(now, (family, slot), &self.config.flap);
-        self.clear(family, slot);
+        self.clear(family, slot)
     }
 
-    fn clear(&mut self, family: Family, slot: SlotId) {
-        let Some(hold) = self.holds[family].remove(&slot) else { return };
+    fn clear(&mut self, family: Family, slot: SlotId) -> Option<Hold> {
+        let hold = self.holds[family].remove(&slot)?;
         self.in_order.remove(&hold.prefix);
         self.denials += u64::from(hold.is_denied());
         if let Some(guarded) = self.sources.get_mut(&hold.source) {
             guarded.held[hold.kind] -= 1;
         }
+        Some(hold)
     }
 
     /// When a prefix that flapped may have been quiet for long enough.
