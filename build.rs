@@ -57,6 +57,10 @@ fn api() -> std::io::Result<()> {
         ("Hold.since", "moment"),
         ("ReloadHold.since", "moment"),
         ("FreezeResponse.frozen_since", "moment"),
+        ("Event.at", "moment"),
+        ("Event.kind", "event_kind"),
+        ("Written.state", "written_state"),
+        ("ListEventsRequest.from", "moment"),
     ] {
         build = build.field_attribute(format!("fingerpost.v1.{field}"), words(name));
     }

@@ -37,9 +37,20 @@ impl Clock {
         wall.and_then(|wall| wall.duration_since(SystemTime::UNIX_EPOCH).ok()).map_or(0, |span| span.as_secs())
     }
 
+    /// The moment on the wall, as the time since 1970.
+    pub fn unix(&self, at: Time) -> Duration {
+        (self.wall + at.as_duration()).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// The moment that is so long after 1970 on the wall; the start, if it was before.
+    pub fn at_unix(&self, unix: Duration) -> Time {
+        let start = self.wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Time::since_start(unix.saturating_sub(start))
+    }
+
     /// The moment on the wall, in seconds since 1970, for people and metrics; a clock that was set meanwhile is not followed.
     pub fn unix_seconds(&self, at: Time) -> u64 {
-        self.unix_seconds_before(at, Duration::ZERO)
+        self.unix(at).as_secs()
     }
 }
 

@@ -4,7 +4,7 @@
 //! whoever wants to look gets a closure run on this thread, between two pieces of work.
 
 use crate::clock::Clock;
-use fingerpost_core::engine::{self, Command, Effect, Engine, Input, SessionNumber, Settings};
+use fingerpost_core::engine::{self, By, Command, Effect, Engine, Input, SessionNumber, Settings, TimelineLimits};
 use fingerpost_core::model::{GatewayId, SourceId};
 use fingerpost_core::source::Order;
 use fingerpost_core::view::Chunk;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 /// What a session's writer gets from the engine.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ enum Message {
     Input(Input, Option<OwnedSemaphorePermit>),
     Attach(GatewayId, SessionNumber, mpsc::UnboundedSender<ToSession>),
     Reconfigure(Box<Settings>),
-    Command(Command, oneshot::Sender<usize>),
+    Command(Command, By, oneshot::Sender<usize>),
     Look(Box<dyn FnOnce(&Engine) + Send>),
     Stop,
 }
@@ -41,6 +41,7 @@ pub struct EngineHandle {
     sessions: Arc<AtomicU64>,
     /// So are gateways that join from ranges.
     joined: Arc<AtomicU32>,
+    newest: watch::Receiver<u64>,
 }
 
 impl EngineHandle {
@@ -68,10 +69,15 @@ impl EngineHandle {
     }
 
     /// What a person orders, and how many routes or holds it concerned; None if the engine has ended.
-    pub async fn command(&self, command: Command) -> Option<usize> {
+    pub async fn command(&self, command: Command, by: By) -> Option<usize> {
         let (answer, answered) = oneshot::channel();
-        self.messages.send(Message::Command(command, answer)).ok()?;
+        self.messages.send(Message::Command(command, by, answer)).ok()?;
         answered.await.ok()
+    }
+
+    /// The number of the newest event of the timeline, as it grows.
+    pub fn newest_event(&self) -> watch::Receiver<u64> {
+        self.newest.clone()
     }
 
     /// Ends the thread.
@@ -100,22 +106,25 @@ pub type Orders = HashMap<SourceId, mpsc::UnboundedSender<Order>>;
 pub fn spawn(
     clock: Clock,
     settings: Settings,
+    timeline: TimelineLimits,
     standing: engine::Orders,
     orders: Orders,
 ) -> std::io::Result<(EngineHandle, oneshot::Receiver<()>)> {
     let (sender, messages) = channel();
     let (alive, ended) = oneshot::channel();
+    let (told, newest) = watch::channel(0);
     std::thread::Builder::new().name("engine".into()).spawn(move || {
         let _alive = alive; // dropped at the end, also by a panic
         let mut effects = Vec::new();
         let names =
             settings.sources.iter().map(|source| (source.id, (source.name.clone(), source.lacking.clone()))).collect();
         let mut engine = Engine::new(clock.now(), settings, &mut effects);
+        engine.limit_timeline(timeline);
         engine.resume(clock.now(), standing);
-        let mut shell = Shell { clock, engine, effects, orders, names, sessions: HashMap::new() };
+        let mut shell = Shell { clock, engine, effects, orders, names, sessions: HashMap::new(), newest: told };
         shell.run(&messages);
     })?;
-    Ok((EngineHandle { messages: sender, sessions: Arc::default(), joined: Arc::default() }, ended))
+    Ok((EngineHandle { messages: sender, sessions: Arc::default(), joined: Arc::default(), newest }, ended))
 }
 
 /// Messages that are taken in before the engine works again.
@@ -129,6 +138,8 @@ struct Shell {
     /// Names, and what their empty lists lack.
     names: HashMap<SourceId, (String, String)>,
     sessions: HashMap<GatewayId, (SessionNumber, mpsc::UnboundedSender<ToSession>)>,
+    /// For who follows the timeline.
+    newest: watch::Sender<u64>,
 }
 
 impl Shell {
@@ -195,8 +206,8 @@ impl Shell {
             Message::Reconfigure(settings) => {
                 self.engine.reconfigure(self.clock.now(), *settings, &mut self.effects);
             }
-            Message::Command(command, answer) => {
-                let count = self.engine.command(self.clock.now(), &command, &mut self.effects);
+            Message::Command(command, by, answer) => {
+                let count = self.engine.command_by(self.clock.now(), &command, by, &mut self.effects);
                 let _ = answer.send(count);
             }
             Message::Look(look) => look(&self.engine),
@@ -205,6 +216,8 @@ impl Shell {
     }
 
     fn carry_out(&mut self) {
+        let newest = self.engine.newest_event();
+        self.newest.send_if_modified(|told| std::mem::replace(told, newest) != newest);
         let names = &self.names;
         let of = |source: SourceId| names.get(&source).map(|(name, lacking)| (&**name, &**lacking)).unwrap_or_default();
         let name = |source: SourceId| of(source).0;

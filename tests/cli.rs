@@ -51,6 +51,7 @@ fn check_passes_a_right_configuration() {
 √ http: off
 √ admin: off
 √ log: info
+√ timeline: the last 10000 events
 no faults
 "
     );

@@ -1,10 +1,10 @@
 //! Everything about a prefix, an address or a host (promise P8).
 
 use super::service::{Admin, around};
-use super::{model, orders, proto};
+use super::{events, model, orders, proto};
 use crate::look::frozen_since;
 use crate::look::search::Search;
-use fingerpost_core::engine::{Engine, ToldRow};
+use fingerpost_core::engine::{Engine, ToldRow, Wanted};
 use fingerpost_core::model::Prefix;
 use fingerpost_core::table::Target;
 use std::collections::HashSet;
@@ -14,6 +14,8 @@ use tonic::Status;
 const GATEWAYS: usize = 32;
 /// Gateways in an answer.
 const MOST_GATEWAYS: usize = 1000;
+/// Events in an answer.
+const EVENTS: usize = 50;
 /// Prefixes without a next hop in an answer.
 const UNRESOLVED: usize = 100;
 
@@ -90,10 +92,24 @@ impl Admin {
         let forced = forced.iter().filter(concerns);
         let forced = forced.map(|target| proto::Forced { target: Some(model::target(target)) }).collect();
         answer.forced = forced;
+        self.past(search, answer).await?;
         if let Some(prefix) = told_about(search, &answer.routes) {
             answer.told_prefix = prefix.to_string();
             answer.told = self.told(prefix).await?.into_iter().map(model::told).collect();
         }
+        Ok(())
+    }
+
+    /// What happened to it.
+    async fn past(&self, search: &Search, answer: &mut proto::ExplainResponse) -> Result<(), Status> {
+        let wanted = match search {
+            Search::Around(prefix) | Search::Holding(prefix) => Wanted { prefix: Some(*prefix), ..Wanted::default() },
+            Search::Of(host) => Wanted { host: Some(host.clone()), ..Wanted::default() },
+            Search::All(_) => return Ok(()),
+        };
+        let (page, older) = self.newest_with_gateways(EVENTS, wanted).await?;
+        answer.events = page.into_iter().map(|row| events::event(self.clock(), row)).collect();
+        answer.older_events = older;
         Ok(())
     }
 

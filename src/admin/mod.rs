@@ -11,6 +11,7 @@
 //! (promise P9): the messages have no field for one.
 
 mod audit;
+mod events;
 mod explain;
 mod listener;
 mod model;

@@ -28,6 +28,13 @@ pub(super) fn seconds(seconds: u64) -> Timestamp {
     Timestamp { seconds: i64::try_from(seconds).unwrap_or(i64::MAX), nanos: 0 }
 }
 
+/// To the millisecond: events follow one another.
+pub(super) fn precise(clock: &Clock, at: Time) -> Timestamp {
+    let unix = clock.unix(at);
+    let nanos = i32::try_from(unix.subsec_millis() * 1_000_000).unwrap_or_default();
+    Timestamp { seconds: i64::try_from(unix.as_secs()).unwrap_or(i64::MAX), nanos }
+}
+
 pub(crate) fn source(clock: &Clock, row: SourceRow) -> proto::Source {
     let why = reason(&row);
     let Known { since, at, counts } = known(&row.seen);

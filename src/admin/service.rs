@@ -3,14 +3,14 @@
 use super::listener::{Listening, Peer};
 use super::orders::{self, Wanted, quoted};
 use super::proto::fingerpost_server::{Fingerpost, FingerpostServer};
-use super::{LARGEST_ANSWER, LONGEST, audit, model, proto};
+use super::{LARGEST_ANSWER, LONGEST, audit, events, model, proto};
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use crate::look::frozen_since;
 use crate::look::search::{LOOKS, Search, Unclear};
 use crate::snapshot::OrdersFile;
 use crate::speaker::{GatewayReport, Speaker};
-use fingerpost_core::engine::{Command, Engine, GatewayRow};
+use fingerpost_core::engine::{By, Command, Engine, GatewayRow};
 use fingerpost_core::model::{Family, GatewayId, Prefix, Time};
 use fingerpost_core::table::Target;
 use prost::Message;
@@ -52,6 +52,7 @@ pub struct Admin {
     config_loaded: Arc<AtomicBool>,
     orders: OrdersFile,
     turns: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
 }
 
 impl Admin {
@@ -64,11 +65,22 @@ impl Admin {
         config_loaded: Arc<AtomicBool>,
         orders: OrdersFile,
     ) -> Self {
-        Admin { clock, engine, speaker, config_loaded, orders, turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        let (turns, followers) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(events::FOLLOWERS)));
+        Admin { clock, engine, speaker, config_loaded, orders, turns, followers }
     }
 
     pub(super) fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The number of the newest event, as it grows.
+    pub(super) fn newest_event(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.engine.newest_event()
+    }
+
+    /// Who follows the timeline.
+    pub(super) fn followers(&self) -> &Arc<Semaphore> {
+        &self.followers
     }
 
     /// Waits until few enough others look.
@@ -91,8 +103,9 @@ impl Admin {
     }
 
     /// Has it done; how much it concerned.
-    async fn order(&self, command: Command) -> Result<usize, Status> {
-        match timeout(PATIENCE, self.engine.command(command)).await {
+    async fn order(&self, command: Command, peer: Peer) -> Result<usize, Status> {
+        let by = By { uid: peer.uid, pid: peer.pid };
+        match timeout(PATIENCE, self.engine.command(command, by)).await {
             Ok(count) => count.ok_or_else(ended),
             Err(_) => Err(Status::deadline_exceeded(format!(
                 "the engine has not answered for {} s; the order may still be carried out: look, then order again",
@@ -105,11 +118,12 @@ impl Admin {
     async fn decide(
         &self,
         wanted: &Wanted,
+        peer: Peer,
         command: fn(fingerpost_core::engine::Holds) -> Command,
     ) -> Result<usize, Status> {
         let which = wanted.clone();
         let holds = self.look(move |engine| which.find(engine)).await??;
-        self.order(command(holds)).await
+        self.order(command(holds), peer).await
     }
 
     async fn frozen(&self) -> Result<Option<u64>, Status> {
@@ -314,6 +328,22 @@ impl Fingerpost for Admin {
         self.list_told_page(request.into_inner()).await.map(Response::new)
     }
 
+    async fn list_events(
+        &self,
+        request: Request<proto::ListEventsRequest>,
+    ) -> Result<Response<proto::ListEventsResponse>, Status> {
+        self.listed_events(request.into_inner()).await.map(Response::new)
+    }
+
+    type WatchEventsStream = ReceiverStream<Result<proto::WatchEventsResponse, Status>>;
+
+    async fn watch_events(
+        &self,
+        request: Request<proto::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchEventsStream>, Status> {
+        self.watched_events(request.into_inner()).await.map(Response::new)
+    }
+
     async fn list_holds(
         &self,
         request: Request<proto::ListHoldsRequest>,
@@ -346,7 +376,7 @@ impl Fingerpost for Admin {
         let peer = peer(&request);
         let done = async {
             let wanted = orders::holds(request.into_inner().holds)?;
-            let count = self.decide(&wanted, Command::Approve).await?;
+            let count = self.decide(&wanted, peer, Command::Approve).await?;
             audit::say(peer, "approve", &wanted, count);
             let frozen = self.frozen().await?.is_some();
             Ok(Response::new(proto::ApproveResponse { count: count as u64, frozen }))
@@ -363,7 +393,7 @@ impl Fingerpost for Admin {
                     "a reload cannot be denied: write the configuration as it was, or approve",
                 ));
             }
-            let count = self.decide(&wanted, Command::Deny).await?;
+            let count = self.decide(&wanted, peer, Command::Deny).await?;
             audit::say(peer, "deny", &wanted, count);
             Ok(Response::new(proto::DenyResponse { count: count as u64, not_kept: self.not_kept().await }))
         };
@@ -372,7 +402,7 @@ impl Fingerpost for Admin {
 
     async fn freeze(&self, request: Request<proto::FreezeRequest>) -> Result<Response<proto::FreezeResponse>, Status> {
         let peer = peer(&request);
-        let count = self.order(Command::Freeze).await.inspect_err(|why| audit::refused(peer, "freeze", why))?;
+        let count = self.order(Command::Freeze, peer).await.inspect_err(|why| audit::refused(peer, "freeze", why))?;
         audit::say(peer, "freeze", "all", count);
         let frozen_since = self.frozen().await?.map(model::seconds);
         Ok(Response::new(proto::FreezeResponse { changed: count > 0, frozen_since, not_kept: self.not_kept().await }))
@@ -383,7 +413,8 @@ impl Fingerpost for Admin {
         request: Request<proto::UnfreezeRequest>,
     ) -> Result<Response<proto::UnfreezeResponse>, Status> {
         let peer = peer(&request);
-        let count = self.order(Command::Unfreeze).await.inspect_err(|why| audit::refused(peer, "unfreeze", why))?;
+        let count =
+            self.order(Command::Unfreeze, peer).await.inspect_err(|why| audit::refused(peer, "unfreeze", why))?;
         audit::say(peer, "unfreeze", "all", count);
         Ok(Response::new(proto::UnfreezeResponse { changed: count > 0, not_kept: self.not_kept().await }))
     }
@@ -406,7 +437,7 @@ impl Fingerpost for Admin {
                     "{FORCED} withdrawals by order are in force: take some back first (fingerpost restore)"
                 )));
             }
-            let count = self.order(Command::Withdraw(target.clone())).await?;
+            let count = self.order(Command::Withdraw(target.clone()), peer).await?;
             audit::say(peer, "withdraw", orders::said(&target), count);
             let frozen = self.frozen().await?.is_some();
             let not_kept = self.not_kept().await;
@@ -422,7 +453,7 @@ impl Fingerpost for Admin {
         let peer = peer(&request);
         let done = async {
             let target: Target = orders::target(request.into_inner().target)?;
-            let count = self.order(Command::Restore(target.clone())).await?;
+            let count = self.order(Command::Restore(target.clone()), peer).await?;
             if count == 0 {
                 return Err(Status::not_found(format!(
                     "{} was not withdrawn by order: fingerpost forced lists what was",
@@ -454,7 +485,7 @@ impl Fingerpost for Admin {
             let name = request.into_inner().gateway;
             let rows = self.look(Engine::gateway_rows).await?;
             let row = rows.into_iter().find(|row| row.name == name).ok_or_else(|| no_gateway(&name))?;
-            let count = self.order(Command::Refresh(row.id)).await?;
+            let count = self.order(Command::Refresh(row.id), peer).await?;
             if count == 0 {
                 return Err(Status::failed_precondition(format!(
                     "{name} has no session: it will be told everything when it has one"

@@ -1,6 +1,6 @@
 //! How moments and the words of enums look in JSON and YAML, and in tables. `build.rs` names these functions.
 
-use super::proto::{ChangeKind, Relation, SourceState, Standing, Subject, TellState};
+use super::proto::{ChangeKind, EventKind, Relation, SourceState, Standing, Subject, TellState, WrittenState};
 use prost_types::Timestamp;
 use serde::Serializer;
 
@@ -42,4 +42,6 @@ words! {
     subject Subject "SUBJECT_";
     tell_state TellState "TELL_STATE_";
     change_kind ChangeKind "CHANGE_KIND_";
+    event_kind EventKind "EVENT_KIND_";
+    written_state WrittenState "WRITTEN_STATE_";
 }

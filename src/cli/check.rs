@@ -1,6 +1,6 @@
 //! `fingerpost check`: one line for each part of the configuration, √ or ×, and below it every fault with its hint.
 
-use crate::config::{self, Config, Fault, Faults, FileStore, Schema, Source, Store, keys};
+use crate::config::{self, Config, Fault, Faults, FileStore, Schema, Source, Store, Timeline, keys};
 use crate::source;
 use fingerpost_core::table::ChangeKind;
 use std::io::{self, Write};
@@ -144,7 +144,15 @@ fn summary(config: &Config, part: &str) -> Option<String> {
         "http" => Some(config.http.as_ref().map_or("off".into(), |http| http.listen.to_string())),
         "admin" => Some(config.admin.as_ref().map_or("off".into(), |admin| admin.socket.display().to_string())),
         "log" => Some(config.log.level.name().into()),
+        "timeline" => Some(timeline(&config.timeline)),
         _ => None,
+    }
+}
+
+fn timeline(timeline: &Timeline) -> String {
+    match timeline.events {
+        0 => "off".into(),
+        events => format!("the last {events} events"),
     }
 }
 

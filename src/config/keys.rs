@@ -22,7 +22,7 @@ macro_rules! tables {
 }
 
 tables! {
-    ROOT "" ["router" "sources" "fence" "gateways" "policies" "guard" "startup" "state_dir" "http" "admin" "log"]
+    ROOT "" ["router" "sources" "fence" "gateways" "policies" "guard" "startup" "state_dir" "http" "admin" "log" "timeline"]
         not_yet ["election" "hosts" "canary"];
     ROUTER "router" ["asn" "id" "listen" "restart_time" "replicas" "drain_time"] not_yet [];
     SOURCE "sources.*" ["etcd" "file" "schema" "priority" "allow_empty" "ipv4_via_ipv6"] not_yet ["kubernetes"];
@@ -53,4 +53,5 @@ tables! {
     HTTP "http" ["listen"] not_yet [];
     ADMIN "admin" ["listen"] not_yet [];
     LOG "log" ["format" "level"] not_yet [];
+    TIMELINE "timeline" ["events"] not_yet ["file"];
 }

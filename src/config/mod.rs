@@ -29,6 +29,7 @@ mod secret;
 mod service;
 mod source;
 mod suggest;
+mod timeline;
 mod transport;
 mod tree;
 
@@ -45,6 +46,7 @@ pub use scalar::parse_duration;
 pub use secret::Secret;
 pub use service::{Admin, Http, Log, LogFormat, LogLevel, Startup};
 pub use source::{Etcd, FileStore, Identity, Login, Schema, Source, Store, Tls};
+pub use timeline::Timeline;
 
 use check::{Check, Field};
 use fingerpost_core::table::GuardConfig;
@@ -76,6 +78,8 @@ pub struct Config {
     pub admin: Option<Admin>,
     /// How to log.
     pub log: Log,
+    /// How much is kept of what happened.
+    pub timeline: Timeline,
     /// What is probably not meant, in the order of the lines. Compare the other parts when reloading: these move with lines.
     pub warnings: Vec<Fault>,
 }
@@ -140,6 +144,7 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
     let http = table.maybe("http", check, service::http);
     let admin = table.maybe("admin", check, service::admin);
     let log = table.or("log", Log::default(), check, service::log);
+    let timeline = table.or("timeline", Timeline::default(), check, timeline::read);
     let state_dir = table.maybe("state_dir", check, service::state_dir);
     if let Some(fence) = &fence {
         keep_out(fence, &router, sources.as_ref().map(|(sources, _)| sources), check);
@@ -159,6 +164,7 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
         http: http?,
         admin: admin?,
         log: log?,
+        timeline: timeline?,
         warnings: Vec::new(),
     })
 }

@@ -16,7 +16,7 @@ use crate::engine::{self, EngineHandle, Orders};
 use crate::speaker::GatewayConfig;
 use fingerpost_core::bgp::neighbour::{Agreed, NeighbourConfig};
 use fingerpost_core::bgp::wire::Open;
-use fingerpost_core::engine::{Engine, Input, Orders as Standing, SessionNumber, SessionUp, SourceRow};
+use fingerpost_core::engine::{Engine, Input, Orders as Standing, SessionNumber, SessionUp, SourceRow, TimelineLimits};
 use fingerpost_core::model::RouterId;
 use fingerpost_core::source::sync::{Seen, Why};
 use fingerpost_core::table::GuardConfig;
@@ -64,7 +64,8 @@ impl Reading {
                 ((source.id, sender), (source.id, receiver))
             })
             .unzip();
-        let (engine, _ended) = engine::spawn(clock, settings, Standing::default(), orders)?;
+        let keep = TimelineLimits::of_events(0);
+        let (engine, _ended) = engine::spawn(clock, settings, keep, Standing::default(), orders)?;
         let nudge = Arc::new(Notify::new());
         let start = |(id, inbox)| transport::start(config, id, inbox, &engine, &nudge);
         let transports = inboxes.into_iter().filter_map(start).collect();

@@ -67,7 +67,7 @@ impl Service {
                 ((source.id, sender), (source.id, receiver))
             })
             .unzip();
-        let (engine, ended) = engine::spawn(clock, settings, standing, orders)?;
+        let (engine, ended) = engine::spawn(clock, settings, config.timeline.limits(), standing, orders)?;
         let nudge = Arc::new(Notify::new());
         let mut transports = Vec::new();
         for (id, inbox) in inboxes {
@@ -233,6 +233,7 @@ fn fixed_parts(before: &Config, after: &Config) -> Vec<&'static str> {
         ("state_dir", before.state_dir != after.state_dir),
         ("http", before.http != after.http),
         ("admin", before.admin != after.admin),
+        ("timeline", before.timeline != after.timeline),
         ("log.format", before.log.format != after.log.format),
     ];
     parts.into_iter().filter(|(_, differ)| *differ).map(|(name, _)| name).collect()

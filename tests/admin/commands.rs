@@ -1,10 +1,14 @@
 //! The commands as people call them: what they print, and their exit codes.
 
 use super::peer::Peer;
+use super::until::BOUND;
 use super::world::{HOSTS, NONE, World};
 use fingerpost_core::bgp::wire::Capability;
 use serde_json::Value;
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 /// What a command did: exit code, stdout and stderr.
 #[derive(Debug)]
@@ -45,11 +49,12 @@ impl World {
     }
 }
 
-/// Every `2026-03-14T15:09:26Z` becomes `MOMENT______________`, which is as long.
+/// Every `2026-03-14T15:09:26Z` becomes `MOMENT______________`, which is as long; so does one with milliseconds.
 fn moments(text: &str) -> String {
+    let text = &whole_seconds(text);
     const LENGTH: usize = "2026-03-14T15:09:26Z".len();
     let mut out = String::new();
-    let mut rest = text;
+    let mut rest = text.as_str();
     while let Some(at) = rest.find('T') {
         let start = at.checked_sub(10);
         let moment = start.and_then(|start| rest.get(start..start + LENGTH));
@@ -69,6 +74,22 @@ fn moments(text: &str) -> String {
         }
     }
     out + rest
+}
+
+const MOMENT: &str = "MOMENT______________";
+
+/// `2026-03-14T15:09:26.535Z` becomes `2026-03-14T15:09:26Z`.
+fn whole_seconds(text: &str) -> String {
+    let mut out = String::new();
+    for (n, part) in text.split('.').enumerate() {
+        let is_fraction = part.get(..4).is_some_and(|start| start.ends_with('Z') && start[..3].parse::<u16>().is_ok());
+        match (n, is_fraction) {
+            (0, _) => out.push_str(part),
+            (_, true) => out.push_str(&part[3..]),
+            (_, false) => out.extend([".", part]),
+        }
+    }
+    out
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,6 +195,12 @@ PREFIX         STATE                  HOST     NEXT-HOP     SOURCE
   held        a withdrawal, since MOMENT______________: 3 of the source's 3 routes are withdrawn or moved: a person must \
 approve
               waits for a person: fingerpost approve 10.244.1.0/24, or deny
+what happened:
+  MOMENT______________  announced 10.244.1.0/24, host node-a1 via 10.168.0.11: a record says so
+      record node-a1 of lab at revision 1
+  MOMENT______________  held 10.244.1.0/24, host node-a1 via 10.168.0.11: a withdrawal: 3 of the source's 3 routes are \
+withdrawn or moved: a person must approve
+      record node-a1 of lab at revision 2
 "
     );
     assert_eq!(world.prints("deny --source lab --kind withdrawal").await, "denied 3 held changes\n");
@@ -202,8 +229,10 @@ async fn freezing_and_withdrawing_say_what_they_did() {
     );
     assert_eq!(world.prints("forced").await, "WHAT  NAME\nhost  node-b1\n");
     assert_eq!(world.json("forced").await["forced"][0]["target"]["host"], "node-b1");
+    let explained = world.prints("explain 10.244.2.0/24").await;
+    let (present, past) = explained.split_once("what happened:\n").unwrap();
     assert_eq!(
-        world.prints("explain 10.244.2.0/24").await,
+        present,
         "\
 withdrawn by order: host node-b1; fingerpost restore --host node-b1 takes that back
 10.244.2.0/24: not announced
@@ -211,6 +240,11 @@ withdrawn by order: host node-b1; fingerpost restore --host node-b1 takes that b
 host
 "
     );
+    let told: Vec<&str> = past.lines().filter(|line| line.starts_with("  MOMENT")).collect();
+    assert!(told[1].starts_with("  MOMENT______________  order: freeze (by uid "), "{past}");
+    assert!(told[2].contains("order: freeze (it was frozen already) (by uid "), "{past}");
+    let last = "withdrawn 10.244.2.0/24, host node-b1 via 10.168.0.21: a person has withdrawn it by order (by uid ";
+    assert!(told.last().unwrap().contains(last), "{past}");
     assert_eq!(
         world.prints("restore --host node-b1").await,
         "restored: what the sources say of it passes the guard (fingerpost explain, holds)\n"
@@ -239,6 +273,11 @@ async fn each_way_to_fail_has_its_exit_code() {
         ("refresh core-z", 3, "fingerpost: no gateway is named \"core-z\": fingerpost gateways lists them"),
         ("restore 10.244.1.0/24", 3, "was not withdrawn by order: fingerpost forced lists what was"),
         ("approve --source prod", 3, "fingerpost: no source is named \"prod\": fingerpost status lists them"),
+        ("events --since 10x", 2, "write an event's number, or a time such as 30s, 10m, 2h or 1d"),
+        ("events --since 99999", 2, "numbers begin anew with each start of the process"),
+        ("events --prefix 10.244.1.1/24", 2, "fingerpost: 10.244.1.1/24 has host bits set: write 10.244.1.0/24"),
+        ("events -n 0", 2, "0 is not in 1..=1000"),
+        ("events --kind lost", 2, "invalid value"),
         ("status --admin /nowhere/admin.sock", 4, "is it running with admin.listen set? name its socket by --admin"),
     ] {
         let done = world.run(line).await;
@@ -255,4 +294,98 @@ async fn the_socket_is_found_by_the_configuration_too() {
     command.args(["routes", "--no-headers", "--config"]).arg(world.config()).env_remove("FINGERPOST_ADMIN");
     let found = done(command).await;
     assert_eq!((found.code, found.out.lines().count()), (Some(0), 3), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_are_a_table_with_their_reasons() {
+    let world = World::ready(HOSTS, "").await;
+    // A moment without milliseconds is shorter, and the column with it.
+    let table = world.prints("events").await;
+    let rows: Vec<Vec<&str>> =
+        table.lines().map(|line| line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect()).collect();
+    let announced = |number, prefix, hop| vec![number, MOMENT, "announced", prefix, "-", hop, "a record says so"];
+    assert_eq!(
+        rows,
+        [
+            vec!["NUMBER", "TIME", "KIND", "ABOUT", "FROM", "TO", "REASON"],
+            vec!["1", MOMENT, "reload", "-", "-", "-", "a configuration is in force, with 0 gateways"],
+            vec!["2", MOMENT, "source", "lab", "-", "-", "current at revision 1: 2 records"],
+            announced("3", "10.244.1.0/24", "node-a1 via 10.168.0.11"),
+            announced("4", "10.244.2.0/24", "node-b1 via 10.168.0.21"),
+            announced("5", "10.244.3.0/24", "node-b1 via 10.168.0.21"),
+        ]
+    );
+    let narrow = world.prints("events --prefix 10.244.1.0/24 --since 1h -n 5 -o wide --no-headers").await;
+    let cells: Vec<&str> = narrow.split_whitespace().collect();
+    let expected = "announced 10.244.1.0/24 - node-a1 via 10.168.0.11 lab node-a1 1 - - a record says so";
+    assert_eq!(cells[2..].join(" "), expected);
+    let json = world.json("events --host node-b1").await;
+    let prefixes: Vec<&str> =
+        json["events"].as_array().unwrap().iter().map(|event| event["prefix"].as_str().unwrap()).collect();
+    assert_eq!(prefixes, ["10.244.2.0/24", "10.244.3.0/24"]);
+    assert_eq!(
+        (&json["events"][0]["kind"], &json["events"][0]["to"]["host"]),
+        (&"announced".into(), &"node-b1".into())
+    );
+    let nothing = world.run("events --kind withdrawn").await;
+    let said = "nothing like that has happened, as far as is kept\n";
+    assert_eq!((nothing.code, nothing.out.as_str(), nothing.err.as_str()), (Some(0), "", said));
+}
+
+/// Lines of a command that goes on, until it is dropped.
+struct Following {
+    child: Child,
+    lines: mpsc::UnboundedReceiver<String>,
+}
+
+impl World {
+    fn follow(&self, line: &str) -> Following {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+        command.args(line.split(' ')).env("FINGERPOST_ADMIN", &self.socket).env_remove("FINGERPOST_CONFIG");
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let (to, lines) = mpsc::unbounded_channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| to.send(line)));
+        Following { child, lines }
+    }
+}
+
+impl Following {
+    async fn next(&mut self) -> String {
+        timeout(BOUND, self.lines.recv()).await.expect("nothing is printed").expect("it has ended")
+    }
+
+    async fn json(&mut self) -> Value {
+        serde_json::from_str(&self.next().await).unwrap()
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_follows_reads_a_line_of_json_for_each_event_until_the_process_ends() {
+    let world = World::ready(HOSTS, "").await;
+    let mut following = world.follow("events --follow -o json --kind order");
+    let mut table = world.follow("events -f --since 0 --kind announced --no-headers");
+    for prefix in ["10.244.1.0/24", "10.244.2.0/24", "10.244.3.0/24"] {
+        let line = table.next().await;
+        assert!(line.contains(prefix) && line.ends_with("a record says so"), "{line}");
+    }
+    assert_eq!(world.json("withdraw --force 10.244.1.0/24").await["count"], 1);
+    let event = following.json().await;
+    assert_eq!((&event["kind"], &event["reason"]), (&"order".into(), &"withdraw prefix 10.244.1.0/24".into()));
+    assert!(event["pid"].as_i64().unwrap() > 0, "{event}");
+    assert!(world.prints("restore 10.244.1.0/24").await.starts_with("restored"));
+    assert_eq!(following.json().await["reason"], "restore prefix 10.244.1.0/24");
+    let line = table.next().await;
+    assert!(line.contains("10.244.1.0/24") && line.ends_with("a person took the withdrawal by order back"), "{line}");
+    world.stop_engine();
+    assert_eq!(timeout(BOUND, following.lines.recv()).await.expect("it goes on"), None);
+    assert_eq!(following.child.wait().unwrap().code(), Some(4));
 }

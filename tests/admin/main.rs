@@ -7,6 +7,7 @@
 mod address;
 mod client;
 mod commands;
+mod events;
 mod explain;
 mod holds;
 mod orders;

@@ -36,31 +36,39 @@ pub(crate) struct World {
     pub(crate) client: Client,
     service: Service,
     directory: TempDir,
+    /// What else stands in the configuration.
+    more: &'static str,
 }
 
 impl World {
     /// Starts it and waits until every source was read. `gateways` is YAML: what stands under that key.
     pub(crate) async fn ready(hosts: &str, gateways: &str) -> World {
+        World::ready_with(hosts, gateways, "").await
+    }
+
+    /// The same, with more in its configuration.
+    pub(crate) async fn ready_with(hosts: &str, gateways: &str, more: &'static str) -> World {
         let directory = TempDir::new().unwrap();
         std::fs::write(directory.path().join("hosts.yaml"), hosts).unwrap();
         std::fs::write(directory.path().join("core-a.key"), SECRET).unwrap();
-        let world = World::start(directory, gateways, ACCEPT).await;
+        let world = World::start(directory, gateways, ACCEPT, more).await;
         world.until_listed().await;
         world
     }
 
     /// Starts it on what is in the directory.
-    async fn start(directory: TempDir, gateways: &str, policy: &str) -> World {
+    async fn start(directory: TempDir, gateways: &str, policy: &str, more: &'static str) -> World {
         let socket = directory.path().join("admin.sock");
-        let config = parse(directory.path(), gateways, policy);
+        let config = parse(directory.path(), gateways, policy, more);
         let service = Service::start(config, Arc::new(Tcp)).await.unwrap();
         let channel = until("the admin API", async || channel(&socket).await).await;
-        World { socket, client: Client::new(channel), service, directory }
+        World { socket, client: Client::new(channel), service, directory, more }
     }
 
     /// Ends it, and starts another on what it left behind.
     pub(crate) async fn restart(self, gateways: &str) -> World {
-        World::start(self.end().await, gateways, ACCEPT).await
+        let more = self.more;
+        World::start(self.end().await, gateways, ACCEPT, more).await
     }
 
     pub(crate) async fn until_listed(&self) {
@@ -79,7 +87,7 @@ impl World {
 
     /// Another policy.
     pub(crate) async fn reload(&mut self, gateways: &str, policy: &str) {
-        assert!(self.service.reconfigure(parse(self.directory.path(), gateways, policy)).await);
+        assert!(self.service.reconfigure(parse(self.directory.path(), gateways, policy, self.more)).await);
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -184,7 +192,7 @@ impl World {
 const ACCEPT: &str = "{ match: {}, set: { communities: [\"64512:1\"], med: 50 }, then: accept }";
 
 /// Writes and reads the configuration.
-fn parse(directory: &Path, gateways: &str, policy: &str) -> Config {
+fn parse(directory: &Path, gateways: &str, policy: &str, more: &str) -> Config {
     let text = format!(
         "router: {{ asn: 64512, id: 10.0.3.10 }}
 sources:
@@ -196,6 +204,7 @@ gateways: {{ {gateways} }}
 policies: {{ default: [ {policy} ] }}
 admin: {{ listen: \"unix:{}\" }}
 state_dir: state
+{more}
 ",
         directory.join("admin.sock").display()
     );

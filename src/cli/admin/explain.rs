@@ -1,5 +1,6 @@
 //! `fingerpost explain`: the whole story of a prefix, an address or a host.
 
+use super::events;
 use super::output::{Table, plain};
 use super::tables::{self, kind, moment, waits_for};
 use crate::admin::proto::{Claim, ExplainResponse, Hold, Hop, Relation, Route, Standing, Subject, TellState};
@@ -34,6 +35,7 @@ pub(super) fn print(out: &mut dyn Write, answer: &ExplainResponse, no_headers: b
         }
         table.flush(out, "  ")?;
     }
+    events::past(out, &answer.events, answer.older_events)?;
     if Subject::try_from(answer.subject) == Ok(Subject::Host) {
         writeln!(out, "fingerpost explain PREFIX tells what each gateway was told")?;
     }

@@ -1,6 +1,7 @@
 //! Commands for a running Fingerpost: each is a request or a few to its admin API, and a way to print the answer.
 
 mod client;
+mod events;
 mod explain;
 mod output;
 mod run;
@@ -14,6 +15,8 @@ pub(super) use tables::{attributes, reason};
 
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 /// What to ask or order.
 #[derive(Subcommand, Clone, PartialEq, Eq, Debug)]
@@ -53,6 +56,8 @@ pub enum AdminCommand {
         #[command(flatten)]
         connect: Connect,
     },
+    /// Tell what happened: changes of routes with their reasons, holds, orders, sources, sessions
+    Events(EventsOptions),
     /// Show the changes that the guard holds
     Holds(Connect),
     /// Let held changes pass
@@ -112,6 +117,94 @@ pub struct Connect {
     /// Leave the heads of tables out
     #[arg(long)]
     pub no_headers: bool,
+}
+
+/// Which events.
+#[derive(Args, Clone, PartialEq, Eq, Debug, Default)]
+pub struct EventsOptions {
+    /// Go on telling what happens, until it is interrupted
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only what happened behind the event of this number, or in the last such time: 30s, 10m, 2h, 1d
+    #[arg(long, value_name = "NUMBER|DURATION")]
+    pub since: Option<Since>,
+    /// Only events about this prefix, what covers it and what lies within it; or about what contains this address
+    #[arg(long, value_name = "PREFIX|ADDRESS")]
+    pub prefix: Option<String>,
+    /// Only events about this host
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Only events about this source
+    #[arg(long, value_name = "SOURCE")]
+    pub source: Option<String>,
+    /// Only events of this kind; may be given several times
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub kind: Vec<EventKindName>,
+    /// Only the newest so many; 10 with --follow, unless --since is given
+    #[arg(short, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub newest: Option<u32>,
+    /// Whom to ask.
+    #[command(flatten)]
+    pub connect: Connect,
+}
+
+/// From where on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Since {
+    /// Behind the event of this number.
+    Number(u64),
+    /// So long ago.
+    Ago(Duration),
+}
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(number) = text.parse() {
+            return Ok(Since::Number(number));
+        }
+        let wrong = || format!("{text:?} is neither: write an event's number, or a time such as 30s, 10m, 2h or 1d");
+        let unit = text.chars().last().ok_or_else(wrong)?;
+        let seconds = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            'd' => 86_400,
+            _ => return Err(wrong()),
+        };
+        let number: u64 = text.strip_suffix(unit).and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+        number.checked_mul(seconds).map(|seconds| Since::Ago(Duration::from_secs(seconds))).ok_or_else(wrong)
+    }
+}
+
+/// The sort of an event.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EventKindName {
+    /// A prefix has got a route.
+    Announced,
+    /// A route has got another host or next hop.
+    Moved,
+    /// A route has become another in what policies look at.
+    Changed,
+    /// A prefix has lost its route.
+    Withdrawn,
+    /// The guard keeps a change back.
+    Held,
+    /// It does so no longer.
+    HoldEnded,
+    /// Changes of one moment that are not told one by one.
+    More,
+    /// A person has ordered something.
+    Order,
+    /// A source is known, or lost.
+    Source,
+    /// A record cannot be read.
+    Record,
+    /// A session is established, or over.
+    Session,
+    /// A configuration was taken.
+    Reload,
 }
 
 /// A family's name.

@@ -2,7 +2,7 @@
 
 use super::client::{Client, Failure, connect};
 use super::output::{Format, Table, print_data};
-use super::{AdminCommand, Connect, FamilyName, HoldsOptions, KindName, TargetOptions, explain, tables};
+use super::{AdminCommand, Connect, FamilyName, HoldsOptions, KindName, TargetOptions, events, explain, tables};
 use crate::admin::proto;
 use crate::admin::proto::holds::Which as WhichHolds;
 use crate::admin::proto::target::Which as WhichTarget;
@@ -36,6 +36,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             routes(request, &connect, out).await
         }
         AdminCommand::Explain { target, connect } => explained(target, &connect, out).await,
+        AdminCommand::Events(options) => events::run(&options, out).await,
         AdminCommand::Holds(options) => holds(&options, out).await,
         AdminCommand::Approve(options) => {
             let request = proto::ApproveRequest { holds: Some(which(&options)) };
@@ -273,7 +274,8 @@ async fn explained(target: String, options: &Connect, out: &mut dyn Write) -> Re
         all.routes.extend(page.routes);
         all.next_page_token = page.next_page_token;
     }
-    if all.routes.is_empty() && all.unresolved.is_empty() && all.forced.is_empty() {
+    let is_told = |event: &proto::Event| !event.prefix.is_empty();
+    if all.routes.is_empty() && all.unresolved.is_empty() && all.forced.is_empty() && !all.events.iter().any(is_told) {
         return Err(Failure::NothingMatched(format!("nothing is known of {target}: no record states it")));
     }
     if !print_data(out, options.output, &all)? {

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::daemon::Reading;
 use crate::look::search::Search;
 use crate::look::seen::reason;
-use fingerpost_core::engine::{Command, Engine, RecordFaults, SourceRow};
+use fingerpost_core::engine::{By, Command, Engine, RecordFaults, SourceRow};
 use fingerpost_core::model::{Family, PerFamily, Prefix, SourceId};
 use fingerpost_core::table::Target;
 use std::time::Duration;
@@ -91,7 +91,7 @@ impl Own {
 
     /// Withdraws as a person has ordered it elsewhere.
     pub(super) async fn withdraw(&self, target: Target) -> Result<(), Failure> {
-        self.reading.engine().command(Command::Withdraw(target)).await.map(|_| ()).ok_or_else(ended)
+        self.reading.engine().command(Command::Withdraw(target), By::default()).await.map(|_| ()).ok_or_else(ended)
     }
 
     /// The sources as programs read them.
