@@ -7,6 +7,7 @@ packages=(
   etcd-server etcd-client openssl        # the source
   bird2 frr gobgpd openbgpd exabgp       # the gateways
   iproute2 iputils-ping tcpdump          # the lab
+  keepalived                             # gateways that share an address
   util-linux                             # nsenter, setpriv
   g++                                    # libFuzzer
   protobuf-compiler libprotobuf-dev      # etcd-client's build script

@@ -68,6 +68,13 @@ impl Gateway {
         self.processes.clear();
     }
 
+    /// Takes every pod subnet out of its kernel, as a reboot of its machine does.
+    pub fn forget_routes(&self) {
+        let routes = self.routes();
+        let lines = routes.keys().map(|prefix| format!("route del {prefix}\n"));
+        self.namespace.ip_batch(&lines.collect::<String>());
+    }
+
     /// Changes how it peers from its next start on. Fingerpost's side is its own.
     pub fn peer_otherwise(&mut self, change: impl FnOnce(&mut Session)) {
         change(&mut self.session);

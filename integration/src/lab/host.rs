@@ -27,13 +27,10 @@ impl Host {
         namespace.forward();
         switch.plug(&namespace, noun, place.vlan, place.station);
         cable((&namespace, "pod"), (&pod, "eth0"));
-        namespace.ip_batch(&format!(
-            "link set pod up\nroute add default via {}\nroute add ::/0 via {}\n",
-            place.vlan.v4(GATEWAY_STATION),
-            place.vlan.v6(GATEWAY_STATION)
-        ));
+        namespace.ip("link set pod up");
         pod.ip("link set eth0 up");
         let host = Self { place, namespace, pod };
+        host.route_by(GATEWAY_STATION);
         host.own(place.subnet);
         host
     }
@@ -86,6 +83,16 @@ impl Host {
         [(subnet.v4(), self.v4()), (subnet.v6(), self.v6())]
     }
 
+    /// Makes this station of its VLAN its default gateway, in both families.
+    pub fn route_by(&self, station: u8) {
+        let vlan = self.place.vlan;
+        self.namespace.ip_batch(&format!(
+            "route replace default via {}\nroute replace ::/0 via {}\n",
+            vlan.v4(station),
+            vlan.v6(station)
+        ));
+    }
+
     /// Takes its link down: to everybody else it is dead.
     pub fn unplug(&self) {
         self.namespace.ip(&format!("link set {} down", self.place.vlan.bridge()));
@@ -95,13 +102,8 @@ impl Host {
     pub fn plug_in(&self) {
         let Place { vlan, station, .. } = self.place;
         self.namespace.ip(&format!("link set {} up", vlan.bridge()));
-        self.namespace.ip_batch(&format!(
-            "addr replace {}/64 dev {} nodad\nroute replace default via {}\nroute replace ::/0 via {}\n",
-            vlan.v6(station),
-            vlan.bridge(),
-            vlan.v4(GATEWAY_STATION),
-            vlan.v6(GATEWAY_STATION)
-        ));
+        self.namespace.ip(&format!("addr replace {}/64 dev {} nodad", vlan.v6(station), vlan.bridge()));
+        self.route_by(GATEWAY_STATION);
     }
 
     /// Makes the host the owner of `subnet`: its pod gets (also) an address in it.

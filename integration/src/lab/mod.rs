@@ -24,6 +24,7 @@ pub mod skip;
 pub mod stage;
 pub mod stream;
 pub mod topology;
+pub mod vrrp;
 pub mod wait;
 
 use std::net::IpAddr;

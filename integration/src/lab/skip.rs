@@ -28,6 +28,8 @@ pub enum Need {
     Exabgp,
     /// etcd and etcdctl.
     Etcd,
+    /// keepalived.
+    Keepalived,
     /// ping, tcpdump, ip, nsenter, setpriv.
     Tools,
 }
@@ -66,6 +68,7 @@ impl Need {
             Need::Openbgpd => &[("bgpd", "openbgpd"), ("bgpctl", "openbgpd")],
             Need::Exabgp => &[("exabgp", "exabgp")],
             Need::Etcd => &[("etcd", "etcd-server"), ("etcdctl", "etcd-client")],
+            Need::Keepalived => &[("keepalived", "keepalived")],
             Need::Tools => &[
                 ("ip", "iproute2"),
                 ("ping", "iputils-ping"),
