@@ -1,6 +1,6 @@
 //! Users and permissions.
 
-use crate::follower::{Follower, failed_as};
+use crate::follower::{Follower, current, failed_as};
 use crate::server::{Cluster, Etcd};
 use crate::{plain, put};
 use etcd_client::{Client, ConnectOptions, Permission, PermissionType, RoleRevokePermissionOptions};
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 on_each_etcd!(
     a_wrong_password_is_denied_and_not_shown_p9,
+    c66_permission_to_read_the_records_is_all_it_takes,
     c35_a_revoked_permission_never_means_empty_p2,
     c35_a_changed_password_is_taken_from_its_file,
     c35_a_token_that_has_run_out_is_renewed,
@@ -54,6 +55,25 @@ async fn a_wrong_password_is_denied_and_not_shown_p9(etcd: Etcd) {
     assert!(!format!("{:?}", login(&cluster, "reader", "hunter2")).contains("hunter2"));
     let mut follower = Follower::start(plain(cluster.endpoints())).await;
     follower.until("denied", failed_as(FaultKind::Denied, "set user and password_file")).await;
+}
+
+async fn c66_permission_to_read_the_records_is_all_it_takes(etcd: Etcd) {
+    let (mut cluster, mut root) = with_users(etcd, &[]).await;
+    let reconcile = Duration::from_millis(300);
+    let timing = Timing { reconcile, reconcile_pause: reconcile, ..Timing::default() };
+    let mut follower = Follower::start_with(login(&cluster, "reader", "readerpw"), timing).await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
+    // The watch, the comparison and what it fetches, and a return.
+    put(&mut root, "a2", "10.168.0.12", "10.244.2.0/24").await;
+    follower.until("the watch", |follower| follower.table().len() == 2).await;
+    follower.deaf_to_events = true;
+    put(&mut root, "a3", "10.168.0.13", "10.244.3.0/24").await;
+    follower.until("the comparison", |follower| follower.table().len() == 3).await;
+    cluster.members[0].kill();
+    follower.until("lost", |follower| !current(follower)).await;
+    cluster.run(0);
+    follower.until("current", current).await;
+    assert!(!failed_as(FaultKind::Denied, "")(&follower), "{:?}", follower.notes);
 }
 
 async fn c35_a_revoked_permission_never_means_empty_p2(etcd: Etcd) {

@@ -1,5 +1,6 @@
 //! Members and stores that die, hang, come back and are replaced: the routes stay.
 
+use crate::follow::many;
 use crate::follower::{Follower, current, lost_as};
 use crate::server::{Cluster, Etcd, Relay, free_port};
 use crate::{delete, plain, put};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 
 on_each_etcd!(
     c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2,
+    c34_a_member_frozen_in_the_middle_of_a_list_is_left_for_another,
+    c34_a_frozen_store_without_another_member_keeps_its_routes_p2,
     c34_a_watch_that_a_proxy_ends_is_resumed_where_it_was_left_p2,
     c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_gone,
     a_dead_first_endpoint_is_passed_over,
@@ -123,6 +126,41 @@ async fn c34_a_frozen_member_is_left_for_another_within_ten_seconds(etcd: Etcd) 
     follower.until_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12")]).await;
     follower.until("current", current).await;
     cluster.members[0].thaw();
+    assert!(follower.proofs.is_empty());
+}
+
+async fn c34_a_member_frozen_in_the_middle_of_a_list_is_left_for_another(etcd: Etcd) {
+    let cluster = Cluster::start(etcd, 3, "http", &[]).await;
+    let many = many(&mut cluster.client().await).await;
+    let mut follower = Follower::start(plain(cluster.endpoints())).await;
+    follower.reported().await;
+    cluster.members[0].freeze();
+    let frozen = Instant::now();
+    // Of the same revision, so that the list goes on where it was.
+    follower.until("all", |follower| follower.table().len() == many).await;
+    follower.until("current", current).await;
+    assert!(frozen.elapsed() < Duration::from_secs(15), "after {:?}", frozen.elapsed());
+    cluster.members[0].thaw();
+    assert!(matches!(follower.notes[..], [Note::Current { .. }]), "{:?}", follower.notes);
+}
+
+async fn c34_a_frozen_store_without_another_member_keeps_its_routes_p2(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    let mut client = cluster.client().await;
+    let mut follower = Follower::start(plain(cluster.endpoints())).await;
+    follower.until("current", current).await;
+    // Told by the watch: it stands.
+    put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
+    cluster.members[0].freeze();
+    let frozen = Instant::now();
+    follower.until("lost", lost_as(FaultKind::Unreachable, "is it up, reachable and not overloaded?")).await;
+    assert!(frozen.elapsed() < Duration::from_secs(10), "noticed after {:?}", frozen.elapsed());
+    assert_eq!(follower.table().len(), 1);
+    cluster.members[0].thaw();
+    follower.until("current", current).await;
+    put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12")]).await;
     assert!(follower.proofs.is_empty());
 }
 

@@ -48,7 +48,7 @@ async fn a_lease_that_runs_out_withdraws_and_a_renewed_one_stays(etcd: Etcd) {
 }
 
 /// Enough records for five pages.
-async fn many(client: &mut etcd_client::Client) -> usize {
+pub(crate) async fn many(client: &mut etcd_client::Client) -> usize {
     const MANY: usize = 7_000;
     let bulk = "x".repeat(1_000);
     for chunk in (0..MANY).collect::<Vec<_>>().chunks(120) {
