@@ -1,6 +1,8 @@
 //! For tests: a gateway as its neighbour sees it, a map from prefix to attributes that is fed with octets, and the rules by
 //! which routes leave it.
 
+pub(crate) mod store;
+
 use crate::bgp::wire::{
     Encoding, Framer, MessageKind, RefreshSubtype, RouteAttributes, RouteRefresh, SessionType, Update, UpdateContext,
     UpdateOutcome,
@@ -175,15 +177,20 @@ impl Gateway {
         while let Some(frame) = framer.next().unwrap() {
             end += u32::try_from(frame.wire_len()).unwrap();
             ends.push(end);
-            match frame.kind {
-                MessageKind::Update => self.update(&frame.body, &mut heard),
-                MessageKind::RouteRefresh => self.bracket(&frame.body, &mut heard),
-                other => panic!("a view hands out no {other:?}"),
-            }
+            self.hear_message(frame.kind, &frame.body, &mut heard);
         }
         assert_eq!(framer.buffered(), 0, "a chunk is whole messages");
         assert_eq!(*chunk.ends, *ends, "the ends of the messages");
         heard
+    }
+
+    /// Reads one message. Panics as [`Gateway::hear`] does.
+    pub(crate) fn hear_message(&mut self, kind: MessageKind, body: &[u8], heard: &mut Vec<Heard>) {
+        match kind {
+            MessageKind::Update => self.update(body, heard),
+            MessageKind::RouteRefresh => self.bracket(body, heard),
+            other => panic!("a view hands out no {other:?}"),
+        }
     }
 
     fn update(&mut self, body: &[u8], heard: &mut Vec<Heard>) {

@@ -15,5 +15,4 @@ mod promises;
 mod ranges;
 mod resumed;
 mod settings;
-mod store;
 mod timeline;

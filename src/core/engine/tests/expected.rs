@@ -3,11 +3,11 @@
 use super::super::Settings;
 use super::lab::Lab;
 use super::settings::{address, encoding, fence, settings};
-use super::store::{Host, Store, name};
 use crate::bgp::wire::Packer;
 use crate::model::{Family, HostName, Labels, Prefix, SourceId};
 use crate::source::Rev;
 use crate::table::Owner;
+use crate::testing::store::{Host, Store, name};
 use crate::testing::{Heard, Said};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;

@@ -2,9 +2,9 @@
 
 use super::lab::Lab;
 use super::settings::{GATEWAYS, SOURCES, addresses, prefix};
-use super::store::Host;
 use crate::model::Family;
 use crate::source::FaultKind;
+use crate::testing::store::Host;
 use crate::view::Stamp;
 use proptest::prelude::*;
 use std::time::Duration;

@@ -4,11 +4,11 @@ use super::super::{
     Effect, Engine, Input, REPORT, SessionNumber, SessionUp, Settings, TellState, Tells, Wanted, Written,
 };
 use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, prefix, settings};
-use super::store::{Host, Store, Transport};
 use super::timeline::{replayed, routes};
 use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId, Time};
 use crate::source::sync::{Seen, Why};
 use crate::source::{FaultKind, Report, Rev};
+use crate::testing::store::{Host, Store, Transport};
 use crate::testing::{Gateway, Heard, Said};
 use crate::view::{Chunk, Stamp};
 use std::collections::{BTreeMap, VecDeque};

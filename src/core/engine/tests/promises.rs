@@ -3,10 +3,10 @@
 use super::super::{Input, TellState};
 use super::lab::Lab;
 use super::settings::{addresses, prefix};
-use super::store::Host;
 use crate::model::{Family, GatewayId, Prefix, Time};
 use crate::source::FaultKind;
 use crate::testing::Heard;
+use crate::testing::store::Host;
 use crate::view::Stamp;
 use std::time::Duration;
 

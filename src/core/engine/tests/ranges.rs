@@ -3,10 +3,10 @@
 use super::super::{Effect, Input, Joined, SessionNumber, SessionUp};
 use super::lab::Lab;
 use super::settings::{addresses, encoding, prefix, settings};
-use super::store::Host;
 use crate::bgp::wire::Encoding;
 use crate::model::{Family, GatewayId, PerFamily, Prefix, Time};
 use crate::testing::Gateway;
+use crate::testing::store::Host;
 use crate::view::Chunk;
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -1,13 +1,14 @@
 //! What the engine is told to do, and what its gateways have agreed to.
 
 use super::super::{GatewaySettings, Settings, SourceSettings};
-use super::store::name;
 use crate::bgp::wire::{Encoding, MAX_LEN, SessionType};
 use crate::model::{Asn, GatewayId, PerFamily, Prefix, SourceId};
 use crate::policy::{Match, Policy, Rule, Set};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
+use crate::table::{Allowed, Fence, GuardConfig};
 use crate::table::{Allowed, Fence, GuardConfig, Spent};
+use crate::testing::store::name;
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
 use std::net::IpAddr;

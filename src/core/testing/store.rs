@@ -8,14 +8,14 @@ use std::net::IpAddr;
 
 /// What a record says.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Host {
-    pub(super) addresses: Vec<IpAddr>,
-    pub(super) subnets: Vec<Prefix>,
+pub(crate) struct Host {
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) subnets: Vec<Prefix>,
 }
 
 impl Host {
     /// The subnets that have a next hop.
-    pub(super) fn claims(&self) -> impl Iterator<Item = (Prefix, IpAddr)> {
+    pub(crate) fn claims(&self) -> impl Iterator<Item = (Prefix, IpAddr)> {
         self.subnets.iter().filter_map(|prefix| {
             let of_family = |address: &&IpAddr| Family::of(**address) == prefix.family();
             Some((*prefix, *self.addresses.iter().find(of_family)?))
@@ -39,17 +39,19 @@ type Value = Option<Host>;
 type Write = Option<Value>;
 
 /// Hosts by number, each with the revisions of its creation and last change, and all that ever happened.
-#[derive(Default)]
-pub(super) struct Store {
-    pub(super) hosts: BTreeMap<u8, (Value, Rev, Rev)>,
-    pub(super) writes: Vec<(Rev, u8, Write)>,
+#[derive(Default, Clone)]
+pub(crate) struct Store {
+    pub(crate) hosts: BTreeMap<u8, (Value, Rev, Rev)>,
+    pub(crate) writes: Vec<(Rev, u8, Write)>,
     events: Vec<(Rev, Event)>,
-    pub(super) rev: Rev,
+    pub(crate) rev: Rev,
+    /// Who answers.
+    pub(crate) cluster: ClusterId,
     compacted: Rev,
 }
 
 /// The name of a host, which is in its key too.
-pub(super) fn name(host: u8) -> String {
+pub(crate) fn name(host: u8) -> String {
     format!("host-{host}")
 }
 
@@ -62,7 +64,7 @@ fn key(host: u8) -> Bytes {
 }
 
 impl Store {
-    pub(super) fn put(&mut self, host: u8, what: Value) {
+    pub(crate) fn put(&mut self, host: u8, what: Value) {
         self.rev.0 += 1;
         let created = self.hosts.get(&host).map_or(self.rev, |(_, created, _)| *created);
         let record = Record { key: key(host), value: bytes(&what), modified: self.rev, created };
@@ -71,7 +73,7 @@ impl Store {
         self.events.push((self.rev, Event::Put(record)));
     }
 
-    pub(super) fn delete(&mut self, host: u8) {
+    pub(crate) fn delete(&mut self, host: u8) {
         if self.hosts.remove(&host).is_some() {
             self.rev.0 += 1;
             self.writes.push((self.rev, host, None));
@@ -80,8 +82,13 @@ impl Store {
     }
 
     /// Forgets what happened up to now.
-    pub(super) fn compact(&mut self) {
+    pub(crate) fn compact(&mut self) {
         self.compacted = self.rev;
+    }
+
+    /// Up to where.
+    pub(crate) fn compacted(&self) -> Rev {
+        self.compacted
     }
 
     fn since(&self, first: Rev) -> impl Iterator<Item = &(Rev, Event)> {
@@ -126,20 +133,20 @@ enum Doing {
 }
 
 /// One transport, which does what it is told, a report at a time.
-pub(super) struct Transport {
+pub(crate) struct Transport {
     attempt: Attempt,
     doing: Doing,
     beside: VecDeque<(Attempt, Task)>,
     /// A complete list was handed over, and what its revision was the first time.
-    pub(super) listed: Option<Rev>,
+    pub(crate) listed: Option<Rev>,
 }
 
 impl Transport {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Transport { attempt: Attempt(0), doing: Doing::Nothing, beside: VecDeque::new(), listed: None }
     }
 
-    pub(super) fn order(&mut self, order: Order) {
+    pub(crate) fn order(&mut self, order: Order) {
         match order.task {
             Task::List => (self.attempt, self.doing) = (order.attempt, Doing::Listing(None)),
             Task::Recall { key, at } => (self.attempt, self.doing) = (order.attempt, Doing::Recalling(key, at)),
@@ -152,7 +159,7 @@ impl Transport {
     }
 
     /// It fails at what it is doing, if it does anything.
-    pub(super) fn fail(&mut self, kind: FaultKind) -> Option<(Attempt, Report)> {
+    pub(crate) fn fail(&mut self, kind: FaultKind) -> Option<(Attempt, Report)> {
         if matches!(self.doing, Doing::Nothing) {
             return None;
         }
@@ -162,15 +169,15 @@ impl Transport {
     }
 
     /// Whether it waits for the store.
-    pub(super) fn is_idle(&self, store: &Store) -> bool {
+    pub(crate) fn is_idle(&self, store: &Store) -> bool {
         let watching =
             matches!(self.doing, Doing::Watching { next, stands: true } if store.since(next).next().is_none());
         self.beside.is_empty() && watching
     }
 
     /// The next thing it has to say, of at most `most` records or events.
-    pub(super) fn serve(&mut self, store: &Store, most: usize) -> Option<(Attempt, Report)> {
-        let cluster = ClusterId(7);
+    pub(crate) fn serve(&mut self, store: &Store, most: usize) -> Option<(Attempt, Report)> {
+        let cluster = store.cluster;
         if let Some((attempt, task)) = self.beside.pop_front() {
             let at = store.rev;
             let report = match task {
