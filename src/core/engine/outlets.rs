@@ -114,12 +114,13 @@ impl Outlets {
             let recapped = outlet.settings.max_prefix != settings.max_prefix;
             let moved = outlet.views != ids || outlet.settings.exclusion != settings.exclusion;
             outlet.settings = settings;
+            // What the gateway may hold is found by the view that it was told by.
+            if recapped {
+                outlet.change_caps(views);
+            }
             let before = std::mem::replace(&mut outlet.views, ids);
             if moved {
                 outlet.follow_settings(before, views, table);
-            }
-            if recapped {
-                outlet.change_caps(views);
             }
             self.outlets.push(outlet);
         }

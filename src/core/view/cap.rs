@@ -80,7 +80,7 @@ impl Cap {
 
     /// The cap of a session that had none. Nobody counted so far: all that the gateway may hold counts, until its feed has caught
     /// up, when that is exactly what it holds.
-    pub(super) fn on_standing(limit: usize, view: &View, tail: Seq, allowed: Allowed<'_>) -> Self {
+    pub(super) fn on_standing(limit: usize, view: &View, tail: Seq, left: &[SlotId], allowed: Allowed<'_>) -> Self {
         let mut cap = Cap { limit, told: SlotSet::default(), swept: 0, waiting: BTreeMap::new() };
         let mut judge = Judge { view, allowed, last: None };
         for (slot, attr) in view.live() {
@@ -88,9 +88,8 @@ impl Cap {
                 cap.told.insert(slot);
             }
         }
-        for slot in (tail.0..view.head().0).filter_map(|position| view.log.at(position)) {
-            cap.told.insert(slot);
-        }
+        let logged = (tail.0..view.head().0).filter_map(|position| view.log.at(position));
+        logged.chain(left.iter().copied()).for_each(|slot| cap.told.insert(slot));
         cap
     }
 

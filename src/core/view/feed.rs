@@ -165,7 +165,10 @@ impl Feed {
             (None, Some(limit)) => {
                 let packer = Packer::new(self.encoding, view.family());
                 let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
-                self.cap = Some(Box::new(Cap::on_standing(limit, view, self.tail, allowed)));
+                // What an earlier view told, and this dump has not come by yet, may still be there.
+                let moving = self.dump.as_ref().filter(|dump| dump.withdraw_absent);
+                let left = moving.and_then(|dump| dump.order.slots.get(dump.next..)).unwrap_or_default();
+                self.cap = Some(Box::new(Cap::on_standing(limit, view, self.tail, left, allowed)));
             }
             (None, None) => {}
         }

@@ -206,6 +206,28 @@ fn p5_routes_that_wait_for_room_are_told_when_the_end_of_a_bracket_makes_it() {
     lab.check_at_rest();
 }
 
+/// What a gateway was told by the old policy and holds still takes room under the new cap, and is told as the new policy has it.
+#[test]
+fn c57_p5_a_cap_that_comes_with_another_policy_counts_what_the_old_one_told() {
+    let mut lab = Lab::new();
+    let host = |subnets: &[u8]| host(0, subnets);
+    lab.put(0, 0, host(&[]));
+    lab.serve(1, 1);
+    lab.put(1, 3, host(&[0]));
+    lab.settle();
+    // Gone, and come again from elsewhere after the reload, which another route has reached before it.
+    lab.put(1, 3, host(&[]));
+    lab.put(0, 0, host(&[0]));
+    lab.put(1, 0, host(&[2]));
+    lab.serve(1, 1);
+    lab.reconfigure(3);
+    lab.serve(1, 1);
+    lab.settle();
+    lab.mend();
+    lab.settle();
+    lab.check_at_rest();
+}
+
 #[test]
 fn c57_that_a_cap_begins_or_ceases_to_hold_routes_back_is_said() {
     let mut lab = at_rest();
