@@ -18,6 +18,8 @@ use std::collections::BTreeSet;
 pub(super) struct Pending {
     settings: Settings,
     holds: Vec<ReloadHold>,
+    /// A person has let it pass; it waits for the end of a freeze.
+    approved: bool,
 }
 
 /// A part of a reload that is kept back.
@@ -104,21 +106,27 @@ impl Engine {
         effects.extend(holds.iter().filter(told).cloned().map(Effect::ReloadHeld));
         let (gateways, held) = (settings.gateways.len(), holds.len());
         self.timeline.push(now, Happened::Reloaded { gateways, held });
-        self.pending = (!holds.is_empty()).then_some(Pending { settings, holds });
+        self.pending = (!holds.is_empty()).then_some(Pending { settings, holds, approved: false });
         self.take(now, allowed, effects);
     }
 
-    /// Lets pass what is held of the last reload; how many parts.
+    /// Lets pass what is held of the last reload, while frozen once that ends; how many parts.
     pub(super) fn approve_reload(&mut self, now: Time, effects: &mut Vec<Effect>) -> usize {
-        let Some(Pending { settings, holds }) = self.pending.take() else { return 0 };
-        self.take(now, settings, effects);
-        holds.len()
+        let Some(pending) = self.pending.as_mut().filter(|pending| !pending.approved) else { return 0 };
+        let parts = pending.holds.len();
+        pending.approved = true;
+        if self.frozen.is_none() {
+            self.judge_reload(now, effects);
+        }
+        parts
     }
 
-    /// Judges what is held of the last reload anew.
+    /// What is held of the last reload passes if a person said so, and is judged anew if not.
     pub(super) fn judge_reload(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        if let Some(Pending { settings, .. }) = self.pending.take() {
-            self.reconfigure(now, settings, effects);
+        match self.pending.take() {
+            Some(Pending { settings, approved: true, .. }) => self.take(now, settings, effects),
+            Some(Pending { settings, .. }) => self.reconfigure(now, settings, effects),
+            None => {}
         }
     }
 

@@ -432,6 +432,14 @@ fn a_frozen_engine_changes_no_attribute_either() {
     assert_eq!(world.engine.in_force.policies["all"], Policy::accept_all());
     world.command(&Command::Unfreeze);
     assert_eq!((&world.engine.in_force.policies["all"], world.engine.reload_holds().len()), (&marked, 0));
+    // Nor when a person approves it meanwhile: that counts once the freeze ends.
+    world.command(&Command::Freeze);
+    let nothing = Policy::default();
+    world.engine.reconfigure(world.now, told("all", &[("all", nothing.clone())]), &mut world.effects);
+    assert_eq!((world.command(&Command::Approve(Holds::All)), world.command(&Command::Approve(Holds::Reload))), (1, 0));
+    assert_eq!(world.engine.in_force.policies["all"], marked);
+    world.command(&Command::Unfreeze);
+    assert_eq!((&world.engine.in_force.policies["all"], world.engine.reload_holds().len()), (&nothing, 0));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::super::{
 use super::guarded::{self, World, prefix};
 use super::lab::Lab;
 use super::settings::{addresses, prefix as lab_prefix};
-use super::store::Host;
+use crate::testing::store::Host;
 use crate::model::{Family, HostName, Prefix, SourceId, Time};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
