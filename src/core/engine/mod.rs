@@ -345,19 +345,20 @@ impl Engine {
         effects.extend(notes.map(|note| Effect::Note(id, note)));
         let changes = u64::try_from(outcome.changes.len()).unwrap_or(u64::MAX);
         self.source_mut(id).into_iter().for_each(|source| source.changes += changes);
-        // Between two slices of another source's list, that one's changes must not be decided with what is restored here.
         let restores = outcome.changes.iter().any(|change| matches!(change, ClaimChange::Restored));
-        let parked = restores.then(|| self.table.park());
+        let has_snapshot = |source: &Source| source.settings.id != id && source.sync.has_snapshot();
+        let others = !outcome.changes.is_empty() && self.sources.iter().any(has_snapshot);
+        // Between two slices of another source's list, that one's changes must not be decided with what is restored here.
+        let parked = (restores || others).then(|| self.table.park());
+        let mut restored = if others { self.restore_others(now, id, effects) } else { Vec::new() };
+        if others && !restores {
+            self.restored(now, restored.drain(..), effects);
+        }
         for change in outcome.changes.drain(..) {
             match change {
                 ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
                 ClaimChange::Remove(key, proof) => self.table.remove(key, proof),
-                ClaimChange::Restored => {
-                    self.told_of.restoring = true;
-                    self.decide(now, Table::settle, effects);
-                    self.told_of.restoring = false;
-                    self.table.arm(id, false);
-                }
+                ClaimChange::Restored => self.restored(now, restored.drain(..).chain([id]), effects),
             }
         }
         parked.into_iter().for_each(|parked| self.table.unpark(parked));
@@ -368,6 +369,32 @@ impl Engine {
         }
         self.outcome = outcome;
         self.settle(now, effects);
+    }
+
+    /// A source is about to be let out, and an earlier process knew others that have not answered yet: what it knew comes back
+    /// whole, or a prefix that one of them states, too, would be withdrawn or moved for the want of it (P2).
+    fn restore_others(&mut self, now: Time, id: SourceId, effects: &mut Vec<Effect>) -> Vec<SourceId> {
+        let mut restored = Vec::new();
+        for source in self.sources.iter_mut().filter(|source| source.settings.id != id && source.sync.has_snapshot()) {
+            let (mut outcome, other) = (Outcome::default(), source.settings.id);
+            source.sync.serve_snapshot(now, &mut outcome);
+            effects.extend(outcome.notes.drain(..).map(|note| Effect::Note(other, note)));
+            for change in outcome.changes {
+                if let ClaimChange::Upsert(key, claim) = change {
+                    self.table.upsert(key, &claim);
+                }
+            }
+            restored.push(other);
+        }
+        restored
+    }
+
+    /// What was known of these sources is in: it is announced as it is, and guarded from now on.
+    fn restored(&mut self, now: Time, sources: impl Iterator<Item = SourceId>, effects: &mut Vec<Effect>) {
+        self.told_of.restoring = true;
+        self.decide(now, Table::settle, effects);
+        self.told_of.restoring = false;
+        sources.for_each(|source| self.table.arm(source, false));
     }
 
     /// Says which claims are not announced, now and then.

@@ -78,8 +78,14 @@ impl Sync {
         self.pending.as_ref().map(|pending| pending.due)
     }
 
-    /// The store has not answered for so long: what was known goes out.
-    pub(super) fn serve_snapshot(&mut self, now: Time, out: &mut Outcome) {
+    /// Whether there is something that an earlier process knew and that was not needed yet.
+    pub fn has_snapshot(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// What was known goes out: the store has not answered for so long, or another source is about to be let out. Only
+    /// additions, and the mark that ends them.
+    pub fn serve_snapshot(&mut self, now: Time, out: &mut Outcome) {
         let Some(Pending { snapshot, .. }) = self.pending.take() else { return };
         let Snapshot { cluster, at, records } = snapshot;
         out.notes.push(Note::Remembered { at, records: records.len() });

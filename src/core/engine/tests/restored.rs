@@ -1,0 +1,94 @@
+//! Several sources after a restart: what an earlier process knew of one comes back before another is let out.
+
+use super::super::{Effect, Engine, Input, Settings};
+use super::settings::{fence, settings};
+use crate::model::{Family, HostName, Labels, Prefix, SourceId, Time};
+use crate::source::schema::Addresses;
+use crate::source::sync::{KnownRecord, Snapshot};
+use crate::source::{Attempt, ClusterId, Record, Report, Rev};
+use crate::table::GuardConfig;
+use std::time::Duration;
+
+const CLUSTER: ClusterId = ClusterId(7);
+
+fn prefix() -> Prefix {
+    "10.244.0.0/24".parse().unwrap()
+}
+
+fn known(host: &str, subnets: &[Prefix]) -> Snapshot {
+    let addresses = Addresses { ipv4: Some("10.168.0.1".parse().unwrap()), ipv6: None };
+    let record = KnownRecord {
+        name: host.to_owned().into(),
+        modified: Rev(5),
+        created: Rev(5),
+        host: HostName::new(host).unwrap(),
+        labels: Labels::default(),
+        addresses,
+        subnets: subnets.to_vec(),
+        dangling: Vec::new(),
+    };
+    Snapshot { cluster: CLUSTER, at: Rev(9), records: vec![record] }
+}
+
+struct World {
+    engine: Engine,
+    effects: Vec<Effect>,
+    attempts: [Attempt; 2],
+}
+
+impl World {
+    /// Restarted with what these sources said, the second of them with the higher priority.
+    fn new(snapshots: [Option<Snapshot>; 2]) -> Self {
+        let mut settings = Settings { guard: GuardConfig::default(), fence: fence(), ..settings(0) };
+        for (source, snapshot) in settings.sources.iter_mut().zip(snapshots) {
+            source.snapshot = snapshot;
+        }
+        let mut effects = Vec::new();
+        let engine = Engine::new(Time::ZERO, settings, &mut effects);
+        let mut attempts = [Attempt(0); 2];
+        for effect in effects.drain(..) {
+            if let Effect::Order(source, order) = effect {
+                attempts[usize::from(source.0)] = order.attempt;
+            }
+        }
+        World { engine, effects, attempts }
+    }
+
+    fn list(&mut self, source: u16, records: Vec<Record>) {
+        let page = Report::Page { at: Rev(20), cluster: CLUSTER, records, more: false };
+        let attempt = self.attempts[usize::from(source)];
+        let now = Time::since_start(Duration::from_secs(1));
+        self.engine.handle(now, Input::Report(SourceId(source), attempt, page), &mut self.effects);
+    }
+
+    /// Whose the prefix is.
+    fn owner(&self) -> Option<String> {
+        let row = self.engine.route(prefix())?;
+        row.announced.map(|(host, _)| host)
+    }
+}
+
+fn record(host: &str, subnets: &[&str]) -> Record {
+    let value = serde_json::json!({ "addresses": ["10.168.0.1"], "subnets": subnets }).to_string().into();
+    Record { key: format!("/fp/hosts/{host}").into(), value, modified: Rev(10), created: Rev(5) }
+}
+
+#[test]
+fn what_one_source_gives_up_and_another_was_known_to_state_is_not_withdrawn_p2() {
+    let mut world = World::new([Some(known("low", &[prefix()])), Some(known("high", &[prefix()]))]);
+    world.list(0, vec![record("low", &["10.244.2.0/24"])]);
+    assert_eq!(world.owner().as_deref(), Some("high"), "its store has not answered yet");
+    assert!(!world.engine.is_verified(Family::Ipv4));
+    world.list(1, vec![record("high", &["10.244.0.0/24"])]);
+    assert_eq!(world.owner().as_deref(), Some("high"));
+    assert!(world.engine.is_verified(Family::Ipv4) && world.engine.hold_rows(None, 9).is_empty());
+}
+
+#[test]
+fn a_source_without_a_memory_does_not_take_what_another_was_known_to_state() {
+    let mut world = World::new([None, Some(known("high", &[prefix()]))]);
+    world.list(0, vec![record("low", &["10.244.0.0/24"])]);
+    assert_eq!(world.owner().as_deref(), Some("high"));
+    world.list(1, vec![record("high", &["10.244.4.0/24"])]);
+    assert_eq!(world.owner().as_deref(), Some("high"), "all that it had goes elsewhere: a person is asked");
+}
