@@ -107,7 +107,7 @@ pub fn source_note(source: &str, lacking: &str, note: &Note) {
         | Note::Reconciled { .. }
         | Note::Hides { .. } => tracing::warn!(source, "{note}"),
         Note::NotBelieved { .. } => tracing::error!(source, "{note} ({lacking})"),
-        Note::Lost(_) | Note::Quarantined { .. } | Note::ReconcileFailed(_) => {
+        Note::Lost(_) | Note::TakenForAnother { .. } | Note::Quarantined { .. } | Note::ReconcileFailed(_) => {
             tracing::error!(source, "{note}");
         }
     }

@@ -362,6 +362,9 @@ impl Engine {
             }
         }
         parked.into_iter().for_each(|parked| self.table.unpark(parked));
+        if std::mem::take(&mut outcome.suspect) {
+            self.table.suspect(id);
+        }
         // Before what differed is settled: what is held only from now on is not proven by the list that says it.
         outcome.gone.clear();
         if std::mem::take(&mut outcome.compared) {
@@ -423,6 +426,7 @@ impl Engine {
             return;
         }
         self.decide(now, Table::settle, effects);
+        self.table.trust_all();
         for source in self.sources.iter().filter(|source| source.sync.is_complete()) {
             self.table.arm(source.settings.id, true);
         }

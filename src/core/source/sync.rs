@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Recalling asks whether the store is still the one that was known (`history`); found to be another, nothing it says is
-//! believed until a known record is found in it again.
+//! believed until a known record is found in it again, or it has stayed the other one for a while: then its list is compared
+//! with what is known, and every difference is suspect ([`Outcome::suspect`]), for the guard to hold.
 //!
 //! A file's transport tells complete lists instead of events ([`Follow::Relists`]): its lists all come under one attempt.
 //!
@@ -80,8 +81,8 @@ pub struct Sync {
     cluster: Option<ClusterId>,
     /// What an earlier process knew, until it is needed.
     pending: Option<snapshot::Pending>,
-    /// Whether another store was found, and the known one not again since.
-    replaced: bool,
+    /// Since when another store is found, and the known one not again.
+    replaced: Option<Time>,
     attempts: u64,
     failures: u32,
     /// Whether it was told that records hide claims.
@@ -188,7 +189,7 @@ impl Sync {
             highest: Rev::default(),
             cluster: None,
             pending: None,
-            replaced: false,
+            replaced: None,
             attempts: 0,
             failures: 0,
             told_hiding: PerFamily::default(),

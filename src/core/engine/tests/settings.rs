@@ -6,7 +6,6 @@ use crate::model::{Asn, GatewayId, PerFamily, Prefix, SourceId};
 use crate::policy::{Match, Policy, Rule, Set};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
-use crate::table::{Allowed, Fence, GuardConfig};
 use crate::table::{Allowed, Fence, GuardConfig, Spent};
 use crate::testing::store::name;
 use crate::view::Exclusion;

@@ -48,6 +48,9 @@ pub struct Timing {
     pub reconcile_pause: Duration,
     /// A store that was empty at first is believed once no new record came for this long and a reconcile has agreed.
     pub settle: Duration,
+    /// A store that is not the one that was known, for this long and at every endpoint, is compared with what was known all the
+    /// same, and whatever differs is held.
+    pub replaced: Duration,
     /// The wait before the first retry; it doubles.
     pub backoff_min: Duration,
     /// The longest wait before a retry.
@@ -63,6 +66,7 @@ impl Default for Timing {
             reconcile: Duration::from_secs(300),
             reconcile_pause: Duration::from_secs(10),
             settle: Duration::from_secs(60),
+            replaced: Duration::from_secs(60),
             backoff_min: Duration::from_millis(100),
             backoff_max: Duration::from_secs(10),
         }

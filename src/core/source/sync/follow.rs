@@ -1,5 +1,6 @@
 //! What to do next: lists, watches, retries, and when a source counts as lost or current.
 
+use super::history::WAY_OUT;
 use super::{
     Attempt, ClusterId, Fault, FaultKind, Follow, Listing, Note, Order, Outcome, Phase, Recall, Reconcile, Rev, Seen,
     Sync, Task, Time, WATCHES, Watch, Why,
@@ -26,7 +27,10 @@ impl Sync {
 
     /// Goes on after a fault: first it must be known that this is still the same store, unless nothing of it was believed yet.
     pub(super) fn retry(&mut self, now: Time, elsewhere: bool, out: &mut Outcome) {
-        let resumes = self.position.is_some() || self.replaced;
+        if self.replaced.is_some_and(|since| now.since(since) >= self.config.timing.replaced) {
+            return self.compare_with_another(now, elsewhere, out);
+        }
+        let resumes = self.position.is_some() || self.replaced.is_some();
         let in_doubt = self.config.follow == Follow::Watch && self.complete && resumes;
         let Some((key, revisions)) = in_doubt.then(|| self.table.newest()).flatten() else {
             return self.resume(now, elsewhere, out);
@@ -35,6 +39,16 @@ impl Sync {
         let attempt = self.fresh_attempt();
         self.phase = Phase::Recalling(Recall::new(attempt, now, key.clone(), revisions, self.position));
         out.orders.push(Order { attempt, task: Task::Recall { key, at: None }, elsewhere });
+    }
+
+    /// The store has been another one for long, at every endpoint: its list is taken as it is, whoever it is, and compared with
+    /// what is known of the one before.
+    fn compare_with_another(&mut self, now: Time, elsewhere: bool, out: &mut Outcome) {
+        (self.cluster, self.highest, self.position) = (None, Rev::default(), None);
+        self.resume(now, elsewhere, out);
+        if let Phase::Listing(listing) = &mut self.phase {
+            listing.is_anothers = true;
+        }
     }
 
     /// Asks for the record once more, as it was at an earlier revision.
@@ -126,7 +140,7 @@ impl Sync {
         let elsewhere = fault.kind != FaultKind::Compacted;
         if fault.kind == FaultKind::Replaced {
             self.position = None;
-            self.replaced = self.complete;
+            self.replaced.get_or_insert(now);
         }
         self.lose(now, fault, out);
         self.reconcile = None;
@@ -162,11 +176,8 @@ impl Sync {
     /// Another store answers: nothing it says is believed.
     pub(super) fn replaced(&mut self, now: Time, cluster: ClusterId, out: &mut Outcome) {
         let known = self.cluster.unwrap_or_default();
-        let message = format!(
-            "another cluster answers: its ID is {:x}, and was {:x} before. Nothing it says is believed and all routes stay; \
-             check the endpoints, or restart if the store was replaced on purpose",
-            cluster.0, known.0
-        );
+        let message =
+            format!("another cluster answers: its ID is {:x}, and was {:x} before. {WAY_OUT}", cluster.0, known.0);
         self.fail(now, Fault { kind: FaultKind::Replaced, message }, out);
     }
 

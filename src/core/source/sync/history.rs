@@ -17,8 +17,8 @@ use crate::model::Time;
 use bytes::Bytes;
 
 /// What to do about a record that was replaced or put back, for messages.
-const WAY_OUT: &str = "Nothing it says is believed and all routes stay; if that is so on purpose, restart Fingerpost to take \
-                       the store as it is (while it is empty it is not believed either, unless allow_empty is set)";
+pub(super) const WAY_OUT: &str = "All routes stay. Check the endpoints; if none shows the store that was known, what this one says \
+                                  is compared with it after a while, and every difference is held until a person approves it";
 
 /// A known record being looked for.
 pub(super) struct Recall {

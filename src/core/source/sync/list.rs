@@ -25,6 +25,8 @@ pub(super) struct Listing {
     pub(super) pinned: Option<(ClusterId, Rev)>,
     /// Whether the store is known to be the one that was known: it was recalled, or a known record was listed.
     pub(super) continues: bool,
+    /// Whether it is of another store than the one that was known, and is taken all the same.
+    pub(super) is_anothers: bool,
     seen: Slots,
     changed: VecDeque<Vec<Fact>>,
 }
@@ -36,6 +38,7 @@ impl Listing {
             heard: now,
             pinned: None,
             continues: false,
+            is_anothers: false,
             seen: Slots::default(),
             changed: VecDeque::new(),
         }

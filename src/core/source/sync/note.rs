@@ -17,6 +17,8 @@ pub struct Outcome {
     pub gone: Vec<(RecordId, Bytes)>,
     /// Whether everything known has just been compared with the whole store, and the changes for the table hold what differed.
     pub compared: bool,
+    /// Whether another store than the one that was known has begun to be compared with it: what differs is to be held.
+    pub suspect: bool,
 }
 
 impl Outcome {
@@ -27,6 +29,7 @@ impl Outcome {
         self.notes.clear();
         self.gone.clear();
         self.compared = false;
+        self.suspect = false;
     }
 }
 
@@ -81,6 +84,17 @@ pub enum Note {
         known: ClusterId,
         /// Which answers.
         found: ClusterId,
+    },
+    /// The store has been another one for long, and is compared with the one that was known.
+    #[error(
+        "the store (cluster {:x}, revision {}) is not the one that was known and stays so: it is followed from now on, and what \
+         differs is held until a person approves it, or time proves less than half of it", cluster.0, at.0
+    )]
+    TakenForAnother {
+        /// Who answers.
+        cluster: ClusterId,
+        /// The list's revision.
+        at: Rev,
     },
     /// A record cannot be decoded; earlier claims of it stay.
     #[error("record {} cannot be read ({}): {why}", key.escape_ascii(), if *kept { "what it said before stays" } else { "it is passed over" })]
@@ -197,6 +211,7 @@ impl Note {
             | Note::Compacted { .. }
             | Note::Remembered { .. }
             | Note::SnapshotOfAnother { .. }
+            | Note::TakenForAnother { .. }
             | Note::Hides { .. }
             | Note::HidesNoMore { .. }
             | Note::Reconciled { .. }

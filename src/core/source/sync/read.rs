@@ -28,13 +28,15 @@ impl Sync {
         if at < self.highest {
             return self.fail(now, went_back(at, self.highest), out);
         }
-        let mut continues = self.config.follow == Follow::Relists || !self.complete || self.table.is_empty();
+        let is_anothers = listing.is_anothers;
+        let known_before = self.config.follow == Follow::Watch && self.complete && !self.table.is_empty();
+        let mut continues = is_anothers || !known_before;
         let mut facts = Vec::with_capacity(records.len());
         for record in records {
             let Some(name) = name(&self.range, &record.key) else { continue };
             if let Some(known) = self.table.find(name).and_then(|slot| self.table.revisions(slot)) {
                 let found = record.revisions();
-                if is_older(found, known) {
+                if is_older(found, known) && !is_anothers {
                     return self.fail(now, older_record(name, found, known), out);
                 }
                 continues |= found.created == known.created;
@@ -51,8 +53,12 @@ impl Sync {
         if !listing.continues {
             return self.fail(now, nothing_known(self.table.counts().records, at), out);
         }
-        self.replaced = false;
+        self.replaced = None;
         self.cluster = Some(cluster);
+        if is_anothers {
+            out.suspect = true;
+            out.notes.push(Note::TakenForAnother { cluster, at });
+        }
         if self.is_first_list() {
             self.compare_with_snapshot(cluster, out);
         }
@@ -122,14 +128,14 @@ impl Sync {
         let Phase::Recalling(recall) = &self.phase else { return };
         match verdict {
             Verdict::Same => {
-                self.replaced = false;
+                self.replaced = None;
                 self.resume(now, false, out);
                 if let Phase::Listing(listing) = &mut self.phase {
                     listing.continues = true;
                 }
             }
             Verdict::Ask(at) => self.ask_for_the_witness(now, at, out),
-            Verdict::Unknown if self.replaced => {
+            Verdict::Unknown if self.replaced.is_some() => {
                 let fault = not_to_be_told(&recall.key);
                 self.fail(now, fault, out);
             }

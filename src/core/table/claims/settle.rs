@@ -307,6 +307,17 @@ impl Table {
         self.guard.restore(now, source, spent);
     }
 
+    /// Another store than the one that was known is compared with it: until [`Table::trust_all`] every change of the source is
+    /// held, whatever the limits.
+    pub fn suspect(&mut self, source: SourceId) {
+        self.guard.suspect(source);
+    }
+
+    /// What was to be held of sources under suspicion has been settled.
+    pub fn trust_all(&mut self) {
+        self.guard.trust_all();
+    }
+
     /// The source was compared with its store completely; holds that are proven by that pass.
     pub fn confirm(&mut self, now: Time, source: SourceId) {
         let proven = self.guard.confirm(now, source, self.count_routes_of(source));

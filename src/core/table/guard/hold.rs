@@ -52,6 +52,9 @@ pub enum HoldReason {
         /// How many it had.
         routes: usize,
     },
+    /// The store is not the one that was known.
+    #[error("the store was replaced, or restored from a backup, and says otherwise than the one before")]
+    Replaced,
     /// The prefix changes all the time: it is held until it has been quiet for a while.
     #[error("it changes again and again: held until it has been quiet for a while")]
     Flapping,

@@ -74,6 +74,8 @@ struct Guarded {
     /// Whether it was read completely in this process. Before that only a snapshot is known, and what is added to that may have
     /// been announced already: held, it would be lost with the next End-of-RIB.
     complete: bool,
+    /// Whether its store was replaced and is being compared with the one before: every change is held.
+    suspect: bool,
 }
 
 const DENIED: Option<Decision> = Some(Decision::Denied);
@@ -100,7 +102,7 @@ impl Guard {
     /// again.
     pub(super) fn reconfigure(&mut self, config: GuardConfig) -> Vec<(Family, SlotId)> {
         self.config = config;
-        let unlimited = |hold: &Hold| self.config.limit(hold.kind).is_none();
+        let unlimited = |hold: &Hold| self.config.limit(hold.kind).is_none() && hold.reason != HoldReason::Replaced;
         let freed: Vec<_> =
             self.holds().filter(|(_, _, hold)| unlimited(hold)).map(|(family, slot, _)| (family, slot)).collect();
         self.decide(Decision::Approved, &freed);
@@ -130,6 +132,14 @@ impl Guard {
     /// Another number than before: [`Guard::spent`] is not only later.
     pub(super) fn spendings(&self, source: SourceId) -> u64 {
         self.sources.get(&source).map_or(0, |guarded| guarded.spendings)
+    }
+
+    pub(super) fn suspect(&mut self, source: SourceId) {
+        self.sources.get_mut(&source).into_iter().for_each(|guarded| guarded.suspect = true);
+    }
+
+    pub(super) fn trust_all(&mut self) {
+        self.sources.values_mut().for_each(|guarded| guarded.suspect = false);
     }
 
     pub(super) fn is_armed(&self, source: SourceId) -> bool {
@@ -326,6 +336,9 @@ impl Guard {
     ) -> PerKind<Option<HoldReason>> {
         let config = &self.config;
         let Some(guarded) = self.sources.get_mut(&source) else { return PerKind::default() };
+        if guarded.suspect {
+            return PerKind::from_fn(|kind| (new[kind] > 0).then_some(HoldReason::Replaced));
+        }
         let taken = guarded.held.taken() + new.taken();
         PerKind::from_fn(|kind| {
             let (count, limit) = (new[kind], config.limit(kind)?);

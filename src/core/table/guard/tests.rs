@@ -106,6 +106,29 @@ impl World {
 }
 
 #[test]
+fn c36_whatever_another_store_says_is_held_without_limits_and_with_them_p3() {
+    for config in [GuardConfig::off(), GuardConfig::default()] {
+        let mut world = World::new(40);
+        world.table.reconfigure(fence(), Priorities::default(), config.clone());
+        world.table.suspect(SOURCE);
+        world.delete([0]);
+        world.put([1], 2);
+        world.put([50], 1);
+        assert_eq!((world.settle(), world.settled.held.len()), (0, 3), "one of each kind");
+        world.table.trust_all();
+        world.delete([2]);
+        assert_eq!(world.settle(), 1, "what comes later is a change like any other");
+        world.table.reconfigure(fence(), Priorities::default(), config);
+        assert_eq!(world.settle(), 0, "that there is no limit frees nothing of it");
+        for _ in 0..3 {
+            world.wait(Duration::from_secs(400));
+            world.table.confirm(world.now, SOURCE);
+        }
+        assert_eq!(world.settle(), 3, "less than half of a source passes once time has proven it");
+    }
+}
+
+#[test]
 fn c51_a_fifth_of_a_source_may_go_and_one_more_is_held_until_the_limit_is_refilled_p3() {
     let mut world = World::new(100);
     world.delete(0..20);

@@ -128,6 +128,63 @@ fn c36_another_store_stays_one_however_far_it_goes_p2() {
     assert!(client.sync.seen().is_current());
 }
 
+/// By itself, but what differs is suspect: that the guard holds it is shown by its own tests.
+#[test]
+fn c36_a_store_that_stays_another_is_compared_and_whatever_differs_is_suspect_p2_p3() {
+    let mut client = known();
+    let (attempt, _) = broken(&mut client);
+    let other = ClusterId(8);
+    client.report(attempt, Report::Recalled { at: Rev(3), cluster: other, found: None });
+    assert_replaced(&client);
+    let begin = client.now;
+    let attempt = loop {
+        client.until_deadline();
+        let Order { attempt, task, elsewhere } = client.order();
+        assert!(elsewhere, "each time at another endpoint");
+        match task {
+            Task::Recall { .. } => client.report(attempt, Report::Recalled { at: Rev(3), cluster: other, found: None }),
+            task => {
+                assert_eq!(task, Task::List);
+                break attempt;
+            }
+        }
+        assert_replaced(&client);
+    };
+    assert!(client.now.since(begin) >= client.sync.config.timing.replaced);
+    let records = vec![record(2, "a1", "10.168.0.99", &["10.244.1.0/24"])];
+    client.report(attempt, Report::Page { at: Rev(3), cluster: other, records, more: false });
+    assert!(client.suspect);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.99")]);
+    assert!(client.sync.seen().is_current());
+    assert!(client.notes.contains(&Note::TakenForAnother { cluster: other, at: Rev(3) }));
+    // From now on it is the one that is known, and the one before is another.
+    client.orders.clear();
+    client.fail(FaultKind::Unreachable);
+    client.until_deadline();
+    let attempt = client.order().attempt;
+    client.report(attempt, Report::Recalled { at: Rev(30), cluster: CLUSTER, found: None });
+    assert!(matches!(client.sync.seen(), Seen::Lost { why: Fault { kind: FaultKind::Replaced, .. }, .. }));
+}
+
+#[test]
+fn c36_the_known_store_that_comes_back_in_time_is_followed_as_before() {
+    let mut client = known();
+    let (attempt, _) = broken(&mut client);
+    recalled(&mut client, attempt, 1, None);
+    client.until_deadline();
+    let (attempt, _) = asked(&mut client);
+    recalled(&mut client, attempt, 30, Some((4, 4)));
+    client.list(30, vec![record(4, "a2", "10.168.0.12", &["10.244.2.0/24"])]);
+    assert!(!client.suspect && client.sync.seen().is_current());
+    // Another minute begins with the next fault.
+    client.open();
+    client.wait_alive(seconds(59));
+    let (attempt, _) = broken(&mut client);
+    recalled(&mut client, attempt, 1, None);
+    client.until_deadline();
+    assert!(matches!(client.order().task, Task::Recall { .. }));
+}
+
 #[test]
 fn c36_where_all_is_compacted_away_a_list_must_hold_a_known_record_p2() {
     for (list, believed) in [
@@ -233,6 +290,10 @@ proptest! {
                 }
             }
             client.now = end;
+            // From then on it is the guard that keeps the routes.
+            if client.suspect {
+                return Ok(());
+            }
             prop_assert!(!client.sync.seen().is_current());
             prop_assert_eq!(&client.table(), &claims);
         }

@@ -34,6 +34,8 @@ struct Client {
     changes: usize,
     /// Whether what an earlier process knew was put in.
     restored: bool,
+    /// Whether another store than the one that was known has been compared with it.
+    suspect: bool,
     /// How often everything was compared with the whole store.
     compared: usize,
     /// Whether the store is still the one that was known: a record that it is asked to recall is there.
@@ -68,6 +70,7 @@ impl Client {
             removed: Vec::new(),
             changes: 0,
             restored: false,
+            suspect: false,
             compared: 0,
             recalls: true,
             elsewhere: false,
@@ -201,6 +204,7 @@ impl Client {
 
     fn apply(&mut self) {
         self.compared += usize::from(std::mem::take(&mut self.out.compared));
+        self.suspect |= std::mem::take(&mut self.out.suspect);
         self.orders.append(&mut self.out.orders);
         self.notes.append(&mut self.out.notes);
         for change in self.out.changes.drain(..) {

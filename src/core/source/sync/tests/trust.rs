@@ -61,7 +61,7 @@ fn c36_a_list_at_a_lower_revision_is_not_believed_p2() {
     client.page(attempt, 50, vec![], false);
     lost_as_replaced(&client);
     // Again and again, and it never helps.
-    for at in 40..50 {
+    for at in 45..50 {
         let attempt = listing(&mut client);
         client.page(attempt, at, vec![], false);
         lost_as_replaced(&client);
