@@ -24,6 +24,8 @@ pub(crate) struct Follower {
     pub(crate) remembered: Option<BTreeMap<String, String>>,
     /// Passes over what the watch tells, as if it had been lost.
     pub(crate) deaf_to_events: bool,
+    /// Another store than the one that was known has been compared with it.
+    pub(crate) suspect: bool,
     orders: mpsc::UnboundedSender<Order>,
     reports: mpsc::Receiver<(Attempt, Report)>,
     started: Instant,
@@ -73,6 +75,7 @@ impl Follower {
             removed: Vec::new(),
             remembered: None,
             deaf_to_events: false,
+            suspect: false,
             orders,
             reports,
             started: Instant::now(),
@@ -164,6 +167,7 @@ impl Follower {
                 }
             }
         }
+        self.suspect |= std::mem::take(&mut self.out.suspect);
         self.notes.append(&mut self.out.notes);
         for order in self.out.orders.drain(..) {
             self.orders.send(order).unwrap();

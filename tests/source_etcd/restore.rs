@@ -12,6 +12,7 @@ on_each_etcd!(
     c36_a_backup_restored_into_the_same_cluster_is_not_believed_and_the_right_data_is_p2,
     c36_a_backup_restored_into_another_cluster_is_not_believed_and_the_right_data_is_p2,
     c36_a_backup_that_lacks_nothing_of_ours_is_believed_once_its_revision_is_where_it_was,
+    c36_a_store_that_stays_another_is_followed_and_whatever_differs_is_suspect_p3,
     c36_a_restart_takes_a_restored_store_as_a_difference_to_what_was_known,
 );
 
@@ -31,6 +32,11 @@ struct Store {
 
 impl Store {
     async fn with_backup(etcd: Etcd) -> (Store, Follower) {
+        Self::with_backup_and_patience(etcd, Timing::default().replaced).await
+    }
+
+    /// Another store is followed after so long.
+    async fn with_backup_and_patience(etcd: Etcd, replaced: Duration) -> (Store, Follower) {
         let cluster = Cluster::one(etcd).await;
         let mut client = cluster.client().await;
         for number in 1..=3 {
@@ -42,6 +48,7 @@ impl Store {
             reconcile: Duration::from_millis(300),
             reconcile_pause: Duration::from_millis(300),
             backoff_max: Duration::from_millis(500),
+            replaced,
             ..Timing::default()
         };
         let mut follower = Follower::start_with(plain(cluster.endpoints()), timing).await;
@@ -81,7 +88,7 @@ impl Store {
 /// Not believed, however often it is asked.
 async fn assert_all_stays(follower: &mut Follower) {
     follower.go_on(Duration::from_secs(2)).await;
-    assert!(lost_as(FaultKind::Replaced, "all routes stay")(follower), "{:?}", follower.notes);
+    assert!(lost_as(FaultKind::Replaced, "All routes stay")(follower), "{:?}", follower.notes);
     follower.until_table(LATEST).await;
     assert!(follower.proofs.is_empty());
 }
@@ -92,7 +99,7 @@ async fn c36_a_backup_restored_into_the_same_cluster_is_not_believed_and_the_rig
     follower
         .until("its revision went back", lost_as(FaultKind::Replaced, "restored from a backup: it answers at"))
         .await;
-    assert!(lost_as(FaultKind::Replaced, "restart Fingerpost to take the store as it is")(&follower));
+    assert!(lost_as(FaultKind::Replaced, "every difference is held until a person approves it")(&follower));
     assert_all_stays(&mut follower).await;
     // Nor when its revision is beyond the one known.
     store.unrelated_writes(12).await;
@@ -133,6 +140,21 @@ async fn c36_a_backup_that_lacks_nothing_of_ours_is_believed_once_its_revision_i
     follower.until("current", current).await;
     follower.until_table(LATEST).await;
     assert!(follower.proofs.is_empty());
+}
+
+async fn c36_a_store_that_stays_another_is_followed_and_whatever_differs_is_suspect_p3(etcd: Etcd) {
+    for token in ["etcd-cluster", "another"] {
+        let (mut store, mut follower) = Store::with_backup_and_patience(etcd, Duration::from_secs(1)).await;
+        store.restore(&["--initial-cluster-token", token]).await;
+        follower.until("replaced", lost_as(FaultKind::Replaced, "")).await;
+        follower.until("current", current).await;
+        follower.until_table(BACKUP).await;
+        assert!(follower.suspect, "what the engine then has the guard hold");
+        assert!(follower.notes.iter().any(|note| matches!(note, Note::TakenForAnother { .. })), "{:?}", follower.notes);
+        // From now on its changes are changes like any other.
+        put(&mut store.cluster.client().await, "a5", "10.168.0.15", "10.244.5.0/24").await;
+        follower.until_table(&[BACKUP, &[("10.244.5.0/24", "10.168.0.15")]].concat()).await;
+    }
 }
 
 async fn c36_a_restart_takes_a_restored_store_as_a_difference_to_what_was_known(etcd: Etcd) {
