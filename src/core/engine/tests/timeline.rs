@@ -7,12 +7,12 @@ use super::super::{
 use super::guarded::{self, World, prefix};
 use super::lab::Lab;
 use super::settings::{addresses, prefix as lab_prefix};
-use crate::testing::store::Host;
 use crate::model::{Family, HostName, Prefix, SourceId, Time};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
 use crate::source::{ClusterId, Record, Report, Rev};
 use crate::table::{Allowed, Fence, GuardConfig, Hop, Spent, TOLD, Target};
+use crate::testing::store::Host;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
