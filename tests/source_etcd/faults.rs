@@ -12,6 +12,7 @@ on_each_etcd!(
     c34_a_store_killed_and_restarted_is_resumed_where_it_was_left_p2,
     c34_a_member_frozen_in_the_middle_of_a_list_is_left_for_another,
     c34_a_frozen_store_without_another_member_keeps_its_routes_p2,
+    behind_a_grpc_proxy_changes_come_and_a_quiet_watch_is_made_anew_p2,
     c34_a_watch_that_a_proxy_ends_is_resumed_where_it_was_left_p2,
     c31_a_compaction_while_disconnected_relists_and_withdraws_only_what_is_gone,
     a_dead_first_endpoint_is_passed_over,
@@ -162,6 +163,24 @@ async fn c34_a_frozen_store_without_another_member_keeps_its_routes_p2(etcd: Etc
     put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
     follower.until_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12")]).await;
     assert!(follower.proofs.is_empty());
+}
+
+/// It does not pass on the question for progress ("not supported request type"), so that a watch without events looks stuck:
+/// docs/configuration.md advises against it.
+async fn behind_a_grpc_proxy_changes_come_and_a_quiet_watch_is_made_anew_p2(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    let mut client = cluster.client().await;
+    put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
+    let (_proxy, endpoint) = cluster.grpc_proxy();
+    let mut follower = Follower::start(plain(vec![endpoint])).await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
+    put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
+    follower.until_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12")]).await;
+    follower.until("quiet", lost_as(FaultKind::Stuck, "the watch has been silent")).await;
+    assert_eq!(follower.table().len(), 2);
+    delete(&mut client, "a1").await;
+    follower.until_table(&[("10.244.2.0/24", "10.168.0.12")]).await;
+    follower.until("current", current).await;
 }
 
 /// A store with five records is wiped, and written to before it is asked again.

@@ -53,9 +53,13 @@ impl Etcd {
         found.as_ref().map_err(String::as_str)
     }
 
-    fn server(self) -> Command {
+    fn program(self) -> Command {
         let [server, _] = self.programs().unwrap();
-        let mut command = Command::new(server);
+        Command::new(server)
+    }
+
+    fn server(self) -> Command {
+        let mut command = self.program();
         if self == Etcd::V3_6 {
             command.arg("--unsafe-no-fsync");
         }
@@ -141,6 +145,14 @@ impl Cluster {
             let found = all.members().iter().find(|found| found.name() == member.name);
             self.relay.name(found.unwrap().id(), number);
         }
+    }
+
+    /// `etcd grpc-proxy` before it, as some have it. Ended when dropped.
+    pub(crate) fn grpc_proxy(&self) -> (Proxy, String) {
+        let (address, mut command) = (format!("127.0.0.1:{}", free_port()), self.members[0].etcd.program());
+        command.args(["grpc-proxy", "start", "--listen-addr", &address, "--advertise-client-url", &address]);
+        command.args(["--endpoints", &self.endpoints().join(",")]);
+        (Proxy(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()), format!("http://{address}"))
     }
 
     /// Cuts a member off from the others, or none any more.
@@ -345,6 +357,16 @@ impl Member {
     fn signal(&self, signal: &str) {
         let process = self.process.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &process]).status().unwrap().success());
+    }
+}
+
+/// A running `etcd grpc-proxy`.
+pub(crate) struct Proxy(Child);
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
