@@ -36,6 +36,7 @@ mod cluster;
 mod faults;
 mod follow;
 mod follower;
+mod guarded;
 mod herd;
 #[expect(dead_code, reason = "these tests need less of a gateway than those that it was written for")]
 #[path = "../http/peer.rs"]
