@@ -17,6 +17,7 @@ mod outlets;
 mod reload;
 mod remember;
 mod settings;
+mod succeed;
 mod tells;
 #[cfg(test)]
 mod tests;
@@ -126,6 +127,8 @@ pub struct Engine {
     in_force: InForce,
     /// A reload of which something is held.
     pending: Option<reload::Pending>,
+    /// Settings that wait for the routes that they are to be judged by.
+    wanted: Option<Box<Settings>>,
     /// Since when nothing is changed, by order of a person.
     frozen: Option<Frozen>,
     /// How often that has begun or ended.
@@ -166,6 +169,7 @@ impl Engine {
             hosts_known: 0,
             in_force: InForce::default(),
             pending: None,
+            wanted: None,
             frozen: None,
             freezes: 0,
             tidied: PerFamily::default(),
@@ -372,6 +376,7 @@ impl Engine {
         }
         self.outcome = outcome;
         self.settle(now, effects);
+        self.take_wanted(now, effects);
     }
 
     /// A source is about to be let out, and an earlier process knew others that have not answered yet: what it knew comes back

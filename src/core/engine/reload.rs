@@ -85,7 +85,7 @@ impl Difference {
 impl InForce {
     /// What the gateway was, if it was there: also under a name that is gone, at the same address. Of several at one address,
     /// which differ in their ports, any one will do: what is wrong then is that too much is held.
-    fn counterpart(&self, gateway: &GatewaySettings, now: &[GatewaySettings]) -> Option<&GatewaySettings> {
+    pub(super) fn counterpart(&self, gateway: &GatewaySettings, now: &[GatewaySettings]) -> Option<&GatewaySettings> {
         let is_gone = |old: &&GatewaySettings| now.iter().all(|gateway| gateway.id != old.id);
         let own = &gateway.exclusion.own;
         let same = self.gateways.iter().find(|old| old.id == gateway.id);
@@ -98,6 +98,10 @@ impl Engine {
     /// What would take away more than the guard allows is held.
     pub fn reconfigure(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
         self.latest = now;
+        if let Some(wanted) = &mut self.wanted {
+            **wanted = settings;
+            return;
+        }
         let (allowed, holds) = self.allowed(now, &settings);
         let told = |hold: &&ReloadHold| {
             let mut known = self.reload_holds().iter();

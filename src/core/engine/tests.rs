@@ -17,3 +17,4 @@ mod restored;
 mod resumed;
 mod settings;
 mod timeline;
+mod succeeded;

@@ -21,7 +21,7 @@ pub(super) struct World {
     pub(super) now: Time,
     attempt: Attempt,
     revision: u64,
-    effects: Vec<Effect>,
+    pub(super) effects: Vec<Effect>,
 }
 
 pub(super) fn prefix(n: u8) -> Prefix {
@@ -49,6 +49,13 @@ impl World {
     }
 
     fn start(snapshot: Option<Snapshot>, spent: Spent) -> Self {
+        let mut sources = World::sources();
+        sources[0].spent = spent;
+        World::with(snapshot, Settings { sources, ..settings() })
+    }
+
+    /// The one that answers.
+    pub(super) fn sources() -> Vec<SourceSettings> {
         let sync = SyncConfig {
             source: SOURCE,
             schema: Schema::Hosts,
@@ -58,17 +65,21 @@ impl World {
             seed: 1,
             timing: Timing::default(),
         };
-        let source = SourceSettings {
+        vec![SourceSettings {
             id: SOURCE,
             name: "prod".into(),
             lacking: String::new(),
             priority: 0,
             sync,
-            snapshot,
-            spent,
+            snapshot: None,
+            spent: Spent::default(),
             snapshot_after: PATIENCE,
-        };
-        let settings = Settings { sources: vec![source], ..settings() };
+        }]
+    }
+
+    /// With these settings.
+    pub(super) fn with(snapshot: Option<Snapshot>, mut settings: Settings) -> Self {
+        settings.sources[0].snapshot = snapshot;
         let mut effects = Vec::new();
         let engine = Engine::new(Time::ZERO, settings, &mut effects);
         let mut world = World { engine, now: Time::ZERO, attempt: Attempt(0), revision: 100, effects };
@@ -324,7 +335,7 @@ fn a_reload_of_the_fence_goes_through_the_guard_p3() {
 }
 
 /// Settings with one gateway of this policy.
-fn told(policy: &str, rules: &[(&str, Policy)]) -> Settings {
+pub(super) fn told(policy: &str, rules: &[(&str, Policy)]) -> Settings {
     Settings {
         policies: rules.iter().map(|(name, policy)| ((*name).to_owned(), policy.clone())).collect(),
         gateways: vec![GatewaySettings {
@@ -339,7 +350,7 @@ fn told(policy: &str, rules: &[(&str, Policy)]) -> Settings {
     }
 }
 
-fn exported(world: &World) -> usize {
+pub(super) fn exported(world: &World) -> usize {
     world.engine.gateway_rows()[0].exported[Family::Ipv4]
 }
 
