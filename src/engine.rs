@@ -102,23 +102,40 @@ impl EngineHandle {
 /// Where the orders for each source go.
 pub type Orders = HashMap<SourceId, mpsc::UnboundedSender<Order>>;
 
-/// Starts the thread; `standing`: what an earlier process was ordered. The receiver completes when it has ended, however it did.
+/// What an engine begins with.
+pub struct Beginning {
+    /// What is wanted.
+    pub settings: Settings,
+    /// What an earlier process had in force, if that was something else.
+    pub before: Option<Settings>,
+    /// What it was ordered.
+    pub standing: engine::Orders,
+}
+
+/// Starts the thread. The receiver completes when it has ended, however it did.
 pub fn spawn(
     clock: Clock,
-    settings: Settings,
+    beginning: Beginning,
     timeline: TimelineLimits,
-    standing: engine::Orders,
     orders: Orders,
 ) -> std::io::Result<(EngineHandle, oneshot::Receiver<()>)> {
     let (sender, messages) = channel();
     let (alive, ended) = oneshot::channel();
     let (told, newest) = watch::channel(0);
     std::thread::Builder::new().name("engine".into()).spawn(move || {
+        let Beginning { settings, before, standing } = beginning;
         let _alive = alive; // dropped at the end, also by a panic
         let mut effects = Vec::new();
         let names =
             settings.sources.iter().map(|source| (source.id, (source.name.clone(), source.lacking.clone()))).collect();
-        let mut engine = Engine::new(clock.now(), settings, &mut effects);
+        let mut engine = match before {
+            None => Engine::new(clock.now(), settings, &mut effects),
+            Some(before) => {
+                let mut engine = Engine::new(clock.now(), settings.as_before(&before), &mut effects);
+                engine.succeed(clock.now(), settings, &mut effects);
+                engine
+            }
+        };
         engine.limit_timeline(timeline);
         engine.resume(clock.now(), standing);
         let mut shell = Shell { clock, engine, effects, orders, names, sessions: HashMap::new(), newest: told };

@@ -82,6 +82,10 @@ pub struct Config {
     pub timeline: Timeline,
     /// What is probably not meant, in the order of the lines. Compare the other parts when reloading: these move with lines.
     pub warnings: Vec<Fault>,
+    /// Where it stands.
+    pub file: PathBuf,
+    /// What was read. Secrets are in files of their own.
+    pub text: String,
 }
 
 /// Reads and checks a file and the files it names.
@@ -102,6 +106,7 @@ pub fn parse(text: &str, file: &Path) -> Result<Config, Faults> {
         Some(mut config) if check.faults.is_empty() => {
             check.warnings.sort_by_key(|fault| (fault.line, fault.column));
             config.warnings = check.warnings;
+            (config.file, config.text) = (file.into(), text.into());
             Ok(config)
         }
         _ => Err(faults(check.faults)),
@@ -166,6 +171,8 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
         log: log?,
         timeline: timeline?,
         warnings: Vec::new(),
+        file: PathBuf::new(),
+        text: String::new(),
     })
 }
 

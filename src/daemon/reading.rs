@@ -12,7 +12,7 @@ use super::settings::{self, GatewayNumbers};
 use super::transport;
 use crate::clock::Clock;
 use crate::config::{Config, Store};
-use crate::engine::{self, EngineHandle, Orders};
+use crate::engine::{self, Beginning, EngineHandle, Orders};
 use crate::speaker::GatewayConfig;
 use fingerpost_core::bgp::neighbour::{Agreed, NeighbourConfig};
 use fingerpost_core::bgp::wire::Open;
@@ -65,7 +65,8 @@ impl Reading {
             })
             .unzip();
         let keep = TimelineLimits::of_events(0);
-        let (engine, _ended) = engine::spawn(clock, settings, keep, Standing::default(), orders)?;
+        let beginning = Beginning { settings, before: None, standing: Standing::default() };
+        let (engine, _ended) = engine::spawn(clock, beginning, keep, orders)?;
         let nudge = Arc::new(Notify::new());
         let start = |(id, inbox)| transport::start(config, id, inbox, &engine, &nudge);
         let transports = inboxes.into_iter().filter_map(start).collect();

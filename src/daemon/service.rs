@@ -7,9 +7,9 @@ use super::transport;
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{self, EngineHandle, Orders};
+use crate::engine::{self, Beginning, EngineHandle, Orders};
 use crate::http::Shared;
-use crate::snapshot::{self, Left, OrdersFile, Place};
+use crate::snapshot::{self, ConfigKept, Left, OrdersFile, Place};
 use crate::speaker::{GatewayReport, Net, Speaker};
 use fingerpost_core::engine::{Orders as Standing, Settings};
 use std::collections::BTreeMap;
@@ -24,6 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// A running service.
 pub struct Service {
     config: Config,
+    config_kept: ConfigKept,
     numbers: GatewayNumbers,
     seed: u64,
     engine: EngineHandle,
@@ -59,6 +60,14 @@ impl Service {
             tokio::task::spawn_blocking(move || OrdersFile::read(directory.as_deref(), &names)).await?
         };
         say_standing(&standing);
+        let now = config.clone();
+        let before = tokio::task::spawn_blocking(move || ConfigKept::read(&now)).await?;
+        let before = before.map(|before| settings::before(&config, before, &mut numbers, seed));
+        if before.is_some() {
+            tracing::info!(
+                "the configuration is another one than before: judged like a reload once the routes are here"
+            );
+        }
         let (orders, inboxes): (Orders, Vec<_>) = settings
             .sources
             .iter()
@@ -67,14 +76,16 @@ impl Service {
                 ((source.id, sender), (source.id, receiver))
             })
             .unzip();
-        let (engine, ended) = engine::spawn(clock, settings, config.timeline.limits(), standing, orders)?;
+        let beginning = Beginning { settings, before, standing };
+        let (engine, ended) = engine::spawn(clock, beginning, config.timeline.limits(), orders)?;
         let nudge = Arc::new(Notify::new());
         let mut transports = Vec::new();
         for (id, inbox) in inboxes {
             transports.extend(transport::start(&config, id, inbox, &engine, &nudge));
         }
         let orders = OrdersFile::new(config.state_dir.clone(), names, clock, engine.clone());
-        let keep = snapshot::keep(places, orders.clone(), clock, engine.clone());
+        let config_kept = ConfigKept::new(&config);
+        let keep = snapshot::keep(places, orders.clone(), config_kept.clone(), clock, engine.clone());
         let snapshots = AbortOnDropHandle::new(tokio::spawn(keep));
         let (marker, restarting) = RestartMarker::find(config.state_dir.as_deref());
         let on_up = Arc::new(move || marker.write());
@@ -107,6 +118,7 @@ impl Service {
         );
         Ok(Service {
             config,
+            config_kept,
             numbers,
             seed,
             engine,
@@ -170,6 +182,7 @@ impl Service {
             return false;
         }
         self.engine.reconfigure(settings::engine(&config, &mut self.numbers, self.seed));
+        self.config_kept.given(&config);
         self.speaker.lock().await.reconfigure(settings::speaker(&config, &mut self.numbers)).await;
         self.config = config;
         self.reloaded(true);

@@ -80,6 +80,15 @@ pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -
     }
 }
 
+/// What an earlier process had in force, as far as it can be compared: its fence, policies and gateways.
+pub(super) fn before(now: &Config, before: Config, numbers: &mut GatewayNumbers, seed: u64) -> Settings {
+    let Config { fence, policies, gateways, .. } = before;
+    engine(&Config { fence, policies, gateways, ..now.clone() }, numbers, seed)
+}
+
+/// Of a source that is not configured any more, in a policy of before: it matches nothing.
+const GONE: SourceId = SourceId(u16::MAX);
+
 /// For the speaker.
 pub(super) fn speaker(config: &Config, numbers: &mut GatewayNumbers) -> Vec<GatewayConfig> {
     let gateways = config.gateways.iter();
@@ -217,7 +226,7 @@ fn policy(policy: &config::Policy, ids: &BTreeMap<&str, SourceId>) -> Policy {
                 family: *family,
                 hosts: hosts.iter().map(|host| host.as_str().to_owned()).collect(),
                 labels: labels.clone().into_iter().collect(),
-                sources: sources.iter().filter_map(|name| ids.get(name.as_str()).copied()).collect(),
+                sources: sources.iter().map(|name| ids.get(name.as_str()).copied().unwrap_or(GONE)).collect(),
             },
             set: Set {
                 next_hop: set.next_hop,

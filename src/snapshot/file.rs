@@ -1,13 +1,17 @@
 //! A file in `state_dir` that is replaced whole, and kept under another name where it cannot be used.
 
 use super::sealed::Refused;
+use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A file of this name.
 pub(super) struct Kept<'a> {
     pub(super) directory: &'a Path,
     pub(super) name: String,
+    /// Nobody else may read it.
+    pub(super) private: bool,
 }
 
 impl Kept<'_> {
@@ -49,7 +53,8 @@ impl Kept<'_> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let mut writer = BufWriter::new(std::fs::File::create_new(&new)?);
+        let mode = if self.private { 0o600 } else { 0o666 };
+        let mut writer = BufWriter::new(OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?);
         write(&mut writer)?;
         writer.flush()?;
         writer.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;

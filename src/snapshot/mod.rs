@@ -8,8 +8,9 @@
 //! A file that cannot be used is said, kept under another name, and nothing of it is used. A directory that cannot be written
 //! costs the snapshot and nothing else. Of what the guard holds the file says what is announced, so that a restart holds it again;
 //! and it says what was spent of the source's limits, so that restarts do not refill them.
-//! What a person has ordered is a file of its own (`orders`).
+//! What a person has ordered is a file of its own (`orders`), and so is the configuration in force (`config`).
 
+mod config;
 mod file;
 mod format;
 mod orders;
@@ -17,6 +18,7 @@ mod sealed;
 
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
+pub use config::ConfigKept;
 use file::Kept;
 use fingerpost_core::engine::{Engine, Remembers};
 use fingerpost_core::model::SourceId;
@@ -62,7 +64,7 @@ pub struct Left {
 
 impl Place {
     fn kept(&self) -> Kept<'_> {
-        Kept { directory: &self.directory, name: format!("snapshot-{}", self.name) }
+        Kept { directory: &self.directory, name: format!("snapshot-{}", self.name), private: false }
     }
 
     /// What an earlier process wrote, if it can be used.
@@ -96,7 +98,7 @@ impl Place {
 }
 
 /// Keeps the files as the engine knows the sources, and the orders; ends with the engine.
-pub async fn keep(places: Vec<Place>, orders: OrdersFile, clock: Clock, engine: EngineHandle) {
+pub async fn keep(places: Vec<Place>, orders: OrdersFile, config: ConfigKept, clock: Clock, engine: EngineHandle) {
     let mut writers: Vec<Writer> = places.into_iter().map(Writer::new).collect();
     if !orders.has_directory() {
         // Nothing to keep is no end.
@@ -106,6 +108,7 @@ pub async fn keep(places: Vec<Place>, orders: OrdersFile, clock: Clock, engine: 
         let start = Instant::now();
         // Who has ordered something was told of a failure, and so was the log; but a hold may end by itself.
         let _ = orders.keep().await;
+        config.keep(&engine).await;
         for writer in &mut writers {
             if writer.look(clock, &engine).await.is_none() {
                 return;

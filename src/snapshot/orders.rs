@@ -69,7 +69,7 @@ enum OrderLine {
 }
 
 fn kept(directory: &Path) -> Kept<'_> {
-    Kept { directory, name: NAME.into() }
+    Kept { directory, name: NAME.into(), private: false }
 }
 
 impl OrdersFile {

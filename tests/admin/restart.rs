@@ -1,10 +1,12 @@
 //! What a restart must not forget (P3).
 
+use super::peer::Peer;
 use super::until::until;
 use super::world::{HOSTS, World, many};
 use fingerpost::admin::proto::target::Which as Aim;
 use fingerpost::admin::proto::{
-    DenyRequest, FreezeRequest, Holds, RestoreRequest, Target, UnfreezeRequest, WithdrawRequest, holds::Which,
+    ApproveRequest, DenyRequest, FreezeRequest, Holds, RestoreRequest, Target, UnfreezeRequest, WithdrawRequest,
+    holds::Which,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,4 +91,35 @@ async fn c59_an_order_that_cannot_be_written_is_carried_out_and_says_that_a_rest
     })
     .await;
     assert_eq!(world.prints("withdraw --force --host node-b1").await.lines().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_with_another_policy_is_judged_like_a_reload_p3() {
+    const REJECT: &str = "{ match: {}, then: reject }";
+    let peer = Peer::listen().await;
+    let gateway = &peer.yaml("core-a");
+    let world = World::ready(HOSTS, gateway).await;
+    world.until_kept(2).await;
+    let kept = async |world: &World, text: &str| {
+        let file = world.path().join("state/config");
+        until("the configuration on disk", async || {
+            let found = std::fs::read_to_string(&file).unwrap_or_default();
+            if found.contains(text) { Ok(()) } else { Err(found) }
+        })
+        .await;
+    };
+    kept(&world, "accept").await;
+    let world = world.restart_with(gateway, REJECT).await;
+    world.until_listed().await;
+    // As long as nobody approves it, it is held again.
+    let world = world.restart_with(gateway, REJECT).await;
+    world.until_listed().await;
+    let reload = world.held().await.reload;
+    assert_eq!((reload.len(), reload[0].what.as_str(), reload[0].withdrawn), (1, "policy default", 3));
+    let holds = Some(Holds { which: Some(Which::Reload(true)) });
+    assert_eq!(world.client.clone().approve(ApproveRequest { holds }).await.unwrap().into_inner().count, 1);
+    kept(&world, "reject").await;
+    let world = world.restart_with(gateway, REJECT).await;
+    world.until_listed().await;
+    assert!(world.held().await.reload.is_empty());
 }

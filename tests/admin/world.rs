@@ -67,8 +67,13 @@ impl World {
 
     /// Ends it, and starts another on what it left behind.
     pub(crate) async fn restart(self, gateways: &str) -> World {
+        self.restart_with(gateways, ACCEPT).await
+    }
+
+    /// The same with another policy.
+    pub(crate) async fn restart_with(self, gateways: &str, policy: &str) -> World {
         let more = self.more;
-        World::start(self.end().await, gateways, ACCEPT, more).await
+        World::start(self.end().await, gateways, policy, more).await
     }
 
     pub(crate) async fn until_listed(&self) {

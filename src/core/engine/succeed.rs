@@ -35,7 +35,8 @@ impl Settings {
 impl Engine {
     /// The settings so far are those of an earlier process; these are to be judged against them, once every source of which it
     /// knew something has its routes. To be called before the first input.
-    pub fn succeed(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
+    pub fn succeed(&mut self, now: Time, mut settings: Settings, effects: &mut Vec<Effect>) {
+        settings.sources.iter_mut().for_each(|source| source.snapshot = None); // large, and in use already
         self.wanted = Some(Box::new(settings));
         self.take_wanted(now, effects);
     }
@@ -46,7 +47,7 @@ impl Engine {
     }
 
     pub(super) fn take_wanted(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let waits = || self.is_releasing() || self.sources.iter().any(|source| source.sync.is_remembering());
+        let waits = || self.is_releasing() || self.sources.iter().any(|source| source.sync.has_snapshot());
         if self.wanted.is_none() || waits() {
             return;
         }

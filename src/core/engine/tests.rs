@@ -16,5 +16,5 @@ mod ranges;
 mod restored;
 mod resumed;
 mod settings;
-mod timeline;
 mod succeeded;
+mod timeline;

@@ -74,11 +74,6 @@ impl Sync {
         self.complete.then_some((self.cluster?, self.highest))
     }
 
-    /// Whether what an earlier process knew still waits for a list, or for the time without one.
-    pub fn is_remembering(&self) -> bool {
-        self.pending.is_some()
-    }
-
     pub(super) fn snapshot_due(&self) -> Option<Time> {
         self.pending.as_ref().map(|pending| pending.due)
     }
