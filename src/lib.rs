@@ -8,7 +8,7 @@
 //! - [`source`] has the transports (etcd, file): they do as the core's state machine orders, and report.
 //! - [`engine`] is the thread on which the core's engine lives.
 //! - [`speaker`] has one task a gateway, with a reader and a writer for each TCP connection.
-//! - [`http`] shows what is so; [`admin`] also takes orders (gRPC), and the command line is its client; `look` is what both see with; [`telemetry`] says what happens; [`limits`] has the descriptors; [`demo`] is the service and a gateway in one process.
+//! - [`http`] shows what is so; [`admin`] also takes orders (gRPC), and the command line is its client; `look` is what both see with; [`telemetry`] says what happens; [`timeline`] writes it to a file; [`limits`] has the descriptors; [`demo`] is the service and a gateway in one process.
 //!
 //! Imports go main → cli → daemon → these modules → config → core, and never back.
 
@@ -27,3 +27,4 @@ pub mod snapshot;
 pub mod source;
 pub mod speaker;
 pub mod telemetry;
+pub mod timeline;

@@ -150,9 +150,10 @@ fn summary(config: &Config, part: &str) -> Option<String> {
 }
 
 fn timeline(timeline: &Timeline) -> String {
+    let file = timeline.file.as_ref().map(|file| format!(", written to {}", file.display()));
     match timeline.events {
         0 => "off".into(),
-        events => format!("the last {events} events"),
+        events => format!("the last {events} events{}", file.unwrap_or_default()),
     }
 }
 

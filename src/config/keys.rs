@@ -53,5 +53,5 @@ tables! {
     HTTP "http" ["listen"] not_yet [];
     ADMIN "admin" ["listen"] not_yet [];
     LOG "log" ["format" "level"] not_yet [];
-    TIMELINE "timeline" ["events"] not_yet ["file"];
+    TIMELINE "timeline" ["events" "file"] not_yet [];
 }

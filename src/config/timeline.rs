@@ -3,17 +3,20 @@
 use super::check::{Check, Field};
 use super::keys;
 use fingerpost_core::engine::TimelineLimits;
+use std::path::PathBuf;
 
 /// What happened, for `fingerpost events` and `explain`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Timeline {
     /// How many events are kept in memory; 0: none.
     pub events: u32,
+    /// Where they are written, a line each; None: nowhere.
+    pub file: Option<PathBuf>,
 }
 
 impl Default for Timeline {
     fn default() -> Self {
-        Timeline { events: 10_000 }
+        Timeline { events: 10_000, file: None }
     }
 }
 
@@ -28,5 +31,24 @@ pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Option<Timeline> {
     let table = field.table(&keys::TIMELINE, check)?;
     let default = Timeline::default().events;
     let events = table.or("events", default, check, |field, check| field.integer(0..=1_000_000, check));
-    Some(Timeline { events: events? })
+    let file = table.maybe("file", check, file)?;
+    if let (Some(0), Some(_)) = (events, &file) {
+        let message = "nothing is written to it while timeline.events is 0";
+        check.fault("timeline.file", message, "keep at least one event, better the default");
+        return None;
+    }
+    Some(Timeline { events: events?, file })
+}
+
+fn file(field: &Field<'_>, check: &mut Check) -> Option<PathBuf> {
+    let file = field.file(check)?;
+    if file.is_dir() {
+        check.fault(&field.path, format!("{} is a directory", file.display()), "name a file in it");
+        return None;
+    }
+    if let Some(directory) = file.parent().filter(|directory| !directory.is_dir()) {
+        let message = format!("{} is not there, or is no directory", directory.display());
+        check.warn(&field.path, message, "until it is there, no event is written");
+    }
+    Some(file)
 }

@@ -11,6 +11,7 @@ use crate::engine::{self, Beginning, EngineHandle, Orders};
 use crate::http::Shared;
 use crate::snapshot::{self, ConfigKept, Left, OrdersFile, Place};
 use crate::speaker::{GatewayReport, Net, Speaker};
+use crate::timeline::{self, Dropped};
 use fingerpost_core::engine::{Orders as Standing, Settings};
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
@@ -35,6 +36,7 @@ pub struct Service {
     listeners: AbortOnDropHandle<()>,
     http: AbortOnDropHandle<()>,
     snapshots: AbortOnDropHandle<()>,
+    timeline: AbortOnDropHandle<()>,
     admin: AbortOnDropHandle<()>,
     transports: Vec<AbortOnDropHandle<()>>,
 }
@@ -97,13 +99,16 @@ impl Service {
         let listen = listen::gateways(Arc::clone(&speaker), listeners.clone(), config.router.listen.clone());
         let listen = AbortOnDropHandle::new(tokio::spawn(listen));
         let config_loaded = Arc::new(AtomicBool::new(true));
+        let dropped = Dropped::default();
         let shared = Shared {
             clock,
             engine: engine.clone(),
             speaker: Arc::clone(&speaker),
             listeners,
             config_loaded: Arc::clone(&config_loaded),
+            dropped: Dropped::clone(&dropped),
         };
+        let timeline = AbortOnDropHandle::new(tokio::spawn(write_events(&config, clock, &engine, dropped)));
         let http =
             AbortOnDropHandle::new(tokio::spawn(listen::http(config.http.as_ref().map(|http| http.listen), shared)));
         let shared = Admin::new(clock, engine.clone(), Arc::clone(&speaker), Arc::clone(&config_loaded), orders);
@@ -129,6 +134,7 @@ impl Service {
             listeners: listen,
             http,
             snapshots,
+            timeline,
             admin,
             transports,
         })
@@ -147,6 +153,7 @@ impl Service {
             _ = &mut self.listeners => {}
             _ = &mut self.http => {}
             _ = &mut self.snapshots => {}
+            _ = &mut self.timeline => {}
             _ = &mut self.admin => {}
         }
     }
@@ -235,6 +242,22 @@ fn say_standing(standing: &Standing) {
     if !standing.forced.is_empty() {
         let count = standing.forced.len();
         tracing::warn!(count, "withdrawn by order, as before the restart: fingerpost forced lists what");
+    }
+}
+
+/// Writes what happens to `timeline.file`, if there is one; without, there is nothing that could end.
+fn write_events(
+    config: &Config,
+    clock: Clock,
+    engine: &EngineHandle,
+    dropped: Dropped,
+) -> impl Future<Output = ()> + use<> {
+    let (file, engine) = (config.timeline.file.clone(), engine.clone());
+    async move {
+        match file {
+            Some(file) => timeline::keep(file, clock, engine, dropped).await,
+            None => std::future::pending().await,
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! behind the others. `docs/http-api.md` and `docs/metrics.md` describe the answers, and tests compare.
 
 mod bounds;
+mod events;
 mod gateways;
 mod health;
 mod holds;
@@ -27,6 +28,7 @@ mod sources;
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use crate::speaker::{GatewayReport, Listeners, RangeReport, Speaker};
+use crate::timeline::Dropped;
 use axum::Router;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -60,6 +62,8 @@ pub struct Shared {
     pub listeners: Listeners,
     /// Whether the configuration on disk is the one in force.
     pub config_loaded: Arc<AtomicBool>,
+    /// How many events are missing in `timeline.file`.
+    pub dropped: Dropped,
 }
 
 impl Shared {
@@ -101,6 +105,7 @@ fn router(shared: Shared) -> Router {
         .route("/api/v1/sources/{name}", get(sources::one))
         .route("/api/v1/routes", get(routes::page))
         .route("/api/v1/holds", get(holds::page))
+        .route("/api/v1/events", get(events::page))
         .route_layer(from_fn_with_state(turns, bounds::in_turn))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

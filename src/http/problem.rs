@@ -15,7 +15,8 @@ pub(super) struct Problem {
     pub(super) hint: String,
 }
 
-const PATHS: &str = "there are /livez, /readyz, /metrics, /api/v1/gateways, /api/v1/sources and /api/v1/routes";
+const PATHS: &str = "there are /livez, /readyz, /metrics, /api/v1/gateways, /api/v1/sources, /api/v1/routes, \
+                     /api/v1/holds and /api/v1/events";
 
 impl Problem {
     fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Self {

@@ -10,6 +10,10 @@ use fingerpost::admin::proto::{
     UnfreezeRequest, WatchEventsRequest, WatchEventsResponse, WithdrawRequest, WrittenState,
 };
 use fingerpost_core::bgp::wire::Capability;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
 use tokio::time::timeout;
 use tonic::transport::Endpoint;
 use tonic::{Code, Streaming};
@@ -264,4 +268,63 @@ async fn a_reload_and_a_freeze_stand_among_the_events() {
     let said = told(&events);
     let taken = (EventKind::Reload, "a configuration is in force, with 0 gateways");
     assert_eq!(said, [taken, taken, (EventKind::Order, "freeze"), (EventKind::Order, "unfreeze")]);
+}
+
+/// The numbers of the events in a file, and what it says is missing.
+fn written(file: &Path) -> (Vec<u64>, u64) {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let lines = whole.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let (mut numbers, mut lost) = (Vec::new(), 0);
+    for line in lines {
+        numbers.extend(line["number"].as_u64());
+        lost += line["lost"].as_u64().unwrap_or(0);
+    }
+    (numbers, lost)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_event_is_a_line_of_the_file() {
+    let world = World::ready_with(HOSTS, "", "timeline: { file: events.jsonl }").await;
+    withdraw(&world, Aim::Prefix("10.244.1.0/24".into())).await;
+    let newest = list(&world, ListEventsRequest::default()).await.last;
+    let file = world.path().join("events.jsonl");
+    until("the lines", async || {
+        let seen = written(&file);
+        if seen == ((1..=newest).collect(), 0) { Ok(()) } else { Err(seen) }
+    })
+    .await;
+    // Another process goes on with the same file.
+    let again = world.restart("").await;
+    again.until_listed().await;
+    let newest = list(&again, ListEventsRequest::default()).await.last;
+    let file = again.path().join("events.jsonl");
+    until("the lines of both", async || {
+        let (numbers, _) = written(&file);
+        if numbers.iter().filter(|number| **number == 1).count() == 2 && numbers.last() == Some(&newest) {
+            Ok(())
+        } else {
+            Err(numbers)
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c59_a_pipe_that_nobody_reads_or_a_full_disk_holds_up_no_route() {
+    let directory = TempDir::new().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for file in [pipe.as_path(), Path::new("/dev/full")] {
+        let more = format!("timeline: {{ events: 50, file: {} }}", file.display());
+        let world = World::ready_with(HOSTS, "", Box::leak(more.into_boxed_str())).await;
+        for _ in 0..100 {
+            withdraw(&world, Aim::Prefix("10.244.1.0/24".into())).await;
+            assert_eq!(world.announced().await.len(), 2);
+            restore(&world, Aim::Prefix("10.244.1.0/24".into())).await;
+            assert_eq!(world.announced().await.len(), 3);
+        }
+        assert!(list(&world, ListEventsRequest::default()).await.last > 400);
+        timeout(BOUND, world.end()).await.expect("it does not end");
+    }
 }

@@ -3,7 +3,7 @@
 use crate::{BASE, parse, with};
 use fingerpost::config::{
     self, Action, Community, Config, ExtendedCommunity, FencePrefix, FileStore, GracefulRestart, LargeCommunity, Log,
-    LogFormat, LogLevel, OpenOptions, Platform, PrefixRange, Schema, Source, Store, Timers,
+    LogFormat, LogLevel, OpenOptions, Platform, PrefixRange, Schema, Source, Store, Timeline, Timers,
 };
 use fingerpost_core::model::{Asn, Family, HoldTime, HostName};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +62,7 @@ policies:
 state_dir: state
 http: { listen: "127.0.0.1:9179" }
 log: { format: json, level: debug }
+timeline: { events: 500, file: /tmp/events.jsonl }
 "#;
 
 fn whole() -> Config {
@@ -77,6 +78,7 @@ fn router_service_and_log_arrive() {
     assert_eq!(config.state_dir.as_deref(), Some(Path::new("/etc/fingerpost/state")));
     assert_eq!(config.http.unwrap().listen, "127.0.0.1:9179".parse().unwrap());
     assert_eq!(config.log, Log { format: LogFormat::Json, level: LogLevel::Debug });
+    assert_eq!(config.timeline, Timeline { events: 500, file: Some("/tmp/events.jsonl".into()) });
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! `http`, `admin`, `log`, `state_dir`.
+//! `http`, `admin`, `log`, `state_dir`, `timeline`.
 
-use crate::refuses;
+use crate::{refuses, warns};
 
 #[test]
 fn a_wrong_service_is_refused() {
@@ -68,5 +68,39 @@ gateways:"#,
         r#"state_dir:
 gateways:"#,
         &[r#"7:10: state_dir: has no value: give it one, or remove the key"#],
+    );
+}
+
+#[test]
+fn a_wrong_timeline_is_refused() {
+    refuses(
+        "too many events",
+        7,
+        r#"timeline: { events: 2000000 }
+gateways:"#,
+        &[r#"7:21: timeline.events: 2000000 is out of range: write a whole number from 0 to 1000000"#],
+    );
+    refuses(
+        "a file of nothing",
+        7,
+        r#"timeline: { events: 0, file: /tmp/events.jsonl }
+gateways:"#,
+        &[
+            r#"7:30: timeline.file: nothing is written to it while timeline.events is 0: keep at least one event, better the default"#,
+        ],
+    );
+    warns(
+        "a file in a directory that is not there, which it may be later",
+        7,
+        r#"timeline: { file: /no/such/events.jsonl }
+gateways:"#,
+        &[r#"7:19: timeline.file: /no/such is not there, or is no directory: until it is there, no event is written"#],
+    );
+    refuses(
+        "a directory for a file",
+        7,
+        r#"timeline: { file: / }
+gateways:"#,
+        &[r#"7:19: timeline.file: / is a directory: name a file in it"#],
     );
 }

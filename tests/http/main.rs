@@ -5,6 +5,7 @@
 #[path = "../shared/address.rs"]
 mod address;
 mod client;
+mod events;
 mod exports;
 mod gateways;
 mod health;

@@ -76,7 +76,16 @@ async fn every_example_answers_as_the_page_shows() {
     world.until_answer("/api/v1/gateways/core-a", told).await;
 
     let examples = examples();
-    for path in ["/livez", "/readyz", "/metrics", "/api/v1/gateways", "/api/v1/sources", "/api/v1/routes"] {
+    for path in [
+        "/livez",
+        "/readyz",
+        "/metrics",
+        "/api/v1/gateways",
+        "/api/v1/sources",
+        "/api/v1/routes",
+        "/api/v1/holds",
+        "/api/v1/events",
+    ] {
         assert!(examples.iter().any(|(target, _)| target.starts_with(path)), "no example of {path}");
     }
     for (target, shown) in examples {

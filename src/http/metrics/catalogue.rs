@@ -23,6 +23,9 @@ metrics! {
     CONFIG_LAST_RELOAD_SUCCESSFUL GAUGE "fingerpost_config_last_reload_successful" []
         "1 if the configuration on disk is the one in force, 0 if it was refused and the one before stays.";
 
+    TIMELINE_DROPPED COUNTER "fingerpost_timeline_dropped_total" []
+        "Events that are missing in timeline.file, because the disk took them too slowly or not at all; 0 without a file.";
+
     SOURCE_UP GAUGE "fingerpost_source_up" ["source"]
         "1 while the source is known up to now, 0 while it cannot be read; its routes stay.";
     SOURCE_COMPLETE GAUGE "fingerpost_source_complete" ["source"]

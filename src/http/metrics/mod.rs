@@ -55,6 +55,7 @@ pub(super) async fn scrape(State(shared): State<Shared>) -> Result<Response, Pro
     sheet.put(&catalogue::BUILD_INFO, [build.version, build.commit.unwrap_or("unknown")], 1.0);
     let loaded = shared.config_loaded.load(Ordering::Relaxed);
     sheet.put(&catalogue::CONFIG_LAST_RELOAD_SUCCESSFUL, [], truth(loaded));
+    sheet.put(&catalogue::TIMELINE_DROPPED, [], number(shared.dropped.load(Ordering::Relaxed)));
     let mut families = sheet.families();
     families.extend(ProcessCollector::for_self().collect());
     let text = TextEncoder::new().encode_to_string(&families).map_err(|error| Problem::defect(&error.to_string()))?;
