@@ -47,7 +47,7 @@ async fn c36_a_restart_on_a_restored_backup_holds_what_it_lacks_until_a_person_a
     cluster.restore(0, &backup, &[]);
     cluster.run(0);
     let why = until_source(http, |source| source["why"]["kind"] == "replaced").await["why"].to_string();
-    assert!(why.contains("restart Fingerpost to take the store as it is"), "{why}");
+    assert!(why.contains("every difference is held until a person approves it"), "{why}");
     assert_eq!(list(http, "routes").await.len(), HOSTS.1);
     assert_eq!(list(http, "holds").await, Vec::<Value>::new());
 
