@@ -1,6 +1,7 @@
 //! `fingerpost check`: one line for each part of the configuration, √ or ×, and below it every fault with its hint.
 
 use crate::config::{self, Config, Fault, Faults, FileStore, Schema, Source, Store, Timeline, keys};
+use crate::snapshot::renamed;
 use crate::source;
 use fingerpost_core::table::ChangeKind;
 use std::io::{self, Write};
@@ -14,16 +15,19 @@ pub fn check(file: &Path, out: &mut dyn Write, colours: bool) -> io::Result<bool
         Ok(config) => (hosts_files(&config), Some(config)),
         Err(Faults { faults, .. }) => (faults, None),
     };
-    let warnings = config.as_ref().map_or(&[][..], |config| &config.warnings);
+    let mut warnings = config.as_ref().map(|config| config.warnings.clone()).unwrap_or_default();
+    if let Some(said) = config.as_ref().and_then(renamed::ownerless) {
+        warnings.push(Fault::elsewhere("state_dir", &said, renamed::OWNERLESS_HINT));
+    }
     // What is wrong with the file as a whole (it cannot be read, or is no YAML) leaves nothing else to say.
     if let Some(whole) = faults.iter().find(|fault| fault.path.is_empty()) {
         writeln!(out, "{} file", paint.bad())?;
         explain(out, file, whole)?;
     } else {
         writeln!(out, "{} file: YAML, all parts read", paint.good())?;
-        for part in parts(&faults, warnings) {
+        for part in parts(&faults, &warnings) {
             let mine = |list: &'_ [Fault]| list.iter().filter(|fault| head(fault) == part).cloned().collect::<Vec<_>>();
-            let (faults, warnings) = (mine(&faults), mine(warnings));
+            let (faults, warnings) = (mine(&faults), mine(&warnings));
             let mark = match (faults.is_empty(), warnings.is_empty()) {
                 (false, _) => paint.bad(),
                 (true, false) => paint.doubtful(),

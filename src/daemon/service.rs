@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{self, Beginning, EngineHandle, Orders};
 use crate::http::Shared;
+use crate::snapshot::renamed;
 use crate::snapshot::{self, ConfigKept, Left, OrdersFile, Place};
 use crate::speaker::{GatewayReport, Net, Speaker};
 use crate::timeline::{self, Dropped};
@@ -49,6 +50,8 @@ impl Service {
         let mut numbers = GatewayNumbers::default();
         let mut settings = settings::engine(&config, &mut numbers, seed);
         let places = snapshot_places(&config, &settings);
+        let now = config.clone();
+        let before = tokio::task::spawn_blocking(move || before(&now)).await?;
         for (source, place) in settings.sources.iter_mut().zip(&places) {
             let place = place.clone();
             if let Some(Left { snapshot, spent, ago }) = tokio::task::spawn_blocking(move || place.read()).await? {
@@ -62,8 +65,6 @@ impl Service {
             tokio::task::spawn_blocking(move || OrdersFile::read(directory.as_deref(), &names)).await?
         };
         say_standing(&standing);
-        let now = config.clone();
-        let before = tokio::task::spawn_blocking(move || ConfigKept::read(&now)).await?;
         let before = before.map(|before| settings::before(&config, before, &mut numbers, seed));
         if before.is_some() {
             tracing::info!(
@@ -232,6 +233,17 @@ impl Service {
         drop(self.transports);
         self.engine.stop();
     }
+}
+
+/// What was in force before, with the names that its sources have now; their snapshots get these, too.
+fn before(now: &Config) -> Option<Config> {
+    let before = ConfigKept::read(now);
+    let renamed = before.as_ref().map(|before| renamed::renamed(before, now)).unwrap_or_default();
+    now.state_dir.iter().for_each(|directory| renamed::follow(directory, &renamed));
+    if let Some(said) = renamed::ownerless(now) {
+        tracing::warn!("state_dir {said}; {}", renamed::OWNERLESS_HINT);
+    }
+    before.map(|before| settings::rename_sources(before, &renamed))
 }
 
 /// What an earlier process was ordered is easily forgotten by people.

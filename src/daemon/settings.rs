@@ -86,6 +86,19 @@ pub(super) fn before(now: &Config, before: Config, numbers: &mut GatewayNumbers,
     engine(&Config { fence, policies, gateways, ..now.clone() }, numbers, seed)
 }
 
+/// With the names that these sources have now.
+pub(super) fn rename_sources(mut config: Config, renamed: &[(String, String)]) -> Config {
+    let rules = config.policies.values_mut().flat_map(|policy| &mut policy.rules);
+    for sources in rules.map(|rule| &mut rule.matcher.sources) {
+        for (old, new) in renamed {
+            if sources.remove(old) {
+                sources.insert(new.clone());
+            }
+        }
+    }
+    config
+}
+
 /// Of a source that is not configured any more, in a policy of before: it matches nothing.
 const GONE: SourceId = SourceId(u16::MAX);
 

@@ -32,6 +32,8 @@ pub(super) struct Contents {
     pub(super) snapshot: Snapshot,
     /// What was spent of the source's limits, and when; none in a file from before that was kept.
     pub(super) spent: Option<(Spent, SystemTime)>,
+    /// What its keys began with, if they begin with something else now. Names of records are without that.
+    pub(super) keys: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -92,13 +94,11 @@ pub(super) fn write(to: impl Write, header: &Header, records: &[KnownRecord]) ->
 pub(super) fn read(contents: &[u8], keys: &[u8]) -> Result<Contents, Refused> {
     let Lines { first, others } = sealed::read::<Version>(contents, VERSION)?;
     let header: HeaderLine = parsed(0, first)?;
-    if header.keys != text(keys) {
-        return Err(Refused::OtherKeys(header.keys, text(keys)));
-    }
     let cluster = u64::from_str_radix(&header.cluster, 16).map_err(|error| Refused::Line(1, error.to_string()))?;
     let records = others.map(|(n, line)| parsed::<RecordLine>(n, line)?.record(n)).collect::<Result<_, _>>()?;
     let snapshot = Snapshot { cluster: ClusterId(cluster), at: Rev(header.revision), records };
-    Ok(Contents { snapshot, spent: header.spent.as_ref().map(SpentLine::spent) })
+    let spent = header.spent.as_ref().map(SpentLine::spent);
+    Ok(Contents { snapshot, spent, keys: (header.keys != text(keys)).then_some(header.keys) })
 }
 
 #[derive(Deserialize)]

@@ -14,6 +14,7 @@ mod config;
 mod file;
 mod format;
 mod orders;
+pub(crate) mod renamed;
 mod sealed;
 
 use crate::clock::Clock;
@@ -78,7 +79,15 @@ impl Place {
             }
         };
         match format::read(&contents, &self.keys) {
-            Ok(Contents { snapshot, spent }) => {
+            Ok(Contents { snapshot, spent, keys }) => {
+                if let Some(keys) = keys {
+                    let now = String::from_utf8_lossy(&self.keys);
+                    tracing::warn!(
+                        source = self.name,
+                        "its keys began with {keys:?} before and begin with {now:?} now: what it says otherwise goes \
+                         through the guard"
+                    );
+                }
                 let (spent, at) = spent.unwrap_or((Spent::default(), SystemTime::UNIX_EPOCH));
                 // A clock that was set back gives nothing back.
                 let ago = SystemTime::now().duration_since(at).unwrap_or_default();

@@ -12,8 +12,6 @@ pub(super) enum Refused {
     Short,
     #[error("it is of version {found}, and this Fingerpost reads {known}")]
     Version { found: u32, known: u32 },
-    #[error("it is of the keys {0:?}, and the source reads {1:?}")]
-    OtherKeys(String, String),
     #[error("line {0} cannot be read: {1}")]
     Line(usize, String),
 }

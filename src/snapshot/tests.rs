@@ -90,13 +90,20 @@ fn a_file_that_is_cut_off_or_changed_anywhere_is_refused_and_kept_aside() {
 }
 
 #[test]
-fn other_versions_and_other_keys_are_refused_with_the_reason() {
+fn other_versions_are_refused_with_the_reason() {
     let (_directory, place) = written();
     let whole = String::from_utf8(std::fs::read(place.kept().path()).unwrap()).unwrap();
     let newer = whole.replacen("\"fingerpost_snapshot\":1", "\"fingerpost_snapshot\":2", 1);
     assert_eq!(format::read(newer.as_bytes(), &place.keys), Err(Refused::Version { found: 2, known: 1 }));
-    let other = format::read(whole.as_bytes(), b"/other/hosts/").unwrap_err();
-    assert_eq!(other.to_string(), r#"it is of the keys "/fp/hosts/", and the source reads "/other/hosts/""#);
+}
+
+#[test]
+fn c51_the_snapshot_of_a_source_that_reads_other_keys_is_used_and_that_is_said_p3() {
+    let (_directory, place) = written();
+    let contents = std::fs::read(place.kept().path()).unwrap();
+    let of = |keys: &[u8]| format::read(&contents, keys).unwrap();
+    assert_eq!(of(b"/fp/hosts/").keys, None);
+    assert_eq!((of(b"/other/").keys.as_deref(), of(b"/other/").snapshot.records), (Some("/fp/hosts/"), records()));
 }
 
 #[test]
