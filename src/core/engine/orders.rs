@@ -49,6 +49,7 @@ impl Engine {
 
     /// Goes on with what an earlier process was ordered; to be called before the first input.
     pub fn resume(&mut self, now: Time, orders: Orders) {
+        self.note_resumed(now, &orders);
         let Orders { frozen, forced, denied } = orders;
         self.frozen = frozen.map(|before| Frozen { since: now, before: Some(before) });
         for target in forced {

@@ -288,3 +288,19 @@ fn sessions_and_sources_stand_in_the_timeline_p8() {
     let sources = of(EventKind::Source);
     assert!(sources.contains(&("source-0".into(), "current at revision 1: 1 records".into())), "{sources:?}");
 }
+
+#[test]
+fn what_an_earlier_process_was_ordered_stands_at_the_beginning_p8() {
+    let mut before = World::new(None);
+    before.list(0..30);
+    before.command(&Command::Withdraw(Target::Prefix(prefix(3))));
+    before.command(&Command::Freeze);
+    let orders = before.engine.orders(Time::ZERO);
+    let mut after = World::new(None);
+    after.engine.resume(Time::ZERO, orders);
+    let wanted = Wanted { kinds: vec![EventKind::Order], ..Wanted::default() };
+    let told: Vec<_> =
+        after.engine.events(0, 10, &wanted).events.into_iter().map(|row| (row.text, row.by, row.count)).collect();
+    let said = |order: &str| (format!("{order} (ordered before this process began)"), None, None);
+    assert_eq!(told, [said("freeze"), said("withdraw prefix 10.244.3.0/24")]);
+}

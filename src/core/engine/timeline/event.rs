@@ -180,6 +180,8 @@ pub(in super::super) struct Ordered {
     pub(super) gateway: Box<str>,
     pub(super) by: By,
     pub(super) count: usize,
+    /// To an earlier process, and this one goes on with it.
+    pub(super) before: bool,
 }
 
 /// Something about a record.

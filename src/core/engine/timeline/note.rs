@@ -2,7 +2,7 @@
 
 use super::super::outlets::Outlet;
 use super::super::views::ViewId;
-use super::super::{Command, Effect, Engine};
+use super::super::{Command, Effect, Engine, Orders};
 use super::event::{
     Cause, HoldEvent, More, Ordered, RecordEvent, RouteEvent, SessionChange, SessionEvent, Why, shortened,
     shortened_text,
@@ -186,13 +186,23 @@ impl Engine {
             _ => None,
         };
         let gateway = gateway.unwrap_or_default().into();
-        let ordered = Ordered { command: command.clone(), gateway, by, count: 0 };
+        let ordered = Ordered { command: command.clone(), gateway, by, count: 0, before: false };
         self.timeline.push(now, Happened::Ordered(ordered));
         let number = self.timeline.newest();
         // What an end of a freeze lets happen, others have caused.
         let causes = matches!(command, Command::Approve(_) | Command::Withdraw(_) | Command::Restore(_));
         self.told_of.order = (causes && self.frozen.is_none()).then_some(number);
         number
+    }
+
+    /// What an earlier process was ordered and this one goes on with.
+    pub(in super::super) fn note_resumed(&mut self, now: Time, orders: &Orders) {
+        let freeze = orders.frozen.map(|_| Command::Freeze);
+        let forced = orders.forced.iter().cloned().map(Command::Withdraw);
+        for command in freeze.into_iter().chain(forced) {
+            let (gateway, by) = (Box::default(), By::default());
+            self.timeline.push(now, Happened::Ordered(Ordered { command, gateway, by, count: 1, before: true }));
+        }
     }
 
     /// An order was carried out; how much it concerned.

@@ -207,13 +207,16 @@ impl Engine {
                 row.text = more.text();
             }
             Happened::Ordered(ordered) => {
-                row.by = Some(ordered.by);
-                row.count = Some(ordered.count as u64);
+                row.by = Some(ordered.by).filter(|_| !ordered.before);
+                row.count = Some(ordered.count as u64).filter(|_| !ordered.before);
                 if !ordered.gateway.is_empty() {
                     row.gateway = Some(ordered.gateway.to_string());
                 }
                 row.prefix = ordered.prefix();
                 row.text = self.said(ordered);
+                if ordered.before {
+                    row.text.push_str(" (ordered before this process began)");
+                }
             }
             Happened::Source(_, said) => said.as_ref().clone_into(&mut row.text),
             Happened::Record(record) => {
