@@ -231,6 +231,7 @@ impl Engine {
             .chain(self.table.next_deadline())
             .chain(self.told.next_deadline())
             .chain(self.noted.next_deadline())
+            .chain(self.told_of.next_deadline())
             .min()
     }
 
@@ -252,6 +253,7 @@ impl Engine {
         }
         self.tell_losers(now, effects);
         self.told.tell(now, &self.table, effects);
+        self.note_records(now);
         self.noted.tell(now, effects);
     }
 

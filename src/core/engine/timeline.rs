@@ -11,6 +11,7 @@
 
 mod event;
 mod note;
+mod records;
 mod rows;
 #[cfg(test)]
 mod tests;

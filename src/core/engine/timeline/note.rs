@@ -7,6 +7,7 @@ use super::event::{
     Cause, HoldEvent, More, Ordered, RecordEvent, RouteEvent, SessionChange, SessionEvent, Why, shortened,
     shortened_text,
 };
+use super::records::Records;
 use super::{By, Happened};
 use crate::model::{Family, GatewayId, RecordId, SourceId, Time};
 use crate::source::Rev;
@@ -15,9 +16,6 @@ use crate::table::{Because, Change, Ended, Hop, Owner, Settled, SlotId, TOLD};
 use crate::view::Seq;
 use bytes::Bytes;
 use hashbrown::HashMap;
-
-/// Notes about records of one report that are told apart.
-const RECORDS: usize = 100;
 
 /// What the engine keeps between what a source said and what was decided of it.
 #[derive(Default)]
@@ -28,6 +26,13 @@ pub(in super::super) struct Pending {
     pub(in super::super) restoring: bool,
     /// By this order.
     order: Option<u64>,
+    records: Records,
+}
+
+impl Pending {
+    pub(in super::super) fn next_deadline(&self) -> Option<Time> {
+        self.records.next_deadline()
+    }
 }
 
 impl Engine {
@@ -39,7 +44,7 @@ impl Engine {
         let room = TOLD.saturating_sub(self.told_of.gone.len());
         let gone = outcome.gone.iter().take(room).map(|(record, key)| ((source, *record), shortened(key)));
         self.told_of.gone.extend(gone);
-        let mut records = 0;
+        self.note_records(now);
         for note in &outcome.notes {
             let about = match note {
                 Note::Quarantined { key, .. } | Note::Released { key, .. } => Some((key, None)),
@@ -52,14 +57,17 @@ impl Engine {
                 self.timeline.push(now, Happened::Source(source, shortened_text(&note.to_string())));
                 continue;
             };
-            records += 1;
-            if records <= RECORDS {
+            if self.told_of.records.admit(now, source) {
                 let (key, text) = (shortened(key), shortened_text(&note.to_string()));
                 self.timeline.push(now, Happened::Record(RecordEvent { source, key, prefix, text }));
             }
         }
-        if records > RECORDS {
-            self.timeline.push(now, Happened::More(More { records: records - RECORDS, ..More::default() }));
+    }
+
+    /// How many records there were besides, where it is time to say so.
+    pub(in super::super) fn note_records(&mut self, now: Time) {
+        if let Some(more) = self.told_of.records.end(now) {
+            self.timeline.push(now, Happened::More(more));
         }
     }
 
