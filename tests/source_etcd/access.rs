@@ -1,6 +1,6 @@
 //! Users and permissions.
 
-use crate::follower::{Follower, current, failed_as};
+use crate::follower::{Follower, brisk, current, failed_as};
 use crate::server::{Cluster, Etcd};
 use crate::{plain, put};
 use etcd_client::{Client, ConnectOptions, Permission, PermissionType, RoleRevokePermissionOptions};
@@ -59,9 +59,7 @@ async fn a_wrong_password_is_denied_and_not_shown_p9(etcd: Etcd) {
 
 async fn c66_permission_to_read_the_records_is_all_it_takes(etcd: Etcd) {
     let (mut cluster, mut root) = with_users(etcd, &[]).await;
-    let reconcile = Duration::from_millis(300);
-    let timing = Timing { reconcile, reconcile_pause: reconcile, ..Timing::default() };
-    let mut follower = Follower::start_with(login(&cluster, "reader", "readerpw"), timing).await;
+    let mut follower = Follower::start_with(login(&cluster, "reader", "readerpw"), brisk()).await;
     follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
     // The watch, the comparison and what it fetches, and a return.
     put(&mut root, "a2", "10.168.0.12", "10.244.2.0/24").await;
@@ -78,12 +76,7 @@ async fn c66_permission_to_read_the_records_is_all_it_takes(etcd: Etcd) {
 
 async fn c35_a_revoked_permission_never_means_empty_p2(etcd: Etcd) {
     let (mut cluster, mut root) = with_users(etcd, &[]).await;
-    let timing = Timing {
-        reconcile: Duration::from_millis(300),
-        reconcile_pause: Duration::from_millis(300),
-        ..Timing::default()
-    };
-    let mut follower = Follower::start_with(login(&cluster, "reader", "readerpw"), timing).await;
+    let mut follower = Follower::start_with(login(&cluster, "reader", "readerpw"), brisk()).await;
     follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
     // Not in the list, so told by the watch: it stands.
     put(&mut root, "a1", "10.168.0.42", "10.244.1.0/24").await;

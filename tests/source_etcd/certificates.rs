@@ -1,6 +1,6 @@
 //! Certificates: wrong ones are refused, and renewed ones are used by the next connection.
 
-use crate::follower::{Follower, current, failed_as, lost_as};
+use crate::follower::{Follower, brisk, current, failed_as, lost_as};
 use crate::pki::{Lifetime, NAMES, Pki};
 use crate::plain;
 use crate::server::{Cluster, Etcd};
@@ -39,7 +39,7 @@ async fn followed(etcd: Etcd, pki: &Pki) -> (Cluster, Follower) {
     cluster.members[0].log_says("ready to serve client requests").await;
     let mut client = Client::connect(cluster.endpoints(), Some(ConnectOptions::new().with_tls(options))).await.unwrap();
     crate::put(&mut client, "a1", "10.168.0.11", "10.244.1.0/24").await;
-    let mut follower = Follower::start(config(&cluster, tls(pki))).await;
+    let mut follower = Follower::start_with(config(&cluster, tls(pki)), brisk()).await;
     follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
     follower.until("current", current).await;
     (cluster, follower)

@@ -1,10 +1,10 @@
 //! Members and stores that die, hang, come back and are replaced: the routes stay.
 
 use crate::follow::many;
-use crate::follower::{Follower, current, lost_as};
+use crate::follower::{Follower, brisk, current, lost_as};
 use crate::server::{Cluster, Etcd, Relay, free_port};
 use crate::{delete, plain, put};
-use fingerpost_core::source::sync::{Note, Proof, Timing};
+use fingerpost_core::source::sync::{Note, Proof};
 use fingerpost_core::source::{Fault, FaultKind};
 use std::time::{Duration, Instant};
 
@@ -190,12 +190,7 @@ async fn wiped(etcd: Etcd, write: impl AsyncFnOnce(&Cluster)) -> (Cluster, Follo
     for number in 1..=5 {
         put(&mut client, &format!("a{number}"), "10.168.0.11", &format!("10.244.{number}.0/24")).await;
     }
-    let timing = Timing {
-        reconcile: Duration::from_millis(300),
-        reconcile_pause: Duration::from_millis(300),
-        ..Timing::default()
-    };
-    let mut follower = Follower::start_with(plain(cluster.endpoints()), timing).await;
+    let mut follower = Follower::start_with(plain(cluster.endpoints()), brisk()).await;
     follower.until("current", current).await;
     cluster.members[0].kill();
     cluster.members[0].wipe();
@@ -216,7 +211,7 @@ async fn unrelated_writes(cluster: &Cluster, writes: usize) {
 
 /// Never current, and nothing withdrawn, also after it was asked many times.
 async fn assert_never_believed(follower: &mut Follower) {
-    follower.go_on(Duration::from_secs(4)).await;
+    follower.go_on(Duration::from_secs(2)).await;
     assert!(lost_as(FaultKind::Replaced, "")(follower), "{:?}", follower.notes);
     assert!(!follower.notes.iter().any(|note| matches!(note, Note::Current { .. })), "{:?}", follower.notes);
     assert_eq!(follower.table().len(), 5);

@@ -179,6 +179,16 @@ impl Follower {
     }
 }
 
+/// Compares all the time, and is soon back.
+pub(crate) fn brisk() -> Timing {
+    Timing {
+        reconcile: Duration::from_millis(300),
+        reconcile_pause: Duration::from_millis(300),
+        backoff_max: Duration::from_millis(500),
+        ..Timing::default()
+    }
+}
+
 /// Whether all is known.
 pub(crate) fn current(follower: &Follower) -> bool {
     follower.sync.seen().is_current()

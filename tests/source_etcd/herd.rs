@@ -24,10 +24,11 @@ on_each_etcd!(
 
 const HERD: usize = 100;
 
-/// How many of these moments lie in the busiest tenth of a second.
+/// How many of these moments lie in the busiest quarter of a second. Without jitter nearly all of them: a hundred connections
+/// take no longer than that. Jitter takes a quarter of each wait at most, so after some waits of up to two seconds few do.
 fn busiest(moments: &[Instant]) -> usize {
     let within = |first: &Instant| {
-        let span = |moment: &&Instant| **moment >= *first && moment.duration_since(*first) < Duration::from_millis(100);
+        let span = |moment: &&Instant| **moment >= *first && moment.duration_since(*first) < Duration::from_millis(250);
         moments.iter().filter(span).count()
     };
     moments.iter().map(within).max().unwrap_or_default()
@@ -69,7 +70,7 @@ async fn c63_a_hundred_sources_return_to_etcd_one_after_the_other_and_ask_little
     let sources = all(sources, async |source: &mut Follower| source.until("current", current).await).await;
     let back = proxy.connections();
     assert!((HERD..=2 * HERD).contains(&back.len()), "{} connections", back.len());
-    assert!(busiest(&back) < back.len() * 3 / 10, "{} of {} at once", busiest(&back), back.len());
+    assert!(busiest(&back) < back.len() * 3 / 4, "{} of {} at once", busiest(&back), back.len());
     // Is it the same store, and a watch: no lists.
     let requests = cluster.members[0].requests().await - before;
     assert!((2 * HERD..3 * HERD).contains(&requests), "{requests} requests");
@@ -126,7 +127,7 @@ async fn c63_a_hundred_gateways_and_etcd_return_together(etcd: Etcd) {
     let sessions = sessions.join_all().await;
     source_is(true).await;
     let moments: Vec<Instant> = sessions.iter().map(|(established, _)| *established).collect();
-    assert!(busiest(&moments) < HERD * 3 / 10, "{} at once", busiest(&moments));
+    assert!(busiest(&moments) < HERD * 3 / 4, "{} at once", busiest(&moments));
     // However many gateways there are, the one source asks as it would for one.
     let requests = cluster.members[0].requests().await - before;
     assert!((2..=6).contains(&requests), "{requests} requests");

@@ -1,6 +1,6 @@
 //! Stores that are put back to a backup: nothing that one lacks is withdrawn because it lacks it.
 
-use crate::follower::{Follower, current, lost_as};
+use crate::follower::{Follower, brisk, current, lost_as};
 use crate::server::{Cluster, Etcd};
 use crate::{delete, plain, put};
 use fingerpost_core::source::FaultKind;
@@ -44,13 +44,7 @@ impl Store {
                 .await;
         }
         let backup = cluster.members[0].back_up().await;
-        let timing = Timing {
-            reconcile: Duration::from_millis(300),
-            reconcile_pause: Duration::from_millis(300),
-            backoff_max: Duration::from_millis(500),
-            replaced,
-            ..Timing::default()
-        };
+        let timing = Timing { replaced, ..brisk() };
         let mut follower = Follower::start_with(plain(cluster.endpoints()), timing).await;
         follower.until_table(BACKUP).await;
         delete(&mut client, "a1").await;
