@@ -24,6 +24,8 @@ const FIRST: Duration = Duration::from_secs(3);
 const PREFACE: usize = 24 + 9;
 /// Between two attempts to accept where that fails.
 const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+/// Between two looks whether the file is still there.
+const LOOK: Duration = Duration::from_secs(2);
 /// Owner and group may connect.
 const MODE: u32 = 0o660;
 
@@ -52,7 +54,7 @@ pub enum Unavailable {
 #[derive(Debug)]
 pub struct Listening {
     listener: UnixListener,
-    _file: OwnFile,
+    file: OwnFile,
 }
 
 /// A file that is removed unless it is somebody else's by then.
@@ -63,9 +65,15 @@ struct OwnFile {
     id: (u64, u64),
 }
 
+impl OwnFile {
+    fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.id)
+    }
+}
+
 impl Drop for OwnFile {
     fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.id) {
+        if self.is_there() {
             // Left over, it is put aside at the next start.
             let _ = fs::remove_file(&self.path);
         }
@@ -95,11 +103,18 @@ impl Listening {
             Ok((found.dev(), found.ino()))
         });
         match done {
-            Ok(id) => Ok(Listening { listener, _file: OwnFile { path: path.to_owned(), id } }),
+            Ok(id) => Ok(Listening { listener, file: OwnFile { path: path.to_owned(), id } }),
             Err(error) => {
                 let _ = fs::remove_file(&new);
                 Err(refused("make the socket", path)(error))
             }
+        }
+    }
+
+    /// Completes when its file is gone, or somebody else's: nobody can connect any more.
+    pub(super) async fn lost(&self) {
+        while self.file.is_there() {
+            sleep(LOOK).await;
         }
     }
 

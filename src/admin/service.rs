@@ -232,7 +232,7 @@ fn peer<T>(request: &Request<T>) -> Peer {
     request.extensions().get::<Peer>().copied().unwrap_or_default()
 }
 
-/// Serves until the listener breaks.
+/// Serves until the listener breaks, or nobody can find it any more.
 pub async fn serve(listening: &Listening, admin: Admin) -> Result<(), tonic::transport::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<FingerpostServer<Admin>>().await;
@@ -252,6 +252,7 @@ pub async fn serve(listening: &Listening, admin: Admin) -> Result<(), tonic::tra
     tokio::select! {
         done = serving => done,
         () = listening.accept(to) => Ok(()),
+        () = listening.lost() => Ok(()),
     }
 }
 

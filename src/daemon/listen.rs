@@ -69,8 +69,12 @@ pub(super) async fn admin(socket: Option<std::path::PathBuf>, api: Admin) {
         match Listening::open(&socket) {
             Ok(listening) => {
                 tracing::info!(socket = %socket.display(), "serving the admin API");
-                if let Err(error) = admin::serve(&listening, api.clone()).await {
-                    tracing::error!("the admin API has ended: {error}; trying again");
+                match admin::serve(&listening, api.clone()).await {
+                    Ok(()) => {
+                        tracing::warn!(socket = %socket.display(), "nobody finds the admin socket any more: making it anew");
+                        continue;
+                    }
+                    Err(error) => tracing::error!("the admin API has ended: {error}; trying again"),
                 }
             }
             Err(error) => tracing::error!("admin.listen: {error}; trying again"),

@@ -24,6 +24,15 @@ async fn the_socket_is_for_owner_and_group_and_goes_with_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_socket_that_somebody_removes_comes_back() {
+    let world = World::ready(HOSTS, "").await;
+    std::fs::remove_file(&world.socket).unwrap();
+    let again = until("the socket", async || channel(&world.socket).await).await;
+    HealthClient::new(again).check(HealthCheckRequest::default()).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_health_service_answers_for_all_and_for_ours() {
     let world = World::ready(HOSTS, "").await;
     let mut health = HealthClient::new(channel(&world.socket).await.unwrap());
