@@ -148,7 +148,9 @@ impl Table {
 
     /// Takes another fence, other priorities and limits; every claim is judged anew.
     pub fn reconfigure(&mut self, fence: Fence, priorities: Priorities, guard: GuardConfig) {
-        let freed = self.guard.reconfigure(guard);
+        let routes_of = &self.routes_of;
+        let routes = |source: SourceId| routes_of.get(usize::from(source.0)).copied().unwrap_or_default();
+        let freed = self.guard.reconfigure(guard, routes);
         self.touch(freed, Because::Unlimited);
         if self.fence == fence && self.priorities == priorities {
             return;

@@ -98,13 +98,31 @@ impl Guard {
         Guard { config, ..Guard::default() }
     }
 
-    /// Other limits, from now on. What is held stays held, unless its kind has no limit any more: such slots are to be settled
-    /// again.
-    pub(super) fn reconfigure(&mut self, config: GuardConfig) -> Vec<(Family, SlotId)> {
-        self.config = config;
+    /// Other limits, from now on. What is held stays held, unless its kind has no limit any more, or one under which all of it
+    /// fits: such slots are to be settled again.
+    pub(super) fn reconfigure(
+        &mut self,
+        config: GuardConfig,
+        routes: impl Fn(SourceId) -> usize,
+    ) -> Vec<(Family, SlotId)> {
+        let before = std::mem::replace(&mut self.config, config);
+        // A limit that is raised so far that all of what it holds fits is a person's word on that.
+        let fits = |hold: &Hold| {
+            let limit = |config: &GuardConfig| Some(config.limit(hold.kind)?.of(routes(hold.source)));
+            let (Some(before), Some(now)) = (limit(&before), limit(&self.config)) else { return false };
+            let Some(guarded) = self.sources.get(&hold.source) else { return false };
+            matches!(hold.reason, HoldReason::TooMany { .. })
+                && hold.decision.is_none()
+                && now > before
+                && guarded.held[hold.kind] <= now
+                && !guarded.needs_person(routes(hold.source))
+        };
         let unlimited = |hold: &Hold| self.config.limit(hold.kind).is_none() && hold.reason != HoldReason::Replaced;
-        let freed: Vec<_> =
-            self.holds().filter(|(_, _, hold)| unlimited(hold)).map(|(family, slot, _)| (family, slot)).collect();
+        let freed: Vec<_> = self
+            .holds()
+            .filter(|(_, _, hold)| unlimited(hold) || fits(hold))
+            .map(|(family, slot, _)| (family, slot))
+            .collect();
         self.decide(Decision::Approved, &freed);
         freed
     }

@@ -340,6 +340,33 @@ fn a_limit_that_is_turned_off_lets_pass_what_it_held() {
 }
 
 #[test]
+fn a_limit_that_is_raised_lets_pass_what_fits_under_it_and_nothing_that_needs_a_person_p3() {
+    let raised = |percent| {
+        let mut guard = GuardConfig::default();
+        guard.set_limit(ChangeKind::Withdrawal, Some(Limit { percent, at_least: 5 }));
+        guard
+    };
+    let mut world = World::new(30);
+    world.delete(0..10);
+    world.settle();
+    for (percent, gone) in [(30, 0), (20, 0), (100, 10)] {
+        world.table.reconfigure(fence(), Priorities::default(), raised(percent));
+        assert_eq!(world.settle(), gone, "{percent} %");
+    }
+    let mut emptied = World::new(30);
+    emptied.delete(0..30);
+    emptied.settle();
+    emptied.table.reconfigure(fence(), Priorities::default(), raised(100));
+    assert_eq!((emptied.settle(), emptied.routes()), (0, 30));
+    let mut denied = World::new(30);
+    denied.delete(0..10);
+    denied.settle();
+    denied.table.deny(|_| true);
+    denied.table.reconfigure(fence(), Priorities::default(), raised(100));
+    assert_eq!(denied.settle(), 0);
+}
+
+#[test]
 fn where_a_limit_is_turned_off_nothing_counts_as_flapping() {
     let mut world = flapped();
     let mut guard = GuardConfig::default();
