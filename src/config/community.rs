@@ -49,7 +49,7 @@ impl fmt::Display for LargeCommunity {
     }
 }
 
-/// As [`extended`] reads it.
+/// As `extended` reads it.
 impl fmt::Display for ExtendedCommunity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [encoding, sub_type, a, b, c, d, e, g] = self.0;

@@ -32,7 +32,7 @@ use std::collections::VecDeque;
 pub struct TimelineLimits {
     /// The most events; 0 keeps none.
     pub events: usize,
-    /// The most octets, as [`Timeline`] reckons them.
+    /// The most octets, reckoned a little high: what events share counts for each.
     pub octets: usize,
 }
 
