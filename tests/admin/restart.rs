@@ -123,3 +123,17 @@ async fn a_restart_with_another_policy_is_judged_like_a_reload_p3() {
     world.until_listed().await;
     assert!(world.held().await.reload.is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c51_what_a_source_under_another_name_lacks_is_held_p3() {
+    let world = World::ready(HOSTS, "").await;
+    world.until_kept(2).await;
+    let file = world.path().join("state/config");
+    until("the configuration on disk", async || if file.exists() { Ok(()) } else { Err("it is not there") }).await;
+    world.write_hosts(Some("hosts: { node-c1: { addresses: [10.168.0.31], subnets: [10.244.9.0/24] } }\n"));
+    let world = world.restart_renamed("renamed").await;
+    world.until_listed().await;
+    let holds = world.until_held(3).await;
+    assert!(holds.iter().all(|hold| hold.source == "renamed"), "{holds:?}");
+    assert_eq!(world.announced().await[..3], ALL.map(|(prefix, host)| (prefix.into(), host.into())));
+}

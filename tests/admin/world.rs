@@ -58,8 +58,12 @@ impl World {
 
     /// Starts it on what is in the directory.
     async fn start(directory: TempDir, gateways: &str, policy: &str, more: &'static str) -> World {
-        let socket = directory.path().join("admin.sock");
         let config = parse(directory.path(), gateways, policy, more);
+        World::start_config(directory, config, more).await
+    }
+
+    async fn start_config(directory: TempDir, config: Config, more: &'static str) -> World {
+        let socket = directory.path().join("admin.sock");
         let service = Service::start(config, Arc::new(Tcp)).await.unwrap();
         let channel = until("the admin API", async || channel(&socket).await).await;
         World { socket, client: Client::new(channel), service, directory, more }
@@ -74,6 +78,15 @@ impl World {
     pub(crate) async fn restart_with(self, gateways: &str, policy: &str) -> World {
         let more = self.more;
         World::start(self.end().await, gateways, policy, more).await
+    }
+
+    /// The same with its source under another name.
+    pub(crate) async fn restart_renamed(self, name: &str) -> World {
+        let (more, file) = (self.more, self.config());
+        let directory = self.end().await;
+        let text = std::fs::read_to_string(&file).unwrap().replacen("  lab:", &format!("  {name}:"), 1);
+        let config = config::parse(&text, &file).unwrap_or_else(|faults| panic!("{faults}"));
+        World::start_config(directory, config, more).await
     }
 
     pub(crate) async fn until_listed(&self) {
