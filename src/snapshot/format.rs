@@ -76,6 +76,8 @@ struct RecordLine {
     subnets: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     dangling: Vec<(String, IpAddr)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    held: Vec<String>,
 }
 
 pub(super) fn write(to: impl Write, header: &Header, records: &[KnownRecord]) -> io::Result<()> {
@@ -153,6 +155,7 @@ impl From<&KnownRecord> for RecordLine {
             ipv6: record.addresses.ipv6,
             subnets: record.subnets.iter().map(ToString::to_string).collect(),
             dangling: record.dangling.iter().map(|(prefix, hop)| (prefix.to_string(), *hop)).collect(),
+            held: record.held.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -169,6 +172,7 @@ impl RecordLine {
             addresses: Addresses { ipv4: self.ipv4, ipv6: self.ipv6 },
             subnets: self.subnets.iter().map(|text| prefix(text)).collect::<Result<_, _>>()?,
             dangling: self.dangling.iter().map(|(text, hop)| Ok((prefix(text)?, *hop))).collect::<Result<_, _>>()?,
+            held: self.held.iter().map(|text| prefix(text)).collect::<Result<_, _>>()?,
         })
     }
 }

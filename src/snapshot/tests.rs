@@ -43,6 +43,7 @@ fn records() -> Vec<KnownRecord> {
         addresses: Addresses { ipv4: Some([10, 168, 0, 1].into()), ipv6: Some("fd00::1".parse().unwrap()) },
         subnets: vec![format!("10.244.{n}.0/24").parse().unwrap(), format!("fd00:{n}::/64").parse().unwrap()],
         dangling: vec![("10.245.0.0/24".parse().unwrap(), "10.168.0.2".parse().unwrap())],
+        held: vec!["10.246.0.0/24".parse().unwrap()],
     };
     vec![record(b"a", 1), record(b"not \xff text", 2)]
 }

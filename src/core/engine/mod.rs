@@ -358,13 +358,13 @@ impl Engine {
         let parked = (restores || others).then(|| self.table.park());
         let mut restored = if others { self.restore_others(now, id, effects) } else { Vec::new() };
         if others && !restores {
-            self.restored(now, restored.drain(..), effects);
+            self.restored(now, None, &mut restored, effects);
         }
         for change in outcome.changes.drain(..) {
             match change {
                 ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
                 ClaimChange::Remove(key, proof) => self.table.remove(key, proof),
-                ClaimChange::Restored => self.restored(now, restored.drain(..).chain([id]), effects),
+                ClaimChange::Restored => self.restored(now, Some(id), &mut restored, effects),
             }
         }
         parked.into_iter().for_each(|parked| self.table.unpark(parked));
@@ -383,28 +383,42 @@ impl Engine {
 
     /// A source is about to be let out, and an earlier process knew others that have not answered yet: what it knew comes back
     /// whole, or a prefix that one of them states, too, would be withdrawn or moved for the want of it (P2).
-    fn restore_others(&mut self, now: Time, id: SourceId, effects: &mut Vec<Effect>) -> Vec<SourceId> {
+    /// What was held of each is given back, for when the rest is in.
+    fn restore_others(
+        &mut self,
+        now: Time,
+        id: SourceId,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<(SourceId, Vec<ClaimChange>)> {
         let mut restored = Vec::new();
         for source in self.sources.iter_mut().filter(|source| source.settings.id != id && source.sync.has_snapshot()) {
             let (mut outcome, other) = (Outcome::default(), source.settings.id);
             source.sync.serve_snapshot(now, &mut outcome);
             effects.extend(outcome.notes.drain(..).map(|note| Effect::Note(other, note)));
-            for change in outcome.changes {
-                if let ClaimChange::Upsert(key, claim) = change {
-                    self.table.upsert(key, &claim);
-                }
-            }
-            restored.push(other);
+            let mark = outcome.changes.iter().position(|change| matches!(change, ClaimChange::Restored));
+            let held = outcome.changes.split_off(mark.map_or(0, |mark| mark + 1));
+            upsert(&mut self.table, outcome.changes);
+            restored.push((other, held));
         }
         restored
     }
 
-    /// What was known of these sources is in: it is announced as it is, and guarded from now on.
-    fn restored(&mut self, now: Time, sources: impl Iterator<Item = SourceId>, effects: &mut Vec<Effect>) {
+    /// What was known of a source and these others is in: it is announced as it is, and guarded from now on.
+    fn restored(
+        &mut self,
+        now: Time,
+        source: Option<SourceId>,
+        others: &mut Vec<(SourceId, Vec<ClaimChange>)>,
+        effects: &mut Vec<Effect>,
+    ) {
         self.told_of.restoring = true;
         self.decide(now, Table::settle, effects);
         self.told_of.restoring = false;
-        sources.for_each(|source| self.table.arm(source, false));
+        source.into_iter().for_each(|source| self.table.arm(source, false));
+        for (other, held) in others.drain(..) {
+            self.table.arm(other, false);
+            upsert(&mut self.table, held);
+        }
     }
 
     /// Says which claims are not announced, now and then.
@@ -435,7 +449,9 @@ impl Engine {
         self.decide(now, Table::settle, effects);
         self.table.trust_all();
         for source in self.sources.iter().filter(|source| source.sync.is_complete()) {
-            self.table.arm(source.settings.id, true);
+            // What comes of a record that never could be read may have been announced by an earlier process.
+            let hides = Family::ALL.iter().any(|family| source.sync.hides_claims(*family));
+            self.table.arm(source.settings.id, !hides);
         }
     }
 
@@ -511,6 +527,15 @@ impl Engine {
             let waiting = if blocked { usize::MAX } else { dead.len() };
             self.table.keep_dead(family, dead);
             self.tidied[family] = Tidied { passed, dead: waiting };
+        }
+    }
+}
+
+/// Claims that come back.
+fn upsert(table: &mut Table, changes: Vec<ClaimChange>) {
+    for change in changes {
+        if let ClaimChange::Upsert(key, claim) = change {
+            table.upsert(key, &claim);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a later process shall know: the records, but of what the guard keeps back what is announced.
 //!
-//! A held prefix is left out of the records that claim it, and whoever is announced as its owner gets a record of its own. So the
+//! A held prefix is set apart in the records that claim it (left out, if nobody is announced as its owner), and whoever is announced as its owner gets a record of its own. So the
 //! file goes on following a source of which something is held, however long, and a restart holds the same again. What is not
 //! decided because a person has frozen everything is kept in the same way: a restart then announces what was announced.
 
@@ -51,8 +51,12 @@ impl Engine {
                 self.table.held_change(family, slot).is_some() || self.table.is_undecided(family, slot)
             })
         };
+        let is_announced = |prefix: &Prefix| {
+            let slot = self.table.slots(prefix.family()).find(*prefix);
+            slot.is_some_and(|slot| self.table.winner(prefix.family(), slot).is_some())
+        };
         for record in &mut records {
-            record.subnets.retain(|prefix| !is_kept(prefix));
+            record.held = record.subnets.extract_if(.., |prefix| is_kept(prefix)).filter(is_announced).collect();
             record.dangling.retain(|(prefix, _)| !is_kept(prefix));
         }
         if next.is_none() {
@@ -79,6 +83,7 @@ impl Engine {
             addresses: Default::default(),
             subnets: Vec::new(),
             dangling: vec![(prefix, owner.next_hop)],
+            held: Vec::new(),
         })
     }
 }

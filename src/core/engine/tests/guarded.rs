@@ -290,6 +290,29 @@ fn what_came_after_the_last_snapshot_is_announced_at_once_p2() {
     assert_eq!((after.routes(), after.held()), (60, 40));
 }
 
+/// An earlier process may have announced them, and End-of-RIB goes out as soon as the record can be read.
+#[test]
+fn what_a_record_owned_that_never_could_be_read_is_not_held_p2_p4() {
+    let mut world = World::new(None);
+    let record = |name: &str, subnets: std::ops::Range<u8>| {
+        let subnets: Vec<String> = subnets.map(|n| format!("10.244.{n}.0/24")).collect();
+        let value = serde_json::json!({ "addresses": ["10.168.0.1"], "subnets": subnets }).to_string();
+        Record { key: name.to_owned().into(), value: value.into(), modified: Rev(1), created: Rev(1) }
+    };
+    let garbage = Record { value: "garbage".into(), ..record("b", 0..0) };
+    let list = |world: &mut World, records| {
+        world.revision += 1;
+        world.report(Report::Page { at: Rev(world.revision), cluster: CLUSTER, records, more: false });
+    };
+    list(&mut world, vec![record("a", 0..10), garbage]);
+    assert!(world.routes() == 10 && !world.engine.is_verified(Family::Ipv4));
+    list(&mut world, vec![record("a", 0..10), record("b", 10..30)]);
+    assert_eq!((world.routes(), world.held()), (30, 0));
+    assert!(world.engine.is_verified(Family::Ipv4));
+    list(&mut world, vec![record("a", 0..10), record("b", 10..50)]);
+    assert_eq!((world.routes(), world.held()), (30, 20), "from then on it is a wave like any other");
+}
+
 #[test]
 fn c52_a_person_can_approve_and_withdraw_while_the_store_is_down() {
     let mut world = World::new(None);

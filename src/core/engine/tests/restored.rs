@@ -15,6 +15,7 @@ fn prefix() -> Prefix {
     "10.244.0.0/24".parse().unwrap()
 }
 
+/// What was known: one record.
 fn known(host: &str, subnets: &[Prefix]) -> Snapshot {
     let addresses = Addresses { ipv4: Some("10.168.0.1".parse().unwrap()), ipv6: None };
     let record = KnownRecord {
@@ -26,6 +27,7 @@ fn known(host: &str, subnets: &[Prefix]) -> Snapshot {
         addresses,
         subnets: subnets.to_vec(),
         dangling: Vec::new(),
+        held: Vec::new(),
     };
     Snapshot { cluster: CLUSTER, at: Rev(9), records: vec![record] }
 }
@@ -39,7 +41,11 @@ struct World {
 impl World {
     /// Restarted with what these sources said, the second of them with the higher priority.
     fn new(snapshots: [Option<Snapshot>; 2]) -> Self {
-        let mut settings = Settings { guard: GuardConfig::default(), fence: fence(), ..settings(0) };
+        Self::guarded(snapshots, GuardConfig::default())
+    }
+
+    fn guarded(snapshots: [Option<Snapshot>; 2], guard: GuardConfig) -> Self {
+        let mut settings = Settings { guard, fence: fence(), ..settings(0) };
         for (source, snapshot) in settings.sources.iter_mut().zip(snapshots) {
             source.snapshot = snapshot;
         }
@@ -82,6 +88,28 @@ fn what_one_source_gives_up_and_another_was_known_to_state_is_not_withdrawn_p2()
     world.list(1, vec![record("high", &["10.244.0.0/24"])]);
     assert_eq!(world.owner().as_deref(), Some("high"));
     assert!(world.engine.is_verified(Family::Ipv4) && world.engine.hold_rows(None, 9).is_empty());
+}
+
+/// A move away from a source was held: whom it would go to is known to the next process, too.
+#[test]
+fn a_held_move_s_claim_comes_back_behind_what_is_announced_p2_p3() {
+    let to = KnownRecord { held: vec![prefix()], ..known("low", &[]).records.remove(0) };
+    let from = KnownRecord {
+        dangling: vec![(prefix(), "10.168.0.1".parse().unwrap())],
+        addresses: Addresses::default(),
+        ..known("high", &[]).records.remove(0)
+    };
+    let snapshot = |record| Some(Snapshot { records: vec![record], ..known("any", &[]) });
+    // No limit keeps the route.
+    let mut world = World::guarded([snapshot(to), snapshot(from)], GuardConfig::off());
+    world.list(1, vec![record("other", &["10.244.4.0/24"])]);
+    assert_eq!(
+        world.owner().as_deref(),
+        Some("low"),
+        "the other source has not said that it does not state it any more"
+    );
+    world.list(0, vec![record("low", &["10.244.0.0/24"])]);
+    assert_eq!(world.owner().as_deref(), Some("low"));
 }
 
 #[test]

@@ -127,8 +127,8 @@ impl Sync {
     pub(super) fn judge(&mut self, now: Time, verdict: Verdict, out: &mut Outcome) {
         let Phase::Recalling(recall) = &self.phase else { return };
         match verdict {
+            // Found to be another before, it is the same only once its list fits too.
             Verdict::Same => {
-                self.replaced = None;
                 self.resume(now, false, out);
                 if let Phase::Listing(listing) = &mut self.phase {
                     listing.continues = true;

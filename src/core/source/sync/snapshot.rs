@@ -45,6 +45,8 @@ pub struct KnownRecord {
     pub subnets: Vec<Prefix>,
     /// Subnets whose address is gone from the record, and the next hop that they had: a dangling reference withdraws nothing.
     pub dangling: Vec<(Prefix, IpAddr)>,
+    /// What it states beside these, while somebody else goes on being announced: that change was held.
+    pub held: Vec<Prefix>,
 }
 
 /// A snapshot that was not needed yet.
@@ -109,9 +111,16 @@ impl Sync {
         self.put_back(snapshot.records, out);
     }
 
+    /// First what was announced, and after the mark what was held then, for the guard to judge once more: another source's list
+    /// may take away what is announced, and that source's claim is what keeps the route.
     fn put_back(&mut self, records: Vec<KnownRecord>, out: &mut Outcome) {
+        let held: Vec<KnownRecord> = records.iter().filter(|record| !record.held.is_empty()).cloned().collect();
         records.into_iter().for_each(|record| self.table.put_back(record, out));
         out.changes.push(ClaimChange::Restored);
+        for mut record in held {
+            record.subnets.append(&mut record.held);
+            self.table.put_back(record, out);
+        }
     }
 
     /// Whether a list that is complete now is the first.
@@ -122,7 +131,7 @@ impl Sync {
 
 impl Table {
     fn put_back(&mut self, record: KnownRecord, out: &mut Outcome) {
-        let KnownRecord { name, modified, created, host, labels, addresses, subnets, dangling } = record;
+        let KnownRecord { name, modified, created, host, labels, addresses, subnets, dangling, held: _ } = record;
         let said = Statement { host, labels, addresses, subnets, unknown: None };
         let fact = self.fact(&name, modified, created, Ok(said));
         let slot = self.put(fact, out);

@@ -251,6 +251,7 @@ impl Table {
             addresses: entry.body.addresses(),
             subnets: entry.body.subnets().filter(|_| entry.readable).collect(),
             dangling: unreadable.map(|(prefix, claim)| (prefix, claim.next_hop)).collect(),
+            held: Vec::new(),
         })
     }
 

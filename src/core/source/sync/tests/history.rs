@@ -166,6 +166,28 @@ fn c36_a_store_that_stays_another_is_compared_and_whatever_differs_is_suspect_p2
     assert!(matches!(client.sync.seen(), Seen::Lost { why: Fault { kind: FaultKind::Replaced, .. }, .. }));
 }
 
+/// One record is as it was and another is older, again and again: that, too, comes to an end.
+#[test]
+fn c36_a_store_that_is_partly_the_known_one_is_compared_as_another_in_the_end_p3() {
+    let mut client = known();
+    let (attempt, _) = broken(&mut client);
+    recalled(&mut client, attempt, 1, None);
+    let begin = client.now;
+    while !client.suspect {
+        client.until_deadline();
+        let Order { attempt, task, .. } = client.order();
+        match task {
+            Task::Recall { .. } => recalled(&mut client, attempt, 30, Some((4, 4))),
+            task => {
+                assert_eq!(task, Task::List);
+                client.page(attempt, 30, vec![record(2, "a1", "10.168.0.99", &["10.244.1.0/24"])], false);
+            }
+        }
+        assert!(client.now.since(begin) < seconds(120));
+    }
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.99")]);
+}
+
 #[test]
 fn c36_the_known_store_that_comes_back_in_time_is_followed_as_before() {
     let mut client = known();
