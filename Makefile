@@ -3,14 +3,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit fuzz integration interop losses bench clean
+.PHONY: help demo build test setup lint unit fuzz integration interop losses sim sim-mutants bench clean
 
 MACHETE := cargo-machete 0.9.2
 DENY := cargo-deny 0.20.2
 WITH_PROTOC := integration/with-protoc.sh
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## watch subnets reach a gateway over BGP; needs only a Rust toolchain, no root (ARGS="--stay" keeps it)
 	@$(WITH_PROTOC) cargo run --package fingerpost -- demo $(ARGS)
@@ -45,6 +45,13 @@ integration: ## the scenarios with real etcd and routing daemons in network name
 losses: ## measure lost packets when something fails or is operated on, and write docs/losses.md (root)
 	@$(WITH_PROTOC) cargo build --package fingerpost
 	FINGERPOST_BIN=$${CARGO_TARGET_DIR:-target}/debug/fingerpost cargo run --quiet --package integration --bin losses -- docs/losses.md
+
+sim: SEEDS ?= 2000
+sim: ## simulate the whole core with faults, restarts and orders in virtual time (SEEDS=10000; SEED=n repeats one)
+	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --package fingerpost-core -- sim::
+
+sim-mutants: ## break promises on purpose, one after the other, and see that the simulation notices
+	src/core/sim/mutants/run.sh
 
 interop: ## run the interop matrix and write docs/interop.md (root; CELLS="frr::md5 bird" runs some and writes nothing)
 	@$(WITH_PROTOC) cargo build --package fingerpost

@@ -20,6 +20,8 @@ pub mod bgp;
 pub mod engine;
 pub mod model;
 pub mod policy;
+#[cfg(test)]
+mod sim;
 pub mod source;
 pub mod table;
 #[cfg(test)]

@@ -86,6 +86,11 @@ impl Store {
         self.compacted = self.rev;
     }
 
+    /// Up to where.
+    pub(crate) fn compacted(&self) -> Rev {
+        self.compacted
+    }
+
     fn since(&self, first: Rev) -> impl Iterator<Item = &(Rev, Event)> {
         self.events.iter().filter(move |(rev, _)| *rev >= first)
     }

@@ -1,0 +1,200 @@
+//! The promises, held against what the gateways hear.
+//!
+//! A gateway's last rest is when everything had come to it, and its table was compared with what it is to be (P5). What it
+//! hears since then must have its ground in what happened since then.
+
+use super::truth::Truth;
+use crate::model::{Prefix, Time};
+use crate::testing::{Heard, Said};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The guard's default limits, in this judge's own words.
+const REFILL: Duration = Duration::from_secs(3600);
+const PROVEN_AFTER: Duration = Duration::from_secs(600);
+/// How long what was on its way when a person froze everything may take.
+const ON_ITS_WAY: Duration = Duration::from_secs(5);
+
+pub(super) struct Judge {
+    guarded: bool,
+    /// Each with a limit of its own.
+    sources: usize,
+    pub(super) gateways: Vec<Seen>,
+    /// When a person, a reload or a lost event last gave a reason for what happens to a prefix.
+    excused: BTreeMap<Prefix, Time>,
+    all_excused: Option<Time>,
+    /// Until here a process that remembered nothing took the stores as they were.
+    pub(super) unguarded: Time,
+    pub(super) frozen: Option<Time>,
+    /// What was announced by whom and known to be so last, by the gateways' tables at rest.
+    announced: BTreeMap<(Prefix, IpAddr), Time>,
+    /// The most prefixes that were stated at once.
+    most: usize,
+}
+
+/// What the judge keeps of a gateway.
+#[derive(Clone, Default)]
+pub(super) struct Seen {
+    pub(super) rest: Time,
+    /// What it held at its last rest.
+    pub(super) held: BTreeMap<Prefix, IpAddr>,
+    /// Withdrawals that no time had proven.
+    quick: VecDeque<Time>,
+    /// Withdrawals that only time had proven, in the last second.
+    proven: VecDeque<Time>,
+    /// It was reached without delay since then; none while it is not.
+    pub(super) healthy_since: Option<Time>,
+}
+
+/// What a gateway heard, and what it held before and holds now.
+pub(super) struct Hearing<'a> {
+    pub(super) now: Time,
+    pub(super) gateway: usize,
+    pub(super) before: &'a BTreeMap<Prefix, Said>,
+    pub(super) after: &'a BTreeMap<Prefix, Said>,
+    pub(super) heard: &'a [Heard],
+    /// Since when what the process knows may be.
+    pub(super) knows_since: Time,
+    /// When the process began.
+    pub(super) started: Time,
+    /// Whether the process has read every source completely.
+    pub(super) has_read_all: bool,
+}
+
+impl Judge {
+    pub(super) fn new(gateways: usize, sources: usize, guarded: bool) -> Self {
+        Judge {
+            guarded,
+            sources,
+            gateways: vec![Seen { healthy_since: Some(Time::ZERO), ..Seen::default() }; gateways],
+            excused: BTreeMap::new(),
+            all_excused: None,
+            unguarded: Time::ZERO,
+            frozen: None,
+            announced: BTreeMap::new(),
+            most: 0,
+        }
+    }
+
+    pub(super) fn excuse(&mut self, now: Time, prefixes: impl IntoIterator<Item = Prefix>) {
+        self.excused.extend(prefixes.into_iter().map(|prefix| (prefix, now)));
+    }
+
+    pub(super) fn excuse_all(&mut self, now: Time) {
+        self.all_excused = Some(now);
+    }
+
+    fn is_excused(&self, prefix: Prefix, since: Time) -> bool {
+        self.all_excused.is_some_and(|at| at >= since) || self.excused.get(&prefix).is_some_and(|at| *at >= since)
+    }
+
+    pub(super) fn follow(&mut self, truth: &Truth) {
+        self.most = self.most.max(truth.count());
+    }
+
+    pub(super) fn hear(&mut self, truth: &Truth, hearing: &Hearing<'_>) {
+        let &Hearing { gateway, before, after, heard, .. } = hearing;
+        for heard in heard {
+            match heard {
+                Heard::Announced(prefix, said) => self.announced(truth, hearing, *prefix, said),
+                Heard::EndOfRib(family) => {
+                    assert!(
+                        hearing.has_read_all,
+                        "P4: gateway {gateway} is told that {family} is all, and not all was read"
+                    );
+                }
+                Heard::Withdrawn(_) | Heard::BeginOfRefresh(_) | Heard::EndOfRefresh(_) => {}
+            }
+        }
+        let lost: Vec<Prefix> = before.keys().filter(|prefix| !after.contains_key(prefix)).copied().collect();
+        for prefix in &lost {
+            self.withdrawn(truth, hearing, *prefix);
+        }
+        self.check_frozen(hearing, &lost);
+    }
+
+    /// P1; and that it is no lie: the owner stated it, or was its announced owner, since the process may know.
+    fn announced(&mut self, truth: &Truth, hearing: &Hearing<'_>, prefix: Prefix, said: &Said) {
+        let next_hop = said.next_hop();
+        let admitted = super::settings::fence().admits(prefix, next_hop);
+        assert!(admitted.is_ok(), "P1: gateway {} is told {prefix} via {next_hop}: {admitted:?}", hearing.gateway);
+        let seen = &self.gateways[hearing.gateway];
+        let since = seen.rest.min(hearing.knows_since);
+        let known = self.announced.get(&(prefix, next_hop)).is_some_and(|at| *at >= since);
+        let known = known || seen.held.get(&prefix) == Some(&next_hop);
+        assert!(
+            known || truth.was_stated(prefix, next_hop, since),
+            "P5: gateway {} is told {prefix} via {next_hop}, which nobody has stated since {since:?}",
+            hearing.gateway
+        );
+    }
+
+    /// P2 and P3.
+    fn withdrawn(&mut self, truth: &Truth, hearing: &Hearing<'_>, prefix: Prefix) {
+        let &Hearing { now, gateway, .. } = hearing;
+        let (most, seen) = (self.most, &self.gateways[gateway]);
+        if self.is_excused(prefix, seen.rest) {
+            return;
+        }
+        // A process that has never read a record cannot know what it said; the marker must then not take it away either.
+        let is_told = hearing.heard.contains(&Heard::Withdrawn(prefix));
+        let afresh = is_told && hearing.started >= seen.rest;
+        assert!(
+            truth.was_absent(prefix, seen.rest, afresh),
+            "P2: gateway {gateway} loses {prefix}, which was stated all the time"
+        );
+        let is_prompt = seen.healthy_since.is_some_and(|since| since <= seen.rest);
+        if !self.guarded || !is_prompt || self.unguarded > seen.rest {
+            return;
+        }
+        let seen = &mut self.gateways[gateway];
+        // What a full bucket holds, and what flows in within the window.
+        let bound = self.sources * 2 * (most / 5).max(5);
+        if truth.absent_since(prefix).is_some_and(|since| now.since(since) >= PROVEN_AFTER) {
+            seen.proven.push_back(now);
+            seen.proven.retain(|at| now.since(*at) < Duration::from_secs(1));
+            assert!(
+                seen.proven.len() <= bound.max(most / 2),
+                "P3: {} of {most} at once are withdrawn from gateway {gateway}, and nobody was asked",
+                seen.proven.len()
+            );
+            return;
+        }
+        seen.quick.push_back(now);
+        seen.quick.retain(|at| now.since(*at) < REFILL);
+        assert!(
+            seen.quick.len() <= bound,
+            "P3: {} of {most} are withdrawn from gateway {gateway} within an hour, and nobody was asked",
+            seen.quick.len()
+        );
+    }
+
+    /// P3: a freeze is one.
+    fn check_frozen(&self, hearing: &Hearing<'_>, lost: &[Prefix]) {
+        let Some(frozen) = self.frozen else { return };
+        let seen = &self.gateways[hearing.gateway];
+        let is_prompt = seen.healthy_since.is_some_and(|since| since < frozen);
+        if !is_prompt || hearing.now.since(frozen) < ON_ITS_WAY {
+            return;
+        }
+        assert!(lost.is_empty(), "P3: frozen, and gateway {} loses {lost:?}", hearing.gateway);
+        for (prefix, said) in hearing.after {
+            let before = hearing.before.get(prefix).map(Said::next_hop);
+            assert_eq!(
+                before,
+                Some(said.next_hop()),
+                "P3: frozen, and gateway {} is told of {prefix}",
+                hearing.gateway
+            );
+        }
+    }
+
+    /// The gateway was compared, and holds this.
+    pub(super) fn rested(&mut self, now: Time, gateway: usize, held: BTreeMap<Prefix, IpAddr>) {
+        self.announced.extend(held.iter().map(|(prefix, next_hop)| ((*prefix, *next_hop), now)));
+        let seen = &mut self.gateways[gateway];
+        (seen.rest, seen.held) = (now, held);
+        seen.healthy_since.get_or_insert(now);
+    }
+}

@@ -1,0 +1,123 @@
+//! Our process: the engine, its transports, and a session with each gateway. What a process loses when it is killed is here.
+
+use super::settings::{self, Shape};
+use crate::bgp::neighbour::{ConnectionId, Neighbour};
+use crate::engine::{Effect, Engine, Orders, SessionNumber};
+use crate::model::{SourceId, Time};
+use crate::source::sync::Snapshot;
+use crate::table::Spent;
+use crate::testing::store::Transport;
+use crate::view::Chunk;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+pub(super) struct Process {
+    pub(super) engine: Engine,
+    pub(super) transports: Vec<Transport>,
+    pub(super) peers: Vec<Peer>,
+    pub(super) sessions: u64,
+    pub(super) effects: Vec<Effect>,
+    /// Of what the snapshots on disk are.
+    pub(super) saved: Vec<Option<u64>>,
+}
+
+/// What a process may say, also once it is gone and its words are still on their way.
+pub(super) struct Knows {
+    pub(super) started: Time,
+    /// What it announces was true since then.
+    pub(super) since: Time,
+    /// Whether each source was read completely by it.
+    pub(super) listed: Vec<bool>,
+}
+
+/// What is on the disk of one source.
+#[derive(Clone)]
+pub(super) struct Left {
+    pub(super) snapshot: Snapshot,
+    /// What was spent of its limits, and when.
+    pub(super) spent: (Spent, Time),
+    /// Since when what it says may be.
+    pub(super) since: Time,
+}
+
+/// One gateway as the process sees it.
+pub(super) struct Peer {
+    pub(super) neighbour: Neighbour,
+    pub(super) session: Option<(SessionNumber, ConnectionId)>,
+    pub(super) control: VecDeque<(ConnectionId, Control)>,
+    pub(super) chunks: VecDeque<Writing>,
+    /// Octets that were written and that the engine was not told of, as a speaker does it.
+    pub(super) unreported: usize,
+    pub(super) dials: bool,
+}
+
+pub(super) enum Control {
+    Send(Bytes),
+    Close,
+}
+
+/// A chunk on its way.
+pub(super) struct Writing {
+    pub(super) chunk: Arc<Chunk>,
+    /// Messages that went.
+    pub(super) written: usize,
+}
+
+impl Writing {
+    /// The next message of it.
+    pub(super) fn next(&self) -> Option<Bytes> {
+        let end = *self.chunk.ends.get(self.written)? as usize;
+        let start = self.written.checked_sub(1).map_or(0, |last| self.chunk.ends[last] as usize);
+        Some(self.chunk.bytes.slice(start..end))
+    }
+}
+
+impl Process {
+    pub(super) fn start(
+        now: Time,
+        shape: &Shape,
+        variant: u8,
+        disk: &[Option<Left>],
+        orders: Orders,
+        restarting: bool,
+        seed: u64,
+    ) -> Self {
+        let mut effects = Vec::new();
+        let mut engine = Engine::new(now, settings::settings(now, shape, variant, disk, seed), &mut effects);
+        engine.resume(now, orders);
+        let peer = |(n, kind)| Peer {
+            neighbour: Neighbour::new(settings::neighbours(n, kind).0, restarting, seed + n as u64),
+            session: None,
+            control: VecDeque::new(),
+            chunks: VecDeque::new(),
+            unreported: 0,
+            dials: false,
+        };
+        Process {
+            engine,
+            transports: (0..shape.sources).map(|_| Transport::new()).collect(),
+            peers: shape.gateways.iter().enumerate().map(peer).collect(),
+            sessions: 0,
+            effects,
+            saved: vec![None; shape.sources],
+        }
+    }
+
+    /// Writes down what the sources said, as far as it may be written and is new.
+    /// `since`: since when what it knows may be.
+    pub(super) fn save(&mut self, disk: &mut [Option<Left>], since: Time) {
+        for (n, kept) in disk.iter_mut().enumerate() {
+            let source = SourceId(n as u16);
+            let Some(remembers) = self.engine.remembers(source) else { continue };
+            if self.saved[n].replace(remembers.changes) == Some(remembers.changes) {
+                kept.iter_mut().for_each(|left| left.since = since);
+                continue;
+            }
+            let (records, rest) = self.engine.known_records(source, 0, usize::MAX);
+            assert_eq!(rest, None);
+            let snapshot = Snapshot { cluster: remembers.cluster, at: remembers.at, records };
+            *kept = Some(Left { snapshot, spent: (remembers.spent, remembers.spent_at), since });
+        }
+    }
+}

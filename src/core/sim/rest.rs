@@ -1,0 +1,243 @@
+//! Faults stop, and all comes to rest: then every gateway holds what the sources say (P5).
+
+use super::settings::{self, addresses, fence};
+use super::world::{Faults, World};
+use crate::engine::{Command, HoldRow, Holds, TellState};
+use crate::model::{Family, HostName, Labels, Prefix, SourceId};
+use crate::source::sync::Seen;
+use crate::table::{HoldReason, Owner};
+use crate::testing::Said;
+use crate::testing::store::{Host, name};
+use crate::view::Stamp;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A reconcile heals what a watch has lost, and after an empty first list a minute must pass without a new record.
+const PATIENCE: Duration = Duration::from_secs(1200);
+
+/// Who is to be announced: the source, the host's name, its next hop.
+type Winner = (u16, String, IpAddr);
+
+impl World {
+    /// To rest and judged; with `approve`, also once a person has let everything pass.
+    pub(super) fn rest(&mut self, approve: bool) {
+        self.heal();
+        self.settle();
+        if self.process.as_ref().is_some_and(|process| !process.engine.reload_holds().is_empty()) {
+            self.order(&Command::Approve(Holds::Reload));
+            self.settle();
+        }
+        self.check_at_rest();
+        if !approve {
+            return;
+        }
+        for _ in 0..5 {
+            if self.holds().is_empty() {
+                return;
+            }
+            self.order(&Command::Approve(Holds::All));
+            self.settle();
+            self.check_at_rest();
+        }
+        panic!("P3: a person approves all, and still these are held: {:?}", self.holds());
+    }
+
+    fn heal(&mut self) {
+        self.say(|| "faults stop".into());
+        self.disk_works = true;
+        self.start();
+        for n in 0..self.faults.len() {
+            self.faults[n] = Faults { is_awake: self.faults[n].is_awake, ..Faults::default() };
+            self.mend(n);
+            self.wake(n);
+        }
+        if self.judge.frozen.is_some() {
+            self.order(&Command::Unfreeze);
+        }
+        for n in 0..self.gateways.len() {
+            // One that stays stuck must not matter to the others (P6).
+            if self.gateways[n].is_down || !self.dice.one_in(4) {
+                self.unstick(n);
+            }
+            self.power_on(n);
+            if self.wires.values().any(|wire| wire.gateway == n && wire.is_silent) {
+                self.cut(n);
+            }
+        }
+    }
+
+    /// Every record can be read, and there is one: what is to be held does not depend any more on which revisions were seen.
+    fn mend(&mut self, source: usize) {
+        let garbled = self.stores[source].hosts.iter().filter(|(_, (what, ..))| what.is_none());
+        let garbled: Vec<u8> = garbled.map(|(host, _)| *host).collect();
+        for host in garbled {
+            self.put(source, host, 0, &[2 * host]);
+        }
+        if self.stores[source].hosts.is_empty() {
+            self.put(source, 1, 0, &[2]);
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        let until = self.now + PATIENCE;
+        // What was lost without a trace heals with the next reconcile.
+        let whole = if self.has_lost { Duration::from_secs(400) } else { Duration::from_secs(15) };
+        self.has_lost = false;
+        self.wait(whole);
+        while !self.is_at_rest() {
+            assert!(self.now < until, "P5: it does not come to rest: {}", self.unrest());
+            self.wait(Duration::from_secs(5));
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.unrest().is_empty()
+    }
+
+    /// What is still going on.
+    fn unrest(&self) -> String {
+        let Some(process) = &self.process else { return "no process".into() };
+        for row in process.engine.source_rows() {
+            if !matches!(row.seen, Seen::Current { .. }) {
+                return format!("{} is {:?}", row.name, row.seen);
+            }
+        }
+        for (n, transport) in process.transports.iter().enumerate() {
+            if !transport.is_idle(&self.stores[n]) {
+                return format!("the transport of source {n} is busy");
+            }
+        }
+        for family in Family::ALL {
+            if !process.engine.is_verified(family) {
+                return format!("{family} is not verified");
+            }
+        }
+        for n in (0..self.gateways.len()).filter(|n| !self.gateways[*n].is_stuck) {
+            let (peer, gateway) = (&process.peers[n], &self.gateways[n]);
+            let open = self.wires.values().filter(|wire| wire.gateway == n);
+            let unread: usize = open.map(|wire| wire.unread).sum();
+            if peer.session.is_none() || gateway.session.is_none() {
+                return format!("gateway {n} has no session");
+            }
+            if !peer.chunks.is_empty() || unread > 0 {
+                return format!("gateway {n} is being told");
+            }
+            if Family::ALL.iter().any(|family| !gateway.table.is_synchronised(*family)) {
+                return format!("gateway {n} waits for an End-of-RIB");
+            }
+            if Family::ALL.iter().any(|family| gateway.table.is_refreshing(*family)) {
+                return format!("gateway {n} waits for the end of a refresh");
+            }
+        }
+        String::new()
+    }
+
+    /// What the guard keeps back.
+    pub(super) fn holds(&self) -> Vec<HoldRow> {
+        self.process.iter().flat_map(|process| process.engine.hold_rows(None, usize::MAX)).collect()
+    }
+
+    fn check_at_rest(&mut self) {
+        let mut owners = self.winners();
+        for HoldRow { prefix, from, to, reason, .. } in self.holds() {
+            assert!(self.shape.guarded || reason == HoldReason::Replaced, "{prefix} is held, and there is no guard");
+            let winner = owners.remove(&prefix).map(|(_, host, next_hop)| (host, next_hop));
+            assert_eq!(winner, to, "P8: what is held of {prefix}");
+            // The announced one's source is that of the hold; policies here do not look at it.
+            owners.extend(from.map(|(host, next_hop)| (prefix, (0, host, next_hop))));
+        }
+        for n in 0..self.gateways.len() {
+            if self.gateways[n].is_stuck {
+                continue;
+            }
+            let said = owners.iter().filter_map(|(prefix, owner)| Some((*prefix, self.said(n, *prefix, owner)?)));
+            let (said, held) = (said.collect::<BTreeMap<_, _>>(), self.gateways[n].table.routes());
+            if said != held {
+                let missing: Vec<_> = said.iter().filter(|(prefix, said)| held.get(prefix) != Some(said)).collect();
+                let wrong: Vec<_> = held.iter().filter(|(prefix, held)| said.get(prefix) != Some(held)).collect();
+                panic!("P5: gateway {n} is to hold {missing:?}, and holds {wrong:?}");
+            }
+            self.check_told(n, &held);
+            let next_hops = held.iter().map(|(prefix, said)| (*prefix, said.next_hop())).collect();
+            self.judge.rested(self.now, n, next_hops);
+        }
+        self.judge.unguarded = self.now;
+        self.say(|| "at rest".into());
+        let now = self.now;
+        self.knows.last_mut().into_iter().for_each(|knows| knows.since = now);
+        // What happens from now on happens after it.
+        self.wait(Duration::from_millis(1));
+    }
+
+    /// P8: what is said of a gateway is so.
+    fn check_told(&mut self, n: usize, held: &BTreeMap<Prefix, Said>) {
+        let prefix = settings::prefix(self.dice.from(0..=59) as u8);
+        let Some(process) = &self.process else { return };
+        let rows = process.engine.told_rows(prefix, None, 100);
+        let row = rows.into_iter().find(|row| row.gateway == format!("gateway-{n}")).unwrap();
+        let (told, holds) = (row.told, held.contains_key(&prefix));
+        let fits = (told == TellState::Told) == holds && !matches!(told, TellState::Pending | TellState::Down);
+        assert!(fits, "P8: {prefix} is said to be {told:?} at gateway {n}, and it is held there: {holds}");
+    }
+
+    /// What a gateway is told of a prefix with this owner, if anything.
+    fn said(&self, n: usize, prefix: Prefix, (source, host, next_hop): &Winner) -> Option<Said> {
+        let policies = settings::policies(self.variant);
+        let policy = &policies[settings::policy(n, self.variant)];
+        let (host, labels) = (HostName::new(host).unwrap(), Arc::new(Labels::default()));
+        let owner = Owner { host, next_hop: *next_hop, other_address: None, labels };
+        let attributes = policy.export(prefix, &owner, SourceId(*source))?;
+        Some(Said::expected(&attributes, &settings::encoding(&self.shape.gateways[n]), Stamp::Unstamped))
+    }
+
+    /// Who owns what, by the rules and from the stores: within a source the oldest record, then the lower name; the higher
+    /// source; nobody whom a person has withdrawn.
+    fn winners(&self) -> BTreeMap<Prefix, Winner> {
+        let mut best = BTreeMap::new();
+        for (source, store) in self.stores.iter().enumerate() {
+            let mut hosts: Vec<_> = store.hosts.iter().collect();
+            hosts.sort_by_key(|(host, (_, created, _))| (*created, name(**host)));
+            // The first one stays.
+            for (host, (what, ..)) in hosts.into_iter().rev() {
+                for (prefix, next_hop) in what.iter().flat_map(Host::claims) {
+                    let host = name(*host);
+                    let is_forced = self.forced.iter().any(|target| super::script::covers(target, prefix, &host));
+                    if !is_forced && fence().admits(prefix, next_hop).is_ok() {
+                        best.insert(prefix, (source as u16, host, next_hop));
+                    }
+                }
+            }
+        }
+        best
+    }
+
+    /// Writes a host's record.
+    pub(super) fn put(&mut self, source: usize, host: u8, net: u8, subnets: &[u8]) {
+        let subnets = subnets.iter().map(|n| settings::prefix(*n)).collect();
+        self.skip_revisions(source, host);
+        self.stores[source].put(host, Some(Host { addresses: addresses(host, net), subnets }));
+        self.wrote(source);
+    }
+
+    /// A restored store that writes a record once more at the very revision that it had, with other contents, is beyond what anybody
+    /// can tell without reading all values: something else is written before.
+    pub(super) fn skip_revisions(&mut self, source: usize, host: u8) {
+        while !self.written.insert((source, host, self.stores[source].rev.0 + 1)) {
+            self.stores[source].rev.0 += 1;
+        }
+    }
+
+    /// Something was written.
+    pub(super) fn wrote(&mut self, source: usize) {
+        self.follow();
+        self.wake(source);
+    }
+
+    /// The judge looks at what is stated now.
+    pub(super) fn follow(&mut self) {
+        self.truth.follow(self.now, &self.stores, &self.forced);
+        self.judge.follow(&self.truth);
+    }
+}

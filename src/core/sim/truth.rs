@@ -1,0 +1,108 @@
+//! What the stores have ever said, and when: the judge's own reading of the records, from the writes and not from the engine.
+
+use super::script::covers;
+use super::settings::{all_prefixes, fence};
+use crate::model::{Prefix, Time};
+use crate::table::Target;
+use crate::testing::store::{Host, Store, name};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+#[derive(Default)]
+pub(super) struct Truth {
+    /// What each record of each store said when it could be read last.
+    said: Vec<BTreeMap<u8, Host>>,
+    /// What is stated now, by which store, and admitted by the fence; and whether a person has withdrawn it.
+    now: BTreeSet<(Prefix, IpAddr, usize, bool)>,
+    /// When that was so last.
+    stated: BTreeMap<(Prefix, IpAddr), Time>,
+    /// What cannot be read counts as it was.
+    kept: Absence,
+    /// It counts as nothing: so a process sees it that never read it.
+    readable: Absence,
+}
+
+/// When no record of a store stated a prefix.
+#[derive(Default)]
+struct Absence {
+    since: BTreeMap<(Prefix, usize), Time>,
+    until: BTreeMap<(Prefix, usize), Time>,
+}
+
+impl Absence {
+    fn follow(&mut self, now: Time, stores: usize, stated: &BTreeSet<(Prefix, usize)>) {
+        for of in all_prefixes().flat_map(|prefix| (0..stores).map(move |store| (prefix, store))) {
+            if !stated.contains(&of) {
+                self.since.entry(of).or_insert(now);
+            } else if self.since.remove(&of).is_some() {
+                self.until.insert(of, now);
+            }
+        }
+    }
+
+    fn was(&self, of: (Prefix, usize), since: Time) -> bool {
+        self.since.contains_key(&of) || self.until.get(&of).is_some_and(|at| *at >= since)
+    }
+}
+
+impl Truth {
+    /// Looks at the stores after a write, and at what a person has withdrawn: that counts as stated by nobody.
+    pub(super) fn follow(&mut self, now: Time, stores: &[Store], forced: &BTreeSet<Target>) {
+        self.said.resize_with(stores.len(), BTreeMap::new);
+        for (said, store) in self.said.iter_mut().zip(stores) {
+            said.retain(|host, _| store.hosts.contains_key(host));
+            for (host, (what, ..)) in &store.hosts {
+                what.iter().for_each(|what| _ = said.insert(*host, what.clone()));
+            }
+        }
+        let (mut claims, mut kept, mut readable) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        for (n, said) in self.said.iter().enumerate() {
+            for (host, said) in said {
+                for (prefix, next_hop) in said.claims() {
+                    if fence().admits(prefix, next_hop).is_err() {
+                        continue;
+                    }
+                    let is_forced = forced.iter().any(|target| covers(target, prefix, &name(*host)));
+                    claims.insert((prefix, next_hop, n, is_forced));
+                    if is_forced {
+                        continue;
+                    }
+                    kept.insert((prefix, n));
+                    if stores[n].hosts.get(host).is_some_and(|(what, ..)| what.is_some()) {
+                        readable.insert((prefix, n));
+                    }
+                }
+            }
+        }
+        for (prefix, next_hop, ..) in std::mem::replace(&mut self.now, claims) {
+            self.stated.insert((prefix, next_hop), now);
+        }
+        self.kept.follow(now, stores.len(), &kept);
+        self.readable.follow(now, stores.len(), &readable);
+    }
+
+    /// Whether in each store there was a moment since then at which it did not state the prefix. Not of all at once: what is
+    /// known of one may be older than what is known of another. `afresh`: for a process that began after it.
+    pub(super) fn was_absent(&self, prefix: Prefix, since: Time, afresh: bool) -> bool {
+        let absence = if afresh { &self.readable } else { &self.kept };
+        (0..self.said.len()).all(|store| absence.was((prefix, store), since))
+    }
+
+    /// Since when no store states it, if none does.
+    pub(super) fn absent_since(&self, prefix: Prefix) -> Option<Time> {
+        let since: Option<Vec<Time>> =
+            (0..self.said.len()).map(|store| self.kept.since.get(&(prefix, store)).copied()).collect();
+        since?.into_iter().max()
+    }
+
+    /// Whether there was a moment since then at which somebody stated the prefix by this next hop.
+    pub(super) fn was_stated(&self, prefix: Prefix, next_hop: IpAddr, since: Time) -> bool {
+        let is_now = self.now.iter().any(|(stated, by, ..)| (*stated, *by) == (prefix, next_hop));
+        is_now || self.stated.get(&(prefix, next_hop)).is_some_and(|at| *at >= since)
+    }
+
+    /// How many prefixes are stated now.
+    pub(super) fn count(&self) -> usize {
+        self.now.iter().map(|(prefix, ..)| prefix).collect::<BTreeSet<_>>().len()
+    }
+}
