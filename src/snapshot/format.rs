@@ -24,6 +24,7 @@ pub(super) struct Header {
     pub(super) spent: Spent,
     /// When that was spent.
     pub(super) spent_at: SystemTime,
+    pub(super) suspect: bool,
 }
 
 /// What a file says.
@@ -45,6 +46,8 @@ struct HeaderLine {
     revision: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     spent: Option<SpentLine>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    suspect: bool,
 }
 
 /// Shares of the limits, and when that was, in milliseconds since 1970.
@@ -88,6 +91,7 @@ pub(super) fn write(to: impl Write, header: &Header, records: &[KnownRecord]) ->
         cluster: format!("{:x}", header.cluster.0),
         revision: header.at.0,
         spent: Some(SpentLine::new(&header.spent, header.spent_at)),
+        suspect: header.suspect,
     };
     sealed::write(to, &first, records.iter().map(RecordLine::from))
 }
@@ -98,7 +102,7 @@ pub(super) fn read(contents: &[u8], keys: &[u8]) -> Result<Contents, Refused> {
     let header: HeaderLine = parsed(0, first)?;
     let cluster = u64::from_str_radix(&header.cluster, 16).map_err(|error| Refused::Line(1, error.to_string()))?;
     let records = others.map(|(n, line)| parsed::<RecordLine>(n, line)?.record(n)).collect::<Result<_, _>>()?;
-    let snapshot = Snapshot { cluster: ClusterId(cluster), at: Rev(header.revision), records };
+    let snapshot = Snapshot { cluster: ClusterId(cluster), at: Rev(header.revision), records, suspect: header.suspect };
     let spent = header.spent.as_ref().map(SpentLine::spent);
     Ok(Contents { snapshot, spent, keys: (header.keys != text(keys)).then_some(header.keys) })
 }

@@ -143,7 +143,7 @@ impl Writer {
     /// Writes if there is something new; none if the engine has ended.
     async fn look(&mut self, clock: Clock, engine: &EngineHandle) -> Option<()> {
         let source = self.place.source;
-        let Some(Remembers { changes, cluster, at, mut spent, mut spent_at }) =
+        let Some(Remembers { changes, cluster, at, mut spent, mut spent_at, mut suspect }) =
             engine.look(move |engine| engine.remembers(source)).await?
         else {
             return Some(());
@@ -160,14 +160,14 @@ impl Writer {
             };
             let Some(((more, next), remembers)) = engine.look(slice).await? else { return Some(()) };
             // No earlier than the records: what took them away is spent.
-            (spent, spent_at) = (remembers.spent, remembers.spent_at);
+            (spent, spent_at, suspect) = (remembers.spent, remembers.spent_at, remembers.suspect);
             records.extend(more);
             place = next;
         }
         let (source, keys) = (self.place.name.clone(), self.place.keys.clone());
         // Not by the clock of the start: at boot it may have been years behind.
         let spent_at = SystemTime::now() - clock.now().since(spent_at);
-        let header = Header { source, keys, cluster, at, spent, spent_at };
+        let header = Header { source, keys, cluster, at, spent, spent_at, suspect };
         let target = self.place.clone();
         let written = tokio::task::spawn_blocking(move || target.write(&header, &records)).await;
         let failed = match written {

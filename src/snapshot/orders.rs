@@ -107,8 +107,15 @@ impl OrdersFile {
         self.directory.is_some()
     }
 
-    /// Writes what stands, if it has changed; the error says why a restart would go by earlier orders.
+    /// Writes what stands, if it has changed; the error says why a restart would go by earlier orders. Whoever gives up waiting
+    /// does not end it: of two writes the later one must not be overtaken.
     pub async fn keep(&self) -> Result<(), String> {
+        let this = self.clone();
+        let kept = tokio::spawn(async move { this.keep_now().await });
+        kept.await.unwrap_or_else(|error| Err(error.to_string()))
+    }
+
+    async fn keep_now(&self) -> Result<(), String> {
         let Some(directory) = &self.directory else { return Err("no state_dir is configured".into()) };
         let mut written = self.written.lock().await;
         let (clock, last) = (self.clock, written.failing.is_none().then_some(written.changes));

@@ -18,7 +18,15 @@ fn place(directory: &TempDir) -> Place {
 
 fn header(place: &Place) -> Header {
     let (source, keys) = (place.name.clone(), place.keys.clone());
-    Header { source, keys, cluster: ClusterId(0xfeed), at: Rev(42), spent: spent(), spent_at: spent_at() }
+    Header {
+        source,
+        keys,
+        cluster: ClusterId(0xfeed),
+        at: Rev(42),
+        spent: spent(),
+        spent_at: spent_at(),
+        suspect: true,
+    }
 }
 
 fn spent() -> Spent {
@@ -59,7 +67,7 @@ fn written() -> (TempDir, Place) {
 fn what_is_written_is_read() {
     let (_directory, place) = written();
     let left = place.read().unwrap();
-    assert_eq!(left.snapshot, Snapshot { cluster: ClusterId(0xfeed), at: Rev(42), records: records() });
+    assert_eq!(left.snapshot, Snapshot { cluster: ClusterId(0xfeed), at: Rev(42), records: records(), suspect: true });
     assert_eq!(left.spent, spent());
     assert!(left.ago >= Duration::from_secs(3600), "{:?}", left.ago);
     assert!(place.kept().path().exists(), "and stays");

@@ -49,7 +49,7 @@ impl Follower {
     /// Another process, that has what the one before knew.
     pub(crate) async fn restart(config: EtcdConfig, before: &Follower) -> Self {
         let (cluster, at) = before.sync.believed().unwrap();
-        let snapshot = Snapshot { cluster, at, records: before.sync.known_records(0, usize::MAX).0 };
+        let snapshot = Snapshot { cluster, at, records: before.sync.known_records(0, usize::MAX).0, suspect: false };
         Self::start_from(config, Timing::default(), 1, Some(snapshot)).await
     }
 

@@ -384,12 +384,7 @@ impl Engine {
     /// A source is about to be let out, and an earlier process knew others that have not answered yet: what it knew comes back
     /// whole, or a prefix that one of them states, too, would be withdrawn or moved for the want of it (P2).
     /// What was held of each is given back, for when the rest is in.
-    fn restore_others(
-        &mut self,
-        now: Time,
-        id: SourceId,
-        effects: &mut Vec<Effect>,
-    ) -> Vec<(SourceId, Vec<ClaimChange>)> {
+    fn restore_others(&mut self, now: Time, id: SourceId, effects: &mut Vec<Effect>) -> Vec<ComesBack> {
         let mut restored = Vec::new();
         for source in self.sources.iter_mut().filter(|source| source.settings.id != id && source.sync.has_snapshot()) {
             let (mut outcome, other) = (Outcome::default(), source.settings.id);
@@ -398,7 +393,7 @@ impl Engine {
             let mark = outcome.changes.iter().position(|change| matches!(change, ClaimChange::Restored));
             let held = outcome.changes.split_off(mark.map_or(0, |mark| mark + 1));
             upsert(&mut self.table, outcome.changes);
-            restored.push((other, held));
+            restored.push(ComesBack { source: other, held, suspect: outcome.suspect });
         }
         restored
     }
@@ -408,15 +403,18 @@ impl Engine {
         &mut self,
         now: Time,
         source: Option<SourceId>,
-        others: &mut Vec<(SourceId, Vec<ClaimChange>)>,
+        others: &mut Vec<ComesBack>,
         effects: &mut Vec<Effect>,
     ) {
         self.told_of.restoring = true;
         self.decide(now, Table::settle, effects);
         self.told_of.restoring = false;
         source.into_iter().for_each(|source| self.table.arm(source, false));
-        for (other, held) in others.drain(..) {
-            self.table.arm(other, false);
+        for ComesBack { source, held, suspect } in others.drain(..) {
+            self.table.arm(source, false);
+            if suspect {
+                self.table.suspect(source);
+            }
             upsert(&mut self.table, held);
         }
     }
@@ -529,6 +527,13 @@ impl Engine {
             self.tidied[family] = Tidied { passed, dead: waiting };
         }
     }
+}
+
+/// Of another source what was held when its earlier process wrote down what it knew.
+struct ComesBack {
+    source: SourceId,
+    held: Vec<ClaimChange>,
+    suspect: bool,
 }
 
 /// Claims that come back.

@@ -98,9 +98,14 @@ impl Engine {
     /// What would take away more than the guard allows is held.
     pub fn reconfigure(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
         self.latest = now;
-        if let Some(wanted) = &mut self.wanted {
-            **wanted = settings;
-            return;
+        if self.wanted.is_some() {
+            // The sessions of gateways begin at once; what they are told by stays as it was.
+            let InForce { policies, gateways } = &self.in_force;
+            let (policies, gateways) = (policies.clone(), gateways.clone());
+            let before = Settings { policies, gateways, fence: self.table.fence().clone(), ..settings.clone() };
+            let known = settings.as_before(&before);
+            self.wanted = Some(Box::new(settings));
+            return self.take(now, known, effects);
         }
         let (allowed, holds) = self.allowed(now, &settings);
         let told = |hold: &&ReloadHold| {

@@ -1,7 +1,7 @@
 //! What a later process shall know: the records, but of what the guard keeps back what is announced.
 //!
 //! A held prefix is set apart in the records that claim it (left out, if nobody is announced as its owner), and whoever is announced as its owner gets a record of its own. So the
-//! file goes on following a source of which something is held, however long, and a restart holds the same again. What is not
+//! file goes on following a source of which something is held, however long, and a restart judges the same again. What is not
 //! decided because a person has frozen everything is kept in the same way: a restart then announces what was announced.
 
 use super::Engine;
@@ -23,6 +23,8 @@ pub struct Remembers {
     pub spent: Spent,
     /// … at this moment.
     pub spent_at: Time,
+    /// Something is held because its store was replaced.
+    pub suspect: bool,
 }
 
 impl Engine {
@@ -34,7 +36,8 @@ impl Engine {
         let decided = !self.is_releasing() && (self.frozen.is_none() || self.table.is_armed(id));
         let changes = source.changes + self.table.spendings(id);
         let (spent, spent_at) = self.table.spent(id);
-        decided.then_some(Remembers { changes, cluster, at, spent, spent_at })
+        let suspect = self.table.is_suspect(id);
+        decided.then_some(Remembers { changes, cluster, at, spent, spent_at, suspect })
     }
 
     /// Up to `limit` of a source's records from place `from` on, and the place at which to go on, if there is more. With the

@@ -116,7 +116,8 @@ impl Process {
             }
             let (records, rest) = self.engine.known_records(source, 0, usize::MAX);
             assert_eq!(rest, None);
-            let snapshot = Snapshot { cluster: remembers.cluster, at: remembers.at, records };
+            let (cluster, at, suspect) = (remembers.cluster, remembers.at, remembers.suspect);
+            let snapshot = Snapshot { cluster, at, records, suspect };
             *kept = Some(Left { snapshot, spent: (remembers.spent, remembers.spent_at), since });
         }
     }

@@ -142,7 +142,8 @@ impl World {
     fn check_at_rest(&mut self) {
         let mut owners = self.winners();
         for HoldRow { prefix, from, to, reason, .. } in self.holds() {
-            assert!(self.shape.guarded || reason == HoldReason::Replaced, "{prefix} is held, and there is no guard");
+            let of_limit = !matches!(reason, HoldReason::Replaced | HoldReason::Denied);
+            assert!(self.shape.guarded || !of_limit, "{prefix} is held, and there is no guard");
             let winner = owners.remove(&prefix).map(|(_, host, next_hop)| (host, next_hop));
             assert_eq!(winner, to, "P8: what is held of {prefix}");
             // The announced one's source is that of the hold; policies here do not look at it.

@@ -81,6 +81,8 @@ pub struct Sync {
     cluster: Option<ClusterId>,
     /// What an earlier process knew, until it is needed.
     pending: Option<snapshot::Pending>,
+    /// What an earlier process knew is announced, and was of a store that had been replaced.
+    suspects: bool,
     /// Since when another store is found, and the known one not again.
     replaced: Option<Time>,
     attempts: u64,
@@ -189,6 +191,7 @@ impl Sync {
             highest: Rev::default(),
             cluster: None,
             pending: None,
+            suspects: false,
             replaced: None,
             attempts: 0,
             failures: 0,

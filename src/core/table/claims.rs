@@ -146,6 +146,11 @@ impl Table {
         self.touched.gone(key.prefix.family(), slot, (key.source, key.record), *proof.proof());
     }
 
+    /// What may be announced.
+    pub fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
     /// Takes another fence, other priorities and limits; every claim is judged anew.
     pub fn reconfigure(&mut self, fence: Fence, priorities: Priorities, guard: GuardConfig) {
         let routes_of = &self.routes_of;

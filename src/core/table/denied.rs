@@ -1,8 +1,8 @@
 //! What a person has denied, over a restart: the holds are judged anew then, and must not be proven by time.
 
-use super::{SlotId, Table};
-use crate::model::{Family, Prefix, SourceId};
-use crate::table::guard::{ChangeKind, Decision};
+use super::Table;
+use crate::model::{Prefix, SourceId};
+use crate::table::guard::ChangeKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More denials of one kind and source than this are remembered as all of that kind.
@@ -47,18 +47,6 @@ impl Table {
         self.orders + self.guard.denials()
     }
 
-    /// A change that is held from now on: was it denied before?
-    pub(super) fn deny_recalled(&mut self, family: Family, slot: SlotId, source: SourceId, kind: ChangeKind) {
-        if self.recalled.is_empty() {
-            return;
-        }
-        let prefix = self.slots(family).prefix(slot);
-        let is_denied = |prefix| self.recalled.contains(&Denied { source, kind, prefix });
-        if is_denied(Some(prefix)) || is_denied(None) {
-            self.guard.decide(Decision::Denied, &[(family, slot)]);
-        }
-    }
-
     /// The source's first list is judged: what it does not say is not held any more.
     pub(super) fn forget_recalled(&mut self, source: SourceId) {
         if self.recalled.iter().any(|denied| denied.source == source) {
@@ -69,3 +57,9 @@ impl Table {
 }
 
 pub(super) type Recalled = BTreeSet<Denied>;
+
+/// Whether such a change was denied before.
+pub(super) fn recalls(recalled: &Recalled, prefix: Prefix, source: SourceId, kind: ChangeKind) -> bool {
+    let is_denied = |prefix| recalled.contains(&Denied { source, kind, prefix });
+    !recalled.is_empty() && (is_denied(Some(prefix)) || is_denied(None))
+}

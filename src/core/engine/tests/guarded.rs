@@ -20,7 +20,7 @@ pub(super) struct World {
     pub(super) engine: Engine,
     pub(super) now: Time,
     attempt: Attempt,
-    revision: u64,
+    pub(super) revision: u64,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -157,7 +157,7 @@ impl World {
         let remembers = self.engine.remembers(SOURCE)?;
         let (records, rest) = self.engine.known_records(SOURCE, 0, 1000);
         assert_eq!(rest, None);
-        Some(Snapshot { cluster: remembers.cluster, at: remembers.at, records })
+        Some(Snapshot { cluster: remembers.cluster, at: remembers.at, records, suspect: remembers.suspect })
     }
 
     /// The process after this one, which ended so long before it.
@@ -311,6 +311,37 @@ fn what_a_record_owned_that_never_could_be_read_is_not_held_p2_p4() {
     assert!(world.engine.is_verified(Family::Ipv4));
     list(&mut world, vec![record("a", 0..10), record("b", 10..50)]);
     assert_eq!((world.routes(), world.held()), (30, 20), "from then on it is a wave like any other");
+}
+
+/// A wave that fits the limits, but of a store that was replaced: neither the restart nor the limits let it pass.
+#[test]
+fn c36_what_another_store_takes_away_is_held_over_restarts_and_while_nobody_looked_p3() {
+    let another = |world: &mut World, hosts: std::ops::Range<u8>| {
+        world.revision += 1;
+        let at = Rev(world.revision);
+        let record = |n: u8| Record {
+            key: format!("host-{n:03}").into(),
+            value: format!(r#"{{"addresses": ["10.168.0.{n}"], "subnets": ["10.244.{n}.0/24"]}}"#).into(),
+            modified: at,
+            created: Rev(1),
+        };
+        let records = hosts.map(record).collect();
+        world.report(Report::Page { at, cluster: ClusterId(66), records, more: false });
+    };
+    let mut before = World::new(None);
+    before.list(0..40);
+    // It was replaced while no process ran.
+    let mut first = World::new(before.snapshot());
+    another(&mut first, 0..38);
+    assert_eq!((first.routes(), first.held()), (40, 2));
+    // The next one finds the very store that the one before had followed.
+    let mut second = World::new(first.snapshot());
+    another(&mut second, 0..38);
+    assert_eq!((second.routes(), second.held()), (40, 2));
+    second.command(&Command::Approve(Holds::All));
+    let mut third = World::new(second.snapshot());
+    another(&mut third, 0..36);
+    assert_eq!((third.routes(), third.held()), (36, 0), "once it was approved it is the store that is known");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn known(host: &str, subnets: &[Prefix]) -> Snapshot {
         dangling: Vec::new(),
         held: Vec::new(),
     };
-    Snapshot { cluster: CLUSTER, at: Rev(9), records: vec![record] }
+    Snapshot { cluster: CLUSTER, at: Rev(9), records: vec![record], suspect: false }
 }
 
 struct World {

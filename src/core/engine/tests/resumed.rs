@@ -40,6 +40,28 @@ fn lists() -> impl Strategy<Value = Vec<Said>> {
     proptest::collection::vec((proptest::collection::btree_set(0..40u8, 0..40), 0..2u8), 0..4)
 }
 
+/// What was denied is not let pass by limits that are whole again.
+#[test]
+fn c51_a_denial_binds_the_next_process_whatever_its_limits_have_left_p3() {
+    let mut world = World::new(None);
+    world.list(0..40);
+    world.list(0..33);
+    world.list(0..30);
+    assert_eq!((world.routes(), world.held()), (33, 3), "seven of eight are spent");
+    assert_eq!(world.command(&Command::Deny(Holds::All)), 3);
+    let mut next = restart(&world);
+    next.revision = world.revision;
+    next.wait(HOUR);
+    next.list(0..30);
+    assert_eq!((next.routes(), next.held()), (33, 3));
+    for _ in 0..5 {
+        next.wait(HOUR);
+        next.list(0..30);
+    }
+    assert_eq!((next.routes(), next.held()), (33, 3), "nor by time");
+    assert_eq!(next.command(&Command::Approve(Holds::All)), 3);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     /// Whatever was said and ordered before and since: the next process announces the same, and nothing else before it is

@@ -1,8 +1,9 @@
 //! A restart with another configuration is judged like a reload (P3).
 
-use super::super::{Command, Holds, Orders, Settings};
+use super::super::{Command, Effect, GatewaySettings, Holds, Input, Orders, SessionNumber, SessionUp, Settings};
 use super::guarded::{PATIENCE, World, exported, told};
-use crate::model::{Family, GatewayId};
+use super::settings::encoding;
+use crate::model::{Family, GatewayId, PerFamily};
 use crate::policy::Policy;
 use crate::table::{ChangeKind, Fence, GuardConfig};
 use crate::view::Exclusion;
@@ -88,6 +89,26 @@ fn a_reload_before_the_routes_are_here_is_what_is_judged() {
     world.list(0..19);
     assert!(world.engine.is_as_wanted());
     assert_eq!(exported(&world), 19);
+}
+
+/// Its session may come up before the routes are here.
+#[test]
+fn a_gateway_of_a_reload_before_the_routes_are_here_is_known_at_once_p5() {
+    let mut world = succeeded(all(), all());
+    let mut settings = all();
+    settings.gateways.push(GatewaySettings { id: GatewayId(2), name: "edge".into(), ..settings.gateways[0].clone() });
+    world.engine.reconfigure(world.now, settings, &mut world.effects);
+    let families = PerFamily { ipv4: Some(encoding(0)), ipv6: None };
+    let address = "10.170.0.2".parse().unwrap();
+    let up = SessionUp { number: SessionNumber(1), families, enhanced_refresh: false, address };
+    world.engine.handle(world.now, Input::SessionUp(GatewayId(2), up), &mut world.effects);
+    world.list(0..19);
+    while world.engine.work(&mut world.effects) {}
+    let sent = |effect: &Effect| matches!(effect, Effect::Send(GatewayId(2), SessionNumber(1), _));
+    assert!(world.effects.iter().any(sent));
+    let rows = world.engine.gateway_rows();
+    let edge = rows.iter().find(|row| row.name == "edge").unwrap();
+    assert_eq!((edge.exported[Family::Ipv4], edge.caught_up[Family::Ipv4]), (19, Some(true)));
 }
 
 #[test]

@@ -141,6 +141,9 @@ impl Sync {
         if fault.kind == FaultKind::Replaced {
             self.position = None;
             self.replaced.get_or_insert(now);
+        } else if let Some(since) = &mut self.replaced {
+            // Nobody has answered meanwhile: that is not another store.
+            *since = now;
         }
         self.lose(now, fault, out);
         self.reconcile = None;

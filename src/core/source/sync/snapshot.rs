@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub at: Rev,
     /// In any order; those that could never be read are not among them.
     pub records: Vec<KnownRecord>,
+    /// Changes were held because the store had been replaced: what the next process finds otherwise is to be held, too.
+    pub suspect: bool,
 }
 
 /// A record as it was known.
@@ -89,7 +91,9 @@ impl Sync {
     /// additions, and the mark that ends them.
     pub fn serve_snapshot(&mut self, now: Time, out: &mut Outcome) {
         let Some(Pending { snapshot, .. }) = self.pending.take() else { return };
-        let Snapshot { cluster, at, records } = snapshot;
+        let Snapshot { cluster, at, records, suspect } = snapshot;
+        self.suspects = suspect;
+        out.suspect |= suspect;
         out.notes.push(Note::Remembered { at, records: records.len() });
         self.put_back(records, out);
         self.cluster = Some(cluster);
@@ -103,9 +107,12 @@ impl Sync {
 
     /// A first list is complete, and what was known before it is put in first: the list changes that.
     pub(super) fn compare_with_snapshot(&mut self, cluster: ClusterId, out: &mut Outcome) {
+        out.suspect |= std::mem::take(&mut self.suspects);
         let Some(Pending { snapshot, .. }) = self.pending.take() else { return };
+        out.suspect |= snapshot.suspect;
         // Of another store too: a wrong endpoint is no proof, and what a person has replaced a person can approve.
         if snapshot.cluster != cluster {
+            out.suspect = true;
             out.notes.push(Note::SnapshotOfAnother { known: snapshot.cluster, found: cluster });
         }
         self.put_back(snapshot.records, out);

@@ -2,6 +2,7 @@
 
 use super::{FamilyTable, HeldChange, Table, Winner};
 use crate::model::{Family, HostName, PerFamily, SourceId, Time};
+use crate::table::denied::recalls;
 use crate::table::forced::Target;
 use crate::table::guard::{ChangeKind, Decision, Hold, Proposal, Spent, Verdict};
 use crate::table::touched::{Because, TOLD, Touched};
@@ -118,8 +119,13 @@ impl Table {
         let anything = self.guard.holds().next().is_some();
         let mut before =
             proposals.iter().map(held).take(if anything { usize::MAX } else { 0 }).collect::<Vec<_>>().into_iter();
-        let verdicts = self.guard.judge(now, &proposals, routes);
-        for (Proposal { family, slot, desired, source, kind, .. }, verdict) in proposals.into_iter().zip(verdicts) {
+        let Table { guard, recalled, families, .. } = self;
+        let is_denied = |proposal: &Proposal| {
+            let &Proposal { family, slot, source, kind, .. } = proposal;
+            recalls(recalled, families[family].slots.prefix(slot), source, kind)
+        };
+        let verdicts = guard.judge(now, &proposals, routes, is_denied);
+        for (Proposal { family, slot, desired, .. }, verdict) in proposals.into_iter().zip(verdicts) {
             let before = before.next().flatten();
             match verdict {
                 Verdict::Pass => {
@@ -134,7 +140,6 @@ impl Table {
                         settled.held_because.push(self.touched.because(family, slot, desired));
                     }
                     settled.held.push((family, slot));
-                    self.deny_recalled(family, slot, source, kind);
                 }
                 Verdict::StillHeld => {}
             }
@@ -311,6 +316,11 @@ impl Table {
     /// held, whatever the limits.
     pub fn suspect(&mut self, source: SourceId) {
         self.guard.suspect(source);
+    }
+
+    /// Whether something of the source is held because its store was replaced.
+    pub fn is_suspect(&self, source: SourceId) -> bool {
+        self.guard.is_suspect(source)
     }
 
     /// What was to be held of sources under suspicion has been settled.

@@ -52,6 +52,9 @@ pub enum HoldReason {
         /// How many it had.
         routes: usize,
     },
+    /// An earlier process held it, and a person denied it.
+    #[error("a person has denied it before a restart")]
+    Denied,
     /// The store is not the one that was known.
     #[error("the store was replaced, or restored from a backup, and says otherwise than the one before")]
     Replaced,

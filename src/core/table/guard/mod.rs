@@ -106,7 +106,7 @@ impl Guard {
         routes: impl Fn(SourceId) -> usize,
     ) -> Vec<(Family, SlotId)> {
         let before = std::mem::replace(&mut self.config, config);
-        // A limit that is raised so far that all of what it holds fits is a person's word on that.
+        // What a raised limit has room for is judged anew, and is charged to it.
         let fits = |hold: &Hold| {
             let limit = |config: &GuardConfig| Some(config.limit(hold.kind)?.of(routes(hold.source)));
             let (Some(before), Some(now)) = (limit(&before), limit(&self.config)) else { return false };
@@ -117,13 +117,16 @@ impl Guard {
                 && guarded.held[hold.kind] <= now
                 && !guarded.needs_person(routes(hold.source))
         };
-        let unlimited = |hold: &Hold| self.config.limit(hold.kind).is_none() && hold.reason != HoldReason::Replaced;
-        let freed: Vec<_> = self
-            .holds()
-            .filter(|(_, _, hold)| unlimited(hold) || fits(hold))
-            .map(|(family, slot, _)| (family, slot))
-            .collect();
+        let of_limit = |hold: &Hold| !matches!(hold.reason, HoldReason::Replaced | HoldReason::Denied);
+        let unlimited = |hold: &Hold| self.config.limit(hold.kind).is_none() && of_limit(hold);
+        let place = |(family, slot, _): (Family, SlotId, &Hold)| (family, slot);
+        let mut freed: Vec<_> = self.holds().filter(|(_, _, hold)| unlimited(hold)).map(place).collect();
+        let again: Vec<_> = self.holds().filter(|(_, _, hold)| fits(hold)).map(place).collect();
         self.decide(Decision::Approved, &freed);
+        for &(family, slot) in &again {
+            self.clear(family, slot);
+        }
+        freed.extend(again);
         freed
     }
 
@@ -154,6 +157,12 @@ impl Guard {
 
     pub(super) fn suspect(&mut self, source: SourceId) {
         self.sources.get_mut(&source).into_iter().for_each(|guarded| guarded.suspect = true);
+    }
+
+    pub(super) fn is_suspect(&self, source: SourceId) -> bool {
+        let replaced = |hold: &Hold| hold.source == source && hold.reason == HoldReason::Replaced;
+        let held = |guarded: &Guarded| guarded.held.total() > 0 && self.holds().any(|(_, _, hold)| replaced(hold));
+        self.sources.get(&source).is_some_and(|guarded| guarded.suspect || held(guarded))
     }
 
     pub(super) fn trust_all(&mut self) {
@@ -268,11 +277,13 @@ impl Guard {
         now: Time,
         proposals: &[Proposal],
         routes: impl Fn(SourceId) -> usize,
+        is_denied: impl Fn(&Proposal) -> bool,
     ) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(proposals.len());
         let mut new: HashMap<SourceId, PerKind<usize>> = HashMap::new();
         for proposal in proposals {
-            let verdict = self.known(now, proposal, &routes);
+            let denied = is_denied(proposal) && self.hold(proposal.family, proposal.slot).is_none();
+            let verdict = if denied { self.deny(now, proposal) } else { self.known(now, proposal, &routes) };
             if verdict.is_none() {
                 new.entry(proposal.source).or_default()[proposal.kind] += 1;
             }
@@ -293,6 +304,13 @@ impl Guard {
             })
         };
         proposals.iter().zip(verdicts).map(decide).collect()
+    }
+
+    /// An earlier process held it, and a person has denied it there: whatever the limits have left now.
+    fn deny(&mut self, now: Time, proposal: &Proposal) -> Option<Verdict> {
+        self.put(now, proposal, HoldReason::Denied);
+        self.decide(Decision::Denied, &[(proposal.family, proposal.slot)]);
+        self.hold(proposal.family, proposal.slot).map(|_| Verdict::Hold)
     }
 
     /// What need not be weighed: it is held already, it was approved, or it flaps.
@@ -355,7 +373,9 @@ impl Guard {
         let config = &self.config;
         let Some(guarded) = self.sources.get_mut(&source) else { return PerKind::default() };
         if guarded.suspect {
-            return PerKind::from_fn(|kind| (new[kind] > 0).then_some(HoldReason::Replaced));
+            // After a restart what is added may have been announced, and End-of-RIB would take it away.
+            let is_held = |kind| new[kind] > 0 && (kind != ChangeKind::Addition || guarded.complete);
+            return PerKind::from_fn(|kind| is_held(kind).then_some(HoldReason::Replaced));
         }
         let taken = guarded.held.taken() + new.taken();
         PerKind::from_fn(|kind| {

@@ -174,7 +174,9 @@ fn c36_a_store_that_is_partly_the_known_one_is_compared_as_another_in_the_end_p3
     recalled(&mut client, attempt, 1, None);
     let begin = client.now;
     while !client.suspect {
-        client.until_deadline();
+        if client.orders.is_empty() {
+            client.until_deadline();
+        }
         let Order { attempt, task, .. } = client.order();
         match task {
             Task::Recall { .. } => recalled(&mut client, attempt, 30, Some((4, 4))),

@@ -23,7 +23,7 @@ fn of(client: &Client) -> Snapshot {
         records.extend(more);
         place = next;
     }
-    Snapshot { cluster, at, records }
+    Snapshot { cluster, at, records, suspect: false }
 }
 
 /// A new process that remembers.
