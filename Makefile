@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit fuzz integration interop losses sim sim-mutants bench clean
+.PHONY: help demo build test setup lint unit fuzz integration interop losses sim bench clean
 
 MACHETE := cargo-machete 0.9.2
 DENY := cargo-deny 0.20.2
@@ -49,9 +49,6 @@ losses: ## measure lost packets when something fails or is operated on, and writ
 sim: SEEDS ?= 2000
 sim: ## simulate the whole core with faults, restarts and orders in virtual time (SEEDS=10000; SEED=n repeats one)
 	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --package fingerpost-core -- sim::
-
-sim-mutants: ## break promises on purpose, one after the other, and see that the simulation notices
-	src/core/sim/mutants/run.sh
 
 interop: ## run the interop matrix and write docs/interop.md (root; CELLS="frr::md5 bird" runs some and writes nothing)
 	@$(WITH_PROTOC) cargo build --package fingerpost
