@@ -36,7 +36,8 @@ impl World {
         let orders = self.orders.clone();
         let process = Process::start(self.now, &self.shape, self.variant, &self.disk, orders, restarting, seed);
         self.process = Some(process);
-        self.knows.push(Knows { started: self.now, since, listed: vec![false; self.stores.len()] });
+        let remembers = self.disk.iter().map(Option::is_some).collect();
+        self.knows.push(Knows { started: self.now, since, listed: vec![false; self.stores.len()], remembers });
         (0..self.gateways.len()).for_each(|n| self.tell(n, Happens::Start));
         self.carry_out();
         self.agenda.put(self.now + SAVE_EVERY, Event::Save);

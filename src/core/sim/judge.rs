@@ -58,6 +58,8 @@ pub(super) struct Hearing<'a> {
     pub(super) knows_since: Time,
     /// When the process began.
     pub(super) started: Time,
+    /// Of which stores it knows nothing: they delay no other's changes.
+    pub(super) unread: Vec<usize>,
     /// Whether the process has read every source completely.
     pub(super) has_read_all: bool,
 }
@@ -67,7 +69,7 @@ impl Judge {
         Judge {
             guarded,
             sources,
-            gateways: vec![Seen { healthy_since: Some(Time::ZERO), ..Seen::default() }; gateways],
+            gateways: vec![Seen::default(); gateways],
             excused: BTreeMap::new(),
             all_excused: None,
             unguarded: Time::ZERO,
@@ -141,7 +143,7 @@ impl Judge {
         let is_told = hearing.heard.contains(&Heard::Withdrawn(prefix));
         let afresh = is_told && hearing.started >= seen.rest;
         assert!(
-            truth.was_absent(prefix, seen.rest, afresh),
+            truth.was_absent(prefix, seen.rest, afresh, if is_told { &hearing.unread } else { &[] }),
             "P2: gateway {gateway} loses {prefix}, which was stated all the time"
         );
         let is_prompt = seen.healthy_since.is_some_and(|since| since <= seen.rest);

@@ -29,6 +29,8 @@ pub(super) struct Knows {
     pub(super) since: Time,
     /// Whether each source was read completely by it.
     pub(super) listed: Vec<bool>,
+    /// Whether it had a snapshot of each.
+    pub(super) remembers: Vec<bool>,
 }
 
 /// What is on the disk of one source.

@@ -131,6 +131,7 @@ impl World {
         self.say(|| format!("gateway {n} hears {heard:?}"));
         let Some(knows) = process.and_then(|process| self.knows.get(process)) else { return };
         let after = self.gateways[n].table.routes();
+        let knows_nothing_of = |store: usize| !knows.listed[store] && !knows.remembers[store];
         let hearing = Hearing {
             now: self.now,
             gateway: n,
@@ -139,6 +140,7 @@ impl World {
             heard: &heard,
             knows_since: knows.since,
             started: knows.started,
+            unread: (0..self.stores.len()).filter(|store| knows_nothing_of(*store)).collect(),
             has_read_all: knows.listed.iter().all(|listed| *listed),
         };
         self.judge.hear(&self.truth, &hearing);

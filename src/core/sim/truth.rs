@@ -83,9 +83,10 @@ impl Truth {
 
     /// Whether in each store there was a moment since then at which it did not state the prefix. Not of all at once: what is
     /// known of one may be older than what is known of another. `afresh`: for a process that began after it.
-    pub(super) fn was_absent(&self, prefix: Prefix, since: Time, afresh: bool) -> bool {
+    /// `but`: stores that do not count.
+    pub(super) fn was_absent(&self, prefix: Prefix, since: Time, afresh: bool, but: &[usize]) -> bool {
         let absence = if afresh { &self.readable } else { &self.kept };
-        (0..self.said.len()).all(|store| absence.was((prefix, store), since))
+        (0..self.said.len()).all(|store| but.contains(&store) || absence.was((prefix, store), since))
     }
 
     /// Since when no store states it, if none does.
