@@ -3,7 +3,7 @@
 use super::model;
 use super::proto;
 use super::service::{Admin, PAGE_OCTETS, limit, no_gateway, wrong_token};
-use crate::look::search::{Cursor, LOOKS, Search};
+use crate::look::search::{LOOKS, Search};
 use fingerpost_core::engine::{Engine, RouteRow, TellRow, Tells};
 use fingerpost_core::table::Standing;
 use fingerpost_core::view::Bar;
@@ -28,7 +28,10 @@ impl Admin {
         for _ in 0..LOOKS {
             let (Some(at), true) = (cursor, routes.len() < limit && octets < PAGE_OCTETS) else { break };
             let (asked, wanted) = (gateway.clone(), limit - routes.len());
-            let look = move |engine: &Engine| told(engine, &asked, &Search::All(None), at, wanted);
+            let look = move |engine: &Engine| {
+                let (rows, next) = Search::All(None).look(engine, at, wanted);
+                Some((told_routes(engine, &asked, rows)?, next))
+            };
             let (rows, next) = self.look(look).await?.ok_or_else(|| no_gateway(&gateway))?;
             octets += rows.iter().map(Message::encoded_len).sum::<usize>();
             routes.extend(rows);
@@ -37,18 +40,6 @@ impl Admin {
         let next_page_token = cursor.map(|cursor| cursor.to_string()).unwrap_or_default();
         Ok(proto::ListToldResponse { routes, next_page_token })
     }
-}
-
-/// One short look.
-fn told(
-    engine: &Engine,
-    gateway: &str,
-    search: &Search,
-    at: Cursor,
-    wanted: usize,
-) -> Option<(Vec<proto::ToldRoute>, Option<Cursor>)> {
-    let (rows, next) = search.look(engine, at, wanted);
-    Some((told_routes(engine, gateway, rows)?, next))
 }
 
 /// What the gateway of this name is told of these routes; None if there is no such gateway.

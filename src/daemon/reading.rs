@@ -12,7 +12,7 @@ use super::settings::{self, GatewayNumbers};
 use super::transport;
 use crate::clock::Clock;
 use crate::config::{Config, Store};
-use crate::engine::{self, Beginning, EngineHandle, Orders};
+use crate::engine::{self, Beginning, EngineHandle};
 use crate::speaker::GatewayConfig;
 use fingerpost_core::bgp::neighbour::{Agreed, NeighbourConfig};
 use fingerpost_core::bgp::wire::Open;
@@ -25,7 +25,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -56,14 +56,7 @@ impl Reading {
         let mut settings = settings::engine(config, &mut numbers, RandomState::new().hash_one(()));
         settings.guard = GuardConfig::off();
         let gateways = settings::speaker(config, &mut numbers);
-        let (orders, inboxes): (Orders, Vec<_>) = settings
-            .sources
-            .iter()
-            .map(|source| {
-                let (sender, receiver) = mpsc::unbounded_channel();
-                ((source.id, sender), (source.id, receiver))
-            })
-            .unzip();
+        let (orders, inboxes) = transport::orders(&settings.sources);
         let keep = TimelineLimits::of_events(0);
         let beginning = Beginning { settings, before: None, standing: Standing::default() };
         let (engine, _ended) = engine::spawn(clock, beginning, keep, orders)?;

@@ -7,7 +7,7 @@ use super::transport;
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::engine::{self, Beginning, EngineHandle, Orders};
+use crate::engine::{self, Beginning, EngineHandle};
 use crate::http::Shared;
 use crate::snapshot::renamed;
 use crate::snapshot::{self, ConfigKept, Left, OrdersFile, Place};
@@ -20,7 +20,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 /// A running service.
@@ -71,14 +71,7 @@ impl Service {
                 "the configuration is another one than before: judged like a reload once the routes are here"
             );
         }
-        let (orders, inboxes): (Orders, Vec<_>) = settings
-            .sources
-            .iter()
-            .map(|source| {
-                let (sender, receiver) = mpsc::unbounded_channel();
-                ((source.id, sender), (source.id, receiver))
-            })
-            .unzip();
+        let (orders, inboxes) = transport::orders(&settings.sources);
         let beginning = Beginning { settings, before, standing };
         let (engine, ended) = engine::spawn(clock, beginning, config.timeline.limits(), orders)?;
         let nudge = Arc::new(Notify::new());

@@ -2,9 +2,9 @@
 
 use super::settings;
 use crate::config::{self, Config};
-use crate::engine::EngineHandle;
+use crate::engine::{EngineHandle, Orders};
 use crate::source;
-use fingerpost_core::engine::Input;
+use fingerpost_core::engine::{Input, SourceSettings};
 use fingerpost_core::model::SourceId;
 use fingerpost_core::source::Order;
 use std::sync::Arc;
@@ -14,6 +14,18 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// Reports of a source that wait for the engine: a page is taken in while the next one is read.
 const PAGES: usize = 2;
+
+/// What receives the orders for each source.
+pub(super) type Inboxes = Vec<(SourceId, mpsc::UnboundedReceiver<Order>)>;
+
+/// The way of the engine's orders to each of these sources.
+pub(super) fn orders(sources: &[SourceSettings]) -> (Orders, Inboxes) {
+    let way = |source: &SourceSettings| {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        ((source.id, sender), (source.id, receiver))
+    };
+    sources.iter().map(way).unzip()
+}
 
 /// Starts the transport and passes its reports on; if it ends by itself, so does the process.
 pub(super) fn start(

@@ -9,6 +9,7 @@
 //! work hands out tails (changes) before slices of dumps, so that a change never waits behind a full table.
 
 mod command;
+mod decide;
 mod explain;
 mod look;
 mod noted;
@@ -39,7 +40,7 @@ pub use timeline::{By, EventKind, EventRow, EventsPage, TimelineLimits, Wanted, 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
 use crate::policy::Policy;
 use crate::source::sync::{Note, OfRecord, Outcome, Snapshot, Sync};
-use crate::source::{Attempt, ClaimChange, Order, Report};
+use crate::source::{Attempt, Order, Report};
 use crate::table::{ChangeKind, HoldReason, Loser, Losers, Settled, Table};
 use crate::view::{Chunk, Stamp};
 use bytes::Bytes;
@@ -342,83 +343,6 @@ impl Engine {
         self.sources.iter().find(|source| source.settings.id == id)
     }
 
-    /// Passes on what a source's state machine decided. The buffer comes back empty.
-    fn apply(&mut self, now: Time, id: SourceId, mut outcome: Outcome, effects: &mut Vec<Effect>) {
-        self.note_outcome(now, id, &outcome);
-        effects.extend(outcome.orders.drain(..).map(|order| Effect::Order(id, order)));
-        self.noted.tell(now, effects);
-        let notes = outcome.notes.drain(..).filter(|note| self.noted.admits(now, id, note));
-        effects.extend(notes.map(|note| Effect::Note(id, note)));
-        let changes = u64::try_from(outcome.changes.len()).unwrap_or(u64::MAX);
-        self.source_mut(id).into_iter().for_each(|source| source.changes += changes);
-        let restores = outcome.changes.iter().any(|change| matches!(change, ClaimChange::Restored));
-        let has_snapshot = |source: &Source| source.settings.id != id && source.sync.has_snapshot();
-        let others = !outcome.changes.is_empty() && self.sources.iter().any(has_snapshot);
-        // Between two slices of another source's list, that one's changes must not be decided with what is restored here.
-        let parked = (restores || others).then(|| self.table.park());
-        let mut restored = if others { self.restore_others(now, id, effects) } else { Vec::new() };
-        if others && !restores {
-            self.restored(now, None, &mut restored, effects);
-        }
-        for change in outcome.changes.drain(..) {
-            match change {
-                ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
-                ClaimChange::Remove(key, proof) => self.table.remove(key, proof),
-                ClaimChange::Restored => self.restored(now, Some(id), &mut restored, effects),
-            }
-        }
-        parked.into_iter().for_each(|parked| self.table.unpark(parked));
-        if std::mem::take(&mut outcome.suspect) {
-            self.table.suspect(id);
-        }
-        // Before what differed is settled: what is held only from now on is not proven by the list that says it.
-        outcome.gone.clear();
-        if std::mem::take(&mut outcome.compared) {
-            self.table.confirm(now, id);
-        }
-        self.outcome = outcome;
-        self.settle(now, effects);
-        self.take_wanted(now, effects);
-    }
-
-    /// A source is about to be let out, and an earlier process knew others that have not answered yet: what it knew comes back
-    /// whole, or a prefix that one of them states, too, would be withdrawn or moved for the want of it (P2).
-    /// What was held of each is given back, for when the rest is in.
-    fn restore_others(&mut self, now: Time, id: SourceId, effects: &mut Vec<Effect>) -> Vec<ComesBack> {
-        let mut restored = Vec::new();
-        for source in self.sources.iter_mut().filter(|source| source.settings.id != id && source.sync.has_snapshot()) {
-            let (mut outcome, other) = (Outcome::default(), source.settings.id);
-            source.sync.serve_snapshot(now, &mut outcome);
-            effects.extend(outcome.notes.drain(..).map(|note| Effect::Note(other, note)));
-            let mark = outcome.changes.iter().position(|change| matches!(change, ClaimChange::Restored));
-            let held = outcome.changes.split_off(mark.map_or(0, |mark| mark + 1));
-            upsert(&mut self.table, outcome.changes);
-            restored.push(ComesBack { source: other, held, suspect: outcome.suspect });
-        }
-        restored
-    }
-
-    /// What was known of a source and these others is in: it is announced as it is, and guarded from now on.
-    fn restored(
-        &mut self,
-        now: Time,
-        source: Option<SourceId>,
-        others: &mut Vec<ComesBack>,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.told_of.restoring = true;
-        self.decide(now, Table::settle, effects);
-        self.told_of.restoring = false;
-        source.into_iter().for_each(|source| self.table.arm(source, false));
-        for ComesBack { source, held, suspect } in others.drain(..) {
-            self.table.arm(source, false);
-            if suspect {
-                self.table.suspect(source);
-            }
-            upsert(&mut self.table, held);
-        }
-    }
-
     /// Says which claims are not announced, now and then.
     fn tell_losers(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if !self.table.has_losers() || now < self.tell_losers {
@@ -430,70 +354,6 @@ impl Engine {
         // A record that is gone meanwhile is no matter any more.
         let first = first.into_iter().filter_map(|loser| key(&loser).map(|key| (loser, key))).collect();
         effects.push(Effect::NotAnnounced(first, more));
-    }
-
-    /// Decides what was touched. Between two slices of a list a prefix that moved from one record to another may be in
-    /// neither, so nothing is decided before all are in; that also groups a whole first list by owner.
-    fn settle(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        if self.is_releasing() {
-            return;
-        }
-        if let Some(frozen) = self.frozen {
-            if frozen.before.is_some() {
-                self.settle_unknown(now, effects);
-            }
-            return;
-        }
-        self.decide(now, Table::settle, effects);
-        self.table.trust_all();
-        for source in self.sources.iter().filter(|source| source.sync.is_complete()) {
-            // What comes of a record that never could be read may have been announced by an earlier process.
-            let hides = Family::ALL.iter().any(|family| source.sync.hides_claims(*family));
-            self.table.arm(source.settings.id, !hides);
-        }
-    }
-
-    /// Frozen since before this process: what a source says of which nothing is known from then is what was announced then, as
-    /// far as anybody can tell.
-    fn settle_unknown(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let is_new = |source: &&Source| source.sync.is_complete() && !self.table.is_armed(source.settings.id);
-        let new: Vec<SourceId> = self.sources.iter().filter(is_new).map(|source| source.settings.id).collect();
-        if !new.is_empty() {
-            self.decide(now, Table::settle_unarmed, effects);
-            new.into_iter().for_each(|id| self.table.arm(id, false));
-        }
-    }
-
-    fn decide(&mut self, now: Time, settle: fn(&mut Table, Time, &mut Settled), effects: &mut Vec<Effect>) {
-        // Before the routes of new hosts, and after those of hosts that are gone: then nothing has to be told again.
-        self.follow_hosts();
-        let mut settled = std::mem::take(&mut self.settled);
-        let held = self.count_held();
-        settle(&mut self.table, now, &mut settled);
-        if !settled.held.is_empty() || self.count_held() != held {
-            self.sources.iter_mut().for_each(|source| source.changes += 1);
-        }
-        let heads = self.heads_before(&settled);
-        for (family, changed) in settled.changed.iter() {
-            self.views.update(family, changed, &self.table);
-        }
-        self.note_settled(now, &settled, &heads);
-        self.told.note(&settled, &self.table);
-        self.told.tell(now, &self.table, effects);
-        self.settled = settled;
-        self.follow_hosts();
-    }
-
-    fn count_held(&self) -> usize {
-        let of = |source: &Source| ChangeKind::ALL.map(|kind| self.table.count_held(source.settings.id, kind));
-        self.sources.iter().flat_map(of).sum()
-    }
-
-    fn follow_hosts(&mut self) {
-        let changes = self.table.host_changes();
-        if std::mem::replace(&mut self.hosts_known, changes) != changes {
-            self.outlets.follow_hosts(&mut self.views, &self.table);
-        }
     }
 
     /// Frees what nobody needs any more, and gives up on gateways that cannot keep up.
@@ -525,22 +385,6 @@ impl Engine {
             let waiting = if blocked { usize::MAX } else { dead.len() };
             self.table.keep_dead(family, dead);
             self.tidied[family] = Tidied { passed, dead: waiting };
-        }
-    }
-}
-
-/// Of another source what was held when its earlier process wrote down what it knew.
-struct ComesBack {
-    source: SourceId,
-    held: Vec<ClaimChange>,
-    suspect: bool,
-}
-
-/// Claims that come back.
-fn upsert(table: &mut Table, changes: Vec<ClaimChange>) {
-    for change in changes {
-        if let ClaimChange::Upsert(key, claim) = change {
-            table.upsert(key, &claim);
         }
     }
 }

@@ -1,17 +1,12 @@
 //! The timeline: each change with its reason, and to whom it was written (P8).
 
-use super::super::{
-    By, Command, Effect, Engine, EventKind, EventRow, Holds, Input, Settings, SourceSettings, TimelineLimits, Wanted,
-    Written,
-};
+use super::super::{By, Command, Engine, EventKind, EventRow, Holds, Settings, TimelineLimits, Wanted, Written};
 use super::guarded::{self, World, prefix};
 use super::lab::Lab;
 use super::settings::{addresses, prefix as lab_prefix};
-use crate::model::{Family, HostName, Prefix, SourceId, Time};
-use crate::source::schema::Schema;
-use crate::source::sync::{Follow, SyncConfig, Timing};
+use crate::model::{Family, HostName, Prefix, Time};
 use crate::source::{ClusterId, Record, Report, Rev};
-use crate::table::{Allowed, Fence, GuardConfig, Hop, Spent, TOLD, Target};
+use crate::table::{Allowed, Fence, GuardConfig, Hop, TOLD, Target};
 use crate::testing::store::Host;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -158,47 +153,19 @@ fn what_happens_while_frozen_is_told_when_it_happens_and_the_order_before_p8() {
 
 /// A source whose one record states so many subnets.
 fn listed(subnets: usize) -> Engine {
-    let sync = SyncConfig {
-        source: SourceId(0),
-        schema: Schema::Hosts,
-        follow: Follow::Relists,
-        ipv4_via_ipv6: false,
-        allow_empty: true,
-        seed: 1,
-        timing: Timing::default(),
-    };
-    let source = SourceSettings {
-        id: SourceId(0),
-        name: "prod".into(),
-        lacking: String::new(),
-        priority: 0,
-        sync,
-        snapshot: None,
-        spent: Spent::default(),
-        snapshot_after: Duration::from_secs(30),
-    };
     let fence = Fence {
         prefixes: vec![Allowed { within: "10.0.0.0/8".parse().unwrap(), lengths: 28..=28 }],
         next_hops: vec!["192.168.0.0/16".parse().unwrap()],
         ..Fence::default()
     };
-    let settings = Settings { sources: vec![source], fence, guard: GuardConfig::off(), ..guarded::settings() };
-    let mut effects = Vec::new();
-    let mut engine = Engine::new(Time::ZERO, settings, &mut effects);
-    let attempt = effects.iter().find_map(|effect| match effect {
-        Effect::Order(_, order) => Some(order.attempt),
-        _ => None,
-    });
+    let (sources, guard) = (World::sources(), GuardConfig::off());
+    let mut world = World::with(None, Settings { sources, fence, guard, ..guarded::settings() });
     let subnets: Vec<String> =
         (0..subnets).map(|n| format!("\"10.{}.{}.{}/28\"", n >> 12, n >> 4 & 255, (n & 15) << 4)).collect();
     let value = format!(r#"{{"addresses": ["192.168.0.1"], "subnets": [{}]}}"#, subnets.join(","));
     let record = Record { key: "host".into(), value: value.into(), modified: Rev(1), created: Rev(1) };
-    let page = Report::Page { at: Rev(1), cluster: ClusterId(1), records: vec![record], more: false };
-    engine.handle(Time::ZERO, Input::Report(SourceId(0), attempt.unwrap(), page), &mut effects);
-    while engine.next_deadline().is_some_and(|due| due == Time::ZERO) {
-        engine.on_deadline(Time::ZERO, &mut effects);
-    }
-    engine
+    world.report(Report::Page { at: Rev(1), cluster: ClusterId(1), records: vec![record], more: false });
+    world.engine
 }
 
 #[test]
