@@ -12,6 +12,7 @@ mod command;
 mod decide;
 mod explain;
 mod look;
+mod lots;
 mod noted;
 mod orders;
 mod outlets;

@@ -4,6 +4,7 @@
 //! a while later.
 
 use super::Effect;
+use super::lots::Lots;
 use crate::model::{SourceId, Time};
 use crate::source::sync::{Note, OfRecord};
 use std::time::Duration;
@@ -13,53 +14,30 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// How many are told as they come.
 const FIRST: usize = 5;
 
+/// See the module.
 #[derive(Debug)]
-struct Lot {
-    source: SourceId,
-    kind: OfRecord,
-    since: Time,
-    said: usize,
-    left_out: usize,
-}
+pub(super) struct Noted(Lots<(SourceId, OfRecord)>);
 
-impl Lot {
-    fn ends(&self) -> Time {
-        self.since + PAUSE
+impl Default for Noted {
+    fn default() -> Self {
+        Noted(Lots::new(FIRST, PAUSE))
     }
 }
-
-/// See the module.
-#[derive(Default, Debug)]
-pub(super) struct Noted(Vec<Lot>);
 
 impl Noted {
     /// Whether the note is told now; else it is counted.
     pub(super) fn admits(&mut self, now: Time, source: SourceId, note: &Note) -> bool {
-        let Some(kind) = note.of_record() else { return true };
-        let same = |lot: &&mut Lot| (lot.source, lot.kind) == (source, kind);
-        let Some(lot) = self.0.iter_mut().find(same) else {
-            self.0.push(Lot { source, kind, since: now, said: 1, left_out: 0 });
-            return true;
-        };
-        if lot.said == FIRST {
-            lot.left_out += 1;
-            return false;
-        }
-        lot.said += 1;
-        true
+        note.of_record().is_none_or(|kind| self.0.admit(now, (source, kind)))
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.0.iter().filter(|lot| lot.left_out > 0).map(Lot::ends).min()
+        self.0.next_deadline()
     }
 
     /// Says how many were left out, where it is time, and begins anew there.
     pub(super) fn tell(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        for lot in self.0.extract_if(.., |lot| lot.ends() <= now) {
-            if lot.left_out > 0 {
-                effects.push(Effect::MoreNotes(lot.source, lot.kind, lot.left_out));
-            }
-        }
+        let ended = self.0.end(now);
+        effects.extend(ended.map(|((source, kind), left_out)| Effect::MoreNotes(source, kind, left_out)));
     }
 }
 

@@ -2,6 +2,7 @@
 //! change all the time. They must not push everything else out.
 
 use super::event::More;
+use crate::engine::lots::Lots;
 use crate::model::{SourceId, Time};
 use std::time::Duration;
 
@@ -10,38 +11,28 @@ const FIRST: usize = 100;
 /// … in such a time; then how many others there were.
 const PAUSE: Duration = Duration::from_secs(60);
 
-struct Lot {
-    source: SourceId,
-    ends: Time,
-    told: usize,
-    left_out: usize,
-}
-
 /// See the module.
-#[derive(Default)]
-pub(super) struct Records(Vec<Lot>);
+pub(super) struct Records(Lots<SourceId>);
+
+impl Default for Records {
+    fn default() -> Self {
+        Records(Lots::new(FIRST, PAUSE))
+    }
+}
 
 impl Records {
     /// Whether one more of the source is told; else it is counted.
     pub(super) fn admit(&mut self, now: Time, source: SourceId) -> bool {
-        let place = self.0.iter().position(|lot| lot.source == source).unwrap_or_else(|| {
-            self.0.push(Lot { source, ends: now + PAUSE, told: 0, left_out: 0 });
-            self.0.len() - 1
-        });
-        let Some(lot) = self.0.get_mut(place) else { return false };
-        let admitted = lot.told < FIRST;
-        lot.told += usize::from(admitted);
-        lot.left_out += usize::from(!admitted);
-        admitted
+        self.0.admit(now, source)
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
-        self.0.iter().filter(|lot| lot.left_out > 0).map(|lot| lot.ends).min()
+        self.0.next_deadline()
     }
 
     /// Begins anew where it is time, and says how many were left out.
     pub(super) fn end(&mut self, now: Time) -> Option<More> {
-        let left_out: usize = self.0.extract_if(.., |lot| lot.ends <= now).map(|lot| lot.left_out).sum();
+        let left_out: usize = self.0.end(now).map(|(_, left_out)| left_out).sum();
         (left_out > 0).then(|| More { records: left_out, ..More::default() })
     }
 }
