@@ -2,8 +2,7 @@
 //! done (promise P3).
 //!
 //! What is above the limit stays as it is, for a person to approve: the old policy, or a gateway's old choice of policy and
-//! `attached`. The
-//! rest of the reload is taken. Nothing of it passes by proof: the file is a person's, and so is the decision.
+//! `attached`. The rest of the reload is taken. Nothing of it passes by proof: the file is a person's, and so is the decision.
 
 use super::timeline::Happened;
 use super::{Effect, Engine, GatewaySettings, InForce, Settings};

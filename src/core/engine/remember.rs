@@ -1,8 +1,9 @@
 //! What a later process shall know: the records, but of what the guard keeps back what is announced.
 //!
-//! A held prefix is set apart in the records that claim it (left out, if nobody is announced as its owner), and whoever is announced as its owner gets a record of its own. So the
-//! file goes on following a source of which something is held, however long, and a restart judges the same again. What is not
-//! decided because a person has frozen everything is kept in the same way: a restart then announces what was announced.
+//! A held prefix is set apart in the records that claim it (left out, if nobody is announced as its owner), and whoever is announced
+//! gets a record of its own. So the file goes on following a source of which something is held, however long, and a restart judges
+//! the same again. What is not decided because a person has frozen everything is kept in the same way: a restart then announces
+//! what was announced.
 
 use super::Engine;
 use crate::model::{Family, Labels, Prefix, SourceId, Time};
@@ -48,19 +49,17 @@ impl Engine {
         if self.table.holds().next().is_none() && self.frozen.is_none() {
             return (records, next);
         }
-        let is_kept = |prefix: &Prefix| {
-            let family = prefix.family();
-            self.table.slots(family).find(*prefix).is_some_and(|slot| {
-                self.table.held_change(family, slot).is_some() || self.table.is_undecided(family, slot)
-            })
+        let kept = |prefix: &Prefix| {
+            let (family, slot) = (prefix.family(), self.table.slots(prefix.family()).find(*prefix)?);
+            let is_kept = self.table.held_change(family, slot).is_some() || self.table.is_undecided(family, slot);
+            is_kept.then_some((family, slot))
         };
-        let is_announced = |prefix: &Prefix| {
-            let slot = self.table.slots(prefix.family()).find(*prefix);
-            slot.is_some_and(|slot| self.table.winner(prefix.family(), slot).is_some())
-        };
+        let is_announced =
+            |prefix: &Prefix| kept(prefix).is_some_and(|(family, slot)| self.table.winner(family, slot).is_some());
         for record in &mut records {
-            record.held = record.subnets.extract_if(.., |prefix| is_kept(prefix)).filter(is_announced).collect();
-            record.dangling.retain(|(prefix, _)| !is_kept(prefix));
+            let set_apart = record.subnets.extract_if(.., |prefix| kept(prefix).is_some());
+            record.held = set_apart.filter(is_announced).collect();
+            record.dangling.retain(|(prefix, _)| kept(prefix).is_none());
         }
         if next.is_none() {
             let held = self.table.holds().map(|held| (held.prefix.family(), held.slot));

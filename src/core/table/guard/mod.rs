@@ -156,7 +156,9 @@ impl Guard {
     }
 
     pub(super) fn suspect(&mut self, source: SourceId) {
-        self.sources.get_mut(&source).into_iter().for_each(|guarded| guarded.suspect = true);
+        if let Some(guarded) = self.sources.get_mut(&source) {
+            guarded.suspect = true;
+        }
     }
 
     pub(super) fn is_suspect(&self, source: SourceId) -> bool {
