@@ -10,7 +10,7 @@
 
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
-use crate::look::events::Shown;
+use crate::look::events::{FETCHED, PAUSE, Shown};
 use fingerpost_core::engine::Wanted;
 use serde::Serialize;
 use std::fs::{File, OpenOptions};
@@ -20,17 +20,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
 use tokio::time::sleep;
 
 /// Lines that wait for the disk at the most.
 const WAITING: usize = 10_000;
 /// The file is renamed to `FILE.1` once it has so many octets.
 pub const LARGEST: u64 = 64 << 20;
-/// Events that are fetched at once.
-const FETCHED: usize = 200;
-/// Between two fetches: a burst comes in few pages.
-const PAUSE: Duration = Duration::from_millis(20);
 /// Octets that are written at once, about.
 const AT_ONCE: usize = 64 << 10;
 

@@ -13,6 +13,7 @@ use super::orders::{self, quoted};
 use super::proto;
 use super::service::{Admin, PAGE_OCTETS, around, limit, wrong_token};
 use crate::clock::Clock;
+use crate::look::events::{FETCHED, LOOKS, PAUSE};
 use crate::look::search::Search;
 use fingerpost_core::engine::{EventKind, EventRow, EventsPage, Wanted, Written};
 use fingerpost_core::table::Hop;
@@ -25,16 +26,10 @@ use tonic::Status;
 
 /// Clients that follow at once.
 pub(super) const FOLLOWERS: usize = 16;
-/// Events that a follower fetches at once.
-const FETCHED: usize = 200;
-/// Between two fetches of a follower: a burst comes in few pages, and costs the engine few looks.
-const PAUSE: Duration = Duration::from_millis(20);
 /// Events of which one look says to whom they were written.
 const WITH_GATEWAYS: usize = 32;
 /// Gateways that are named for one event.
 const GATEWAYS: usize = 256;
-/// Looks for one page at the most; a search that finds little goes on with the next page.
-const LOOKS: usize = 64;
 
 type Watched = Result<proto::WatchEventsResponse, Status>;
 

@@ -2,7 +2,7 @@
 
 use super::query::{Query, wrong, wrong_page};
 use super::{Problem, Shared};
-use crate::look::events::Shown;
+use crate::look::events::{LOOKS, Shown};
 use crate::look::search::{Search, Unclear};
 use axum::Json;
 use axum::extract::State;
@@ -10,9 +10,6 @@ use axum::http::Uri;
 use fingerpost_core::engine::{Engine, EventKind, Wanted};
 use fingerpost_core::model::{HostName, Prefix};
 use serde::Serialize;
-
-/// Looks for one page at the most; a search that finds little goes on with the next page.
-const LOOKS: usize = 64;
 
 /// The answer.
 #[derive(Serialize)]

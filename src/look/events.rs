@@ -6,6 +6,14 @@ use fingerpost_core::table::Hop;
 use prost_types::Timestamp;
 use serde::Serialize;
 use std::net::IpAddr;
+use std::time::Duration;
+
+/// Looks for one page at the most; a search that finds little goes on with the next page.
+pub(crate) const LOOKS: usize = 64;
+/// Events that one who follows fetches at once.
+pub(crate) const FETCHED: usize = 200;
+/// Between two fetches of one who follows: a burst comes in few pages, and costs the engine few looks.
+pub(crate) const PAUSE: Duration = Duration::from_millis(20);
 
 /// The fields stand in every event; what does not apply is null.
 #[derive(Serialize)]

@@ -2,9 +2,9 @@
 
 use crate::address::address;
 use crate::client::get;
-use crate::put;
 use crate::server::{Cluster, Etcd};
 use crate::until::until;
+use crate::{put, service};
 use fingerpost::config;
 use fingerpost::daemon::Service;
 use fingerpost::speaker::Tcp;
@@ -63,19 +63,7 @@ async fn c36_a_restart_on_a_restored_backup_holds_what_it_lacks_until_a_person_a
 }
 
 async fn start(directory: &Path, endpoint: &str, http: SocketAddr) -> Service {
-    let text = format!(
-        "router: {{ asn: 64512, id: 10.0.3.10 }}
-sources:
-  lab: {{ etcd: {{ endpoints: [\"{endpoint}\"] }}, schema: {{ native: {{ prefix: /fp }} }} }}
-fence:
-  prefixes: [ {{ within: 10.244.0.0/16, lengths: 16-32 }} ]
-  next_hops: [ 10.168.0.0/16 ]
-gateways: {{}}
-policies: {{}}
-state_dir: state
-http: {{ listen: \"{http}\" }}
-"
-    );
+    let text = service(endpoint, http, "gateways: {}\npolicies: {}\nstate_dir: state\n");
     std::fs::create_dir_all(directory.join("state")).unwrap();
     let config = config::parse(&text, &directory.join("config.yaml")).unwrap_or_else(|faults| panic!("{faults}"));
     Service::start(config, Arc::new(Tcp)).await.unwrap()

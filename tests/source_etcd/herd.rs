@@ -6,7 +6,7 @@ use crate::follower::{Follower, current};
 use crate::peer::Peer;
 use crate::server::{Cluster, Etcd, Relay};
 use crate::until::until;
-use crate::{plain, put};
+use crate::{plain, put, service};
 use fingerpost::config;
 use fingerpost::daemon::Service;
 use fingerpost::speaker::Tcp;
@@ -142,17 +142,7 @@ fn configuration(endpoint: &str, http: SocketAddr, gateways: &[SocketAddr]) -> c
         )
     };
     let gateways: String = gateways.iter().enumerate().map(gateway).collect();
-    let text = format!(
-        "router: {{ asn: 64512, id: 10.0.3.10 }}
-sources:
-  lab: {{ etcd: {{ endpoints: [\"{endpoint}\"] }}, schema: {{ native: {{ prefix: /fp }} }} }}
-fence:
-  prefixes: [ {{ within: 10.244.0.0/16, lengths: 16-32 }} ]
-  next_hops: [ 10.168.0.0/16 ]
-gateways:
-{gateways}policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}
-http: {{ listen: \"{http}\" }}
-"
-    );
+    let policies = "policies: { default: [ { match: {}, then: accept } ] }\n";
+    let text = service(endpoint, http, &format!("gateways:\n{gateways}{policies}"));
     config::parse(&text, std::path::Path::new("config.yaml")).unwrap_or_else(|faults| panic!("{faults}"))
 }

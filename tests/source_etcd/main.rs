@@ -49,10 +49,25 @@ mod until;
 
 use etcd_client::Client;
 use fingerpost::source::etcd::EtcdConfig;
+use std::net::SocketAddr;
 
 /// Without TLS and users.
 fn plain(endpoints: Vec<String>) -> EtcdConfig {
     EtcdConfig { endpoints, tls: None, auth: None }
+}
+
+/// The configuration of a whole service on an etcd: its source, fence and HTTP, and the `rest` as lines.
+fn service(endpoint: &str, http: SocketAddr, rest: &str) -> String {
+    format!(
+        "router: {{ asn: 64512, id: 10.0.3.10 }}
+sources:
+  lab: {{ etcd: {{ endpoints: [\"{endpoint}\"] }}, schema: {{ native: {{ prefix: /fp }} }} }}
+fence:
+  prefixes: [ {{ within: 10.244.0.0/16, lengths: 16-32 }} ]
+  next_hops: [ 10.168.0.0/16 ]
+{rest}http: {{ listen: \"{http}\" }}
+"
+    )
 }
 
 /// Writes a host's record.
