@@ -13,6 +13,7 @@ mod lists;
 mod many;
 mod promises;
 mod ranges;
+mod reloaded;
 mod restored;
 mod resumed;
 mod settings;

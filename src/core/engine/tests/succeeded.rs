@@ -1,7 +1,8 @@
 //! A restart with another configuration is judged like a reload (P3).
 
 use super::super::{Command, Effect, GatewaySettings, Holds, Input, Orders, SessionNumber, SessionUp, Settings};
-use super::guarded::{PATIENCE, World, exported, told};
+use super::guarded::{PATIENCE, World};
+use super::reloaded::{exported, told};
 use super::settings::encoding;
 use crate::model::{Family, GatewayId, PerFamily};
 use crate::policy::Policy;
