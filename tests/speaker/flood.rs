@@ -42,9 +42,10 @@ impl Running {
         running
     }
 
-    /// Ends it; what it has said, line by line.
+    /// Ends it as an operator does, so that it writes every line it has; what it has said, line by line.
     fn said(mut self) -> Vec<String> {
-        self.process.kill().unwrap();
+        let pid = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
         let mut said = String::new();
         self.process.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         said.lines().map(str::to_owned).collect()
