@@ -4,7 +4,10 @@
 //! whoever wants to look gets a closure run on this thread, between two pieces of work.
 
 use crate::clock::Clock;
-use fingerpost_core::engine::{self, By, Command, Effect, Engine, Input, SessionNumber, Settings, TimelineLimits};
+use crate::lead::Lead;
+use fingerpost_core::engine::{
+    self, By, Command, Effect, Engine, Input, Role, SessionNumber, Settings, TimelineLimits,
+};
 use fingerpost_core::model::{GatewayId, SourceId};
 use fingerpost_core::source::Order;
 use fingerpost_core::view::Chunk;
@@ -29,6 +32,7 @@ enum Message {
     Attach(GatewayId, SessionNumber, mpsc::UnboundedSender<ToSession>),
     Reconfigure(Box<Settings>),
     Command(Command, By, oneshot::Sender<usize>),
+    Role(Role),
     Look(Box<dyn FnOnce(&Engine) + Send>),
     Stop,
 }
@@ -42,9 +46,20 @@ pub struct EngineHandle {
     /// So are gateways that join from ranges.
     joined: Arc<AtomicU32>,
     newest: watch::Receiver<u64>,
+    lead: Lead,
 }
 
 impl EngineHandle {
+    /// Until when this process may speak as the leader.
+    pub fn lead(&self) -> &Lead {
+        &self.lead
+    }
+
+    /// What this replica is from now on.
+    pub fn take_role(&self, role: Role) {
+        let _ = self.messages.send(Message::Role(role));
+    }
+
     /// Something happened. The permit, if any, is given back once it is taken in.
     pub fn send(&self, input: Input, permit: Option<OwnedSemaphorePermit>) {
         // Without an engine the process is about to end; its owner notices.
@@ -110,6 +125,8 @@ pub struct Beginning {
     pub before: Option<Settings>,
     /// What it was ordered.
     pub standing: engine::Orders,
+    /// What this replica is before it is told otherwise.
+    pub role: Role,
 }
 
 /// Starts the thread. The receiver completes when it has ended, however it did.
@@ -123,7 +140,7 @@ pub fn spawn(
     let (alive, ended) = oneshot::channel();
     let (told, newest) = watch::channel(0);
     std::thread::Builder::new().name("engine".into()).spawn(move || {
-        let Beginning { settings, before, standing } = beginning;
+        let Beginning { settings, before, standing, role } = beginning;
         let _alive = alive; // dropped at the end, also by a panic
         let mut effects = Vec::new();
         let names =
@@ -138,10 +155,20 @@ pub fn spawn(
         };
         engine.limit_timeline(timeline);
         engine.resume(clock.now(), standing);
+        engine.take_role(clock.now(), role, &mut effects);
         let mut shell = Shell { clock, engine, effects, orders, names, sessions: HashMap::new(), newest: told };
         shell.run(&messages);
     })?;
-    Ok((EngineHandle { messages: sender, sessions: Arc::default(), joined: Arc::default(), newest }, ended))
+    Ok((
+        EngineHandle {
+            messages: sender,
+            sessions: Arc::default(),
+            joined: Arc::default(),
+            newest,
+            lead: Lead::default(),
+        },
+        ended,
+    ))
 }
 
 /// Messages that are taken in before the engine works again.
@@ -226,6 +253,10 @@ impl Shell {
             Message::Command(command, by, answer) => {
                 let count = self.engine.command_by(self.clock.now(), &command, by, &mut self.effects);
                 let _ = answer.send(count);
+            }
+            Message::Role(role) => {
+                tracing::info!("{role}");
+                self.engine.take_role(self.clock.now(), role, &mut self.effects);
             }
             Message::Look(look) => look(&self.engine),
             Message::Stop => {}

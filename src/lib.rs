@@ -21,6 +21,7 @@ pub mod demo;
 pub mod engine;
 pub mod gateway_config;
 pub mod http;
+pub mod lead;
 pub mod limits;
 mod look;
 pub mod snapshot;

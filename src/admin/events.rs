@@ -231,6 +231,7 @@ pub(super) fn event(clock: &Clock, row: EventRow) -> proto::Event {
         EventKind::Record => proto::EventKind::Record,
         EventKind::Session => proto::EventKind::Session,
         EventKind::Reload => proto::EventKind::Reload,
+        EventKind::Role => proto::EventKind::Role,
     };
     let hop = |Hop { host, next_hop }: Hop| hop((host.to_string(), next_hop));
     let by = row.by.unwrap_or_default();

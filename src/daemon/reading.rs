@@ -16,7 +16,9 @@ use crate::engine::{self, Beginning, EngineHandle};
 use crate::speaker::GatewayConfig;
 use fingerpost_core::bgp::neighbour::{Agreed, NeighbourConfig};
 use fingerpost_core::bgp::wire::Open;
-use fingerpost_core::engine::{Engine, Input, Orders as Standing, SessionNumber, SessionUp, SourceRow, TimelineLimits};
+use fingerpost_core::engine::{
+    Engine, Input, Orders as Standing, Role, SessionNumber, SessionUp, SourceRow, TimelineLimits,
+};
 use fingerpost_core::model::RouterId;
 use fingerpost_core::source::sync::{Seen, Why};
 use fingerpost_core::table::GuardConfig;
@@ -58,7 +60,7 @@ impl Reading {
         let gateways = settings::speaker(config, &mut numbers);
         let (orders, inboxes) = transport::orders(&settings.sources);
         let keep = TimelineLimits::of_events(0);
-        let beginning = Beginning { settings, before: None, standing: Standing::default() };
+        let beginning = Beginning { settings, before: None, standing: Standing::default(), role: Role::Alone };
         let (engine, _ended) = engine::spawn(clock, beginning, keep, orders)?;
         let nudge = Arc::new(Notify::new());
         let start = |(id, inbox)| transport::start(config, id, inbox, &engine, &nudge);

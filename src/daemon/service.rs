@@ -13,7 +13,7 @@ use crate::snapshot::renamed;
 use crate::snapshot::{self, ConfigKept, Left, OrdersFile, Place};
 use crate::speaker::{GatewayReport, Net, Speaker};
 use crate::timeline::{self, Dropped};
-use fingerpost_core::engine::{Orders as Standing, Settings};
+use fingerpost_core::engine::{Orders as Standing, Role, Settings};
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -72,7 +72,7 @@ impl Service {
             );
         }
         let (orders, inboxes) = transport::orders(&settings.sources);
-        let beginning = Beginning { settings, before, standing };
+        let beginning = Beginning { settings, before, standing, role: Role::Alone };
         let (engine, ended) = engine::spawn(clock, beginning, config.timeline.limits(), orders)?;
         let nudge = Arc::new(Notify::new());
         let mut transports = Vec::new();

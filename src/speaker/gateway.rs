@@ -18,7 +18,7 @@ use fingerpost_core::bgp::neighbour::{
 };
 use fingerpost_core::engine::{Input as EngineInput, SessionNumber, SessionUp};
 use fingerpost_core::model::{Family, GatewayId, PerFamily, Time};
-use fingerpost_core::view::Chunk;
+use fingerpost_core::view::{Chunk, Stamp};
 use std::collections::HashMap;
 use std::future::Future;
 use std::io;
@@ -38,6 +38,8 @@ pub(super) enum Event {
     Broken(ConnectionId, String),
     Progress(ConnectionId),
     Written(ConnectionId, Arc<Chunk>),
+    /// So many octets with this stamp were not written, because it may not be said any more.
+    Refused(ConnectionId, Stamp, usize),
     TooSlow(ConnectionId),
 }
 
@@ -258,6 +260,11 @@ impl Gateway {
                 }
                 self.input(Input::Written(id, chunk.ends.len() as u64));
             }
+            Event::Refused(id, stamp, octets) => {
+                if let Some(session) = self.session.as_mut().filter(|session| session.connection == id) {
+                    session.refused(stamp, octets);
+                }
+            }
             Event::TooSlow(id) => {
                 if self.standing(id).is_some() {
                     self.input(Input::TooSlow);
@@ -305,7 +312,10 @@ impl Gateway {
         let (control, control_items) = mpsc::unbounded_channel();
         let (to_writer, chunks) = mpsc::unbounded_channel();
         let events = self.events.clone();
-        let writer = Writer { id, stream: write, control: control_items, chunks, events: events.clone() };
+        let writer = {
+            let (lead, events) = (self.engine.lead().clone(), events.clone());
+            Writer { id, stream: write, control: control_items, chunks, lead, events }
+        };
         let writer = tokio::spawn(or_broken(id, "writes to", events.clone(), writer.run()));
         let reading = read_all(id, read, events.clone());
         let reader = AbortOnDropHandle::new(tokio::spawn(or_broken(id, "reads from", events, reading)));

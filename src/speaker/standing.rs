@@ -4,6 +4,7 @@ use crate::engine::EngineHandle;
 use fingerpost_core::bgp::neighbour::ConnectionId;
 use fingerpost_core::engine::{Input, REPORT, SessionNumber};
 use fingerpost_core::model::GatewayId;
+use fingerpost_core::view::Stamp;
 
 /// Dropping it tells the engine that the session is over, also where a gateway's task ends by a panic.
 pub(super) struct Standing {
@@ -29,9 +30,20 @@ impl Standing {
     pub(super) fn written(&mut self, octets: usize) {
         self.unreported += octets;
         if self.unreported >= REPORT {
-            let octets = std::mem::take(&mut self.unreported);
-            self.engine.send(Input::Written(self.gateway, self.number, octets), None);
+            self.report();
         }
+    }
+
+    fn report(&mut self) {
+        let octets = std::mem::take(&mut self.unreported);
+        self.engine.send(Input::Written(self.gateway, self.number, octets), None);
+    }
+
+    /// So many octets with this stamp may not be said any more, and are under way no longer.
+    pub(super) fn refused(&mut self, stamp: Stamp, octets: usize) {
+        self.unreported += octets;
+        self.report();
+        self.engine.send(Input::Refused(self.gateway, self.number, stamp), None);
     }
 }
 

@@ -3,9 +3,10 @@
 use super::Stream;
 use super::gateway::Event;
 use crate::engine::ToSession;
+use crate::lead::Lead;
 use bytes::{Buf, Bytes};
 use fingerpost_core::bgp::neighbour::ConnectionId;
-use fingerpost_core::view::Chunk;
+use fingerpost_core::view::{Chunk, Stamp};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(super) struct Writer {
     pub(super) control: mpsc::UnboundedReceiver<Control>,
     /// Chunks, straight from the engine.
     pub(super) chunks: mpsc::UnboundedReceiver<ToSession>,
+    /// Until when a leader's stamp may be written.
+    pub(super) lead: Lead,
     pub(super) events: mpsc::Sender<Event>,
 }
 
@@ -72,6 +75,19 @@ impl Queue {
 
     fn chunk(&mut self, chunk: Arc<Chunk>) {
         self.chunks.push_back(Current { chunk, begun: 0, next_message: 0 });
+    }
+
+    /// Drops what may not be said any more, if that is what comes next, and what follows with the same stamp: that stamp, and how
+    /// many octets went with it.
+    fn refuse(&mut self, lead: &Lead) -> Option<(Stamp, usize)> {
+        let stamp = self.chunks.front()?.chunk.stamp;
+        if lead.allows(stamp) {
+            return None;
+        }
+        let octets = |current: &Current| (current.chunk.stamp == stamp).then_some(current.chunk.bytes.len());
+        let dropped = self.chunks.iter().filter_map(octets).sum();
+        self.chunks.retain(|current| current.chunk.stamp != stamp);
+        Some((stamp, dropped))
     }
 
     /// The next octets to write, up to the end of a message; the chunk that they complete, if they do.
@@ -114,6 +130,9 @@ impl Writer {
         loop {
             while let Ok(control) = self.control.try_recv() {
                 queue.control(Some(control));
+            }
+            while let Some((stamp, octets)) = queue.refuse(&self.lead) {
+                let _ = self.events.send(Event::Refused(self.id, stamp, octets)).await;
             }
             let Some((piece, done)) = queue.next() else {
                 if queue.closing {
@@ -179,5 +198,51 @@ impl Writer {
             }
         }
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lead::BootTime;
+    use fingerpost_core::view::Seq;
+    use tokio::io::AsyncReadExt;
+
+    fn chunk(stamp: Stamp, octets: &'static [u8]) -> ToSession {
+        let ends = Box::new([octets.len() as u32]);
+        ToSession::Chunk(Arc::new(Chunk { stamp, at: Seq::default(), bytes: Bytes::from_static(octets), ends }))
+    }
+
+    #[tokio::test]
+    async fn p7_nothing_is_begun_with_a_stamp_that_may_not_be_said_any_more() {
+        let (stream, mut gateway) = tokio::io::duplex(1024);
+        let stream: Box<dyn Stream> = Box::new(stream);
+        let (_reader, stream) = tokio::io::split(stream);
+        let (control, control_items) = mpsc::unbounded_channel();
+        let (to, chunks) = mpsc::unbounded_channel();
+        let (events, mut told) = mpsc::channel(16);
+        let (lead, leader, standby) = (Lead::default(), Stamp::Leader { term: 5 }, Stamp::Standby { ordinal: 1 });
+        lead.hold(5, BootTime(BootTime::now().0 + Duration::from_secs(3600)));
+        to.send(chunk(leader, b"in time")).unwrap();
+        let writer = Writer { id: ConnectionId(1), stream, control: control_items, chunks, lead: lead.clone(), events };
+        let writer = tokio::spawn(writer.run());
+        let mut said = [0; 7];
+        gateway.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"in time");
+        assert!(matches!(told.recv().await, Some(Event::Written(..))));
+        lead.lose();
+        for (stamp, octets) in [(leader, &b"too late"[..]), (leader, b"as well"), (standby, b"standby")] {
+            to.send(chunk(stamp, octets)).unwrap();
+        }
+        gateway.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"standby");
+        let mut refused = 0;
+        while let Some(Event::Refused(_, stamp, octets)) = told.recv().await {
+            assert_eq!(stamp, leader);
+            refused += octets;
+        }
+        assert_eq!(refused, b"too late".len() + b"as well".len());
+        drop(control);
+        writer.await.unwrap();
     }
 }

@@ -82,6 +82,7 @@ fn filter(options: &EventsOptions) -> EventFilter {
         EventKindName::Record => EventKind::Record,
         EventKindName::Session => EventKind::Session,
         EventKindName::Reload => EventKind::Reload,
+        EventKindName::Role => EventKind::Role,
     };
     EventFilter {
         prefix: options.prefix.clone().unwrap_or_default(),

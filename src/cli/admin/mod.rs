@@ -205,6 +205,8 @@ pub enum EventKindName {
     Session,
     /// A configuration was taken.
     Reload,
+    /// This replica leads, or another does, or nobody knows.
+    Role,
 }
 
 /// A family's name.

@@ -2,7 +2,7 @@
 
 use super::{By, Effect, Engine};
 use crate::model::{GatewayId, HostName, Prefix, SourceId, Time};
-use crate::table::{ChangeKind, HeldChange, Target};
+use crate::table::{ChangeKind, HeldChange, Table, Target};
 
 /// An order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,6 +48,8 @@ impl Engine {
     pub fn command_by(&mut self, now: Time, command: &Command, by: By, effects: &mut Vec<Effect>) -> usize {
         self.latest = now;
         let noted = self.note_order(now, command, by);
+        // Also while nobody knows who leads, a person is obeyed: in that, and in nothing else that waits.
+        let waits = (self.frozen.is_none() && self.standing.unsure().is_some()).then(|| self.table.park());
         let count = match command {
             Command::Freeze => usize::from(self.freeze(now)),
             Command::Unfreeze => usize::from(self.unfreeze(now, effects)),
@@ -59,6 +61,10 @@ impl Engine {
             Command::Restore(target) => usize::from(self.table.restore(target)),
             Command::Refresh(gateway) => self.outlets.refresh_one(*gateway, &mut self.views),
         };
+        if let Some(waits) = waits {
+            self.decide(now, Table::settle, effects);
+            self.table.unpark(waits);
+        }
         self.settle(now, effects);
         self.order_done(noted, count);
         count

@@ -90,7 +90,7 @@ impl Engine {
         if self.is_releasing() {
             return;
         }
-        if let Some(frozen) = self.frozen {
+        if let Some(frozen) = self.holds_still() {
             if frozen.before.is_some() {
                 self.settle_unknown(now, effects);
             }
@@ -116,7 +116,7 @@ impl Engine {
         }
     }
 
-    fn decide(&mut self, now: Time, settle: fn(&mut Table, Time, &mut Settled), effects: &mut Vec<Effect>) {
+    pub(super) fn decide(&mut self, now: Time, settle: fn(&mut Table, Time, &mut Settled), effects: &mut Vec<Effect>) {
         // Before the routes of new hosts, and after those of hosts that are gone: then nothing has to be told again.
         self.follow_hosts();
         let mut settled = std::mem::take(&mut self.settled);

@@ -18,6 +18,7 @@ mod orders;
 mod outlets;
 mod reload;
 mod remember;
+mod role;
 mod settings;
 mod succeed;
 mod tells;
@@ -34,6 +35,7 @@ pub use orders::Orders;
 pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
 pub use reload::ReloadHold;
 pub use remember::Remembers;
+pub use role::Role;
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 pub use tells::{TellRow, Tells};
 pub use timeline::{By, EventKind, EventRow, EventsPage, TimelineLimits, Wanted, Written, WrittenRow};
@@ -72,6 +74,8 @@ pub enum Input {
     Refresh(GatewayId, SessionNumber, Family),
     /// So many octets of chunks went into the gateway's socket. Less than [`REPORT`] may stay unsaid.
     Written(GatewayId, SessionNumber, usize),
+    /// Chunks with this stamp were not written, or not whole: by then it could not be said any more.
+    Refused(GatewayId, SessionNumber, Stamp),
 }
 
 /// What the shell shall do.
@@ -122,6 +126,7 @@ pub struct Engine {
     table: Table,
     views: Views,
     outlets: Outlets,
+    standing: role::Standing,
     stamp: Stamp,
     /// The [`Table::host_changes`] that the outlets know of.
     hosts_known: u64,
@@ -167,6 +172,7 @@ impl Engine {
             table: Table::new(settings.fence.clone(), priorities, settings.guard.clone()),
             views: Views::default(),
             outlets: Outlets::default(),
+            standing: role::Standing::default(),
             stamp: Stamp::Unstamped,
             hosts_known: 0,
             in_force: InForce::default(),
@@ -221,6 +227,7 @@ impl Engine {
                 self.outlets.refresh(gateway, session, family, &mut self.views);
             }
             Input::Written(gateway, session, octets) => self.outlets.written(gateway, session, octets),
+            Input::Refused(gateway, session, stamp) => self.refused(now, gateway, session, stamp, effects),
         }
     }
 
@@ -279,14 +286,6 @@ impl Engine {
     /// Keeps so much of what happened, and no more.
     pub fn limit_timeline(&mut self, limits: TimelineLimits) {
         self.timeline.limit(limits);
-    }
-
-    /// The role under which messages are encoded from now on. What each gateway holds at another stamp is announced anew.
-    pub fn set_stamp(&mut self, stamp: Stamp) {
-        if self.stamp != stamp {
-            self.stamp = stamp;
-            self.outlets.refresh_all(&mut self.views);
-        }
     }
 
     /// Grows by one whenever a gateway is looked at, whatever for: with it a test holds that what concerns one costs no look at

@@ -199,8 +199,25 @@ impl Outlets {
         families
     }
 
-    pub(super) fn refresh_all(&mut self, views: &mut Views) {
-        self.all_happen(|outlet| Family::ALL.into_iter().for_each(|family| outlet.refresh(None, family, views)));
+    /// Everything again to everybody with another stamp, and first what has changed since each view stood there.
+    pub(super) fn restamp(&mut self, views: &mut Views, since: &[(ViewId, Seq)]) {
+        self.all_happen(|outlet| outlet.restamp(views, since));
+    }
+
+    /// What was handed to the gateway last did not reach it.
+    pub(super) fn start_over(
+        &mut self,
+        gateway: GatewayId,
+        number: SessionNumber,
+        views: &mut Views,
+        table: &Table,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut ended = false;
+        self.happen(gateway, |outlet| ended = outlet.start_over(number, views, table));
+        if ended {
+            effects.push(Effect::CloseSlow(gateway, number));
+        }
     }
 
     pub(super) fn written(&mut self, gateway: GatewayId, number: SessionNumber, octets: usize) {

@@ -123,7 +123,7 @@ impl Engine {
         let Some(pending) = self.pending.as_mut().filter(|pending| !pending.approved) else { return 0 };
         let parts = pending.holds.len();
         pending.approved = true;
-        if self.frozen.is_none() {
+        if self.holds_still().is_none() {
             self.judge_reload(now, effects);
         }
         parts
@@ -155,7 +155,7 @@ impl Engine {
         let before = &self.in_force;
         // Frozen, nothing changes: no attribute either.
         let is_held = |difference: &Difference| {
-            difference.is_above(&settings.guard) || (self.frozen.is_some() && difference.of > 0)
+            difference.is_above(&settings.guard) || (self.holds_still().is_some() && difference.of > 0)
         };
         let used: BTreeSet<&str> = before.gateways.iter().map(|gateway| &*gateway.policy).collect();
         for (name, policy) in &mut allowed.policies {

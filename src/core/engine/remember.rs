@@ -34,7 +34,7 @@ impl Engine {
     pub fn remembers(&self, id: SourceId) -> Option<Remembers> {
         let source = self.source(id)?;
         let (cluster, at) = source.sync.believed()?;
-        let decided = !self.is_releasing() && (self.frozen.is_none() || self.table.is_armed(id));
+        let decided = !self.is_releasing() && (self.holds_still().is_none() || self.table.is_armed(id));
         let changes = source.changes + self.table.spendings(id);
         let (spent, spent_at) = self.table.spent(id);
         let suspect = self.table.is_suspect(id);
@@ -46,7 +46,7 @@ impl Engine {
     pub fn known_records(&self, id: SourceId, from: usize, limit: usize) -> (Vec<KnownRecord>, Option<usize>) {
         let Some(source) = self.source(id) else { return Default::default() };
         let (mut records, next) = source.sync.known_records(from, limit);
-        if self.table.holds().next().is_none() && self.frozen.is_none() {
+        if self.table.holds().next().is_none() && self.holds_still().is_none() {
             return (records, next);
         }
         let kept = |prefix: &Prefix| {

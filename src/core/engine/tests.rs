@@ -16,6 +16,7 @@ mod ranges;
 mod reloaded;
 mod restored;
 mod resumed;
+mod roles;
 mod settings;
 mod succeeded;
 mod timeline;

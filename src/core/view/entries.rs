@@ -48,6 +48,8 @@ pub struct View {
     order_with_absent: Option<(u64, Arc<Order>)>,
     /// An order that walks what another view has otherwise.
     difference: Option<Difference>,
+    /// An order that begins with what has changed since a position.
+    newest_first: Option<(Seq, Arc<Order>)>,
     orders_made: u64,
     pub(super) cache: Cache,
 }
@@ -65,6 +67,7 @@ impl View {
             order: None,
             order_with_absent: None,
             difference: None,
+            newest_first: None,
             orders_made: 0,
             cache: Cache::default(),
         }
@@ -232,6 +235,21 @@ impl View {
         order
     }
 
+    /// An order that begins with what has changed since that position. Gateways that begin at the same time share it.
+    pub(super) fn order_newest_first(&mut self, since: Seq) -> Arc<Order> {
+        if let Some((known, order)) = &self.newest_first
+            && (*known, order.at) == (since, self.head())
+        {
+            return Arc::clone(order);
+        }
+        let mut order = self.new_order();
+        // Stable: each of the two parts stays in the order of its attributes.
+        order.slots.sort_by_key(|&slot| self.changed_at(slot) < since);
+        let order = Arc::new(order);
+        self.newest_first = Some((since, Arc::clone(&order)));
+        order
+    }
+
     fn new_order(&mut self) -> Order {
         self.orders_made += 1;
         let mut live: Vec<(AttrId, SlotId)> = self.live().map(|(slot, attr)| (attr, slot)).collect();
@@ -248,6 +266,7 @@ impl View {
         if !dumping {
             self.order_with_absent = None;
             self.difference = None;
+            self.newest_first = None;
         }
         self.order = self.order.take().filter(|order| self.is_recent(order));
         let needed = self.order.as_ref().map_or(passed, |order| passed.min(order.at));

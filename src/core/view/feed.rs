@@ -270,6 +270,17 @@ impl Feed {
         self.begin_dump(order, self.end_of_refresh(), false);
     }
 
+    /// Everything again with another stamp, and first what has changed since that position. A dump that is in progress goes on
+    /// with the new stamp, and then comes once more.
+    pub fn restamp(&mut self, view: &mut View, since: Seq) {
+        if self.dump.is_some() {
+            self.again = true;
+            return;
+        }
+        let order = view.order_newest_first(since);
+        self.begin_dump(order, self.end_of_refresh(), false);
+    }
+
     /// Too far behind to be told change by change: starts over with a bracketed dump. False where the gateway knows no
     /// brackets or is still in its first dump: then only a new session helps.
     pub fn resynchronise(&mut self, view: &mut View, slots: &Slots) -> bool {

@@ -6,7 +6,7 @@ use super::tally::{Counted, Tally};
 use super::{SessionNumber, SessionUp};
 use crate::model::{Family, GatewayId, PerFamily};
 use crate::table::Table;
-use crate::view::{CHUNK_BYTES, Chunk, Exclusion, Feed, View};
+use crate::view::{CHUNK_BYTES, Chunk, Exclusion, Feed, Seq, View};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -130,6 +130,19 @@ impl Outlet {
         }
     }
 
+    /// Everything again with another stamp; of a view that was not there then, nothing before the rest.
+    pub(super) fn restamp(&mut self, views: &mut Views, since: &[(ViewId, Seq)]) {
+        let Some(session) = &mut self.session else { return };
+        for (family, feed) in session.feeds.iter_mut() {
+            let (Some(feed), Some(id)) = (feed, self.views[family]) else { continue };
+            let since = since.iter().find(|(view, _)| *view == id).map(|(_, head)| *head);
+            if let Some(view) = views.get_mut(id) {
+                let since = since.unwrap_or(view.head());
+                feed.restamp(view, since);
+            }
+        }
+    }
+
     pub(super) fn written(&mut self, number: SessionNumber, octets: usize) {
         if let Some(session) = self.session.as_mut().filter(|session| session.up.number == number) {
             session.in_flight = session.in_flight.saturating_sub(octets);
@@ -156,6 +169,17 @@ impl Outlet {
             }
         }
         handed_out
+    }
+
+    /// What was handed out last did not reach the gateway. True where only a new session helps: this one is over.
+    pub(super) fn start_over(&mut self, number: SessionNumber, views: &mut Views, table: &Table) -> bool {
+        let Some(session) = self.session.as_mut().filter(|session| session.up.number == number) else { return false };
+        let mut lost = false;
+        for (family, feed) in session.feeds.iter_mut() {
+            let (Some(feed), Some(id)) = (feed, self.views[family]) else { continue };
+            lost |= views.get_mut(id).is_none_or(|view| !feed.resynchronise(view, table.slots(family)));
+        }
+        self.session.take_if(|_| lost).is_some()
     }
 
     /// A feed that trails too far starts over. The session's number where that is not possible: it is given up.

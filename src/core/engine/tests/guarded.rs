@@ -1,6 +1,6 @@
 //! The guard and the snapshot, from a source's list to the routes: P3 over restarts, with the store up or down.
 
-use super::super::{Command, Effect, Engine, Holds, Input, Remembers, Settings, SourceSettings};
+use super::super::{Command, Effect, Engine, Holds, Input, Remembers, Role, Settings, SourceSettings};
 use crate::model::{Family, HostName, Prefix, SourceId, Time};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, Snapshot, SyncConfig, Timing};
@@ -133,6 +133,10 @@ impl World {
 
     pub(super) fn command(&mut self, command: &Command) -> usize {
         self.engine.command(self.now, command, &mut self.effects)
+    }
+
+    pub(super) fn take_role(&mut self, role: Role) {
+        self.engine.take_role(self.now, role, &mut self.effects);
     }
 
     pub(super) fn routes(&self) -> usize {

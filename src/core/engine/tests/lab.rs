@@ -1,7 +1,7 @@
 //! An engine, its stores and its gateways.
 
 use super::super::{
-    Effect, Engine, Input, REPORT, SessionNumber, SessionUp, Settings, TellState, Tells, Wanted, Written,
+    Effect, Engine, Input, REPORT, Role, SessionNumber, SessionUp, Settings, TellState, Tells, Wanted, Written,
 };
 use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, prefix, settings};
 use super::timeline::{replayed, routes};
@@ -179,8 +179,28 @@ impl Lab {
     }
 
     pub(super) fn set_stamp(&mut self, stamp: Stamp) {
-        self.stamp = stamp;
-        self.engine.set_stamp(stamp);
+        let role = match stamp {
+            Stamp::Unstamped => Role::Alone,
+            Stamp::Leader { term } => Role::Leader { term },
+            Stamp::Standby { ordinal } => Role::Standby { term: 1, ordinal },
+        };
+        self.take_role(role);
+    }
+
+    pub(super) fn take_role(&mut self, role: Role) {
+        self.stamp = role.stamp();
+        self.engine.take_role(self.now, role, &mut self.effects);
+        self.carry_out();
+    }
+
+    /// The gateway's writer drops what it has not written, because its stamp may not be said any more.
+    pub(super) fn refuse(&mut self, n: usize) {
+        let peer = &mut self.peers[n];
+        let Some(number) = peer.session else { return };
+        let dropped: usize = peer.queue.drain(..).map(|(chunk, _)| chunk.bytes.len()).sum();
+        let (gateway, stamp) = (GatewayId(n as u32), self.stamp);
+        self.handle(Input::Written(gateway, number, dropped));
+        self.handle(Input::Refused(gateway, number, stamp));
     }
 
     pub(super) fn work(&mut self) -> bool {

@@ -1,7 +1,7 @@
 //! One event, as it is kept.
 
 use super::super::views::ViewId;
-use super::super::{Command, Holds};
+use super::super::{Command, Holds, Role};
 use crate::model::{Family, GatewayId, Prefix, SourceId, Time};
 use crate::source::Rev;
 use crate::source::sync::Proof;
@@ -39,11 +39,13 @@ pub enum EventKind {
     Session,
     /// A configuration was taken.
     Reload,
+    /// This replica leads, or another does, or nobody knows.
+    Role,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [EventKind; 12] = [
+    pub const ALL: [EventKind; 13] = [
         EventKind::Announced,
         EventKind::Moved,
         EventKind::Changed,
@@ -56,6 +58,7 @@ impl EventKind {
         EventKind::Record,
         EventKind::Session,
         EventKind::Reload,
+        EventKind::Role,
     ];
 
     /// For programs and people.
@@ -73,6 +76,7 @@ impl EventKind {
             EventKind::Record => "record",
             EventKind::Session => "session",
             EventKind::Reload => "reload",
+            EventKind::Role => "role",
         }
     }
 
@@ -110,6 +114,7 @@ pub(in super::super) enum Happened {
     Record(RecordEvent),
     Session(SessionEvent),
     Reloaded { gateways: usize, held: usize },
+    Role(Role),
 }
 
 /// A route has changed.
@@ -233,7 +238,7 @@ impl Event {
             Happened::Source(_, text) => text.len() + 16,
             Happened::Record(event) => event.key.len() + event.text.len() + 48,
             Happened::Session(event) => event.gateway.len() + 16,
-            Happened::More(_) | Happened::Reloaded { .. } => 0,
+            Happened::More(_) | Happened::Reloaded { .. } | Happened::Role(_) => 0,
         };
         std::mem::size_of::<Event>() + beside
     }

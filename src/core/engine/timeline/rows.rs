@@ -232,6 +232,7 @@ impl Engine {
                     SessionChange::EndOfRib(family) => format!("told everything: End-of-RIB of {family} was sent"),
                 };
             }
+            Happened::Role(role) => row.text = role.to_string(),
             Happened::Reloaded { gateways, held } => {
                 row.count = Some(*gateways as u64);
                 row.text = match held {
@@ -284,7 +285,12 @@ impl EventKind {
             | EventKind::Held
             | EventKind::HoldEnded
             | EventKind::Record => true,
-            EventKind::More | EventKind::Order | EventKind::Source | EventKind::Session | EventKind::Reload => false,
+            EventKind::More
+            | EventKind::Order
+            | EventKind::Source
+            | EventKind::Session
+            | EventKind::Reload
+            | EventKind::Role => false,
         }
     }
 }
@@ -301,6 +307,7 @@ impl Happened {
             Happened::Record(_) => EventKind::Record,
             Happened::Session(_) => EventKind::Session,
             Happened::Reloaded { .. } => EventKind::Reload,
+            Happened::Role(_) => EventKind::Role,
         }
     }
 
@@ -310,7 +317,11 @@ impl Happened {
             Happened::Held(hold) | Happened::HoldEnded(hold, _) => Some(hold.source),
             Happened::Source(source, _) => Some(*source),
             Happened::Record(record) => Some(record.source),
-            Happened::Ordered(_) | Happened::More(_) | Happened::Session(_) | Happened::Reloaded { .. } => None,
+            Happened::Ordered(_)
+            | Happened::More(_)
+            | Happened::Session(_)
+            | Happened::Reloaded { .. }
+            | Happened::Role(_) => None,
         }
     }
 
@@ -326,7 +337,7 @@ impl Happened {
             },
             // It may be among them.
             Happened::More(_) => true,
-            Happened::Source(..) | Happened::Session(_) | Happened::Reloaded { .. } => false,
+            Happened::Source(..) | Happened::Session(_) | Happened::Reloaded { .. } | Happened::Role(_) => false,
         }
     }
 
@@ -341,7 +352,11 @@ impl Happened {
                 _ => ordered.is_for_all(),
             },
             Happened::More(_) => true,
-            Happened::Record(_) | Happened::Source(..) | Happened::Session(_) | Happened::Reloaded { .. } => false,
+            Happened::Record(_)
+            | Happened::Source(..)
+            | Happened::Session(_)
+            | Happened::Reloaded { .. }
+            | Happened::Role(_) => false,
         }
     }
 }

@@ -1,0 +1,151 @@
+//! What this replica is among those of one election, and what that changes: the stamp of what it says, and whether anything
+//! changes at all (promise P7).
+
+use super::orders::Frozen;
+use super::timeline::Happened;
+use super::views::ViewId;
+use super::{Effect, Engine, SessionNumber};
+use crate::model::{GatewayId, Time};
+use crate::view::{Seq, Stamp};
+use std::fmt;
+use std::time::Duration;
+
+/// What this replica is, as far as it knows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Role {
+    /// There is no election: it decides alone, and its messages carry no stamp.
+    #[default]
+    Alone,
+    /// It leads.
+    Leader {
+        /// The number of its leadership.
+        term: u32,
+    },
+    /// Another leads. It announces the same, so that its paths are there when the leader's go, and every gateway prefers the
+    /// leader's.
+    Standby {
+        /// The number of the other's leadership.
+        term: u32,
+        /// Its own number: no two replicas have the same.
+        ordinal: u32,
+    },
+    /// It cannot tell who leads: nothing changes at any gateway before it can. New sessions are served as by a standby.
+    Unsure {
+        /// Its own number: no two replicas have the same.
+        ordinal: u32,
+    },
+}
+
+impl Role {
+    /// What its messages carry.
+    pub fn stamp(self) -> Stamp {
+        match self {
+            Role::Alone => Stamp::Unstamped,
+            Role::Leader { term } => Stamp::Leader { term },
+            Role::Standby { ordinal, .. } | Role::Unsure { ordinal } => Stamp::Standby { ordinal },
+        }
+    }
+
+    fn is_unsure(self) -> bool {
+        matches!(self, Role::Unsure { .. })
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Role::Alone => f.write_str("alone: there is no election"),
+            Role::Leader { term } => write!(f, "leader of term {term}"),
+            Role::Standby { term, .. } => write!(f, "standby in term {term}"),
+            Role::Unsure { .. } => f.write_str("unsure who leads"),
+        }
+    }
+}
+
+/// The role, and what is to be known of it.
+#[derive(Debug, Default)]
+pub(super) struct Standing {
+    role: Role,
+    /// Since when.
+    since: Time,
+    /// Its own number, once it is known.
+    ordinal: u32,
+    /// Where every view stood when the leadership of this term began, or was lost: whoever takes over says first what has changed
+    /// since.
+    heads: (u32, Vec<(ViewId, Seq)>),
+    /// Since when it has been unsure.
+    unsure: Option<Frozen>,
+}
+
+impl Standing {
+    /// Since when nothing changes for the want of a leader.
+    pub(super) fn unsure(&self) -> Option<Frozen> {
+        self.unsure
+    }
+}
+
+impl Engine {
+    /// What it is, and since when.
+    pub fn role(&self) -> (Role, Time) {
+        (self.standing.role, self.standing.since)
+    }
+
+    /// Takes another role. A leader and a standby announce everything anew with their stamp, a leader first what has changed
+    /// since its predecessor's term began. Who is unsure says nothing to anybody who knows its routes already.
+    pub fn take_role(&mut self, now: Time, role: Role, effects: &mut Vec<Effect>) {
+        self.latest = now;
+        let before = std::mem::replace(&mut self.standing.role, role);
+        if before == role {
+            return;
+        }
+        self.standing.since = now;
+        if let Role::Standby { ordinal, .. } | Role::Unsure { ordinal } = role {
+            self.standing.ordinal = ordinal;
+        }
+        self.timeline.push(now, Happened::Role(role));
+        let (was, stamp) = (std::mem::replace(&mut self.stamp, role.stamp()), role.stamp());
+        let term = match (before, role) {
+            (Role::Leader { term }, _) | (_, Role::Standby { term, .. }) => Some(term),
+            _ => None,
+        };
+        if let Some(term) = term.filter(|term| *term != self.standing.heads.0) {
+            self.standing.heads = (term, self.views.heads().collect());
+        }
+        if role.is_unsure() {
+            // What it finds when it starts was announced by another process, as far as anybody can tell.
+            let start = (before == Role::Alone).then_some(Duration::ZERO);
+            self.standing.unsure.get_or_insert(Frozen { since: now, before: start });
+            return;
+        }
+        let was_unsure = self.standing.unsure.take().is_some();
+        if was_unsure || was != stamp {
+            self.outlets.restamp(&mut self.views, &self.standing.heads.1);
+        }
+        if was_unsure {
+            self.judge_reload(now, effects);
+        }
+        self.settle(now, effects);
+    }
+
+    /// A gateway was not told what it was handed. It is told everything again, in brackets, as it is now; where it knows no
+    /// brackets, or has not been told everything once, its session is closed, as one that is too slow.
+    pub(super) fn refused(
+        &mut self,
+        now: Time,
+        gateway: GatewayId,
+        session: SessionNumber,
+        stamp: Stamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        // The writers see the deadline pass first.
+        if self.stamp == stamp {
+            self.take_role(now, Role::Unsure { ordinal: self.standing.ordinal }, effects);
+        }
+        self.outlets.start_over(gateway, session, &mut self.views, &self.table, effects);
+    }
+
+    /// Whether nothing changes now, by order or for the want of a leader.
+    pub(super) fn holds_still(&self) -> Option<Frozen> {
+        self.frozen.or(self.standing.unsure())
+    }
+}
