@@ -42,6 +42,7 @@ fn api() -> std::io::Result<()> {
     for (field, name) in [
         ("StatusResponse.started_at", "moment"),
         ("StatusResponse.frozen_since", "moment"),
+        ("StatusResponse.role_since", "moment"),
         ("Source.state", "source_state"),
         ("Source.since", "moment"),
         ("Gateway.since", "moment"),

@@ -263,9 +263,9 @@ impl Fingerpost for Admin {
         let clock = self.clock;
         let look = move |engine: &Engine| {
             let orders = (frozen_since(engine, &clock), engine.forced().count(), engine.reload_holds().len());
-            (engine.source_rows(), engine.count_routes(), orders)
+            (engine.source_rows(), engine.count_routes(), orders, engine.role())
         };
-        let (sources, routes, (frozen, forced, reload)) = self.look(look).await?;
+        let (sources, routes, (frozen, forced, reload), (role, role_since)) = self.look(look).await?;
         let (reports, _) = self.speaker.lock().await.report().await;
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Ok(Response::new(proto::StatusResponse {
@@ -279,6 +279,9 @@ impl Fingerpost for Admin {
             established: narrow(reports.iter().filter(|report| report.is_established()).count()),
             forced: narrow(forced),
             held_reload: narrow(reload),
+            role: role.name().to_owned(),
+            term: role.term(),
+            role_since: Some(model::moment(&self.clock, role_since)),
             sources: sources.into_iter().map(|row| model::source(&self.clock, row)).collect(),
         }))
     }

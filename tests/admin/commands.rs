@@ -138,6 +138,7 @@ async fn status_says_what_is_so_and_gateways_are_a_table() {
             "
 started   MOMENT______________
 config    in force
+role      alone: there is no election
 frozen    no
 routes    3 ipv4, 0 ipv6
 gateways  1 of 1 established

@@ -46,6 +46,7 @@ pub(super) fn status(out: &mut dyn Write, status: &StatusResponse, no_headers: b
     writeln!(out, "version   {}", plain(&status.version))?;
     writeln!(out, "started   {}", moment(status.started_at.as_ref()))?;
     writeln!(out, "config    {config}")?;
+    writeln!(out, "role      {}", role(status))?;
     writeln!(out, "frozen    {frozen}")?;
     writeln!(out, "routes    {} ipv4, {} ipv6", status.ipv4_routes, status.ipv6_routes)?;
     writeln!(out, "gateways  {} of {} established", status.established, status.gateways)?;
@@ -62,6 +63,16 @@ pub(super) fn status(out: &mut dyn Write, status: &StatusResponse, no_headers: b
     let mut table = Table::new(&heads, no_headers);
     status.sources.iter().for_each(|source| table.row(source_row(source)));
     table.flush(out, "")
+}
+
+fn role(status: &StatusResponse) -> String {
+    let since = moment(status.role_since.as_ref());
+    match (status.role.as_str(), status.term) {
+        ("alone", _) => "alone: there is no election".to_owned(),
+        ("unsure", _) => format!("unsure who leads since {since}: nothing changes at any gateway"),
+        (role, Some(term)) => format!("{} in term {term}, since {since}", plain(role)),
+        (role, None) => format!("{}, since {since}", plain(role)),
+    }
 }
 
 fn held(source: &Source) -> u64 {

@@ -46,6 +46,27 @@ impl Role {
         }
     }
 
+    /// Its names for programs, [`Role::name`] of every role.
+    pub const NAMES: [&str; 4] = ["alone", "leader", "standby", "unsure"];
+
+    /// For programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Alone => "alone",
+            Role::Leader { .. } => "leader",
+            Role::Standby { .. } => "standby",
+            Role::Unsure { .. } => "unsure",
+        }
+    }
+
+    /// The leadership that it knows of: its own, or another's.
+    pub fn term(self) -> Option<u32> {
+        match self {
+            Role::Leader { term } | Role::Standby { term, .. } => Some(term),
+            Role::Alone | Role::Unsure { .. } => None,
+        }
+    }
+
     fn is_unsure(self) -> bool {
         matches!(self, Role::Unsure { .. })
     }

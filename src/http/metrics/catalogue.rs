@@ -49,6 +49,10 @@ metrics! {
         "Changes that the guard keeps back until a person decides or they are proven; 0 is right.";
     FROZEN GAUGE "fingerpost_frozen" []
         "1 while a person has frozen all changes.";
+    ROLE GAUGE "fingerpost_role" ["role"]
+        "1 for what this replica is in the election, 0 for every other role.";
+    TERM GAUGE "fingerpost_term" []
+        "The number of the leadership that this replica knows of, its own or another's; 0 while it knows of none.";
 
     ROUTES GAUGE "fingerpost_routes" ["family"]
         "Prefixes that have an owner and may be announced, before any policy.";

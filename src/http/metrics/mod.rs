@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use fingerpost_core::engine::{Engine, GatewayRow, SourceRow};
+use fingerpost_core::engine::{Engine, GatewayRow, Role, SourceRow};
 use fingerpost_core::model::{PerFamily, Time};
 use prometheus::TextEncoder;
 use prometheus::core::Collector;
@@ -27,6 +27,7 @@ struct Rows {
     gateways: Vec<GatewayRow>,
     routes: PerFamily<usize>,
     frozen: bool,
+    role: Role,
 }
 
 /// When it is: for how long something is so already, and in seconds since 1970.
@@ -42,6 +43,7 @@ pub(super) async fn scrape(State(shared): State<Shared>) -> Result<Response, Pro
         gateways: engine.gateway_rows(),
         routes: engine.count_routes(),
         frozen: engine.frozen().is_some(),
+        role: engine.role().0,
     };
     let rows = shared.look(look).await?;
     let (reports, ranges) = shared.reports().await;

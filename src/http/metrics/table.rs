@@ -4,7 +4,7 @@ use super::catalogue as metric;
 use super::sheet::Sheet;
 use super::{Now, Rows, number, size, truth};
 use crate::look::seen::{self, Known, known, reason};
-use fingerpost_core::engine::{GatewayRow, SourceRow};
+use fingerpost_core::engine::{GatewayRow, Role, SourceRow};
 use fingerpost_core::model::Family;
 
 pub(super) fn fill(sheet: &mut Sheet, rows: &Rows, now: &Now<'_>) {
@@ -12,6 +12,10 @@ pub(super) fn fill(sheet: &mut Sheet, rows: &Rows, now: &Now<'_>) {
         source(sheet, row, now);
     }
     sheet.put(&metric::FROZEN, [], truth(rows.frozen));
+    for name in Role::NAMES {
+        sheet.put(&metric::ROLE, [name], truth(rows.role.name() == name));
+    }
+    sheet.put(&metric::TERM, [], f64::from(rows.role.term().unwrap_or_default()));
     for (family, routes) in rows.routes.iter() {
         sheet.put(&metric::ROUTES, [family.name()], size(*routes));
     }
