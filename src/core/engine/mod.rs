@@ -10,6 +10,7 @@
 
 mod command;
 mod decide;
+mod difference;
 mod explain;
 mod look;
 mod lots;
@@ -134,6 +135,8 @@ pub struct Engine {
     in_force: InForce,
     /// A reload of which something is held.
     pending: Option<reload::Pending>,
+    /// How often the routes were gone through to judge one.
+    walks: u64,
     /// Settings that wait for the routes that they are to be judged by.
     wanted: Option<Box<Settings>>,
     /// Since when nothing is changed, by order of a person.
@@ -177,6 +180,7 @@ impl Engine {
             hosts_known: 0,
             in_force: InForce::default(),
             pending: None,
+            walks: 0,
             wanted: None,
             frozen: None,
             freezes: 0,

@@ -4,11 +4,11 @@
 //! What is above the limit stays as it is, for a person to approve: the old policy, or a gateway's old choice of policy and
 //! `attached`. The rest of the reload is taken. Nothing of it passes by proof: the file is a person's, and so is the decision.
 
+use super::difference::{Difference, Walks};
 use super::timeline::Happened;
 use super::{Effect, Engine, GatewaySettings, InForce, Settings};
-use crate::model::{Family, Time};
+use crate::model::Time;
 use crate::policy::Policy;
-use crate::table::{ChangeKind, GuardConfig, SlotId, Table};
 use crate::view::Exclusion;
 use std::collections::BTreeSet;
 
@@ -36,59 +36,16 @@ pub struct ReloadHold {
     pub since: Time,
 }
 
-/// By what a gateway is told: a policy, and what is kept from it all the same.
-type By<'a> = (Option<&'a Policy>, &'a Exclusion);
-
-/// What becomes of a policy's or a gateway's routes under other rules.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-struct Difference {
-    withdrawn: usize,
-    moved: usize,
-    of: usize,
-}
-
-impl Difference {
-    fn between(before: By<'_>, after: By<'_>, table: &Table) -> Self {
-        let mut difference = Difference::default();
-        for family in Family::ALL {
-            for n in 0..table.slots(family).capacity() {
-                let slot = SlotId(u32::try_from(n).unwrap_or(u32::MAX));
-                let Some(winner) = table.winner(family, slot) else { continue };
-                let (prefix, owner) = (table.slots(family).prefix(slot), table.owner(winner.owner));
-                let export = |(policy, exclusion): By<'_>| {
-                    let exported = policy.and_then(|policy| policy.export(prefix, owner, winner.source));
-                    exported.filter(|attributes| !exclusion.excludes(attributes.next_hop))
-                };
-                let Some(exported) = export(before) else { continue };
-                difference.of += 1;
-                match export(after) {
-                    None => difference.withdrawn += 1,
-                    Some(other) if other.next_hop != exported.next_hop => difference.moved += 1,
-                    Some(_) => {}
-                }
-            }
-        }
-        difference
-    }
-
-    fn is_above(&self, guard: &GuardConfig) -> bool {
-        let above = |count: usize, kind| guard.limit(kind).is_some_and(|limit| count > limit.of(self.of));
-        let guarded = guard.limit(ChangeKind::Withdrawal).is_some() && guard.limit(ChangeKind::Move).is_some();
-        let taken = self.withdrawn + self.moved;
-        above(self.withdrawn, ChangeKind::Withdrawal)
-            || above(self.moved, ChangeKind::Move)
-            || (guarded && taken > 0 && taken == self.of)
-    }
-}
-
 impl InForce {
     /// What the gateway was, if it was there: also under a name that is gone, at the same address. Of several at one address,
     /// which differ in their ports, any one will do: what is wrong then is that too much is held.
     pub(super) fn counterpart(&self, gateway: &GatewaySettings, now: &[GatewaySettings]) -> Option<&GatewaySettings> {
         let is_gone = |old: &&GatewaySettings| now.iter().all(|gateway| gateway.id != old.id);
         let own = &gateway.exclusion.own;
+        let at_its_address = |old: &&GatewaySettings| !own.is_empty() && old.exclusion.own == *own;
         let same = self.gateways.iter().find(|old| old.id == gateway.id);
-        same.or_else(|| self.gateways.iter().filter(is_gone).find(|old| !own.is_empty() && old.exclusion.own == *own))
+        // In this order: with every gateway renamed, the other would compare each with each, for each.
+        same.or_else(|| self.gateways.iter().filter(at_its_address).find(is_gone))
     }
 }
 
@@ -106,7 +63,9 @@ impl Engine {
             self.wanted = Some(Box::new(settings));
             return self.take(now, known, effects);
         }
-        let (allowed, holds) = self.allowed(now, &settings);
+        let mut walks = Walks::default();
+        let (allowed, holds) = self.allowed(now, &settings, &mut walks);
+        self.walks += walks.count();
         let told = |hold: &&ReloadHold| {
             let mut known = self.reload_holds().iter();
             known.all(|known| (&known.what, known.withdrawn) != (&hold.what, hold.withdrawn))
@@ -138,13 +97,18 @@ impl Engine {
         }
     }
 
+    /// Grows by one whenever all routes are gone through to judge a reload: with it a test holds that gateways share that.
+    pub fn walks(&self) -> u64 {
+        self.walks
+    }
+
     /// What is held of the last reload.
     pub fn reload_holds(&self) -> &[ReloadHold] {
         self.pending.as_ref().map_or(&[], |pending| &pending.holds)
     }
 
     /// The settings without what is above the limits, and that.
-    fn allowed(&self, now: Time, settings: &Settings) -> (Settings, Vec<ReloadHold>) {
+    fn allowed(&self, now: Time, settings: &Settings, walks: &mut Walks) -> (Settings, Vec<ReloadHold>) {
         let mut allowed = settings.clone();
         let mut holds: Vec<ReloadHold> = Vec::new();
         let mut hold = |what: String, Difference { withdrawn, moved, of }| {
@@ -161,8 +125,7 @@ impl Engine {
         for (name, policy) in &mut allowed.policies {
             let used = |old: &&Policy| *old != policy && used.contains(name.as_str());
             let Some(old) = before.policies.get(name).filter(used) else { continue };
-            let difference =
-                Difference::between((Some(old), &Exclusion::NOTHING), (Some(policy), &Exclusion::NOTHING), &self.table);
+            let difference = walks.of_policy(&self.table, old, policy);
             if is_held(&difference) {
                 hold(format!("policy {name}"), difference);
                 policy.clone_from(old);
@@ -176,8 +139,9 @@ impl Engine {
             let Some(policy) = before.policies.get(&old.policy) else { continue };
             // Its own addresses are no decision of the file's.
             let after = Exclusion { own: old.exclusion.own.clone(), attached: gateway.exclusion.attached.clone() };
-            let after = (allowed.policies.get(&gateway.policy), &after);
-            let difference = Difference::between((Some(policy), &old.exclusion), after, &self.table);
+            let other = allowed.policies.get(&gateway.policy).map(|policy| (&*gateway.policy, policy));
+            let walk = walks.of_choice(&self.table, (&old.policy, policy), other);
+            let difference = walk.between(&old.exclusion, &after);
             if is_held(&difference) {
                 hold(format!("gateway {}", gateway.name), difference);
                 allowed.policies.entry(old.policy.clone()).or_insert_with(|| policy.clone());

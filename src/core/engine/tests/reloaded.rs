@@ -155,3 +155,48 @@ fn a_gateway_under_another_name_is_the_same_to_the_guard_p3() {
     world.engine.reconfigure(world.now, named(3, "10.99.0.2", "none"), &mut world.effects);
     assert_eq!((exported(&world), world.engine.reload_holds().len()), (0, 0), "another one was never told anything");
 }
+
+/// Forty gateways of this policy, half of which are hosts themselves.
+fn forty(policy: &str) -> Settings {
+    let few = Match {
+        prefixes: vec![Allowed { within: "10.244.0.0/22".parse().unwrap(), lengths: 24..=24 }],
+        ..Match::default()
+    };
+    let few = Policy { rules: vec![Rule { matcher: few, set: Set::default(), accept: true }] };
+    let mut settings = told(policy, &[("all", Policy::accept_all()), ("few", few)]);
+    let gateway = settings.gateways.remove(0);
+    let named = |n: u32| GatewaySettings {
+        id: GatewayId(n),
+        name: format!("gateway-{n:02}"),
+        exclusion: Exclusion { own: vec![format!("10.168.0.{n}").parse().unwrap()], attached: Vec::new() },
+        ..gateway.clone()
+    };
+    settings.gateways = (0..40).map(named).collect();
+    settings
+}
+
+#[test]
+fn gateways_that_go_from_one_policy_to_another_share_one_walk_of_the_routes() {
+    let mut world = World::new(None);
+    world.list(0..20);
+    world.engine.reconfigure(world.now, forty("all"), &mut world.effects);
+    let before = world.engine.walks();
+    world.engine.reconfigure(world.now, forty("few"), &mut world.effects);
+    assert_eq!(world.engine.walks() - before, 1);
+    // And what each is not told anyhow is counted for each.
+    let holds = world.engine.reload_holds();
+    let counted = |n: usize| (holds[n].withdrawn, holds[n].of);
+    assert_eq!((holds.len(), counted(2), counted(10), counted(30)), (40, (16, 19), (15, 19), (16, 20)));
+}
+
+#[test]
+fn a_reload_that_changes_a_policy_and_no_choice_walks_once_for_the_policy() {
+    let mut world = World::new(None);
+    world.list(0..20);
+    world.engine.reconfigure(world.now, forty("all"), &mut world.effects);
+    let before = world.engine.walks();
+    let mut other = forty("all");
+    other.policies.insert("all".into(), Policy::default());
+    world.engine.reconfigure(world.now, other, &mut world.effects);
+    assert_eq!((world.engine.walks() - before, world.engine.reload_holds().len()), (1, 1));
+}
