@@ -1,35 +1,30 @@
 //! The task of one gateway: drives its [`Neighbour`], owns its connections.
 
 use super::chatter::{Chatter, Crowd, Line, Repeated};
-use super::guarded::guarded;
+use super::connection::{Connection, dial};
 use super::net::{Later, Net, Stream, Target};
 use super::password::Password;
 use super::range::RangeReport;
+use super::report::{GatewayReport, Told};
 use super::socket::md5::Md5Drops;
 use super::standing::Standing;
 use super::unreachable;
-use super::writer::{Control, Writer};
+use super::writer::Control;
 use crate::clock::{Clock, reached};
-use crate::config::Secret;
-use crate::engine::{EngineHandle, ToSession};
-use bytes::{Bytes, BytesMut};
-use fingerpost_core::bgp::neighbour::{
-    Agreed, ConnectionId, Effect, End, Input, Neighbour, State, Status, Stop, UpdateError,
-};
+use crate::engine::EngineHandle;
+use bytes::Bytes;
+use fingerpost_core::bgp::neighbour::{Agreed, ConnectionId, Effect, End, Input, Neighbour, State, Stop, UpdateError};
 use fingerpost_core::engine::{Input as EngineInput, SessionNumber, SessionUp};
-use fingerpost_core::model::{Family, GatewayId, PerFamily, Time};
+use fingerpost_core::model::{Family, GatewayId, PerFamily};
 use fingerpost_core::view::{Chunk, Stamp};
 use std::collections::HashMap;
-use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use tokio_util::task::AbortOnDropHandle;
 
 /// What a gateway's connections tell its task.
 #[derive(Debug)]
@@ -57,14 +52,6 @@ pub(super) enum Command {
     Stop(Stop),
 }
 
-/// How a gateway is.
-pub(super) struct Told {
-    pub(super) status: Status,
-    pub(super) hint: Option<String>,
-}
-
-/// At most so much is read at once; the next read waits until this was looked at.
-const READ: usize = 4096;
 /// How long a gateway may take to be told that the process goes for good; less than its owner waits.
 const LAST_WORDS: Duration = Duration::from_millis(1500);
 /// Events that may wait for the task.
@@ -125,14 +112,6 @@ impl Leaves {
 const UNFINISHED: Duration = Duration::from_secs(30);
 /// For so long one whose session has ended can still be seen, and what it said last.
 const REMEMBERED: Duration = Duration::from_secs(60);
-
-/// Dropping it stops both tasks, except that a closing writer may finish what it owes.
-struct Connection {
-    control: mpsc::UnboundedSender<Control>,
-    to_writer: mpsc::UnboundedSender<ToSession>,
-    reader: AbortOnDropHandle<()>,
-    writer: JoinHandle<()>,
-}
 
 pub(super) struct Parts {
     pub(super) id: GatewayId,
@@ -304,22 +283,11 @@ impl Gateway {
         }
     }
 
-    /// Takes a TCP connection in hand: one task reads, one writes.
     fn connect(&mut self, stream: Box<dyn Stream>) -> ConnectionId {
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let (read, write) = tokio::io::split(stream);
-        let (control, control_items) = mpsc::unbounded_channel();
-        let (to_writer, chunks) = mpsc::unbounded_channel();
-        let events = self.events.clone();
-        let writer = {
-            let (lead, events) = (self.engine.lead().clone(), events.clone());
-            Writer { id, stream: write, control: control_items, chunks, lead, events }
-        };
-        let writer = tokio::spawn(or_broken(id, "writes to", events.clone(), writer.run()));
-        let reading = read_all(id, read, events.clone());
-        let reader = AbortOnDropHandle::new(tokio::spawn(or_broken(id, "reads from", events, reading)));
-        self.connections.insert(id, Connection { control, to_writer, reader, writer });
+        let lead = self.engine.lead().clone();
+        self.connections.insert(id, Connection::start(id, stream, lead, &self.events));
         id
     }
 
@@ -477,61 +445,5 @@ impl Gateway {
             )),
             None => silent.then(|| "possibly MD5: the gateway may have another key, or none".to_owned()),
         }
-    }
-}
-
-fn dial(net: Arc<dyn Net>, target: Target, key: Option<Secret>) -> Later<'static, io::Result<Box<dyn Stream>>> {
-    Box::pin(async move { net.dial(target, key).await })
-}
-
-/// A connection whose reader or writer panics is broken, and nothing else is.
-async fn or_broken(id: ConnectionId, does: &str, events: mpsc::Sender<Event>, task: impl Future<Output = ()>) {
-    if guarded(task).await.is_err() {
-        let why = format!("the task that {does} it has failed, a defect of this program: see the log");
-        let _ = events.send(Event::Broken(id, why)).await;
-    }
-}
-
-/// Reads until the end. A task that is busy makes it wait, so a flood fills the gateway's own window and nothing else.
-async fn read_all(id: ConnectionId, mut stream: ReadHalf<Box<dyn Stream>>, events: mpsc::Sender<Event>) {
-    let mut buffer = BytesMut::with_capacity(READ);
-    let why = loop {
-        buffer.reserve(READ);
-        match stream.read_buf(&mut buffer).await {
-            Ok(0) => break "closed by the gateway".to_owned(),
-            Ok(_) => {
-                if events.send(Event::Octets(id, buffer.split().freeze())).await.is_err() {
-                    return;
-                }
-            }
-            Err(error) => break error.to_string(),
-        }
-    };
-    let _ = events.send(Event::Broken(id, why)).await;
-}
-
-/// When a gateway's status was asked for, and what it was.
-#[derive(Clone, Debug)]
-pub struct GatewayReport {
-    /// The gateway.
-    pub id: GatewayId,
-    /// Its name in the configuration.
-    pub name: String,
-    /// Where it is.
-    pub target: Target,
-    /// Its session; None if its task does not answer.
-    pub status: Option<Status>,
-    /// What may be wrong where the status cannot say it.
-    pub hint: Option<String>,
-    /// The name of the range that it came from.
-    pub range: Option<String>,
-    /// When this was.
-    pub at: Time,
-}
-
-impl GatewayReport {
-    /// Whether it has a session; not, if its task does not answer.
-    pub fn is_established(&self) -> bool {
-        self.status.as_ref().is_some_and(|status| status.state == State::Established)
     }
 }

@@ -16,6 +16,7 @@
 //! process ends, listening ends before the sessions do.
 
 mod chatter;
+mod connection;
 mod gateway;
 mod guarded;
 mod listener;
@@ -23,6 +24,7 @@ mod listeners;
 mod net;
 mod password;
 mod range;
+mod report;
 mod revival;
 mod roster;
 mod socket;
@@ -30,10 +32,10 @@ mod standing;
 mod unreachable;
 mod writer;
 
-pub use gateway::GatewayReport;
 pub use listener::Listener;
 pub use listeners::{ListenerReport, Listeners};
 pub use net::{Accept, Incoming, Later, Net, Stream, Target, Tcp};
 pub use range::RangeReport;
+pub use report::GatewayReport;
 pub use roster::{GatewayConfig, Speaker};
 pub use socket::md5::Md5Drops;

@@ -9,9 +9,10 @@
 //! have not become a session yet the oldest makes room: who connects and says nothing keeps nobody out.
 
 use super::chatter::{Crowd, Repeated};
-use super::gateway::{self, Command, GatewayReport, Parts, Told};
+use super::gateway::{self, Command, Parts};
 use super::net::{Net, Stream, Target};
 use super::password::Password;
+use super::report::{GatewayReport, Told};
 use super::roster::{GatewayConfig, PATIENCE};
 use super::socket::md5::Md5Drops;
 use crate::clock::Clock;

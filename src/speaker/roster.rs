@@ -1,11 +1,12 @@
 //! All gateways' tasks: started, asked, stopped.
 
-use super::gateway::{self, Command, GatewayReport, Parts};
+use super::gateway::{self, Command, Parts};
 use super::listener::{Entry, Expected, Listener, Roll};
 use super::listeners::{Listeners, WaitedFor};
 use super::net::{Net, Target};
 use super::password::Password;
 use super::range::{self, RangeParts, RangeReport};
+use super::report::GatewayReport;
 use super::revival::{Due, Revival};
 use super::socket::md5::Md5Drops;
 use crate::clock::Clock;
