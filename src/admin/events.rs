@@ -8,10 +8,11 @@
 //! A follower has one page in its hand and one on the way, and waits for its client with them; the ring goes on without it.
 //! What has fallen out of the ring when it comes back is counted and said. So the slowest client costs two pages (promise P6).
 
+use super::backend::Admin;
 use super::model::{hop, precise};
 use super::orders::{self, quoted};
+use super::page::{PAGE_OCTETS, around, limit, wrong_token};
 use super::proto;
-use super::service::{Admin, PAGE_OCTETS, around, limit, wrong_token};
 use crate::clock::Clock;
 use crate::look::events::{FETCHED, LOOKS, PAUSE};
 use crate::look::search::Search;

@@ -1,6 +1,7 @@
 //! Everything about a prefix, an address or a host (promise P8).
 
-use super::service::{Admin, around};
+use super::backend::Admin;
+use super::page::around;
 use super::{events, model, orders, proto};
 use crate::look::frozen_since;
 use crate::look::search::Search;

@@ -11,11 +11,13 @@
 //! (promise P9): the messages have no field for one.
 
 mod audit;
+mod backend;
 mod events;
 mod explain;
 mod listener;
 mod model;
 mod orders;
+mod page;
 mod service;
 mod told;
 mod words;
@@ -31,10 +33,11 @@ pub mod proto {
     tonic::include_proto!("fingerpost.v1");
 }
 
+pub use backend::Admin;
 pub use listener::{Listening, Unavailable};
 pub(crate) use model::{route, source, unresolved};
 pub(crate) use orders::target;
-pub use service::{Admin, serve};
+pub use service::serve;
 pub(crate) use told::told_routes;
 
 use std::time::Duration;

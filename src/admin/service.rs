@@ -1,33 +1,23 @@
 //! The service: each method of the contract.
 
+use super::backend::Admin;
 use super::listener::{Listening, Peer};
 use super::orders::{self, Wanted, quoted};
+use super::page::{limit, search, wrong_token};
 use super::proto::fingerpost_server::{Fingerpost, FingerpostServer};
-use super::{LARGEST_ANSWER, LONGEST, audit, events, model, proto};
-use crate::clock::Clock;
-use crate::engine::EngineHandle;
+use super::{LARGEST_ANSWER, LONGEST, audit, model, proto};
 use crate::look::frozen_since;
-use crate::look::search::{LOOKS, Search, Unclear};
-use crate::snapshot::OrdersFile;
-use crate::speaker::{GatewayReport, Speaker};
-use fingerpost_core::engine::{By, Command, Engine, GatewayRow};
-use fingerpost_core::model::{Family, GatewayId, Prefix, Time};
+use crate::speaker::GatewayReport;
+use fingerpost_core::engine::{Command, Engine};
+use fingerpost_core::model::{Family, Prefix, Time};
 use fingerpost_core::table::Target;
-use prost::Message;
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::{Mutex, Semaphore, SemaphorePermit, mpsc};
-use tokio::time::timeout;
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, async_trait};
 
-/// How long the engine may take to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Requests that look at once.
-const AT_ONCE: usize = 4;
 /// Requests of one connection at once.
 const PER_CONNECTION: usize = 8;
 /// Between two signs of life that a client has to give, and how long it may take.
@@ -36,197 +26,8 @@ const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs
 const LARGEST_REQUEST: usize = 64 << 10;
 /// The most octets of a request's headers.
 const HEADERS: u32 = 16 << 10;
-/// Items of a page, unless the request says, and at the most.
-const PAGE: (u32, u32) = (100, 1000);
-/// A page ends once it has so many octets.
-pub(super) const PAGE_OCTETS: usize = 1 << 20;
 /// Withdrawals by order at the most: each is compared with every claim.
 const FORCED: usize = 1000;
-
-/// What the service works with.
-#[derive(Clone)]
-pub struct Admin {
-    clock: Clock,
-    engine: EngineHandle,
-    speaker: Arc<Mutex<Speaker>>,
-    config_loaded: Arc<AtomicBool>,
-    orders: OrdersFile,
-    turns: Arc<Semaphore>,
-    followers: Arc<Semaphore>,
-}
-
-impl Admin {
-    /// The service of these parts. `config_loaded`: whether the configuration on disk is the one in force; `orders`:
-    /// where they are kept.
-    pub fn new(
-        clock: Clock,
-        engine: EngineHandle,
-        speaker: Arc<Mutex<Speaker>>,
-        config_loaded: Arc<AtomicBool>,
-        orders: OrdersFile,
-    ) -> Self {
-        let (turns, followers) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(events::FOLLOWERS)));
-        Admin { clock, engine, speaker, config_loaded, orders, turns, followers }
-    }
-
-    pub(super) fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    /// The number of the newest event, as it grows.
-    pub(super) fn newest_event(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.engine.newest_event()
-    }
-
-    /// Who follows the timeline.
-    pub(super) fn followers(&self) -> &Arc<Semaphore> {
-        &self.followers
-    }
-
-    /// Waits until few enough others look.
-    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Status> {
-        self.turns.acquire().await.map_err(|_| Status::internal("the turns have ended, which is a defect"))
-    }
-
-    /// What the engine says. Keep it short: the engine does nothing else meanwhile.
-    pub(super) async fn look<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Engine) -> T + Send + 'static,
-    ) -> Result<T, Status> {
-        match timeout(PATIENCE, self.engine.look(look)).await {
-            Ok(answer) => answer.ok_or_else(ended),
-            Err(_) => Err(Status::deadline_exceeded(format!(
-                "the engine has not answered for {} s: ask again, and see the log if that lasts",
-                PATIENCE.as_secs()
-            ))),
-        }
-    }
-
-    /// Has it done; how much it concerned.
-    async fn order(&self, command: Command, peer: Peer) -> Result<usize, Status> {
-        let by = By { uid: peer.uid, pid: peer.pid };
-        match timeout(PATIENCE, self.engine.command(command, by)).await {
-            Ok(count) => count.ok_or_else(ended),
-            Err(_) => Err(Status::deadline_exceeded(format!(
-                "the engine has not answered for {} s; the order may still be carried out: look, then order again",
-                PATIENCE.as_secs()
-            ))),
-        }
-    }
-
-    /// Orders what is decided about holds.
-    async fn decide(
-        &self,
-        wanted: &Wanted,
-        peer: Peer,
-        command: fn(fingerpost_core::engine::Holds) -> Command,
-    ) -> Result<usize, Status> {
-        let which = wanted.clone();
-        let holds = self.look(move |engine| which.find(engine)).await??;
-        self.order(command(holds), peer).await
-    }
-
-    async fn frozen(&self) -> Result<Option<u64>, Status> {
-        let clock = self.clock;
-        self.look(move |engine| frozen_since(engine, &clock)).await
-    }
-
-    /// Why the next process will not know what was ordered; empty where it will.
-    async fn not_kept(&self) -> String {
-        match timeout(PATIENCE, self.orders.keep()).await {
-            Ok(kept) => kept.err().unwrap_or_default(),
-            Err(_) => format!("state_dir has not taken it for {} s", PATIENCE.as_secs()),
-        }
-    }
-
-    /// Rows, and reports by name.
-    async fn gateways(&self) -> Result<(HashMap<GatewayId, GatewayRow>, Vec<GatewayReport>), Status> {
-        let rows = self.look(Engine::gateway_rows).await?;
-        let (reports, _) = self.speaker.lock().await.report().await;
-        Ok((rows.into_iter().map(|row| (row.id, row)).collect(), reports))
-    }
-
-    /// One page of a search.
-    pub(super) async fn page(
-        &self,
-        search: &Search,
-        page_size: u32,
-        token: &str,
-    ) -> Result<(Vec<proto::Route>, String), Status> {
-        let limit = limit(page_size)?;
-        let start = match token {
-            "" => search.start(),
-            text => search.resume(text).ok_or_else(|| wrong_token(text))?,
-        };
-        let mut cursor = Some(start);
-        let (mut routes, mut octets) = (Vec::new(), 0);
-        for _ in 0..LOOKS {
-            let (Some(at), true) = (cursor, routes.len() < limit && octets < PAGE_OCTETS) else { break };
-            let (asked, wanted) = (search.clone(), limit - routes.len());
-            let (rows, next) = self.look(move |engine| asked.look(engine, at, wanted)).await?;
-            for row in rows {
-                let route = model::route(&self.clock, search, row);
-                octets += route.encoded_len();
-                routes.push(route);
-            }
-            cursor = next;
-        }
-        Ok((routes, cursor.map(|cursor| cursor.to_string()).unwrap_or_default()))
-    }
-}
-
-fn ended() -> Status {
-    Status::unavailable("the engine has ended: the process is about to end, see its log")
-}
-
-pub(super) fn limit(page_size: u32) -> Result<usize, Status> {
-    match page_size {
-        0 => Ok(PAGE.0 as usize),
-        n if n <= PAGE.1 => Ok(n as usize),
-        n => Err(Status::invalid_argument(format!("page_size is {n}: write 1 to {}", PAGE.1))),
-    }
-}
-
-pub(super) fn wrong_token(text: &str) -> Status {
-    Status::invalid_argument(format!(
-        "page_token is {}: give what the answer to the same request gave as next_page_token, or leave it out",
-        quoted(text)
-    ))
-}
-
-/// What a prefix or an address asks for.
-pub(super) fn around(text: &str) -> Result<Option<Search>, Status> {
-    match Search::around(text) {
-        Ok(search) => Ok(Some(search)),
-        Err(Unclear::Syntax) => Ok(None),
-        Err(Unclear::HostBits(net)) => Err(Status::invalid_argument(format!(
-            "{net} has host bits set: write {}, or {} alone for the routes that contain it",
-            net.trunc(),
-            net.addr()
-        ))),
-    }
-}
-
-fn search(request: &proto::ListRoutesRequest) -> Result<Search, Status> {
-    let family = match request.family.as_str() {
-        "" => None,
-        text => {
-            let wrong = || Status::invalid_argument(format!("family is {}: write ipv4 or ipv6", quoted(text)));
-            Some(Family::named(text).ok_or_else(wrong)?)
-        }
-    };
-    match (request.prefix.as_str(), request.host.as_str(), family) {
-        ("", "", family) => Ok(Search::All(family)),
-        (text, "", None) => around(text)?.ok_or_else(|| {
-            Status::invalid_argument(format!(
-                "{} is no prefix: write one such as 10.244.1.0/24, or an address such as 10.244.1.5",
-                quoted(text)
-            ))
-        }),
-        ("", host, None) => Ok(Search::Of(orders::host(host)?)),
-        _ => Err(Status::invalid_argument("only one of prefix, host and family may be set: leave the others out")),
-    }
-}
 
 fn peer<T>(request: &Request<T>) -> Peer {
     request.extensions().get::<Peer>().copied().unwrap_or_default()

@@ -1,8 +1,10 @@
 //! What one gateway is told, page by page; `fingerpost plan` makes the same rows of an engine of its own.
 
+use super::backend::Admin;
 use super::model;
+use super::page::{PAGE_OCTETS, limit, wrong_token};
 use super::proto;
-use super::service::{Admin, PAGE_OCTETS, limit, no_gateway, wrong_token};
+use super::service::no_gateway;
 use crate::look::search::{LOOKS, Search};
 use fingerpost_core::engine::{Engine, RouteRow, TellRow, Tells};
 use fingerpost_core::table::Standing;

@@ -1,0 +1,132 @@
+//! What the methods work with: the engine, the sessions, the file of orders.
+
+use super::events;
+use super::listener::Peer;
+use super::orders::Wanted;
+use crate::clock::Clock;
+use crate::engine::EngineHandle;
+use crate::look::frozen_since;
+use crate::snapshot::OrdersFile;
+use crate::speaker::{GatewayReport, Speaker};
+use fingerpost_core::engine::{By, Command, Engine, GatewayRow, Holds};
+use fingerpost_core::model::GatewayId;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+use tonic::Status;
+
+/// How long the engine may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Requests that look at once.
+const AT_ONCE: usize = 4;
+
+/// What the service works with.
+#[derive(Clone)]
+pub struct Admin {
+    pub(super) clock: Clock,
+    engine: EngineHandle,
+    pub(super) speaker: Arc<Mutex<Speaker>>,
+    pub(super) config_loaded: Arc<AtomicBool>,
+    orders: OrdersFile,
+    turns: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
+}
+
+impl Admin {
+    /// The service of these parts. `config_loaded`: whether the configuration on disk is the one in force; `orders`:
+    /// where they are kept.
+    pub fn new(
+        clock: Clock,
+        engine: EngineHandle,
+        speaker: Arc<Mutex<Speaker>>,
+        config_loaded: Arc<AtomicBool>,
+        orders: OrdersFile,
+    ) -> Self {
+        let (turns, followers) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(events::FOLLOWERS)));
+        Admin { clock, engine, speaker, config_loaded, orders, turns, followers }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The number of the newest event, as it grows.
+    pub(super) fn newest_event(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.engine.newest_event()
+    }
+
+    /// Who follows the timeline.
+    pub(super) fn followers(&self) -> &Arc<Semaphore> {
+        &self.followers
+    }
+
+    /// Waits until few enough others look.
+    pub(super) async fn turn(&self) -> Result<SemaphorePermit<'_>, Status> {
+        self.turns.acquire().await.map_err(|_| Status::internal("the turns have ended, which is a defect"))
+    }
+
+    /// What the engine says. Keep it short: the engine does nothing else meanwhile.
+    pub(super) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Engine) -> T + Send + 'static,
+    ) -> Result<T, Status> {
+        match timeout(PATIENCE, self.engine.look(look)).await {
+            Ok(answer) => answer.ok_or_else(ended),
+            Err(_) => Err(Status::deadline_exceeded(format!(
+                "the engine has not answered for {} s: ask again, and see the log if that lasts",
+                PATIENCE.as_secs()
+            ))),
+        }
+    }
+
+    /// Has it done; how much it concerned.
+    pub(super) async fn order(&self, command: Command, peer: Peer) -> Result<usize, Status> {
+        let by = By { uid: peer.uid, pid: peer.pid };
+        match timeout(PATIENCE, self.engine.command(command, by)).await {
+            Ok(count) => count.ok_or_else(ended),
+            Err(_) => Err(Status::deadline_exceeded(format!(
+                "the engine has not answered for {} s; the order may still be carried out: look, then order again",
+                PATIENCE.as_secs()
+            ))),
+        }
+    }
+
+    /// Orders what is decided about holds.
+    pub(super) async fn decide(
+        &self,
+        wanted: &Wanted,
+        peer: Peer,
+        command: fn(Holds) -> Command,
+    ) -> Result<usize, Status> {
+        let which = wanted.clone();
+        let holds = self.look(move |engine| which.find(engine)).await??;
+        self.order(command(holds), peer).await
+    }
+
+    pub(super) async fn frozen(&self) -> Result<Option<u64>, Status> {
+        let clock = self.clock;
+        self.look(move |engine| frozen_since(engine, &clock)).await
+    }
+
+    /// Why the next process will not know what was ordered; empty where it will.
+    pub(super) async fn not_kept(&self) -> String {
+        match timeout(PATIENCE, self.orders.keep()).await {
+            Ok(kept) => kept.err().unwrap_or_default(),
+            Err(_) => format!("state_dir has not taken it for {} s", PATIENCE.as_secs()),
+        }
+    }
+
+    /// Rows, and reports by name.
+    pub(super) async fn gateways(&self) -> Result<(HashMap<GatewayId, GatewayRow>, Vec<GatewayReport>), Status> {
+        let rows = self.look(Engine::gateway_rows).await?;
+        let (reports, _) = self.speaker.lock().await.report().await;
+        Ok((rows.into_iter().map(|row| (row.id, row)).collect(), reports))
+    }
+}
+
+fn ended() -> Status {
+    Status::unavailable("the engine has ended: the process is about to end, see its log")
+}
