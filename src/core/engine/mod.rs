@@ -143,6 +143,8 @@ pub struct Engine {
     frozen: Option<Frozen>,
     /// How often that has begun or ended.
     freezes: u64,
+    /// Whether the family's End-of-RIB could go out at some time in this process.
+    was_verified: PerFamily<bool>,
     /// What the last tidying found.
     tidied: PerFamily<Tidied>,
     // Buffers, kept for their memory.
@@ -184,6 +186,7 @@ impl Engine {
             wanted: None,
             frozen: None,
             freezes: 0,
+            was_verified: PerFamily::default(),
             tidied: PerFamily::default(),
             outcome: Outcome::default(),
             settled: Settled::default(),
@@ -274,6 +277,7 @@ impl Engine {
     /// be more to do; false until the next input.
     pub fn work(&mut self, effects: &mut Vec<Effect>) -> bool {
         let verified = self.verified();
+        self.was_verified.iter_mut().for_each(|(family, was)| *was |= verified.of(family));
         let Engine { table, views, outlets, stamp, .. } = self;
         if outlets.hand_out_changes(views, table, *stamp, effects) {
             return true;
@@ -300,8 +304,7 @@ impl Engine {
 
     /// Whether the family's End-of-RIB would be true for a gateway that this process has never told everything (P4).
     pub fn is_verified(&self, family: Family) -> bool {
-        let Verified { complete, hides_claims } = self.verified();
-        complete && !hides_claims[family]
+        self.verified().of(family)
     }
 
     fn verified(&self) -> Verified {
@@ -310,8 +313,16 @@ impl Engine {
         let decided = self.sources.iter().all(|source| self.table.is_read(source.settings.id));
         Verified {
             complete: syncs.clone().all(Sync::is_complete) && decided && !self.is_releasing(),
-            hides_claims: PerFamily::from_fn(|family| syncs.clone().any(|sync| sync.hides_claims(family))),
+            hides_claims: PerFamily::from_fn(|family| {
+                syncs.clone().any(|sync| sync.hides_claims(family)) || self.keeps_back(family)
+            }),
         }
+    }
+
+    /// Whether something of the family may have been announced by an earlier process and is not by this one. Once it was
+    /// verified, what comes besides is new.
+    fn keeps_back(&self, family: Family) -> bool {
+        !self.was_verified[family] && (self.frozen.is_some() || self.table.has_waiting_additions(family))
     }
 
     fn is_releasing(&self) -> bool {

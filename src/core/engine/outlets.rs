@@ -60,9 +60,17 @@ pub struct Joined {
 pub(super) struct Verified {
     /// Every source was read completely.
     pub(super) complete: bool,
-    /// A record cannot be read, or states subnets without an address to reach them at, and never did better in this process:
-    /// an earlier one may have announced them, and End-of-RIB would make the gateways drop them.
+    /// A record cannot be read, or states subnets without an address to reach them at, and never did better in this process;
+    /// or the guard holds what one states, and the family was never verified. An earlier process may have announced it, and
+    /// End-of-RIB would make the gateways drop it.
     pub(super) hides_claims: PerFamily<bool>,
+}
+
+impl Verified {
+    /// For a gateway that this process has never told everything.
+    pub(super) fn of(&self, family: Family) -> bool {
+        self.complete && !self.hides_claims[family]
+    }
 }
 
 #[derive(Default)]
@@ -308,7 +316,7 @@ impl Outlets {
                     return None;
                 }
                 let before = feed.is_complete();
-                let verified = verified.complete && (!verified.hides_claims[family] || completed[family]);
+                let verified = verified.of(family) || (verified.complete && completed[family]);
                 let chunk = feed.pull_dump(view, table.slots(family), stamp, verified);
                 if feed.is_complete() && !before {
                     ended.push((gateway, family));

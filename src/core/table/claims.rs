@@ -339,6 +339,11 @@ impl Table {
         self.guard.is_read(source)
     }
 
+    /// Whether the guard keeps announcements of the family back, and nobody has denied them.
+    pub fn has_waiting_additions(&self, family: Family) -> bool {
+        self.guard.has_waiting_additions(family)
+    }
+
     /// Whether what is announced is not what the claims say.
     pub fn is_undecided(&self, family: Family, slot: SlotId) -> bool {
         let claims = self.families[family].claims.get(slot.index());

@@ -1,13 +1,14 @@
 //! An engine, its stores and its gateways.
 
 use super::super::{
-    Effect, Engine, Input, REPORT, Role, SessionNumber, SessionUp, Settings, TellState, Tells, Wanted, Written,
+    Command, Effect, Engine, Input, REPORT, Role, SessionNumber, SessionUp, Settings, TellState, Tells, Wanted, Written,
 };
 use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, prefix, settings};
 use super::timeline::{replayed, routes};
 use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId, Time};
 use crate::source::sync::{Seen, Why};
 use crate::source::{FaultKind, Report, Rev};
+use crate::table::GuardConfig;
 use crate::testing::store::{Host, Store, Transport};
 use crate::testing::{Gateway, Heard, Said};
 use crate::view::{Chunk, Stamp};
@@ -176,6 +177,19 @@ impl Lab {
         self.settings = settings(variant);
         self.variant = variant;
         self.engine.reconfigure(self.now, self.settings.clone(), &mut self.effects);
+    }
+
+    /// With these limits from now on.
+    pub(super) fn guard(&mut self, guard: GuardConfig) {
+        self.settings.guard = guard;
+        self.engine.reconfigure(self.now, self.settings.clone(), &mut self.effects);
+    }
+
+    /// A person orders something; how many routes or holds it concerned.
+    pub(super) fn command(&mut self, command: &Command) -> usize {
+        let count = self.engine.command(self.now, command, &mut self.effects);
+        self.carry_out();
+        count
     }
 
     pub(super) fn set_stamp(&mut self, stamp: Stamp) {

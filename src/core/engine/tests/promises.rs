@@ -1,10 +1,11 @@
 //! The promises one by one.
 
-use super::super::{Input, TellState};
+use super::super::{Command, Holds, Input, TellState};
 use super::lab::Lab;
 use super::settings::{addresses, prefix};
 use crate::model::{Family, GatewayId, Prefix, Time};
 use crate::source::FaultKind;
+use crate::table::{ChangeKind, GuardConfig, Limit};
 use crate::testing::Heard;
 use crate::testing::store::Host;
 use crate::view::Stamp;
@@ -97,6 +98,75 @@ fn p4_one_unread_source_holds_every_end_of_rib_back() {
     assert!(!lab.engine.is_verified(Family::Ipv4) && markers(&all) == 0 && all.len() == 1, "{all:?}");
     lab.settle();
     assert_eq!(markers(&lab.peers[0].heard), 2);
+}
+
+/// What one source adds is held, while a record of the other could never be read.
+fn an_addition_is_held() -> Lab {
+    let mut lab = Lab::new();
+    let mut guard = GuardConfig::default();
+    guard.set_limit(ChangeKind::Addition, Some(Limit { percent: 0, at_least: 0 }));
+    lab.guard(guard);
+    lab.put(0, 1, host(1, &[0]));
+    lab.garble(1, 2);
+    lab.settle();
+    lab.put(0, 3, host(3, &[2]));
+    lab.settle();
+    assert_eq!(lab.engine.hold_rows(None, 9).len(), 1);
+    lab
+}
+
+/// An earlier process may have announced it to a gateway that keeps its routes until the first End-of-RIB of this one.
+#[test]
+fn p4_end_of_rib_waits_for_held_additions_until_the_family_was_verified_once() {
+    for decision in [Command::Approve(Holds::All), Command::Deny(Holds::All)] {
+        let mut lab = an_addition_is_held();
+        lab.put(1, 2, host(2, &[4]));
+        lab.settle();
+        assert!(!lab.peers[2].gateway.is_synchronised(Family::Ipv4));
+        assert!(lab.peers[2].gateway.is_synchronised(Family::Ipv6), "of which nothing is held");
+        lab.peers[2].heard.clear();
+        assert_eq!(lab.command(&decision), 1);
+        lab.settle();
+        match &lab.peers[2].heard[..] {
+            [Heard::Announced(added, _), Heard::EndOfRib(Family::Ipv4)] if *added == prefix(2) => {
+                assert!(matches!(decision, Command::Approve(_)));
+            }
+            [Heard::EndOfRib(Family::Ipv4)] => assert!(matches!(decision, Command::Deny(_))),
+            heard => panic!("{heard:?}"),
+        }
+        lab.put(0, 3, host(3, &[1, 2]));
+        lab.settle();
+        let held = lab.engine.hold_rows(None, 9);
+        assert!(
+            held.iter().any(|row| row.prefix == prefix(1)) && lab.engine.is_verified(Family::Ipv6),
+            "new since then"
+        );
+    }
+}
+
+/// What changes in a freeze is not decided before it ends.
+#[test]
+fn p4_frozen_before_a_family_was_verified_no_end_of_rib_goes_out() {
+    let mut lab = Lab::new();
+    lab.put(0, 1, host(1, &[0]));
+    for _ in 0..10 {
+        lab.serve(0, 100);
+        lab.wait(Duration::from_millis(1));
+    }
+    lab.garble(0, 2); // which hides what it never said, and the other source was not read yet
+    lab.put(1, 5, host(5, &[4]));
+    lab.settle();
+    assert_eq!(lab.command(&Command::Freeze), 1);
+    lab.put(1, 3, host(3, &[2]));
+    lab.put(0, 2, host(2, &[]));
+    lab.settle();
+    assert!(!lab.engine.is_verified(Family::Ipv4) && !lab.peers[2].gateway.is_synchronised(Family::Ipv4));
+    assert_eq!(lab.command(&Command::Unfreeze), 1);
+    lab.settle();
+    lab.check_at_rest();
+    assert!(lab.peers[2].gateway.is_synchronised(Family::Ipv4));
+    assert_eq!(lab.command(&Command::Freeze), 1);
+    assert!(lab.engine.is_verified(Family::Ipv4), "once verified it stays so");
 }
 
 #[test]

@@ -97,6 +97,11 @@ impl Hold {
         self.decision == Some(Decision::Denied)
     }
 
+    /// Whether it keeps an announcement back that may still be made.
+    pub(super) fn is_waiting_addition(&self) -> bool {
+        self.kind == ChangeKind::Addition && !self.is_denied()
+    }
+
     /// Whether this is what is proposed.
     pub(super) fn is_of(&self, proposal: &Proposal) -> bool {
         (self.kind, self.source, self.to) == (proposal.kind, proposal.source, proposal.to)

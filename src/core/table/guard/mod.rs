@@ -91,6 +91,8 @@ pub(super) struct Guard {
     flaps: Flaps,
     /// How often something became, or ceased to be, held by a person's denial.
     denials: u64,
+    /// Held additions that nobody has denied.
+    waiting: PerFamily<usize>,
 }
 
 impl Guard {
@@ -196,7 +198,9 @@ impl Guard {
     pub(super) fn decide(&mut self, decision: Decision, slots: &[(Family, SlotId)]) {
         for &(family, slot) in slots {
             if let Some(hold) = self.holds[family].get_mut(&slot) {
+                let waited = usize::from(hold.is_waiting_addition());
                 let before = hold.decision.replace(decision);
+                self.waiting[family] = self.waiting[family] + usize::from(hold.is_waiting_addition()) - waited;
                 self.denials += u64::from(before != Some(decision) && [before, Some(decision)].contains(&DENIED));
             }
         }
@@ -221,6 +225,11 @@ impl Guard {
 
     pub(super) fn count(&self, source: SourceId, kind: ChangeKind) -> usize {
         self.sources.get(&source).map_or(0, |guarded| guarded.held[kind])
+    }
+
+    /// Whether additions are held and nobody has denied them.
+    pub(super) fn has_waiting_additions(&self, family: Family) -> bool {
+        self.waiting[family] > 0
     }
 
     /// See [`Guard::denials`](Guard).
@@ -248,6 +257,7 @@ impl Guard {
         let hold = self.holds[family].remove(&slot)?;
         self.in_order.remove(&hold.prefix);
         self.denials += u64::from(hold.is_denied());
+        self.waiting[family] -= usize::from(hold.is_waiting_addition());
         if let Some(guarded) = self.sources.get_mut(&hold.source) {
             guarded.held[hold.kind] -= 1;
         }
@@ -405,6 +415,7 @@ impl Guard {
         let Some(guarded) = self.sources.get_mut(&source) else { return };
         guarded.held[kind] += 1;
         let hold = Hold { prefix, kind, source, since: now, reason, to, listed: guarded.lists, decision: None };
+        self.waiting[family] += usize::from(hold.is_waiting_addition());
         self.holds[family].insert(slot, hold);
         self.in_order.insert(prefix, slot);
     }
