@@ -275,7 +275,10 @@ impl Table {
             let standing = match (self.fence.admits(prefix, owner.next_hop), hold) {
                 (Err(refusal), _) => Standing::Fenced(refusal),
                 _ if self.forced.bars(prefix, &owner.host) => Standing::Forced,
-                _ if announced.is_some_and(is) => Standing::Route,
+                // With another next hop than it has by now, if that is held.
+                _ if announced.is_some_and(|winner| is(winner) && (hold.is_none() || winner.owner == claim.owner)) => {
+                    Standing::Route
+                }
                 (_, Some(hold)) if desired.is_some_and(is) => Standing::Held(*hold),
                 _ => Standing::Shadowed,
             };

@@ -258,6 +258,9 @@ fn c51_moves_that_are_held_are_held_again_after_a_restart_p3() {
     before.list(0..19);
     before.list_at(0..19, 1);
     assert_eq!(before.held(), 19);
+    let row = before.engine.route(prefix(4)).unwrap();
+    let [claim] = &row.claims[..] else { panic!("{row:?}") };
+    assert!(matches!(claim.standing, Standing::Held(_)), "P8: it is announced with another next hop: {row:?}");
     let mut after = World::new(before.snapshot());
     after.list_at(0..19, 1);
     assert_eq!((after.held(), after.next_hop(4).as_deref()), (19, Some("10.168.0.4")));
