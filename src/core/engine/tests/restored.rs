@@ -1,12 +1,12 @@
 //! Several sources after a restart: what an earlier process knew of one comes back before another is let out.
 
-use super::super::{Effect, Engine, Input, Settings};
+use super::super::{Command, Effect, Engine, Holds, Input, Settings};
 use super::settings::{fence, settings};
 use crate::model::{Family, HostName, Labels, Prefix, SourceId, Time};
 use crate::source::schema::Addresses;
 use crate::source::sync::{KnownRecord, Snapshot};
 use crate::source::{Attempt, ClusterId, Record, Report, Rev};
-use crate::table::GuardConfig;
+use crate::table::{ChangeKind, GuardConfig, HoldReason};
 use std::time::Duration;
 
 const CLUSTER: ClusterId = ClusterId(7);
@@ -110,6 +110,22 @@ fn a_held_move_s_claim_comes_back_behind_what_is_announced_p2_p3() {
     );
     world.list(0, vec![record("low", &["10.244.0.0/24"])]);
     assert_eq!(world.owner().as_deref(), Some("low"));
+}
+
+/// Two sources may state one prefix, and the one that comes first is another store than before.
+#[test]
+fn c36_what_a_replaced_store_takes_over_from_another_source_is_held_p3() {
+    let elsewhere = "10.244.4.0/24".parse().unwrap();
+    let of_another = Snapshot { cluster: ClusterId(9), ..known("high", &[elsewhere]) };
+    let mut world = World::new([Some(known("low", &[prefix()])), Some(of_another)]);
+    world.list(1, vec![record("high", &["10.244.0.0/24", "10.244.4.0/24"])]);
+    assert_eq!(world.owner().as_deref(), Some("low"));
+    let [held] = &world.engine.hold_rows(None, 9)[..] else { panic!("one change is held") };
+    assert_eq!((held.kind, held.reason, &*held.source), (ChangeKind::Move, HoldReason::Replaced, "source-1"));
+    assert!(world.engine.remembers(SourceId(1)).is_some_and(|remembers| remembers.suspect), "for the next process too");
+    let now = Time::since_start(Duration::from_secs(2));
+    assert_eq!(world.engine.command(now, &Command::Approve(Holds::All), &mut world.effects), 1);
+    assert_eq!(world.owner().as_deref(), Some("high"));
 }
 
 #[test]

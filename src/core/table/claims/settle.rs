@@ -173,7 +173,7 @@ impl Table {
             let table = &self.families[family];
             let desired = table.claims[slot.index()].winner(&self.priorities, &self.owners);
             let current = table.winners[slot.index()];
-            let change = self.kind(current, desired);
+            let change = self.kind(family, slot, current, desired);
             if !wanted(self, change) {
                 return true;
             }
@@ -220,7 +220,13 @@ impl Table {
     }
 
     /// What becoming `desired` means for a gateway, and for which source; none if packets go the same way.
-    fn kind(&self, current: Option<Winner>, desired: Option<Winner>) -> Option<(ChangeKind, SourceId)> {
+    fn kind(
+        &self,
+        family: Family,
+        slot: SlotId,
+        current: Option<Winner>,
+        desired: Option<Winner>,
+    ) -> Option<(ChangeKind, SourceId)> {
         match (current, desired) {
             (None, None) => None,
             (None, Some(desired)) => Some((ChangeKind::Addition, desired.source)),
@@ -228,7 +234,10 @@ impl Table {
             (Some(current), Some(desired)) => {
                 let (from, to) = (self.owners.get(current.owner), self.owners.get(desired.owner));
                 let same = current.owner == desired.owner || (&from.host, from.next_hop) == (&to.host, to.next_hop);
-                (!same).then_some((ChangeKind::Move, current.source))
+                // Who loses it has no part in what a replaced store says.
+                let is_anothers = self.guard.is_anothers(desired.source, family, slot);
+                let source = if is_anothers { desired.source } else { current.source };
+                (!same).then_some((ChangeKind::Move, source))
             }
         }
     }

@@ -169,6 +169,13 @@ impl Guard {
         self.sources.get(&source).is_some_and(|guarded| guarded.suspect || held(guarded))
     }
 
+    /// Whether what the source has to say of the slot is what a replaced store says, now or since that is held.
+    pub(super) fn is_anothers(&self, source: SourceId, family: Family, slot: SlotId) -> bool {
+        let is_replaced = |hold: &Hold| hold.source == source && hold.reason == HoldReason::Replaced;
+        self.sources.get(&source).is_some_and(|guarded| guarded.suspect)
+            || self.hold(family, slot).is_some_and(is_replaced)
+    }
+
     pub(super) fn trust_all(&mut self) {
         self.sources.values_mut().for_each(|guarded| guarded.suspect = false);
     }
