@@ -1,6 +1,6 @@
 //! Our end of the wires, and the process between them and the stores.
 
-use super::process::{Control, Knows, Process, Writing};
+use super::process::{Control, Knows, Process, Sent, Writing};
 use super::wire::Wire;
 use super::world::{Event, World};
 use crate::bgp::neighbour::{ConnectionId, Effect as Does, Input as Happens, Stop};
@@ -11,6 +11,7 @@ use crate::table::Target;
 use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Between a write and the next look at what is to be written down.
@@ -55,6 +56,9 @@ impl World {
 
     /// It is killed: the system closes its connections, and what it had queued is lost.
     pub(super) fn kill(&mut self) {
+        if self.process.is_some() {
+            self.end_account();
+        }
         if self.process.take().is_some() {
             let open: Vec<u64> = self.wires.iter().filter(|(_, wire)| wire.open_here).map(|(id, _)| *id).collect();
             open.into_iter().for_each(|wire| self.close_here(wire));
@@ -158,7 +162,7 @@ impl World {
         loop {
             let Some(process) = &mut self.process else { return };
             if process.effects.is_empty() && !process.engine.work(&mut process.effects) && process.effects.is_empty() {
-                return;
+                return self.read_events();
             }
             for effect in std::mem::take(&mut process.effects) {
                 self.effect(effect);
@@ -186,7 +190,8 @@ impl World {
                     Some(number),
                     "chunks go to the session that stands"
                 );
-                peer.chunks.push_back(Writing { chunk, written: 0 });
+                let listed = self.knows.last().map(|knows| knows.listed.as_slice()).unwrap_or_default().into();
+                peer.chunks.push_back(Writing { chunk, listed, written: 0 });
                 let queued: usize = peer.chunks.iter().map(|writing| writing.chunk.bytes.len()).sum();
                 assert!(queued <= QUEUED_AT_MOST, "P6: {queued} octets are queued for gateway {n}");
                 self.write(n);
@@ -218,7 +223,8 @@ impl World {
                 let Some(process) = &mut self.process else { return };
                 match process.peers[n].control.pop_front() {
                     Some((_, Control::Send(message))) => {
-                        self.send_there(wire, message);
+                        // What a session says of itself needs no reading.
+                        self.send_there(wire, Sent { octets: message, listed: [].into() });
                         self.tell(n, Happens::Progress(connection));
                     }
                     Some((_, Control::Close)) => self.close_here(wire),
@@ -227,7 +233,7 @@ impl World {
                 continue;
             }
             let (Some((number, connection)), Some(writing)) = (peer.session, peer.chunks.front_mut()) else { return };
-            let Some(message) = writing.next() else {
+            let Some(sent) = writing.next() else {
                 let length = writing.chunk.bytes.len();
                 peer.chunks.pop_front();
                 peer.unreported += length;
@@ -244,7 +250,7 @@ impl World {
             if let Some(writing) = self.process.as_mut().and_then(|process| process.peers[n].chunks.front_mut()) {
                 writing.written += 1;
             }
-            self.send_there(wire, message);
+            self.send_there(wire, sent);
             self.tell(n, Happens::Written(connection, 1));
         }
     }
@@ -258,7 +264,7 @@ impl World {
         self.wires.get(&wire).is_some_and(|wire| wire.unread >= self.shape.gateways[wire.gateway].window)
     }
 
-    fn send_there(&mut self, id: u64, octets: Bytes) {
+    fn send_there(&mut self, id: u64, Sent { octets, listed }: Sent) {
         let Some(wire) = self.wires.get_mut(&id) else { return };
         wire.unread += octets.len();
         let at = self.now + self.shape.gateways[wire.gateway].delay;
@@ -269,8 +275,9 @@ impl World {
         } else {
             (octets, None)
         };
-        self.agenda.put(at, Event::ToGateway(id, Some(first)));
-        rest.into_iter().for_each(|rest| self.agenda.put(at, Event::ToGateway(id, Some(rest))));
+        for octets in [Some(first), rest].into_iter().flatten() {
+            self.agenda.put(at, Event::ToGateway(id, Some(Sent { octets, listed: Arc::clone(&listed) })));
+        }
     }
 
     /// Our end is closed; the gateway reads that after what is on its way.

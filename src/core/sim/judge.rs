@@ -91,6 +91,12 @@ impl Judge {
         self.all_excused.is_some_and(|at| at >= since) || self.excused.get(&prefix).is_some_and(|at| *at >= since)
     }
 
+    /// Whether somebody, or a process without memory, gave a reason for what happens to the prefix since the last rest.
+    pub(super) fn has_reason(&self, prefix: Prefix) -> bool {
+        let rest = self.gateways.iter().map(|seen| seen.rest).max().unwrap_or_default();
+        self.unguarded > rest || self.is_excused(prefix, rest)
+    }
+
     pub(super) fn follow(&mut self, truth: &Truth) {
         self.most = self.most.max(truth.count());
     }

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!  Script ─► stores ─► Transport ─► Sync ─► Engine ─► Neighbour ══ wire ══ Neighbour ─► table ─► Judge
+//!    │         │                              └──► Ledger: what is said to have happened ──────────► P3, P8
 //!    │         └──────────────── Truth: what was stated, and when ──────────────────────────────► P1 to P6
 //!    └─► faults, restarts, orders of a person
 //! ```
@@ -12,9 +13,11 @@
 
 mod agenda;
 mod dice;
+mod explained;
 mod gateway;
 mod here;
 mod judge;
+mod ledger;
 mod process;
 mod rest;
 mod script;
@@ -24,6 +27,7 @@ mod truth;
 mod wire;
 mod world;
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::World;
 
@@ -36,17 +40,29 @@ fn hold(half: u64) {
         Some(seed) => (seed, 1),
         None => (0, number("SEEDS").unwrap_or(SEEDS)),
     };
+    let mut broken = Vec::new();
     for seed in (first..first + count).filter(|seed| seed % 2 == half) {
         let tried = catch_unwind(AssertUnwindSafe(|| World::new(seed, false).run()));
-        if tried.is_err() {
+        let Err(why) = tried else { continue };
+        let mut line = format!("make sim SEED={seed:<6} # {}", said(why.as_ref()));
+        if broken.is_empty() {
             // Once more, and this time it says what it does.
             let mut world = World::new(seed, true);
             let again = catch_unwind(AssertUnwindSafe(|| world.run()));
             world.trace.iter().for_each(|line| eprintln!("{line}"));
-            let same = if again.is_err() { "" } else { ", though not a second time: something is left to chance" };
-            panic!("seed {seed} breaks a promise{same}; repeat it with: make sim SEED={seed}");
+            if again.is_ok() {
+                line += " (not a second time: something is left to chance)";
+            }
         }
+        broken.push(line);
     }
+    assert!(broken.is_empty(), "{} seeds break a promise; to repeat them:\n{}", broken.len(), broken.join("\n"));
+}
+
+/// What a panic said.
+fn said(why: &(dyn Any + Send)) -> String {
+    let text = why.downcast_ref::<String>().map(String::as_str).or_else(|| why.downcast_ref().copied());
+    text.unwrap_or_default().lines().next().unwrap_or_default().into()
 }
 
 #[expect(clippy::disallowed_methods, reason = "which seeds is the caller's choice, and nothing else")]

@@ -62,16 +62,26 @@ pub(super) enum Control {
 /// A chunk on its way.
 pub(super) struct Writing {
     pub(super) chunk: Arc<Chunk>,
+    /// See [`Sent`].
+    pub(super) listed: Arc<[bool]>,
     /// Messages that went.
     pub(super) written: usize,
 }
 
+/// Octets for a gateway.
+#[derive(Clone)]
+pub(super) struct Sent {
+    pub(super) octets: Bytes,
+    /// Which sources the process had read completely when it decided to say this. That may be long before it is heard.
+    pub(super) listed: Arc<[bool]>,
+}
+
 impl Writing {
     /// The next message of it.
-    pub(super) fn next(&self) -> Option<Bytes> {
+    pub(super) fn next(&self) -> Option<Sent> {
         let end = *self.chunk.ends.get(self.written)? as usize;
         let start = self.written.checked_sub(1).map_or(0, |last| self.chunk.ends[last] as usize);
-        Some(self.chunk.bytes.slice(start..end))
+        Some(Sent { octets: self.chunk.bytes.slice(start..end), listed: Arc::clone(&self.listed) })
     }
 }
 
@@ -104,6 +114,14 @@ impl Process {
             effects,
             saved: vec![None; shape.sources],
         }
+    }
+
+    /// Whether what a process that starts now finds on disk is what this one knows.
+    pub(super) fn is_saved(&self, disk: &[Option<Left>]) -> bool {
+        disk.iter().enumerate().all(|(n, left)| {
+            let remembers = self.engine.remembers(SourceId(n as u16));
+            left.is_some() && remembers.is_some_and(|remembers| self.saved[n] == Some(remembers.changes))
+        })
     }
 
     /// Writes down what the sources said, as far as it may be written and is new.

@@ -14,6 +14,8 @@ use std::time::Duration;
 /// Things that happen between two rests, and how often all comes to rest.
 const BETWEEN: u64 = 40;
 const RESTS: u64 = 3;
+/// Writes of a storm: a gateway is told about 150 octets for each.
+const STORM: usize = 2500;
 
 /// Whether an order is about this route.
 pub(super) fn covers(target: &Target, prefix: Prefix, host: &str) -> bool {
@@ -47,6 +49,9 @@ impl World {
                     _ => Duration::ZERO,
                 };
                 self.wait(pause);
+            }
+            if n + 1 == RESTS && self.seed % 16 == 5 && !self.shape.guarded {
+                self.storm();
             }
             let approve = n + 1 == RESTS || self.dice.one_in(2);
             self.rest(approve);
@@ -111,6 +116,18 @@ impl World {
         }
     }
 
+    /// More than a gateway has credit for, while one does not read; the guard would hold it.
+    fn storm(&mut self) {
+        self.say(|| "a storm, and gateway 0 does not read".into());
+        self.gateways[0].is_stuck = true;
+        self.judge.gateways[0].healthy_since = None;
+        for n in 0..STORM {
+            let host = self.any_host();
+            self.put(0, host, (n % 3) as u8, &[2 * host, 2 * host + 1]);
+            self.wait(Duration::from_millis(3));
+        }
+    }
+
     fn delete(&mut self, source: usize, host: u8) {
         self.say(|| format!("source {source}: host {host} is deleted"));
         self.stores[source].delete(host);
@@ -145,8 +162,14 @@ impl World {
             _ => {
                 let cluster = self.dice.one_in(2).then(|| ClusterId(self.dice.from(1..=9)));
                 self.say(|| format!("source {n} is restored to an older state, as {cluster:?}"));
+                let before = self.winners();
                 self.stores[n] = self.backups[n].clone();
                 self.stores[n].cluster = cluster.unwrap_or(self.stores[n].cluster);
+                if self.clusters.insert((n, self.stores[n].cluster.0)) {
+                    self.keep_replaced(&before);
+                } else {
+                    self.forget_replaced();
+                }
                 self.fail(n, FaultKind::Unreachable);
                 // Written on to the very revision that was known, it shows what differs to a reconcile only.
                 self.has_lost = true;
@@ -306,13 +329,21 @@ impl World {
                 self.forced.remove(target);
                 self.excuse(target);
             }
-            Command::Deny(_) | Command::Refresh(_) => {}
+            // End-of-RIB does not wait for what is denied, and takes it away from who kept it.
+            Command::Deny(_) => {
+                let held = self.holds().into_iter().filter(|hold| hold.kind == ChangeKind::Addition);
+                self.judge.excuse(self.now, held.map(|hold| hold.prefix));
+            }
+            Command::Refresh(_) => {}
         }
         if let Some(process) = &mut self.process {
             process.engine.command(self.now, command, &mut process.effects);
             if self.disk_works {
                 self.orders = process.engine.orders(self.now);
             }
+        }
+        if matches!(command, Command::Deny(_)) {
+            self.keep_denied();
         }
         self.carry_out();
     }

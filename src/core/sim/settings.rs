@@ -13,6 +13,7 @@ use crate::table::{Allowed, Fence, GuardConfig, Spent};
 use crate::view::Exclusion;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 /// After so long without the store the snapshot is announced.
@@ -66,8 +67,15 @@ impl Shape {
     }
 }
 
+static PREFIXES: LazyLock<Vec<Prefix>> = LazyLock::new(|| (0..60).map(parsed).collect());
+static FENCE: LazyLock<Fence> = LazyLock::new(new_fence);
+
 /// Prefix number `n`: an IPv4 one if even, else an IPv6 one; from 56 on they lie outside the fence.
 pub(super) fn prefix(n: u8) -> Prefix {
+    PREFIXES[usize::from(n)]
+}
+
+fn parsed(n: u8) -> Prefix {
     let text = match (n % 2, n >= 56) {
         (0, false) => format!("10.244.{n}.0/24"),
         (0, true) => format!("10.99.{n}.0/24"),
@@ -79,11 +87,15 @@ pub(super) fn prefix(n: u8) -> Prefix {
 
 /// The addresses of a host; of net 9 the IPv4 one lies outside the fence.
 pub(super) fn addresses(host: u8, net: u8) -> Vec<IpAddr> {
-    let ipv4 = if net == 9 { format!("192.0.2.{host}") } else { format!("10.168.{net}.{host}") };
-    [ipv4, format!("fd00:168:{net:x}::{host:x}")].iter().map(|text| text.parse().unwrap()).collect()
+    let ipv4 = if net == 9 { [192, 0, 2, host] } else { [10, 168, net, host] };
+    vec![ipv4.into(), [0xfd00, 0x168, net.into(), 0, 0, 0, 0, host.into()].into()]
 }
 
-pub(super) fn fence() -> Fence {
+pub(super) fn fence() -> &'static Fence {
+    &FENCE
+}
+
+fn new_fence() -> Fence {
     let allowed = |within: &str, lengths| Allowed { within: within.parse().unwrap(), lengths };
     Fence {
         prefixes: vec![allowed("10.244.0.0/16", 24..=24), allowed("2001:db8::/32", 48..=48)],
@@ -144,7 +156,7 @@ pub(super) fn settings(now: Time, shape: &Shape, variant: u8, disk: &[Option<Lef
     };
     Settings {
         sources: (0..shape.sources).map(source).collect(),
-        fence: fence(),
+        fence: fence().clone(),
         guard: guard.clone(),
         policies: policies(variant),
         gateways: (0..shape.gateways.len()).map(gateway).collect(),
@@ -198,5 +210,5 @@ pub(super) fn encoding(kind: &Kind) -> Encoding {
 
 /// All prefixes that a host may ever state, of both families.
 pub(super) fn all_prefixes() -> impl Iterator<Item = Prefix> {
-    (0..60).map(prefix)
+    PREFIXES.iter().copied()
 }

@@ -1,6 +1,7 @@
 //! The gateways' ends of the wires.
 
 use super::judge::Hearing;
+use super::process::Sent;
 use super::wire::Wire;
 use super::world::{Event, World};
 use crate::bgp::neighbour::{ConnectionId, Effect as Does, Input as Happens};
@@ -102,14 +103,14 @@ impl World {
         self.tell(n, Happens::Accepted(ours));
     }
 
-    pub(super) fn arrives_there(&mut self, id: u64, octets: Option<Bytes>) {
+    pub(super) fn arrives_there(&mut self, id: u64, sent: Option<Sent>) {
         let Some(wire) = self.wires.get_mut(&id).filter(|wire| !wire.is_silent && wire.open_there) else { return };
         let (n, theirs) = (wire.gateway, wire.theirs);
         if self.gateways[n].is_stuck {
-            wire.inbox.push_back(octets);
+            wire.inbox.push_back(sent);
             return;
         }
-        let Some(octets) = octets else {
+        let Some(Sent { octets, listed }) = sent else {
             (wire.open_here, wire.open_there) = (false, false);
             self.forget_wires();
             self.gateways[n].close(theirs);
@@ -119,19 +120,19 @@ impl World {
         self.tell_gateway(n, Happens::Received(theirs, &octets));
         // It may have closed the connection over them.
         if self.wires.get(&id).is_some_and(|wire| wire.open_there) {
-            self.hear(n, theirs, &octets);
+            self.hear(n, theirs, &octets, &listed);
         }
         self.write(n);
     }
 
-    fn hear(&mut self, n: usize, theirs: ConnectionId, octets: &[u8]) {
+    fn hear(&mut self, n: usize, theirs: ConnectionId, octets: &[u8], listed: &[bool]) {
         let process =
             self.wires.values().find(|wire| wire.gateway == n && wire.theirs == theirs).map(|wire| wire.process);
         let Some((before, heard)) = self.gateways[n].hear(theirs, octets) else { return };
         self.say(|| format!("gateway {n} hears {heard:?}"));
         let Some(knows) = process.and_then(|process| self.knows.get(process)) else { return };
         let after = self.gateways[n].table.routes();
-        let knows_nothing_of = |store: usize| !knows.listed[store] && !knows.remembers[store];
+        let knows_nothing_of = |store: usize| !listed[store] && !knows.remembers[store];
         let hearing = Hearing {
             now: self.now,
             gateway: n,
@@ -141,7 +142,7 @@ impl World {
             knows_since: knows.since,
             started: knows.started,
             unread: (0..self.stores.len()).filter(|store| knows_nothing_of(*store)).collect(),
-            has_read_all: knows.listed.iter().all(|listed| *listed),
+            has_read_all: listed.iter().all(|listed| *listed),
         };
         self.judge.hear(&self.truth, &hearing);
     }
@@ -153,8 +154,8 @@ impl World {
         }
         let of_gateway: Vec<u64> = self.wires.iter().filter(|(_, wire)| wire.gateway == n).map(|(id, _)| *id).collect();
         for id in of_gateway {
-            while let Some(octets) = self.wires.get_mut(&id).and_then(|wire| wire.inbox.pop_front()) {
-                self.arrives_there(id, octets);
+            while let Some(sent) = self.wires.get_mut(&id).and_then(|wire| wire.inbox.pop_front()) {
+                self.arrives_there(id, sent);
             }
         }
     }

@@ -14,6 +14,8 @@ pub(super) struct Truth {
     said: Vec<BTreeMap<u8, Host>>,
     /// What is stated now, by which store, and admitted by the fence; and whether a person has withdrawn it.
     now: BTreeSet<(Prefix, IpAddr, usize, bool)>,
+    /// Since when who of them states what.
+    since: BTreeMap<(Prefix, IpAddr), Time>,
     /// When that was so last.
     stated: BTreeMap<(Prefix, IpAddr), Time>,
     /// What cannot be read counts as it was.
@@ -77,6 +79,9 @@ impl Truth {
         for (prefix, next_hop, ..) in std::mem::replace(&mut self.now, claims) {
             self.stated.insert((prefix, next_hop), now);
         }
+        let stated: BTreeSet<_> = self.now.iter().map(|(prefix, next_hop, ..)| (*prefix, *next_hop)).collect();
+        self.since.retain(|of, _| stated.contains(of));
+        stated.into_iter().for_each(|of| _ = self.since.entry(of).or_insert(now));
         self.kept.follow(now, stores.len(), &kept);
         self.readable.follow(now, stores.len(), &readable);
     }
@@ -94,6 +99,11 @@ impl Truth {
         let since: Option<Vec<Time>> =
             (0..self.said.len()).map(|store| self.kept.since.get(&(prefix, store)).copied()).collect();
         since?.into_iter().max()
+    }
+
+    /// Since when somebody has stated the prefix by this next hop, if anybody does.
+    pub(super) fn stated_since(&self, prefix: Prefix, next_hop: IpAddr) -> Option<Time> {
+        self.since.get(&(prefix, next_hop)).copied()
     }
 
     /// Whether there was a moment since then at which somebody stated the prefix by this next hop.

@@ -1,7 +1,7 @@
 //! A TCP connection between the process and a gateway: octets in order, late, and no more on their way than the window holds.
 
+use super::process::Sent;
 use crate::bgp::neighbour::ConnectionId;
-use bytes::Bytes;
 use std::collections::VecDeque;
 
 pub(super) struct Wire {
@@ -13,7 +13,7 @@ pub(super) struct Wire {
     /// Octets that were sent to the gateway and that it has not read.
     pub(super) unread: usize,
     /// What has come to a gateway that does not read.
-    pub(super) inbox: VecDeque<Option<Bytes>>,
+    pub(super) inbox: VecDeque<Option<Sent>>,
     /// Nothing comes through any more, and nobody is told.
     pub(super) is_silent: bool,
     pub(super) open_here: bool,

@@ -4,7 +4,8 @@ use super::agenda::Agenda;
 use super::dice::Dice;
 use super::gateway::Model;
 use super::judge::Judge;
-use super::process::{Knows, Left, Process};
+use super::ledger::Ledger;
+use super::process::{Knows, Left, Process, Sent};
 use super::settings::Shape;
 use super::truth::Truth;
 use super::wire::Wire;
@@ -25,7 +26,7 @@ pub(super) enum Event {
     /// A gateway's attempt to reach us does.
     DialledUs(usize),
     /// Octets arrive at the gateway's end of a wire, or its end.
-    ToGateway(u64, Option<Bytes>),
+    ToGateway(u64, Option<Sent>),
     /// And at ours.
     ToUs(u64, Option<Bytes>),
     /// The process starts, with its disk as it was, or with an empty one.
@@ -43,6 +44,8 @@ pub(super) struct World {
     pub(super) stores: Vec<Store>,
     /// Which record of which store was ever written at which revision.
     pub(super) written: BTreeSet<(usize, u8, u64)>,
+    /// Who each store has ever been.
+    pub(super) clusters: BTreeSet<(usize, u64)>,
     pub(super) faults: Vec<Faults>,
     /// As each store was at some moment.
     pub(super) backups: Vec<Store>,
@@ -59,6 +62,7 @@ pub(super) struct World {
     pub(super) next_wire: u64,
     pub(super) truth: Truth,
     pub(super) judge: Judge,
+    pub(super) ledger: Ledger,
     pub(super) forced: BTreeSet<Target>,
     /// An event was lost since the last rest.
     pub(super) has_lost: bool,
@@ -96,6 +100,7 @@ impl World {
             agenda: Agenda::new(),
             stores: vec![Store::default(); shape.sources],
             written: BTreeSet::new(),
+            clusters: (0..shape.sources).map(|n| (n, Store::default().cluster.0)).collect(),
             faults: (0..shape.sources).map(|_| Faults::default()).collect(),
             backups: vec![Store::default(); shape.sources],
             disk: vec![None; shape.sources],
@@ -109,6 +114,7 @@ impl World {
             next_wire: 0,
             truth: Truth::default(),
             judge,
+            ledger: Ledger::default(),
             forced: BTreeSet::new(),
             has_lost: false,
             shape,

@@ -1,0 +1,246 @@
+//! What the process itself says that happened (its timeline, P8), in one account from process to process: so a restart is no gap
+//! in which more may go than the limits allow (P3).
+//!
+//! At rest the account must be what every gateway holds; between two rests it is what the judge counts by.
+
+use super::rest::Winner;
+use super::world::World;
+use crate::engine::{EventKind, EventRow, Wanted, Written};
+use crate::model::{Prefix, Time};
+use crate::table::ChangeKind;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// The guard's limits, in the judge's own words.
+const REFILL: Duration = Duration::from_secs(3600);
+const PROVEN_AFTER: Duration = Duration::from_secs(600);
+/// What the timeline says of a route whose prefix had flapped: those wait otherwise, and for no limit.
+const CALM: &str = "quiet";
+/// How many events are asked for again at rest, for whom they were written to.
+const AGAIN: usize = 200;
+
+/// Who is announced: the host and its next hop.
+type Owner = (String, IpAddr);
+
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// Up to which event of this process it is kept.
+    read: u64,
+    announced: BTreeMap<Prefix, Owner>,
+    /// The process has read everything.
+    is_whole: bool,
+    /// What it announced of each prefix first.
+    first: BTreeMap<Prefix, Owner>,
+    /// What the process before announced last, if this one is to know.
+    before: Option<BTreeMap<Prefix, Owner>>,
+    /// The most that was announced at once.
+    most: usize,
+    withdrawn: Counts,
+    moved: Counts,
+    /// Changes that no limit lets pass: while the stores say so, the prefix stays without, or gets, this next hop.
+    kept_back: BTreeMap<Prefix, KeptBack>,
+}
+
+/// See [`Ledger::kept_back`].
+struct KeptBack {
+    to: Option<IpAddr>,
+    /// A person has denied it; otherwise it is what a replaced store says, and time may prove it.
+    is_denied: bool,
+}
+
+/// Changes of one kind that no person has approved.
+#[derive(Default)]
+struct Counts {
+    /// And that no time had proven, within an hour.
+    quick: VecDeque<Time>,
+    /// And that time may have proven, at one moment.
+    proven: VecDeque<Time>,
+}
+
+/// What the source's limits allow.
+struct Bounds {
+    at_once: usize,
+    within_an_hour: usize,
+    proven: usize,
+}
+
+impl Counts {
+    fn count(&mut self, now: Time, is_proven: bool, what: &str, most: usize, bounds: &Bounds) {
+        let counted = if is_proven { &mut self.proven } else { &mut self.quick };
+        counted.push_back(now);
+        counted.retain(|at| now.since(*at) < if is_proven { Duration::from_secs(1) } else { REFILL });
+        if is_proven {
+            let count = counted.len();
+            assert!(count <= bounds.proven, "P3: {count} of {most} are {what} at once, and nobody was asked");
+            return;
+        }
+        let at_once = counted.iter().filter(|at| now.since(**at) < Duration::from_secs(1)).count();
+        assert!(at_once <= bounds.at_once, "P3: {at_once} of {most} are {what} at once, and nobody was asked");
+        let count = counted.len();
+        assert!(
+            count <= bounds.within_an_hour,
+            "P3: {count} of {most} are {what} within an hour, and nobody was asked"
+        );
+    }
+}
+
+impl World {
+    /// What has happened since it was asked last.
+    pub(super) fn read_events(&mut self) {
+        let Some(process) = &self.process else { return };
+        if process.engine.newest_event() == self.ledger.read {
+            return;
+        }
+        let page = process.engine.events(self.ledger.read, usize::MAX, &Wanted::default());
+        assert_eq!(page.lost, 0, "what happened is read before it is forgotten");
+        self.ledger.read = page.last;
+        for event in page.events {
+            self.enter(event);
+        }
+        let complete = |process: &super::process::Process| process.engine.source_rows().iter().all(|row| row.complete);
+        if !self.ledger.is_whole && self.process.as_ref().is_some_and(complete) {
+            self.ledger.is_whole = true;
+            self.compare_with_before();
+        }
+    }
+
+    fn enter(&mut self, event: EventRow) {
+        let Some(prefix) = event.prefix else { return };
+        let is_of_route =
+            |kind| matches!(kind, EventKind::Announced | EventKind::Moved | EventKind::Changed | EventKind::Withdrawn);
+        if !is_of_route(event.kind) {
+            return;
+        }
+        let is_still = self.judge.frozen.is_some() && self.ledger.is_whole;
+        assert!(!is_still, "P3: frozen, and {prefix} is {:?}", event.kind);
+        let owner = |hop: crate::table::Hop| (hop.host.to_string(), hop.next_hop);
+        let (from, to) = (event.from.map(owner), event.to.map(owner));
+        let before = match to.clone() {
+            Some(to) => self.ledger.announced.insert(prefix, to),
+            None => self.ledger.announced.remove(&prefix),
+        };
+        assert_eq!(before, from, "P8: {prefix} was announced otherwise than is said");
+        if let Some(to) = &to {
+            self.ledger.first.entry(prefix).or_insert_with(|| to.clone());
+        }
+        self.ledger.most = self.ledger.most.max(self.ledger.announced.len());
+        if !event.text.contains(CALM) {
+            match (event.kind, to) {
+                (EventKind::Withdrawn, _) => self.count(prefix, None),
+                (EventKind::Moved, Some(to)) => self.count(prefix, Some(to.1)),
+                _ => {}
+            }
+        }
+    }
+
+    /// P3: a route is withdrawn, or gets another next hop.
+    fn count(&mut self, prefix: Prefix, to: Option<IpAddr>) {
+        let now = self.now;
+        let kept_back = self.ledger.kept_back.remove(&prefix).filter(|kept| kept.to == to);
+        if self.judge.has_reason(prefix) {
+            return;
+        }
+        let since = match to {
+            None => self.truth.absent_since(prefix),
+            Some(next_hop) => self.truth.stated_since(prefix, next_hop),
+        };
+        let is_proven = since.is_some_and(|since| now.since(since) >= PROVEN_AFTER);
+        if let Some(KeptBack { is_denied, .. }) = kept_back {
+            assert!(!is_denied, "P3: a person has denied that {prefix} goes to {to:?}");
+            assert!(is_proven, "P3: a store was replaced, and {prefix} goes to {to:?}");
+        }
+        if !self.shape.guarded {
+            return;
+        }
+        let most = self.ledger.most.max(self.truth.count());
+        let limit = self.shape.sources * (most / 5).max(5);
+        let bounds = Bounds { at_once: limit, within_an_hour: 2 * limit, proven: (2 * limit).max(most / 2) };
+        match to {
+            None => self.ledger.withdrawn.count(now, is_proven, "withdrawn", most, &bounds),
+            Some(_) => self.ledger.moved.count(now, is_proven, "moved", most, &bounds),
+        }
+    }
+
+    /// The process has read everything: first it has announced what the one before did.
+    fn compare_with_before(&mut self) {
+        let Some(mut before) = self.ledger.before.take() else { return };
+        before.retain(|prefix, _| !self.judge.has_reason(*prefix));
+        for (prefix, owner) in &before {
+            let first = self.ledger.first.get(prefix);
+            assert_eq!(first, Some(owner), "P3: a restart has changed what is announced of {prefix}");
+        }
+        if self.judge.frozen.is_some() {
+            let mut now = self.ledger.announced.clone();
+            now.retain(|prefix, _| !self.judge.has_reason(*prefix));
+            assert_eq!(now, before, "P3: a restart has changed what is announced, and it is frozen");
+        }
+    }
+
+    /// The process ends. The next one goes on with what this one announced, as far as that was written down.
+    pub(super) fn end_account(&mut self) {
+        self.read_events();
+        let Some(process) = &self.process else { return };
+        let orders = process.engine.orders(self.now);
+        let orders_are =
+            (orders.frozen.is_some(), &orders.forced) == (self.orders.frozen.is_some(), &self.orders.forced);
+        let is_kept = orders_are && process.is_saved(&self.disk);
+        if !is_kept {
+            self.judge.unguarded = Time::since_start(Duration::MAX);
+        }
+        let Ledger { announced, most, withdrawn, moved, kept_back, .. } = std::mem::take(&mut self.ledger);
+        let before = is_kept.then_some(announced);
+        self.ledger = Ledger { before, most, withdrawn, moved, kept_back, ..Ledger::default() };
+        let denied: BTreeSet<_> = self.orders.denied.iter().map(|denied| denied.prefix).collect();
+        self.ledger.kept_back.retain(|prefix, kept| !kept.is_denied || denied.contains(&Some(*prefix)));
+    }
+
+    /// A person has denied what is held.
+    pub(super) fn keep_denied(&mut self) {
+        for hold in self.holds().into_iter().filter(|hold| hold.denied && hold.kind != ChangeKind::Addition) {
+            let to = hold.to.map(|(_, next_hop)| next_hop);
+            self.ledger.kept_back.insert(hold.prefix, KeptBack { to, is_denied: true });
+        }
+    }
+
+    /// A store is another than it was before, and can be told from it.
+    pub(super) fn keep_replaced(&mut self, before: &BTreeMap<Prefix, Winner>) {
+        let now = self.winners();
+        for (prefix, winner) in before {
+            let to = now.get(prefix).map(|(.., next_hop)| *next_hop);
+            if to != Some(winner.2) {
+                self.ledger.kept_back.entry(*prefix).or_insert(KeptBack { to, is_denied: false });
+            }
+        }
+    }
+
+    /// Who it is cannot be told any more.
+    pub(super) fn forget_replaced(&mut self) {
+        self.ledger.kept_back.retain(|_, kept| kept.is_denied);
+    }
+
+    /// Whoever says something else, and then that again, is judged anew.
+    pub(super) fn forget_kept_back(&mut self) {
+        if !self.ledger.kept_back.is_empty() {
+            let winners = self.winners();
+            let says = |prefix: &Prefix| winners.get(prefix).map(|(.., next_hop)| *next_hop);
+            self.ledger.kept_back.retain(|prefix, kept| says(prefix) == kept.to);
+        }
+    }
+
+    /// P8: what is said to have happened has led to what is, and everything was written.
+    pub(super) fn check_account(&self, owners: &BTreeMap<Prefix, Owner>) {
+        assert_eq!(self.ledger.announced, *owners, "P8: what happened leads to other routes");
+        let Some(process) = &self.process else { return };
+        let mut page = process.engine.newest_events(AGAIN, &Wanted::default());
+        process.engine.tell_written(&mut page, usize::MAX);
+        for event in page.events {
+            for row in &event.written {
+                let is_it = |n: usize| self.gateways[n].is_stuck && row.gateway == format!("gateway-{n}");
+                let is_stuck = (0..self.gateways.len()).any(is_it);
+                let is_open = matches!(row.written, Written::Pending | Written::Down);
+                assert!(!is_open || is_stuck, "P8: at rest {row:?}, of {event:?}");
+            }
+        }
+    }
+}
