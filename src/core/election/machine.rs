@@ -1,0 +1,444 @@
+//! The state machine: what comes in, what goes out, and when.
+
+use super::keys::{Expect, LeaderRecord, PresenceRecord, View};
+use super::seat::{Asked, Disk, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State};
+use super::{Settings, Trouble};
+use crate::model::{Leadership, Rng, Term, Time};
+use crate::source::{Attempt, Fault, FaultKind};
+use std::time::Duration;
+
+/// After a term could not be written to disk.
+const DISK_AGAIN: Duration = Duration::from_secs(5);
+
+/// A lease of the store.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LeaseId(pub i64);
+
+/// What the store is asked. The four transactions either do all that they say or nothing; one that does nothing is answered
+/// with a [`Reply::View`]. Each may be sent again, to any member of the store: it does nothing the second time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// A lease of this length. → [`Reply::Granted`]
+    Grant {
+        /// How long it shall be kept without renewal.
+        ttl: Duration,
+    },
+    /// Renew the lease. → [`Reply::KeptAlive`] or [`Reply::NoLease`]
+    KeepAlive(LeaseId),
+    /// Read the three keys, by a quorum. → [`Reply::View`]
+    Look,
+    /// If the presence key is absent: put the record there, under the lease.
+    Register {
+        /// What to put.
+        record: PresenceRecord,
+        /// Under which lease.
+        lease: LeaseId,
+    },
+    /// If leader and term key are as expected and the presence key holds `presence`: put the record into the leader key under
+    /// its lease, and its term into the term key without one.
+    Acquire {
+        /// What to put.
+        record: LeaderRecord,
+        /// What the leader key is to be.
+        leader: Expect,
+        /// What the term key is to be.
+        term: Expect,
+        /// What the presence key is to hold.
+        presence: PresenceRecord,
+    },
+    /// If the leader key holds this: delete it.
+    Release(LeaderRecord),
+    /// If the term key is as expected: put this term there.
+    Raise {
+        /// The term.
+        term: Term,
+        /// What the term key is to be.
+        expect: Expect,
+    },
+    /// End the lease, and with it all keys under it. → [`Reply::Done`] or [`Reply::NoLease`]
+    Revoke(LeaseId),
+}
+
+/// What the store says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// The lease, and how long the store keeps it.
+    Granted {
+        /// The lease.
+        lease: LeaseId,
+        /// How long.
+        ttl: Duration,
+    },
+    /// It was renewed.
+    KeptAlive,
+    /// There is no such lease: it has ended.
+    NoLease,
+    /// What is there; after a transaction also: it did nothing.
+    View(View),
+    /// It has been done.
+    Done,
+}
+
+/// What happens to an election.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Input {
+    /// Time has passed: the first one starts it, and later ones come at [`Election::next_deadline`].
+    Clock,
+    /// The store's answer to the request of this number, or why there is none (it may have been carried out nevertheless).
+    Answer(Attempt, Result<Reply, Fault>),
+    /// Something has changed at the leader key: a watch says so. Only a hint, to look sooner.
+    Changed,
+    /// The term that is on disk now, durably: the one of [`Effect::StoreTerm`], or a higher one that was there already. Or why
+    /// that cannot be known or written.
+    TermStored(Result<Term, String>),
+    /// Let another lead, if there is one that wants to: give the leadership back, and want none for a lease's time.
+    Yield,
+    /// Take part no more.
+    Leave,
+}
+
+/// What the shell shall do, in this order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Ask the store; an earlier question that is not yet answered is given up, and a late answer to it is ignored.
+    Ask(Attempt, Request),
+    /// Let the term on disk be this, unless it is a higher one already, durably; and answer with [`Input::TermStored`]. The first
+    /// one comes at the start: nobody leads who could not read and write it.
+    StoreTerm(Term),
+    /// What is known of the leadership from now on.
+    Leadership(Leadership),
+    /// What is wrong from now on, if anything.
+    Trouble(Option<Trouble>),
+    /// It has left: nothing more will come.
+    Left,
+}
+
+/// See the [module](super).
+#[derive(Debug)]
+pub struct Election {
+    pub(super) settings: Settings,
+    pub(super) rng: Rng,
+    attempts: u64,
+    pub(super) state: State,
+    pub(super) disk: Disk,
+    /// The highest term heard of, by whatever way.
+    pub(super) newest: Term,
+    pub(super) known: Option<Known>,
+    /// The last term in which we led, unless another was known to lead since.
+    led: Option<Term>,
+    /// No leadership is wanted before.
+    pub(super) hold_off: Time,
+    pub(super) predecessor: Option<Predecessor>,
+    /// A change was heard of while a question was open.
+    pub(super) changed: bool,
+    /// Of questions, in a row.
+    failures: u32,
+    /// Renewals in a row that were confirmed and yet do not count.
+    pub(super) unproven: u32,
+    /// The highest term in which this process has led.
+    pub(super) own: Term,
+    pub(super) store_trouble: Option<Trouble>,
+    pub(super) keys_trouble: Option<Trouble>,
+    disk_trouble: Option<Trouble>,
+    told: Option<Leadership>,
+    told_trouble: Option<Trouble>,
+}
+
+impl Election {
+    /// An election that has not begun: the first [`Input::Clock`] begins it.
+    pub fn new(settings: Settings) -> Self {
+        Election {
+            rng: Rng::new(settings.seed),
+            settings,
+            attempts: 0,
+            state: State::Outside { again: Time::ZERO },
+            disk: Disk { term: Term::NONE, works: false, busy: false, again: Time::ZERO },
+            newest: Term::NONE,
+            known: None,
+            led: None,
+            hold_off: Time::ZERO,
+            predecessor: None,
+            changed: false,
+            failures: 0,
+            unproven: 0,
+            own: Term::NONE,
+            store_trouble: None,
+            keys_trouble: None,
+            disk_trouble: None,
+            told: None,
+            told_trouble: None,
+        }
+    }
+
+    /// What is known of the leadership at that moment.
+    pub fn leadership(&self, now: Time) -> Leadership {
+        if let State::Member(Member { seat: Seat::Holding { record, until }, .. }) = &self.state {
+            return match now < *until {
+                true => Leadership::Leading { term: record.term, until: *until },
+                false => Leadership::Lapsed { term: record.term },
+            };
+        }
+        match (&self.known, self.led) {
+            (Some(known), _) if now < known.until => {
+                Leadership::Standby { leader: known.leader.clone(), term: known.term }
+            }
+            (_, Some(term)) => Leadership::Lapsed { term },
+            (_, None) => Leadership::Unsure { newest: self.newest },
+        }
+    }
+
+    /// When [`Input::Clock`] is wanted.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let of_state = match &self.state {
+            State::Outside { again } => Some(*again),
+            State::Granting(asked) => Some(asked.until),
+            State::Member(member) => Some(match &member.doing {
+                Doing::Resting { next } => *next,
+                Doing::Asking(asked, _) => asked.until,
+            }),
+            State::Leaving { step: Leaving::Asking(asked), .. } => Some(asked.until),
+            State::Leaving { step: Leaving::Resting { next }, .. } => Some(*next),
+            State::Gone => None,
+        };
+        let of_leadership = match &self.told {
+            Some(Leadership::Leading { until, .. }) => Some(*until),
+            Some(Leadership::Standby { .. }) => self.known.as_ref().map(|known| known.until),
+            _ => None,
+        };
+        let of_disk = self.wants_to_store().then_some(self.disk.again);
+        [of_state, of_leadership, of_disk].into_iter().flatten().min()
+    }
+
+    /// Takes one input in.
+    pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        // First of all: a deadline that has passed meanwhile has passed, whatever comes in so late.
+        self.tell(now, effects);
+        match input {
+            Input::Clock => {}
+            Input::Answer(attempt, answer) => self.answer(now, attempt, answer, effects),
+            Input::Changed => self.look_soon(now),
+            Input::TermStored(result) => self.stored(now, result, effects),
+            Input::Yield => self.give_way(now, effects),
+            Input::Leave => self.leave(now, effects),
+        }
+        self.on_time(now, effects);
+        self.tell(now, effects);
+    }
+
+    /// Does what is due.
+    fn on_time(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.wants_to_store() && self.disk.again <= now {
+            self.disk.busy = true;
+            effects.push(Effect::StoreTerm(self.newest));
+        }
+        match &self.state {
+            State::Outside { again } if *again <= now => {
+                let asked = self.ask(now, Request::Grant { ttl: self.settings.ttl }, effects);
+                self.state = State::Granting(asked);
+            }
+            State::Granting(asked) | State::Leaving { step: Leaving::Asking(asked), .. } if asked.until <= now => {
+                let fault = silent(*asked);
+                self.failed(now, fault, effects);
+            }
+            State::Member(Member { doing: Doing::Asking(asked, _), .. }) if asked.until <= now => {
+                let fault = silent(*asked);
+                self.failed(now, fault, effects);
+            }
+            State::Member(member) if matches!(member.doing, Doing::Resting { next } if next <= now) => {
+                let question = self.next_question(now, member);
+                self.put(now, question, effects);
+            }
+            State::Leaving { lease, step: Leaving::Resting { next }, until } if *next <= now => {
+                let (lease, until) = (*lease, *until);
+                let step = Leaving::Asking(self.ask(now, Request::Revoke(lease), effects));
+                self.state = State::Leaving { lease, step, until };
+            }
+            _ => {}
+        }
+    }
+
+    /// Sends a question, and gives up any other.
+    pub(super) fn ask(&mut self, now: Time, request: Request, effects: &mut Vec<Effect>) -> Asked {
+        self.attempts += 1;
+        let attempt = Attempt(self.attempts);
+        effects.push(Effect::Ask(attempt, request));
+        Asked { attempt, at: now, until: now + self.settings.patience() }
+    }
+
+    /// As a member: asks this.
+    pub(super) fn put(&mut self, now: Time, question: Question, effects: &mut Vec<Effect>) {
+        let State::Member(member) = &self.state else { return };
+        let presence = self.presence();
+        let request = match question.clone() {
+            Question::KeepAlive => Request::KeepAlive(member.lease),
+            Question::Look { .. } => Request::Look,
+            Question::Register => Request::Register { record: presence, lease: member.lease },
+            Question::Acquire(record, leader, term) => Request::Acquire { record, leader, term, presence },
+            Question::Release(record) => Request::Release(record),
+            Question::Raise(term, expect) => Request::Raise { term, expect },
+        };
+        let asked = self.ask(now, request, effects);
+        if let State::Member(member) = &mut self.state {
+            member.doing = Doing::Asking(asked, question);
+        }
+    }
+
+    /// What our presence key holds.
+    fn presence(&self) -> PresenceRecord {
+        PresenceRecord { replica: self.settings.me.clone(), ttl: self.settings.ttl }
+    }
+
+    /// Between two rounds that follow each other at once: the store is never asked without end.
+    pub(super) fn pause(&mut self) -> Duration {
+        self.rng.jitter(self.settings.rest() / 20)
+    }
+
+    /// A question was not answered, or not as it must be.
+    pub(super) fn failed(&mut self, now: Time, fault: Fault, effects: &mut Vec<Effect>) {
+        self.store_trouble = Some(Trouble::Store(fault));
+        let rest = self.settings.rest();
+        let backoff = (rest / 8 * (1 << self.failures.min(8))).min(rest);
+        self.failures = self.failures.saturating_add(1);
+        let next = now + self.rng.jitter(backoff);
+        match &mut self.state {
+            State::Granting(_) => self.state = State::Outside { again: next },
+            State::Member(member) => {
+                let doing = std::mem::replace(&mut member.doing, Doing::Resting { next });
+                if let Doing::Asking(_, Question::Acquire(record, ..)) = doing {
+                    // It may have been carried out, or may yet be.
+                    member.seat = Seat::Claimed { record, sure: false };
+                }
+            }
+            // The lease ends by itself.
+            State::Leaving { until, .. } if *until <= next => self.gone(effects),
+            State::Leaving { step, .. } => *step = Leaving::Resting { next },
+            State::Outside { .. } | State::Gone => {}
+        }
+    }
+
+    /// The store has answered with what was asked for.
+    pub(super) fn answered(&mut self) {
+        self.failures = 0;
+        self.store_trouble = None;
+    }
+
+    pub(super) fn gone(&mut self, effects: &mut Vec<Effect>) {
+        self.state = State::Gone;
+        self.store_trouble = None;
+        self.keys_trouble = None;
+        effects.push(Effect::Left);
+    }
+
+    fn wants_to_store(&self) -> bool {
+        !self.disk.busy && self.state != State::Gone && (!self.disk.works || self.newest > self.disk.term)
+    }
+
+    fn stored(&mut self, now: Time, result: Result<Term, String>, effects: &mut Vec<Effect>) {
+        self.disk.busy = false;
+        let failed = match result {
+            Ok(term) => {
+                if !self.disk.works {
+                    self.look_soon(now);
+                }
+                self.disk.works = true;
+                self.disk.term = self.disk.term.max(term);
+                self.newest = self.newest.max(term);
+                self.disk_trouble = None;
+                return self.take_seat();
+            }
+            Err(failed) => failed,
+        };
+        self.disk_trouble = Some(Trouble::Disk(failed));
+        self.disk.works = false;
+        self.disk.again = now + self.rng.jitter(DISK_AGAIN);
+        if let State::Member(Member { seat: Seat::Claimed { record, .. }, .. }) = &self.state {
+            // Whoever can remember the term shall lead.
+            let record = record.clone();
+            self.give_back(now, record, effects);
+        }
+    }
+
+    /// We lead by the leader key once it is known to be ours and its term is on disk.
+    pub(super) fn take_seat(&mut self) {
+        let State::Member(member) = &mut self.state else { return };
+        if let Seat::Claimed { record, sure: true } = &member.seat
+            && self.disk.works
+            && self.disk.term >= record.term
+        {
+            let until = member.renewed + member.ttl.saturating_sub(self.settings.margin);
+            self.led = Some(record.term);
+            self.own = record.term;
+            self.known = None;
+            member.seat = Seat::Holding { record: record.clone(), until };
+        }
+    }
+
+    /// As a member: stops leading, and lets the leader key go.
+    pub(super) fn give_back(&mut self, now: Time, record: LeaderRecord, effects: &mut Vec<Effect>) {
+        if let State::Member(member) = &mut self.state {
+            member.seat = Seat::Watching;
+        }
+        // In this order: who leads stops before another can begin.
+        self.tell(now, effects);
+        self.put(now, Question::Release(record), effects);
+    }
+
+    fn give_way(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.hold_off = now + self.settings.ttl;
+        let State::Member(member) = &self.state else { return };
+        let record = match (&member.seat, &member.doing) {
+            // Of two, the one that may yet come into being.
+            (_, Doing::Asking(_, Question::Acquire(record, ..))) => record.clone(),
+            (Seat::Claimed { record, .. } | Seat::Holding { record, .. }, _) => record.clone(),
+            (Seat::Watching, _) => return,
+        };
+        self.give_back(now, record, effects);
+    }
+
+    fn leave(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        match &self.state {
+            State::Outside { .. } | State::Granting(_) => self.gone(effects),
+            State::Member(member) => {
+                let lease = member.lease;
+                let until = now + self.settings.patience() * 2;
+                let step = Leaving::Resting { next: now };
+                self.state = State::Leaving { lease, step, until };
+                self.tell(now, effects);
+            }
+            State::Leaving { .. } | State::Gone => {}
+        }
+    }
+
+    fn look_soon(&mut self, now: Time) {
+        let soon = now + self.pause();
+        match &mut self.state {
+            State::Member(Member { doing: Doing::Resting { next }, .. }) => *next = soon.min(*next),
+            State::Member(_) => self.changed = true,
+            _ => {}
+        }
+    }
+
+    /// Says what has changed of leadership and trouble.
+    fn tell(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let leadership = self.leadership(now);
+        if let Leadership::Standby { .. } = leadership {
+            self.led = None;
+        }
+        if self.told.as_ref() != Some(&leadership) {
+            self.told = Some(leadership.clone());
+            effects.push(Effect::Leadership(leadership));
+        }
+        let trouble = self.store_trouble.as_ref().or(self.keys_trouble.as_ref()).or(self.disk_trouble.as_ref());
+        if self.told_trouble.as_ref() != trouble {
+            self.told_trouble = trouble.cloned();
+            effects.push(Effect::Trouble(trouble.cloned()));
+        }
+    }
+}
+
+fn silent(asked: Asked) -> Fault {
+    let span = asked.until.since(asked.at).as_secs_f64();
+    let message =
+        format!("the election's store has not answered for {span:.1} s: is it up, reachable and not overloaded?");
+    Fault { kind: FaultKind::Stuck, message }
+}

@@ -1,0 +1,295 @@
+//! A round: renew the lease, look at the keys, and do what they ask for.
+
+use super::keys::{Expect, Held, LeaderRecord, View};
+use super::seat::{Asked, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State};
+use super::{Effect, Election, Reply, Trouble};
+use crate::model::{Term, Time};
+use crate::source::{Attempt, Fault, FaultKind};
+use std::time::Duration;
+
+/// By how much longer than its lease a process with our identity may be seen after its end: the store ends leases late.
+const LATE: Duration = Duration::from_secs(2);
+
+/// So many renewals in a row that could not be proven are no coincidence of the store's own elections.
+const MEMBERS: u32 = 5;
+
+/// What to do once the keys have been seen.
+enum Next {
+    Rest,
+    /// Look again as soon as it may be.
+    Soon,
+    Ask(Question),
+}
+
+impl Election {
+    /// What a round begins with.
+    pub(super) fn next_question(&self, now: Time, member: &Member) -> Question {
+        let unsure = matches!(member.seat, Seat::Claimed { sure: false, .. });
+        if unsure || now < member.renewed + self.settings.rest() / 2 {
+            // Before anything else it is read back; or a renewal just now is enough.
+            Question::Look { kept: None }
+        } else {
+            Question::KeepAlive
+        }
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        now: Time,
+        attempt: Attempt,
+        answer: Result<Reply, Fault>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let asked = match &self.state {
+            State::Granting(asked) | State::Leaving { step: Leaving::Asking(asked), .. } => *asked,
+            State::Member(Member { doing: Doing::Asking(asked, _), .. }) => *asked,
+            _ => return,
+        };
+        if asked.attempt != attempt {
+            return;
+        }
+        match answer {
+            Ok(reply) => self.reply(now, asked, reply, effects),
+            Err(fault) => self.failed(now, fault, effects),
+        }
+    }
+
+    fn reply(&mut self, now: Time, asked: Asked, reply: Reply, effects: &mut Vec<Effect>) {
+        match (&mut self.state, reply) {
+            (State::Granting(_), Reply::Granted { lease, ttl }) => {
+                self.answered();
+                let (doing, seat) = (Doing::Resting { next: now }, Seat::Watching);
+                let ttl = ttl.min(self.settings.ttl);
+                self.state = State::Member(Member { lease, ttl, renewed: asked.at, seal: None, doing, seat });
+            }
+            (State::Leaving { .. }, Reply::Done | Reply::NoLease) => self.gone(effects),
+            // The keys under it are gone, or go without us.
+            (State::Member(_), Reply::NoLease) => {
+                self.answered();
+                self.state = State::Outside { again: now + self.pause() };
+            }
+            (State::Member(member), reply) => {
+                match std::mem::replace(&mut member.doing, Doing::Resting { next: now }) {
+                    Doing::Asking(_, question) => self.member_reply(now, asked, question, reply, effects),
+                    Doing::Resting { .. } => {}
+                }
+            }
+            (_, reply) => self.failed(now, out_of_turn(&reply), effects),
+        }
+    }
+
+    fn member_reply(&mut self, now: Time, asked: Asked, question: Question, reply: Reply, effects: &mut Vec<Effect>) {
+        match (question, reply) {
+            (Question::KeepAlive, Reply::KeptAlive) => {
+                self.answered();
+                self.put(now, Question::Look { kept: Some(asked.at) }, effects);
+            }
+            (Question::Look { kept }, Reply::View(view)) => self.seen(now, asked.at, kept, &view, effects),
+            // A transaction that has done nothing says why.
+            (Question::Register | Question::Release(_) | Question::Raise(..), Reply::View(view)) => {
+                self.seen(now, asked.at, None, &view, effects);
+            }
+            (Question::Acquire(record, ..), Reply::View(view)) => {
+                // Unless it was carried out when it was sent before: then the key holds this very record.
+                if let State::Member(member) = &mut self.state {
+                    member.seat = Seat::Claimed { record, sure: false };
+                }
+                self.seen(now, asked.at, None, &view, effects);
+            }
+            (Question::Acquire(record, ..), Reply::Done) => {
+                self.answered();
+                self.newest = self.newest.max(record.term);
+                if let State::Member(member) = &mut self.state {
+                    member.seat = Seat::Claimed { record, sure: true };
+                }
+                self.take_seat();
+            }
+            // Resting until now: the keys are looked at once more.
+            (Question::Register | Question::Release(_) | Question::Raise(..), Reply::Done) => self.answered(),
+            (question, reply) => {
+                if let State::Member(member) = &mut self.state {
+                    member.doing = Doing::Asking(asked, question);
+                }
+                self.failed(now, out_of_turn(&reply), effects);
+            }
+        }
+    }
+
+    /// The keys as they are, asked for at `at`; `kept`: when a renewal was sent before that.
+    fn seen(&mut self, now: Time, at: Time, kept: Option<Time>, view: &View, effects: &mut Vec<Effect>) {
+        self.answered();
+        let State::Member(mut member) = std::mem::replace(&mut self.state, State::Gone) else { return };
+        let proven = member.seal == Some(view.seal);
+        member.seal = Some(view.seal);
+        if let Some(kept) = kept.filter(|_| proven) {
+            member.renewed = member.renewed.max(kept);
+        }
+        self.newest = self.newest.max(view.term.term().unwrap_or_default());
+        if let Held::By(record, _) = &view.leader {
+            self.newest = self.newest.max(record.term);
+            if record.replica != self.settings.me && record.term <= self.own {
+                // A store that was wiped gave our term to another: there has to be a newer one than ours.
+                self.newest = self.newest.max(self.own.next().unwrap_or(Term::MAX));
+            }
+        }
+        self.keys_trouble = None;
+        let mut next = self.decide(now, at, &mut member, view);
+        if kept.is_some() {
+            self.unproven = if proven { 0 } else { self.unproven.saturating_add(1) };
+        }
+        if self.unproven >= MEMBERS {
+            self.keys_trouble = self.keys_trouble.take().or(Some(Trouble::ManyMembers));
+        } else if matches!(next, Next::Rest) && (std::mem::take(&mut self.changed) || self.unproven > 0) {
+            next = Next::Soon;
+        }
+        let span = match next {
+            Next::Rest => self.rng.jitter(self.settings.rest()),
+            _ => self.pause(),
+        };
+        member.doing = Doing::Resting { next: now + span };
+        self.state = State::Member(member);
+        self.take_seat();
+        if let Next::Ask(question) = next {
+            self.put(now, question, effects);
+        }
+    }
+
+    fn decide(&mut self, now: Time, at: Time, member: &mut Member, view: &View) -> Next {
+        let ours = |record: &LeaderRecord| view.leader == Held::By(record.clone(), Some(member.lease));
+        match std::mem::replace(&mut member.seat, Seat::Watching) {
+            Seat::Holding { record, .. } if ours(&record) => {
+                let until = member.renewed + member.ttl.saturating_sub(self.settings.margin);
+                let next = self.hold(member, view, &record);
+                member.seat = Seat::Holding { record, until };
+                next
+            }
+            Seat::Claimed { record, .. } if ours(&record) => {
+                member.seat = Seat::Claimed { record, sure: true };
+                Next::Rest
+            }
+            _ => self.watch(now, at, member, view),
+        }
+    }
+
+    /// The leader key is ours.
+    fn hold(&mut self, member: &Member, view: &View, record: &LeaderRecord) -> Next {
+        if view.presence == Held::Absent {
+            return Next::Ask(Question::Register);
+        }
+        let Some((stored, expect)) = view.term.term().zip(view.term.expected()) else {
+            self.keys_trouble = Some(self.foreign_term());
+            return Next::Rest;
+        };
+        if self.newest > record.term {
+            // Somebody has heard of a newer term than this one: a store's backup was restored. Lead in one that is newer yet.
+            return self.acquire(member, Expect::Value(record.encode()), expect);
+        }
+        match stored < record.term {
+            true => Next::Ask(Question::Raise(record.term, expect)),
+            false => Next::Rest,
+        }
+    }
+
+    /// The leader key is not ours.
+    fn watch(&mut self, now: Time, at: Time, member: &Member, view: &View) -> Next {
+        self.known = None;
+        if view.presence == Held::Absent {
+            return Next::Ask(Question::Register);
+        }
+        let registered = self.is_registered(at, member, view);
+        match &view.leader {
+            Held::Foreign => {
+                self.keys_trouble = Some(Trouble::ForeignLeader { key: self.settings.keys.leader.clone() })
+            }
+            Held::By(_, None) => {
+                self.keys_trouble = Some(Trouble::LeaderWithoutLease { key: self.settings.keys.leader.clone() })
+            }
+            Held::By(record, Some(_)) if record.replica == self.settings.me => {
+                // Of a transaction that was given up and came late, or under a lease that we no longer have.
+                return Next::Ask(Question::Release(record.clone()));
+            }
+            Held::By(record, Some(_)) => {
+                // Our own predecessor is dead: that its lease still runs does not mean that somebody leads.
+                let other = record.replica.identity != self.settings.me.identity;
+                if other && !matches!(self.keys_trouble, Some(Trouble::SameIdentity { .. })) {
+                    let until = at + self.settings.ttl;
+                    self.known = Some(Known { leader: record.replica.clone(), term: record.term, until });
+                }
+                let lost = view.term.term().is_some_and(|stored| stored < self.newest);
+                if let Some(expect) = view.term.expected().filter(|_| lost) {
+                    return Next::Ask(Question::Raise(self.newest, expect));
+                }
+            }
+            Held::Absent if registered => return self.want(now, member, view),
+            Held::Absent => {}
+        }
+        Next::Rest
+    }
+
+    /// Whether the presence key is ours; if not, how long and for whom it has been.
+    fn is_registered(&mut self, at: Time, member: &Member, view: &View) -> bool {
+        let me = &self.settings.me;
+        match &view.presence {
+            Held::Absent => {}
+            Held::By(record, Some(lease)) if record.replica == *me => {
+                self.predecessor = None;
+                return *lease == member.lease;
+            }
+            Held::By(record, Some(_)) => {
+                let instance = record.replica.instance;
+                let first = self.predecessor.filter(|seen| seen.instance == instance);
+                let seen = first.unwrap_or(Predecessor { instance, since: at });
+                self.predecessor = Some(seen);
+                // Nobody renews a dead process's lease.
+                if at >= seen.since + record.ttl + LATE {
+                    self.keys_trouble = Some(Trouble::SameIdentity { identity: me.identity.to_string() });
+                }
+            }
+            Held::By(_, None) | Held::Foreign => {
+                self.keys_trouble = Some(Trouble::ForeignPresence { key: self.settings.keys.presence.clone() });
+            }
+        }
+        false
+    }
+
+    /// Nobody leads, and we could.
+    fn want(&mut self, now: Time, member: &Member, view: &View) -> Next {
+        let Some(expect) = view.term.expected() else {
+            self.keys_trouble = Some(self.foreign_term());
+            return Next::Rest;
+        };
+        if !self.disk.works || now < self.hold_off {
+            return Next::Rest;
+        }
+        if now >= member.renewed + self.settings.ttl / 2 {
+            // A lease that is about to end is no good to lead by: renew it first.
+            return Next::Soon;
+        }
+        self.acquire(member, Expect::Absent, expect)
+    }
+
+    fn foreign_term(&self) -> Trouble {
+        Trouble::ForeignTerm { key: self.settings.keys.term.clone() }
+    }
+
+    fn acquire(&mut self, member: &Member, leader: Expect, term: Expect) -> Next {
+        let Some(next) = self.newest.next() else {
+            self.keys_trouble = Some(Trouble::NoTermLeft);
+            return Next::Rest;
+        };
+        let record = LeaderRecord { replica: self.settings.me.clone(), term: next, lease: member.lease };
+        Next::Ask(Question::Acquire(record, leader, term))
+    }
+}
+
+fn out_of_turn(reply: &Reply) -> Fault {
+    let what = match reply {
+        Reply::Granted { .. } => "a lease",
+        Reply::KeptAlive => "a renewal",
+        Reply::NoLease => "that there is no such lease",
+        Reply::View(_) => "what stands in the keys",
+        Reply::Done => "that it was done",
+    };
+    let message = format!("the election's store answered with {what}, which was not asked for: is it etcd's v3 API?");
+    Fault { kind: FaultKind::Malformed, message }
+}

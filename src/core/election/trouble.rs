@@ -1,0 +1,65 @@
+//! What keeps this process from leading, or from knowing who does.
+
+use crate::source::Fault;
+
+/// For the log and the health page: what, where, and what to do. Values from the store are never repeated: they are not ours.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Trouble {
+    /// The store does not answer, or refuses.
+    #[error("{0}")]
+    Store(Fault),
+    /// Another process of this identity is alive.
+    #[error(
+        "another process takes part in the election as {identity}: give each replica a router.id or election identity of its \
+         own; if it has just been started anew, the process before ends within its lease"
+    )]
+    SameIdentity {
+        /// The identity that both have.
+        identity: String,
+    },
+    /// What stands in the leader key was not written by an election.
+    #[error(
+        "the election's key {key} holds something that no Fingerpost has written, which is not overwritten: give the \
+         election a key of its own, or delete that one"
+    )]
+    ForeignLeader {
+        /// The key.
+        key: String,
+    },
+    /// The leader key would outlive its leader.
+    #[error("the election's key {key} is not under a lease: somebody has written it by hand; delete it")]
+    LeaderWithoutLease {
+        /// The key.
+        key: String,
+    },
+    /// What stands in the term key is no term.
+    #[error(
+        "the election's term, the key {key}, is no number as Fingerpost writes it: put one there that is higher than every \
+         term before (such as 12), or delete it"
+    )]
+    ForeignTerm {
+        /// The key.
+        key: String,
+    },
+    /// The presence key of this identity holds something else.
+    #[error("the key of this replica, {key}, holds something that no Fingerpost has written: delete it")]
+    ForeignPresence {
+        /// The key.
+        key: String,
+    },
+    /// Each answer comes from another member of the store, so that no renewal can be proven.
+    #[error(
+        "the election's store answers from a different member each time, or elects its own leader again and again: name its          members in endpoints, not a proxy before them"
+    )]
+    ManyMembers,
+    /// A term could not be written to disk; what the system said. Without that a process does not lead: after a loss of the
+    /// store, its next term could be lower than this one.
+    #[error("{0}")]
+    Disk(String),
+    /// There is no higher term.
+    #[error(
+        "the last term, 999999, has been used up: end every replica, delete the election's keys and the file term in each \
+         state_dir, and start them again"
+    )]
+    NoTermLeft,
+}
