@@ -7,25 +7,25 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 /// A file of this name.
-pub(super) struct Kept<'a> {
-    pub(super) directory: &'a Path,
-    pub(super) name: String,
+pub(crate) struct Kept<'a> {
+    pub(crate) directory: &'a Path,
+    pub(crate) name: String,
     /// Nobody else may read it.
-    pub(super) private: bool,
+    pub(crate) private: bool,
 }
 
 impl Kept<'_> {
-    pub(super) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.join(&self.name)
     }
 
     /// No source's name makes its file this: `prod.new` may be one.
-    pub(super) fn new_path(&self) -> PathBuf {
+    pub(crate) fn new_path(&self) -> PathBuf {
         self.directory.join(format!(".{}.new", self.name))
     }
 
     /// None where there is no such file. To open a pipe would wait for whoever writes to it.
-    pub(super) fn contents(&self) -> io::Result<Option<Vec<u8>>> {
+    pub(crate) fn contents(&self) -> io::Result<Option<Vec<u8>>> {
         match std::fs::metadata(self.path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -35,7 +35,7 @@ impl Kept<'_> {
     }
 
     /// Renames it; for the log: nothing of it is used, and why, and where it is kept.
-    pub(super) fn set_aside(&self, refused: &Refused) -> String {
+    pub(crate) fn set_aside(&self, refused: &Refused) -> String {
         let aside = self.directory.join(format!("{}.refused", self.name));
         let kept = match std::fs::rename(self.path(), &aside) {
             Ok(()) => format!("it is kept as {}", aside.display()),
@@ -45,7 +45,7 @@ impl Kept<'_> {
     }
 
     /// Replaces it: after a crash it is the old one or the new one, never a part.
-    pub(super) fn replace(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    pub(crate) fn replace(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         std::fs::create_dir_all(self.directory)?;
         let new = self.new_path();
         // Whatever is there from before, a pipe too, is not written to.

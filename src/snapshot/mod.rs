@@ -11,11 +11,11 @@
 //! What a person has ordered is a file of its own (`orders`), and so is the configuration in force (`config`).
 
 mod config;
-mod file;
+pub(crate) mod file;
 mod format;
 mod orders;
 pub(crate) mod renamed;
-mod sealed;
+pub(crate) mod sealed;
 
 use crate::clock::Clock;
 use crate::engine::EngineHandle;

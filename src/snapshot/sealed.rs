@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 /// Why a file is not used.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(super) enum Refused {
+pub(crate) enum Refused {
     #[error("it is cut off or was changed: its checksum is {found}, and {expected} was written")]
     Checksum { found: String, expected: String },
     #[error("it ends before its checksum")]
@@ -38,7 +38,7 @@ impl<W: Write> Write for Summed<W> {
     }
 }
 
-pub(super) fn write(
+pub(crate) fn write(
     to: impl Write,
     first: &impl Serialize,
     others: impl Iterator<Item = impl Serialize>,
@@ -58,14 +58,14 @@ fn line(to: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
 }
 
 /// The lines between which nothing is missing.
-pub(super) struct Lines<'a> {
-    pub(super) first: &'a [u8],
+pub(crate) struct Lines<'a> {
+    pub(crate) first: &'a [u8],
     /// With their numbers.
-    pub(super) others: Box<dyn Iterator<Item = (usize, &'a [u8])> + 'a>,
+    pub(crate) others: Box<dyn Iterator<Item = (usize, &'a [u8])> + 'a>,
 }
 
 /// `V`: what says its version, which is to be this one.
-pub(super) fn read<'a, V: Deserialize<'a> + Into<u32>>(contents: &'a [u8], known: u32) -> Result<Lines<'a>, Refused> {
+pub(crate) fn read<'a, V: Deserialize<'a> + Into<u32>>(contents: &'a [u8], known: u32) -> Result<Lines<'a>, Refused> {
     let body = contents.strip_suffix(b"\n").ok_or(Refused::Short)?;
     let cut = body.iter().rposition(|octet| *octet == b'\n').ok_or(Refused::Short)? + 1;
     let (summed, last) = body.split_at(cut);
@@ -86,7 +86,7 @@ pub(super) fn read<'a, V: Deserialize<'a> + Into<u32>>(contents: &'a [u8], known
     Ok(Lines { first, others: Box::new(lines) })
 }
 
-pub(super) fn parsed<'a, T: Deserialize<'a>>(n: usize, line: &'a [u8]) -> Result<T, Refused> {
+pub(crate) fn parsed<'a, T: Deserialize<'a>>(n: usize, line: &'a [u8]) -> Result<T, Refused> {
     serde_json::from_slice(line).map_err(|error| Refused::Line(n + 1, error.to_string()))
 }
 

@@ -12,14 +12,14 @@
 
 use super::Reports;
 use fingerpost_core::source::{Attempt, KeyRange, Order, Report, Task};
-use line::Line;
+use line::{Access, Line};
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
-mod fault;
-mod line;
+pub(crate) mod fault;
+pub(crate) mod line;
 mod read;
 mod watch;
 
@@ -63,7 +63,7 @@ pub fn spawn(
     orders: mpsc::UnboundedReceiver<Order>,
     reports: Reports,
 ) -> JoinHandle<()> {
-    tokio::spawn(run(Line::new(config, range), orders, reports))
+    tokio::spawn(run(Line::new(config, range, Access::Read), orders, reports))
 }
 
 async fn run(line: Line, mut orders: mpsc::UnboundedReceiver<Order>, reports: Reports) {

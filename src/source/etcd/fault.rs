@@ -1,13 +1,13 @@
 //! What went wrong with etcd, in words that say what, where, and what to do, and never a secret.
 
-use super::line::PING;
+use super::line::{Access, PING};
 use fingerpost_core::source::{Fault, FaultKind, KeyRange, Report};
 use std::error::Error;
 use std::time::Duration;
 
 /// Why a request failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The revision is gone.
     Compacted,
     /// The answer was larger than we take: ask for less.
@@ -26,14 +26,30 @@ impl Failure {
     }
 
     /// Says which keys were asked for, where permission to read them is lacking.
-    pub(super) fn of_range(mut self, range: &KeyRange) -> Self {
+    pub(super) fn of_range(mut self, range: &KeyRange, access: Access) -> Self {
         if let Failure::Fault(Fault { kind: FaultKind::Denied, message }) = &mut self
-            && message.ends_with(GRANT)
+            && let Some(rest) = message.strip_suffix(GRANT)
         {
             let keys = range.start.escape_ascii();
-            *message += &format!(" that begin with {keys}: etcdctl role grant-permission ROLE read --prefix {keys}");
+            let (what, word) = match access {
+                Access::Read => (GRANT, "read"),
+                Access::ReadAndWrite => (GRANT_BOTH, "readwrite"),
+            };
+            *message = format!(
+                "{rest}{what} that begin with {keys}: etcdctl role grant-permission ROLE {word} --prefix {keys}"
+            );
         }
         self
+    }
+
+    /// As a fault, where no answer can be compacted away.
+    pub(crate) fn fault(self) -> Fault {
+        match self {
+            Failure::Fault(fault) => fault,
+            Failure::Compacted | Failure::TooLarge => {
+                Fault { kind: FaultKind::Malformed, message: "etcd answered what was not asked for".into() }
+            }
+        }
     }
 
     pub(super) fn report(self) -> Report {
@@ -50,6 +66,7 @@ impl Failure {
 
 /// What lacks where permission is denied.
 const GRANT: &str = "grant the user's role read permission on all keys";
+const GRANT_BOTH: &str = "grant the user's role read and write permission on all keys";
 
 /// An endpoint as messages show it: without what may stand before an `@`.
 pub(super) fn shown(endpoint: &str) -> String {
@@ -60,16 +77,17 @@ pub(super) fn shown(endpoint: &str) -> String {
 
 /// It gave no answer.
 pub(super) fn silent(endpoint: &str, span: Duration) -> Failure {
-    failure(FaultKind::Unreachable, endpoint, &format!("no answer for {} s", span.as_secs()), "is it up and reachable?")
+    let said = format!("no answer for {} s", span.as_secs_f64());
+    failure(FaultKind::Unreachable, endpoint, &said, "is it up and reachable?")
 }
 
 /// The server ended the watch without a word.
-pub(super) fn ended(endpoint: &str) -> Failure {
+pub(crate) fn ended(endpoint: &str) -> Failure {
     failure(FaultKind::Unreachable, endpoint, "it ended the watch", "is it being restarted?")
 }
 
 /// The server canceled the watch.
-pub(super) fn canceled(endpoint: &str, reason: &str) -> Failure {
+pub(crate) fn canceled(endpoint: &str, reason: &str) -> Failure {
     match hint_for_message(reason) {
         Some((kind, hint)) => failure(kind, endpoint, reason, hint),
         None => failure(FaultKind::Unreachable, endpoint, &format!("it canceled the watch: {reason}"), "trying again"),
@@ -77,7 +95,7 @@ pub(super) fn canceled(endpoint: &str, reason: &str) -> Failure {
 }
 
 /// An answer without what every answer of etcd has.
-pub(super) fn malformed(endpoint: &str, what: &str) -> Failure {
+pub(crate) fn malformed(endpoint: &str, what: &str) -> Failure {
     failure(FaultKind::Malformed, endpoint, what, "is this etcd with the v3 API?")
 }
 
@@ -92,7 +110,7 @@ pub(super) fn no_password(endpoint: &str, why: &str) -> Failure {
 }
 
 /// What the client says.
-pub(super) fn of_client(endpoint: &str, error: &etcd_client::Error) -> Failure {
+pub(crate) fn of_client(endpoint: &str, error: &etcd_client::Error) -> Failure {
     match error {
         etcd_client::Error::GRpcStatus(status) => {
             let message = status.message();
@@ -228,7 +246,7 @@ pub(super) fn of_all(mut failures: Vec<Failure>) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failure, canceled, of_connection};
+    use super::{Access, Failure, canceled, of_connection};
     use bytes::Bytes;
     use fingerpost_core::source::{FaultKind, KeyRange};
     use std::io;
@@ -277,10 +295,14 @@ mod tests {
     fn a_missing_permission_is_told_with_the_command_that_grants_it() {
         let key = Bytes::from_static;
         let range = KeyRange { start: key(b"/fingerpost/hosts/"), end: key(b"/fingerpost/hosts0") };
-        let (_, message) = said(canceled(ENDPOINT, "etcdserver: permission denied").of_range(&range));
+        let (_, message) = said(canceled(ENDPOINT, "etcdserver: permission denied").of_range(&range, Access::Read));
         let command = "etcdctl role grant-permission ROLE read --prefix /fingerpost/hosts/";
         assert!(message.ends_with(command), "{message}");
-        let (_, other) = said(canceled(ENDPOINT, "etcdserver: user name is empty").of_range(&range));
+        let both = canceled(ENDPOINT, "etcdserver: permission denied").of_range(&range, Access::ReadAndWrite);
+        let (_, message) = said(both);
+        let command = "etcdctl role grant-permission ROLE readwrite --prefix /fingerpost/hosts/";
+        assert!(message.contains("read and write permission") && message.ends_with(command), "{message}");
+        let (_, other) = said(canceled(ENDPOINT, "etcdserver: user name is empty").of_range(&range, Access::Read));
         assert!(!other.contains("etcdctl"), "{other}");
     }
 }

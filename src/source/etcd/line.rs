@@ -25,9 +25,16 @@ pub(super) const PING: (Duration, Duration) = (Duration::from_secs(5), Duration:
 /// The largest message taken; pages aim far lower.
 const LARGEST: usize = 64 << 20;
 
+/// What is done with the keys of a line, for messages.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Access {
+    Read,
+    ReadAndWrite,
+}
+
 /// One reader's way to an etcd, of which all readers use the same endpoint.
 #[derive(Clone)]
-pub(super) struct Line {
+pub(crate) struct Line {
     shared: Arc<Shared>,
     /// The endpoint that this reader used last.
     used: Arc<AtomicUsize>,
@@ -36,6 +43,7 @@ pub(super) struct Line {
 struct Shared {
     config: EtcdConfig,
     range: KeyRange,
+    access: Access,
     state: Mutex<State>,
 }
 
@@ -47,27 +55,27 @@ struct State {
 }
 
 impl Line {
-    pub(super) fn new(config: EtcdConfig, range: KeyRange) -> Self {
-        Line { shared: Arc::new(Shared { config, range, state: Mutex::default() }), used: Arc::default() }
+    pub(crate) fn new(config: EtcdConfig, range: KeyRange, access: Access) -> Self {
+        Line { shared: Arc::new(Shared { config, range, access, state: Mutex::default() }), used: Arc::default() }
     }
 
     /// What is read.
-    pub(super) fn range(&self) -> &KeyRange {
+    pub(crate) fn range(&self) -> &KeyRange {
         &self.shared.range
     }
 
     /// Another reader's way to the same etcd.
-    pub(super) fn another(&self) -> Self {
+    pub(crate) fn another(&self) -> Self {
         Line { shared: Arc::clone(&self.shared), used: Arc::default() }
     }
 
     /// Away from the endpoint that this reader used, if there is another; a new connection in any case.
-    pub(super) async fn leave(&self) {
+    pub(crate) async fn leave(&self) {
         self.give_up(self.used.load(Ordering::Relaxed), true).await;
     }
 
     /// Asks one endpoint after another until one answers, each for at most `patience`. Gives the answer and who gave it.
-    pub(super) async fn ask<T, F>(
+    pub(crate) async fn ask<T, F>(
         &self,
         patience: Duration,
         request: impl Fn(&Client) -> F,
@@ -77,12 +85,14 @@ impl Line {
     {
         let mut failures = Vec::new();
         for _ in &self.shared.config.endpoints {
-            let (number, endpoint, client) = self.client().await;
+            let (number, endpoint, client) = self.client(patience).await;
             let answer = match client {
                 Err(failure) => Err(failure),
                 Ok(client) => match timeout(patience, request(&client)).await {
                     Err(_) => Err(fault::silent(&endpoint, patience)),
-                    Ok(Err(error)) => Err(fault::of_client(&endpoint, &error).of_range(self.range())),
+                    Ok(Err(error)) => {
+                        Err(fault::of_client(&endpoint, &error).of_range(self.range(), self.shared.access))
+                    }
                     Ok(Ok(answer)) => Ok(answer),
                 },
             };
@@ -116,7 +126,7 @@ impl Line {
     }
 
     /// The connection in use, or a new one.
-    async fn client(&self) -> (usize, String, Result<Client, Failure>) {
+    async fn client(&self, patience: Duration) -> (usize, String, Result<Client, Failure>) {
         let mut state = self.shared.state.lock().await;
         let number = state.endpoint;
         self.used.store(number, Ordering::Relaxed);
@@ -124,7 +134,7 @@ impl Line {
         let endpoint = endpoints.get(number % endpoints.len().max(1)).cloned().unwrap_or_default();
         let client = match &state.client {
             Some(client) => Ok(client.clone()),
-            None => connect(&self.shared.config, &endpoint).await,
+            None => connect(&self.shared.config, &endpoint, patience.min(ANSWER)).await,
         };
         if let Ok(client) = &client {
             state.client = Some(client.clone());
@@ -142,7 +152,7 @@ pub(super) fn watcher(client: &Client) -> etcd_client::WatchClient {
     client.watch_client().max_decoding_message_size(LARGEST)
 }
 
-async fn connect(config: &EtcdConfig, endpoint: &str) -> Result<Client, Failure> {
+async fn connect(config: &EtcdConfig, endpoint: &str, patience: Duration) -> Result<Client, Failure> {
     let mut options = ConnectOptions::new()
         .with_connect_timeout(CONNECT)
         .with_keep_alive(PING.0, PING.1)
@@ -159,8 +169,8 @@ async fn connect(config: &EtcdConfig, endpoint: &str) -> Result<Client, Failure>
     if let Some(tls) = config.tls.as_ref().filter(|_| !endpoint.starts_with("http://")) {
         options = options.with_tls(tls_options(tls, endpoint).await?);
     }
-    match timeout(ANSWER, Client::connect([endpoint], Some(options))).await {
-        Err(_) => Err(fault::silent(endpoint, ANSWER)),
+    match timeout(patience, Client::connect([endpoint], Some(options))).await {
+        Err(_) => Err(fault::silent(endpoint, patience)),
         Ok(connected) => connected.map_err(|error| fault::of_client(endpoint, &error)),
     }
 }
@@ -189,16 +199,16 @@ mod tests {
         // Nobody listens there: that a connection was tried is all it takes to have used an endpoint.
         let endpoints = vec!["http://127.0.0.1:1".to_owned(), "http://127.0.0.1:2".to_owned()];
         let range = KeyRange { start: "a".into(), end: "b".into() };
-        let line = Line::new(EtcdConfig { endpoints, tls: None, auth: None }, range);
+        let line = Line::new(EtcdConfig { endpoints, tls: None, auth: None }, range, Access::Read);
         let (watch, reconcile) = (line.another(), line.another());
-        let (first, ..) = watch.client().await;
-        let _ = reconcile.client().await;
+        let (first, ..) = watch.client(ANSWER).await;
+        let _ = reconcile.client(ANSWER).await;
         reconcile.leave().await;
         watch.leave().await;
-        let (second, endpoint, _) = watch.client().await;
+        let (second, endpoint, _) = watch.client(ANSWER).await;
         assert_eq!((second, endpoint), (first + 1, "http://127.0.0.1:2".to_owned()));
         watch.leave().await;
-        let (_, endpoint, _) = watch.client().await;
+        let (_, endpoint, _) = watch.client(ANSWER).await;
         assert_eq!(endpoint, "http://127.0.0.1:1", "left by nobody else, it is left");
     }
 }

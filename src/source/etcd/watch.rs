@@ -1,7 +1,7 @@
 //! The watch.
 
 use super::fault::{self, Failure};
-use super::line::{self, ANSWER, Line};
+use super::line::{self, ANSWER, Access, Line};
 use super::read::rev;
 use super::{Gone, Reports, report};
 use bytes::Bytes;
@@ -53,7 +53,7 @@ async fn follow(
         };
         match said {
             Ok(said) => report(reports, attempt, said).await?,
-            Err(failure) => return report(reports, attempt, failure.of_range(range).report()).await,
+            Err(failure) => return report(reports, attempt, failure.of_range(range, Access::Read).report()).await,
         }
     }
 }

@@ -1,0 +1,202 @@
+//! The election's requests as etcd takes them: leases, and one transaction over the three keys.
+
+use crate::source::etcd::EtcdConfig;
+use crate::source::etcd::fault::{self, Failure};
+use crate::source::etcd::line::{Access, Line};
+use etcd_client::{Compare, CompareOp, Error, KeyValue, PutOptions, Txn, TxnOp, TxnOpResponse, TxnResponse};
+use fingerpost_core::election::{
+    Expect, Held, Keys, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, StoredTerm, View,
+};
+use fingerpost_core::source::{Fault, KeyRange};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// Before a watch that has ended is opened anew.
+const WATCH_AGAIN: Duration = Duration::from_secs(1);
+
+/// A way to the store, not shared with any source.
+#[derive(Clone)]
+pub(super) struct Store {
+    line: Line,
+    keys: Keys,
+    /// For one endpoint's answer.
+    patience: Duration,
+}
+
+impl Store {
+    /// `patience`: how long all endpoints together may take; each is given up a little sooner, so that it is named.
+    pub(super) fn new(config: EtcdConfig, keys: Keys, patience: Duration) -> Self {
+        let endpoints = u32::try_from(config.endpoints.len()).unwrap_or(1).max(1);
+        let range = KeyRange::of_prefix(keys.leader.as_bytes());
+        Store {
+            line: Line::new(config, range, Access::ReadAndWrite),
+            keys,
+            patience: patience.mul_f64(0.9) / endpoints,
+        }
+    }
+
+    /// Asks one endpoint after another. Requests may be sent again: see [`Request`].
+    pub(super) async fn perform(&self, request: Request) -> Result<Reply, Fault> {
+        self.request(request).await.map_err(Failure::fault)
+    }
+
+    async fn request(&self, request: Request) -> Result<Reply, Failure> {
+        match request {
+            Request::Grant { ttl } => self.grant(ttl).await,
+            Request::KeepAlive(lease) => self.keep_alive(lease).await,
+            Request::Revoke(lease) => self.revoke(lease).await,
+            transaction => self.transact(self.transaction(transaction)).await,
+        }
+    }
+
+    async fn grant(&self, ttl: Duration) -> Result<Reply, Failure> {
+        let seconds = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
+        let asked = self.line.ask(self.patience, |client| {
+            let mut leases = client.lease_client();
+            async move { leases.grant(seconds, None).await }
+        });
+        let (granted, _) = asked.await?;
+        let ttl = Duration::from_secs(u64::try_from(granted.ttl()).unwrap_or_default());
+        Ok(Reply::Granted { lease: LeaseId(granted.id()), ttl })
+    }
+
+    /// On a stream of its own, so that no answer to an earlier renewal can be taken for this one's.
+    async fn keep_alive(&self, LeaseId(lease): LeaseId) -> Result<Reply, Failure> {
+        let asked = self.line.ask(self.patience, |client| {
+            let mut leases = client.lease_client();
+            async move { unless_gone(leases.keep_alive(lease).await.map(|_| Reply::KeptAlive)) }
+        });
+        Ok(asked.await?.0)
+    }
+
+    async fn revoke(&self, LeaseId(lease): LeaseId) -> Result<Reply, Failure> {
+        let asked = self.line.ask(self.patience, |client| {
+            let mut leases = client.lease_client();
+            async move { unless_gone(leases.revoke(lease).await.map(|_| Reply::Done)) }
+        });
+        Ok(asked.await?.0)
+    }
+
+    /// What the request says, or else a look at the keys.
+    fn transaction(&self, request: Request) -> Txn {
+        let Keys { leader, term, presence } = &self.keys;
+        let put = |key: &str, value: &[u8], lease: Option<LeaseId>| {
+            TxnOp::put(key, value, lease.map(|LeaseId(lease)| PutOptions::new().with_lease(lease)))
+        };
+        let (compares, operations) = match request {
+            Request::Register { record, lease } => {
+                (vec![is(presence, &Expect::Absent)], vec![put(presence, &record.encode(), Some(lease))])
+            }
+            Request::Acquire { record, leader: held, term: stored, presence: present } => {
+                let present = is(presence, &Expect::Value(present.encode()));
+                let number = StoredTerm::encode(record.term);
+                (
+                    vec![is(leader, &held), is(term, &stored), present],
+                    vec![put(leader, &record.encode(), Some(record.lease)), put(term, &number, None)],
+                )
+            }
+            Request::Release(record) => {
+                (vec![is(leader, &Expect::Value(record.encode()))], vec![TxnOp::delete(leader.as_str(), None)])
+            }
+            Request::Raise { term: higher, expect } => {
+                (vec![is(term, &expect)], vec![put(term, &StoredTerm::encode(higher), None)])
+            }
+            // The keys are looked at whatever they hold.
+            Request::Look | Request::Grant { .. } | Request::KeepAlive(_) | Request::Revoke(_) => {
+                return Txn::new().and_then(self.look());
+            }
+        };
+        Txn::new().when(compares).and_then(operations).or_else(self.look())
+    }
+
+    fn look(&self) -> Vec<TxnOp> {
+        let Keys { leader, term, presence } = &self.keys;
+        [leader, term, presence].map(|key| TxnOp::get(key.as_str(), None)).to_vec()
+    }
+
+    async fn transact(&self, transaction: Txn) -> Result<Reply, Failure> {
+        let asked = self.line.ask(self.patience, |client| {
+            let (mut kv, transaction) = (client.kv_client(), transaction.clone());
+            async move {
+                match kv.txn(transaction).await {
+                    Err(error) if is_gone(&error) => Ok(None),
+                    answer => answer.map(Some),
+                }
+            }
+        });
+        let (answer, endpoint) = asked.await?;
+        answer.map_or(Ok(Reply::NoLease), |answer| self.understand(&answer, &endpoint))
+    }
+
+    fn understand(&self, answer: &TxnResponse, endpoint: &str) -> Result<Reply, Failure> {
+        let mut found: Vec<KeyValue> = Vec::new();
+        let mut looked = false;
+        for response in answer.op_responses() {
+            if let TxnOpResponse::Get(mut get) = response {
+                looked = true;
+                found.extend(get.take_kvs());
+            }
+        }
+        if !looked {
+            return Ok(Reply::Done);
+        }
+        let header = answer.header().ok_or_else(|| fault::malformed(endpoint, "an answer without a header"))?;
+        let seal = Seal { cluster: header.cluster_id(), member: header.member_id(), term: header.raft_term() };
+        let value = |key: &str| {
+            let record = found.iter().find(|record| record.key() == key.as_bytes())?;
+            Some((record.value(), Some(LeaseId(record.lease())).filter(|lease| lease.0 != 0)))
+        };
+        Ok(Reply::View(View {
+            seal,
+            leader: Held::read(value(&self.keys.leader), LeaderRecord::decode),
+            term: StoredTerm::read(value(&self.keys.term).map(|(value, _)| value)),
+            presence: Held::read(value(&self.keys.presence), PresenceRecord::decode),
+        }))
+    }
+
+    /// Says when something may have changed at the leader key, for as long as it is polled. Nothing depends on it: the keys
+    /// are looked at without it too, only later.
+    pub(super) async fn watch(&self, changed: &Notify) {
+        let line = self.line.another();
+        loop {
+            let key = self.keys.leader.as_str();
+            let opened = line.ask(self.patience, |client| {
+                let mut watches = client.watch_client();
+                async move { watches.watch(key, None).await }
+            });
+            if let Ok((mut stream, _)) = opened.await {
+                while let Ok(Some(response)) = stream.message().await
+                    && !response.canceled()
+                {
+                    changed.notify_one();
+                }
+                line.leave().await;
+            }
+            tokio::time::sleep(WATCH_AGAIN).await;
+        }
+    }
+}
+
+/// The comparison that holds if the key is as expected.
+fn is(key: &str, expect: &Expect) -> Compare {
+    match expect {
+        Expect::Absent => Compare::create_revision(key, CompareOp::Equal, 0),
+        Expect::Value(value) => Compare::value(key, CompareOp::Equal, &value[..]),
+    }
+}
+
+fn unless_gone(answer: Result<Reply, Error>) -> Result<Reply, Error> {
+    match answer {
+        Err(error) if is_gone(&error) => Ok(Reply::NoLease),
+        answer => answer,
+    }
+}
+
+/// The lease has ended: the client says so of a renewal, etcd of everything else.
+fn is_gone(error: &Error) -> bool {
+    match error {
+        Error::GRpcStatus(status) => status.message().contains("requested lease not found"),
+        Error::LeaseKeepAliveError(message) => message == "lease not found",
+        _ => false,
+    }
+}

@@ -1,0 +1,18 @@
+//! The election on real etcds.
+#![cfg(feature = "etcd")]
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
+#[macro_use]
+#[path = "../shared/each_etcd.rs"]
+mod each_etcd;
+mod access;
+mod elector;
+mod identity;
+mod keys;
+mod lead;
+mod outages;
+#[expect(dead_code, reason = "these tests need less of etcd than those that it was written for")]
+#[path = "../source_etcd/server.rs"]
+mod server;
+#[path = "../shared/until.rs"]
+mod until;
