@@ -8,6 +8,7 @@ packages=(
   bird2 frr gobgpd openbgpd exabgp       # the gateways
   iproute2 iputils-ping tcpdump          # the lab
   keepalived                             # gateways that share an address
+  libfaketime                            # a process with a clock of its own
   util-linux                             # nsenter, setpriv
   g++                                    # libFuzzer
   protobuf-compiler libprotobuf-dev      # etcd-client's build script

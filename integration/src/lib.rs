@@ -19,4 +19,7 @@
 pub mod lab;
 
 #[cfg(target_os = "linux")]
+pub mod failover;
+
+#[cfg(target_os = "linux")]
 pub mod losses;

@@ -1,53 +1,142 @@
-//! A real etcd beside Fingerpost, written to as an operator, flanneld or a test would: by `etcdctl`.
+//! A real etcd, written to as an operator, flanneld or a test would: by `etcdctl`. It is one member beside Fingerpost, or a
+//! cluster of three, each on a machine of its own, where there are several replicas.
 
 use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use super::Lab;
 use super::namespace::{Namespace, checked};
 use super::process::Process;
+use super::wait;
 
-/// Where clients reach it from Fingerpost's namespace.
+/// Where clients reach the one beside Fingerpost.
 pub const ENDPOINT: &str = "http://127.0.0.1:2379";
 
-const PEERS: &str = "http://127.0.0.1:2380";
+const BOUND: Duration = Duration::from_secs(30);
 
-/// An etcd of one member, with its data in the lab's folder, so that it can be killed and started again.
+/// An etcd, with its data in the lab's folder, so that it can be killed and started again.
 #[derive(Debug)]
 pub struct Etcd {
+    /// From where it is written to.
+    operator: Arc<Namespace>,
+    members: Vec<Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    name: String,
     namespace: Arc<Namespace>,
+    address: IpAddr,
     data: PathBuf,
     process: Option<Process>,
 }
 
+impl Member {
+    fn url(&self, port: u16) -> String {
+        format!("http://{}:{port}", self.address)
+    }
+
+    fn start(&mut self, cluster: &str) {
+        let (data, clients, peers) = (self.data.to_string_lossy().into_owned(), self.url(2379), self.url(2380));
+        let arguments = ["--name", &self.name, "--data-dir", &data, "--logger", "zap"];
+        let clients = ["--listen-client-urls", &clients, "--advertise-client-urls", &clients];
+        let peers = ["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers];
+        let arguments = [&arguments[..], &clients, &peers, &["--initial-cluster", cluster]].concat();
+        self.process = Some(self.namespace.spawn(&format!("etcd-{}", self.name), "etcd", &arguments));
+    }
+
+    fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+}
+
 impl Etcd {
-    /// Starts an empty etcd in `namespace`.
+    /// Starts an empty etcd of one member in `namespace`.
     #[must_use]
     pub fn start(namespace: &Arc<Namespace>) -> Self {
-        let data = namespace.context().folder().join("etcd");
-        let mut etcd = Self { namespace: Arc::clone(namespace), data, process: None };
+        Self::start_members(namespace, &[(Arc::clone(namespace), Ipv4Addr::LOCALHOST.into())])
+    }
+
+    /// Starts an empty etcd of three members in a lab with [several replicas](super::Builder::replicas).
+    #[must_use]
+    pub fn start_cluster(lab: &Lab) -> Self {
+        Self::start_members(lab.replicas().operator(), lab.replicas().members())
+    }
+
+    fn start_members(operator: &Arc<Namespace>, places: &[(Arc<Namespace>, IpAddr)]) -> Self {
+        let folder = operator.context().folder();
+        let members = (1..).zip(places).map(|(number, (namespace, address))| {
+            let name = format!("member{number}");
+            let data = folder.join(&name);
+            Member { name, namespace: Arc::clone(namespace), address: *address, data, process: None }
+        });
+        let mut etcd = Self { operator: Arc::clone(operator), members: members.collect() };
         etcd.resume();
         etcd
     }
 
-    /// Kills it (SIGKILL). What was written stays.
+    /// Kills all of it (SIGKILL). What was written stays.
     pub fn kill(&mut self) {
-        self.process = None;
+        self.members.iter_mut().for_each(|member| member.process = None);
     }
 
-    /// Starts it again with what was written before.
+    /// Kills one member (SIGKILL): 0 is the first.
+    pub fn kill_member(&mut self, place: usize) {
+        self.members[place].process = None;
+    }
+
+    /// Starts again what of it does not run, with what was written before.
+    ///
+    /// # Panics
+    /// When it does not answer within 30 s.
+    #[track_caller]
     pub fn resume(&mut self) {
-        let data = self.data.to_string_lossy();
-        let arguments = ["--data-dir", &data, "--listen-client-urls", ENDPOINT, "--advertise-client-urls", ENDPOINT];
-        let peers = ["--listen-peer-urls", PEERS, "--initial-advertise-peer-urls", PEERS];
-        let cluster = ["--initial-cluster", "default=http://127.0.0.1:2380", "--logger", "zap"];
-        let mut process = self.namespace.spawn("etcd", "etcd", &[&arguments[..], &peers, &cluster].concat());
-        process.await_ready(Duration::from_secs(30), |_| {
-            self.etcdctl().args(["get", "ready"]).output().is_ok_and(|output| output.status.success())
+        let urls = self.members.iter().map(|member| format!("{}={}", member.name, member.url(2380)));
+        let cluster = urls.collect::<Vec<_>>().join(",");
+        self.members.iter_mut().filter(|member| member.process.is_none()).for_each(|member| member.start(&cluster));
+        let is_whole =
+            || self.etcdctl().args(["endpoint", "health"]).output().is_ok_and(|output| output.status.success());
+        wait::until("etcd to be whole", BOUND, || {
+            if is_whole() { Ok(()) } else { Err(self.members.iter().map(Member::log).collect::<Vec<_>>()) }
         });
-        self.process = Some(process);
+    }
+
+    /// Which member leads the others.
+    ///
+    /// # Panics
+    /// When none does within 30 s.
+    #[must_use]
+    #[track_caller]
+    pub fn leading_member(&self) -> usize {
+        wait::until("a member that leads", BOUND, || {
+            let output = self.etcdctl().args(["endpoint", "status", "--write-out", "json"]).output();
+            let said = output.map_err(|error| error.to_string())?.stdout;
+            let status: Value = serde_json::from_slice(&said).map_err(|error| error.to_string())?;
+            let leads = |entry: &&Value| entry["Status"]["leader"] == entry["Status"]["header"]["member_id"];
+            let endpoint = status.as_array().into_iter().flatten().find(leads).map(|entry| entry["Endpoint"].clone());
+            let place = self.members.iter().position(|member| endpoint == Some(Value::from(member.url(2379))));
+            place.ok_or_else(|| status.to_string())
+        })
+    }
+
+    /// What stands at a key; `None` where nothing does, or etcd does not answer.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<String> {
+        let output = self.etcdctl().args(["get", "--print-value-only", "--", key]).output().ok()?;
+        let value = String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// Where clients reach it.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<String> {
+        self.members.iter().map(|member| member.url(2379)).collect()
     }
 
     /// Writes a record.
@@ -131,8 +220,9 @@ impl Etcd {
     }
 
     fn etcdctl(&self) -> Command {
-        let mut command = self.namespace.command("etcdctl");
-        command.env("ETCDCTL_API", "3").args(["--endpoints", ENDPOINT, "--command-timeout", "3s"]);
+        let mut command = self.operator.command("etcdctl");
+        command.env("ETCDCTL_API", "3");
+        command.args(["--endpoints", &self.endpoints().join(","), "--command-timeout", "3s"]);
         command
     }
 }

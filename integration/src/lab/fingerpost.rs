@@ -10,6 +10,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use super::clock::Clock;
+use super::etcd::Etcd;
 use super::gateway::Gateway;
 use super::http::{self, Answer};
 use super::namespace::{Namespace, checked};
@@ -81,6 +83,37 @@ pub fn configuration_of(lab: &Lab, sources: &[(&str, &Source)], gateways: &[Gate
     )
 }
 
+/// The key at which replicas elect their leader.
+pub const LEADER: &str = "/fingerpost/leader";
+
+/// The configuration of one of several replicas: the native schema, in the etcd that they also elect their leader in. `more` is
+/// put at its end.
+#[must_use]
+pub fn replica_configuration(lab: &Lab, etcd: &Etcd, replica: usize, more: &str) -> String {
+    let machines = lab.replicas();
+    let (asn, id, count) = (lab.peering().speaker_asn(), machines.address(replica), machines.count());
+    let endpoints = etcd.endpoints().iter().map(|url| format!("\"{url}\"")).collect::<Vec<_>>().join(", ");
+    let peers: String = lab.gateways().iter().map(entry).collect();
+    format!(
+        "router: {{ asn: {asn}, id: {id}, replicas: {count} }}\n\
+         sources: {{ prod: {{ etcd: {{ endpoints: [{endpoints}] }}, schema: {{ native: {{ prefix: {NATIVE_PREFIX} }} }} }} }}\n\
+         election: {{ etcd: {{ source: prod, key: {LEADER} }} }}\n\
+         {}\
+         gateways:{peers}\n\
+         policies: {{ default: [ {{ match: {{}}, then: accept }} ] }}\n\
+         {UNGUARDED}\n\
+         state_dir: \"{}\"\n\
+         http: {{ listen: \"{HTTP}\" }}\n\
+         {more}",
+        fence(),
+        replica_folder(lab, replica).join("state").display(),
+    )
+}
+
+fn replica_folder(lab: &Lab, replica: usize) -> PathBuf {
+    lab.folder().join(format!("replica{}", replica + 1))
+}
+
 fn router(asn: u32, address: IpAddr, listens: bool) -> String {
     let listen = if listens { format!(", listen: [\"{}\"]", SocketAddr::new(address, 179)) } else { String::new() };
     format!("{{ asn: {asn}, id: 10.170.0.10, drain_time: 3s{listen} }}")
@@ -145,7 +178,10 @@ pub(crate) fn gateway_config(gateway: &Gateway, platform: &str) -> String {
     std::fs::write(&path, configuration).expect("a configuration can be written into the lab's folder");
     let mut command = std::process::Command::new(binary());
     command.args(["gateway-config", name, "--platform", platform, "--config"]).arg(path);
-    let text = checked(command.args(["--speaker", &session.neighbour()]));
+    for neighbour in session.neighbours() {
+        command.args(["--speaker", &neighbour]);
+    }
+    let text = checked(&mut command);
     text.replace("REPLACE-ME-KEY", session.password.unwrap_or_default())
         .replace("REPLACE-ME-ROUTER-ID", &gateway.router_id().to_string())
 }
@@ -153,11 +189,13 @@ pub(crate) fn gateway_config(gateway: &Gateway, platform: &str) -> String {
 /// Where it serves its pages, inside its namespace.
 pub const HTTP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9179);
 
-/// Fingerpost in the lab's control namespace.
+/// Fingerpost on a machine of the lab.
 #[derive(Debug)]
 pub struct Fingerpost {
+    name: String,
     namespace: Arc<Namespace>,
     configuration: PathBuf,
+    clock: Option<Clock>,
     process: Option<Process>,
 }
 
@@ -176,22 +214,50 @@ impl Fingerpost {
     #[must_use]
     #[track_caller]
     pub fn start_with(lab: &Lab, configuration: &str) -> Self {
-        let path = write(lab, configuration);
-        let mut fingerpost = Self { namespace: Arc::clone(lab.control()), configuration: path, process: None };
-        fingerpost.resume();
-        fingerpost
+        let (name, namespace, path) =
+            ("fingerpost".to_owned(), Arc::clone(lab.control()), write(lab.folder(), configuration));
+        Self { name, namespace, configuration: path, clock: None, process: None }.started()
+    }
+
+    /// Starts one of several replicas with a configuration of its own: 0 is the first. Where it `has_clock`, that can be set.
+    ///
+    /// # Panics
+    /// When it is not alive within 20 s.
+    #[must_use]
+    #[track_caller]
+    pub fn start_replica(lab: &Lab, replica: usize, configuration: &str, has_clock: bool) -> Self {
+        let (name, folder) = (format!("fingerpost{}", replica + 1), replica_folder(lab, replica));
+        let (namespace, path) = (Arc::clone(lab.replicas().namespace(replica)), write(&folder, configuration));
+        let clock = has_clock.then(|| Clock::new(&folder));
+        Self { name, namespace, configuration: path, clock, process: None }.started()
+    }
+
+    #[track_caller]
+    fn started(mut self) -> Self {
+        self.resume();
+        self
+    }
+
+    /// Sets its wall clock so many seconds ahead of what is right.
+    ///
+    /// # Panics
+    /// When it has none of its own.
+    #[track_caller]
+    pub fn set_clock(&self, ahead: i64) {
+        let (clock, process) = self.clock.as_ref().zip(self.process.as_ref()).expect("it runs with a clock of its own");
+        clock.set(&self.namespace, process, ahead);
     }
 
     /// Starts only its process, for a start that is to fail.
     #[must_use]
     pub fn spawn(lab: &Lab, configuration: &str) -> Process {
-        run(lab.control(), &write(lab, configuration))
+        run(lab.control(), "fingerpost", &write(lab.folder(), configuration), None)
     }
 
     /// Starts it again after its end, with the same configuration and state.
     #[track_caller]
     pub fn resume(&mut self) {
-        let mut process = run(&self.namespace, &self.configuration);
+        let mut process = run(&self.namespace, &self.name, &self.configuration, self.clock.as_ref());
         let namespace = &self.namespace;
         process.await_ready(BOUND, |_| http::get(namespace, HTTP, "/livez").is_ok_and(|answer| answer.status == 200));
         self.process = Some(process);
@@ -278,16 +344,19 @@ impl Fingerpost {
     }
 }
 
-fn write(lab: &Lab, configuration: &str) -> PathBuf {
-    let path = lab.folder().join("fingerpost.yaml");
-    std::fs::create_dir_all(lab.folder().join("state")).expect("a folder can be made in the lab's folder");
+fn write(folder: &Path, configuration: &str) -> PathBuf {
+    let path = folder.join("fingerpost.yaml");
+    std::fs::create_dir_all(folder.join("state")).expect("a folder can be made in the lab's folder");
     std::fs::write(&path, configuration).expect("a configuration can be written into the lab's folder");
     path
 }
 
-fn run(namespace: &Namespace, configuration: &Path) -> Process {
-    let (binary, configuration) = (binary(), configuration.to_string_lossy().into_owned());
-    namespace.spawn("fingerpost", &binary.to_string_lossy(), &["run", "--config", &configuration])
+fn run(namespace: &Namespace, name: &str, configuration: &Path, clock: Option<&Clock>) -> Process {
+    let (binary, configuration) =
+        (binary().to_string_lossy().into_owned(), configuration.to_string_lossy().into_owned());
+    let mut command = clock.map_or_else(|| namespace.command(&binary), |clock| clock.command(namespace, &binary));
+    command.args(["run", "--config", &configuration]);
+    Process::spawn(namespace.context(), name, command)
 }
 
 /// The product's binary: `FINGERPOST_BIN`, or the one beside this test in the target folder.

@@ -13,7 +13,7 @@ use super::link::Switch;
 use super::monitor::RouteMonitor;
 use super::namespace::Namespace;
 use super::process::Process;
-use super::rib::{self, Rib};
+use super::rib::{self, Choices, Rib};
 use super::route::{self, PodRoutes};
 use super::session::Session;
 use super::topology::{GATEWAY_ASN, Vlan};
@@ -139,6 +139,12 @@ impl Gateway {
     #[must_use]
     pub fn rib(&self) -> Rib {
         self.daemon.program().rib(&self.node())
+    }
+
+    /// Which of its paths its daemon prefers: BIRD and FRR are asked.
+    #[must_use]
+    pub fn choices(&self) -> Choices {
+        self.daemon.program().choices(&self.node())
     }
 
     /// How many routes its daemon accepted from Fingerpost.

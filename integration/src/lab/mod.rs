@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod cleanup;
+mod clock;
 pub mod daemon;
 pub mod etcd;
 pub mod fingerpost;
@@ -17,6 +18,7 @@ pub mod namespace;
 pub mod ping;
 pub mod process;
 pub mod record;
+pub mod replica;
 pub mod rib;
 pub mod route;
 pub mod session;
@@ -37,6 +39,7 @@ use gateway::{Daemon, Gateway};
 use host::Host;
 use link::Switch;
 use namespace::Namespace;
+use replica::Replicas;
 use route::PodRoutes;
 use session::Session;
 use topology::{GATEWAY_ASN, HOSTS, SPEAKER_ASN, Vlan};
@@ -86,6 +89,7 @@ impl Peering {
     pub fn session(self) -> Session {
         Session {
             speaker: self.speaker_address(),
+            others: Vec::new(),
             speaker_asn: self.speaker_asn(),
             multihop: self.is_multihop(),
             ipv4: true,
@@ -117,6 +121,7 @@ pub struct Builder {
     peering: Peering,
     gateways: Vec<(Daemon, Session)>,
     hosts: bool,
+    replicas: usize,
 }
 
 impl Builder {
@@ -144,6 +149,13 @@ impl Builder {
         self
     }
 
+    /// Makes it so many replicas, each on a machine of its own, and three more machines for an etcd, in a VLAN that the gateways
+    /// are not in: so each replica can be cut from the gateways, from etcd, or from both.
+    pub fn replicas(mut self, count: usize) -> Self {
+        self.replicas = count;
+        self
+    }
+
     /// Builds it and starts the gateways' daemons.
     ///
     /// # Panics
@@ -151,11 +163,16 @@ impl Builder {
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Lab {
-        let Self { peering, gateways, hosts } = self;
+        let Self { peering, mut gateways, hosts, replicas } = self;
         let context = Arc::new(Context::new());
         let mut switch = Switch::new(&context);
         let control = Namespace::new(&context, "control");
         switch.plug(&control, "control", peering.speaker_vlan(), SPEAKER_STATION);
+        let control = Arc::new(control);
+        let replicas = (replicas > 1).then(|| Replicas::new(&context, &mut switch, &control, replicas));
+        for (_, session) in &mut gateways {
+            session.others = replicas.as_ref().map(Replicas::others).unwrap_or_default();
+        }
         let router = peering.is_multihop().then(|| router(&context, &mut switch, &control));
         let gateways = (1..).zip(gateways);
         let gateways: Vec<Gateway> = gateways
@@ -164,7 +181,7 @@ impl Builder {
         let places = if hosts { HOSTS.as_slice() } else { &[] };
         let hosts = places.iter().map(|place| Host::new(&context, &mut switch, *place)).collect();
         // From here on a panic prints the logs.
-        let mut lab = Lab { peering, gateways, hosts, switch, router, control: Arc::new(control), context };
+        let mut lab = Lab { peering, gateways, hosts, switch, router, control, replicas, context };
         for gateway in &mut lab.gateways {
             if lab.router.is_some() {
                 gateway.namespace().ip_batch(&format!(
@@ -188,13 +205,14 @@ pub struct Lab {
     switch: Switch,
     router: Option<Namespace>,
     control: Arc<Namespace>,
+    replicas: Option<Replicas>,
     context: Arc<Context>,
 }
 
 impl Lab {
     /// Begins to describe a lab.
     pub fn builder(peering: Peering) -> Builder {
-        Builder { peering, gateways: Vec::new(), hosts: true }
+        Builder { peering, gateways: Vec::new(), hosts: true, replicas: 1 }
     }
 
     /// How its gateways peer with Fingerpost.
@@ -259,6 +277,22 @@ impl Lab {
     #[must_use]
     pub fn control(&self) -> &Arc<Namespace> {
         &self.control
+    }
+
+    /// The machines of its replicas and of their etcd.
+    ///
+    /// # Panics
+    /// When it has one replica.
+    #[must_use]
+    #[track_caller]
+    pub fn replicas(&self) -> &Replicas {
+        self.replicas.as_ref().expect("it has several replicas")
+    }
+
+    /// Loses every frame from and to a replica on one side, or lets them pass again. No link goes down.
+    #[track_caller]
+    pub fn pass(&self, replica: usize, side: replica::Side, pass: bool) {
+        self.switch.pass(self.replicas().noun(replica), side.vlan(), pass);
     }
 
     /// Loses every frame from and to Fingerpost, silently: no link goes down, no connection is reset.

@@ -20,6 +20,12 @@ pub fn native_key(host: &Host) -> String {
 #[must_use]
 pub fn native_value(host: &Host, subnets: &[Subnet]) -> String {
     let prefixes: Vec<String> = subnets.iter().flat_map(|subnet| [subnet.v4(), subnet.v6()]).collect();
+    native_value_of(host, &prefixes)
+}
+
+/// The native schema's value of a host that owns any `prefixes`.
+#[must_use]
+pub fn native_value_of(host: &Host, prefixes: &[String]) -> String {
     let vlan = host.vlan().to_string();
     json!({ "addresses": [host.v4(), host.v6()], "subnets": prefixes, "labels": { "zone": vlan } }).to_string()
 }

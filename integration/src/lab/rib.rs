@@ -30,6 +30,22 @@ pub struct Path {
 /// The pod subnets that a daemon learned from Fingerpost.
 pub type Rib = BTreeMap<String, Path>;
 
+/// The path that a daemon prefers among those it has to a prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Its next hops.
+    pub via: BTreeSet<IpAddr>,
+    /// Its MED, by which a leader's paths are told from a standby's.
+    pub med: Option<u32>,
+    /// From which replica it is: 0 is the first.
+    pub from: Option<usize>,
+    /// How many paths there are that a living replica has announced: not those that are kept of one that is gone.
+    pub paths: usize,
+}
+
+/// What a daemon prefers, for each pod subnet.
+pub type Choices = BTreeMap<String, Choice>;
+
 /// The table without the marks.
 #[must_use]
 pub fn next_hops(rib: &Rib) -> PodRoutes {

@@ -8,6 +8,8 @@ use std::net::IpAddr;
 pub struct Session {
     /// Fingerpost's address.
     pub speaker: IpAddr,
+    /// Those of its other replicas.
+    pub others: Vec<IpAddr>,
     /// The AS that the gateway expects of Fingerpost.
     pub speaker_asn: u32,
     /// True when routers lie between.
@@ -36,5 +38,11 @@ impl Session {
     /// Who may peer, as the gateway sees it: an address, or a prefix.
     pub(crate) fn neighbour(&self) -> String {
         self.range.map_or_else(|| self.speaker.to_string(), str::to_owned)
+    }
+
+    /// The same with all replicas.
+    pub(crate) fn neighbours(&self) -> Vec<String> {
+        let others = self.others.iter().map(IpAddr::to_string);
+        std::iter::once(self.neighbour()).chain(others).collect()
     }
 }

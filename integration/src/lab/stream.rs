@@ -8,9 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
+
 use super::namespace::Namespace;
 use super::wait;
 
+/// Octets that wait in a socket: of seconds.
+const BUFFER: usize = 8 << 20;
 /// The echo service's port.
 const PORT: u16 = 7;
 /// How often the threads look whether they shall end.
@@ -75,6 +79,8 @@ impl Stream {
             namespace.enter(move || {
                 let socket = UdpSocket::bind(address).expect("a socket can be bound");
                 socket.set_read_timeout(Some(LOOK)).expect("a socket can have a time-out");
+                // What came while the machine had other things to do is not lost.
+                set_socket_recv_buffer_size_force(&socket, BUFFER).expect("root may have any buffer");
                 socket
             })
         };

@@ -21,7 +21,7 @@ pub enum Vlan {
     Hosts169,
     /// Fingerpost and etcd, or the router before them, and every gateway.
     Control170,
-    /// Fingerpost and etcd behind the router; only for multihop.
+    /// Fingerpost and etcd behind the router, for multihop; or replicas and the members of their etcd.
     Behind171,
 }
 

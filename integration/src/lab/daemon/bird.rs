@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Node, Program};
 use crate::lab::process::Process;
-use crate::lab::rib::{Mark, Rib};
+use crate::lab::rib::{Choices, Mark, Rib};
 use crate::lab::route::is_pod_subnet;
 
 const BOUND: Duration = Duration::from_secs(20);
@@ -21,6 +21,9 @@ pub const BEFORE: &str = "\
     protocol static {\n\tipv4;\n}\n";
 /// How the text begins its line for the kernel protocols.
 const EXPORT: &str = "#   export where ";
+
+/// The community of what is kept for long.
+const LLGR_STALE: &str = "(65535,6)";
 
 pub(super) struct Bird;
 
@@ -62,6 +65,10 @@ impl Program for Bird {
 
     fn rib(&self, node: &Node<'_>) -> Rib {
         parse(&birdc(node, &["show", "route", "all", "where", "source", "=", "RTS_BGP"]))
+    }
+
+    fn choices(&self, node: &Node<'_>) -> Choices {
+        parse_choices(&birdc(node, &["show", "route", "all", "where", "source", "=", "RTS_BGP"]))
     }
 
     fn refresh(&self, node: &Node<'_>) {
@@ -125,16 +132,70 @@ fn parse(text: &str) -> Rib {
             path.marks.insert(Mark::LastChoice);
         }
         if let Some(communities) = field.strip_prefix("BGP.community: ") {
-            let known = [("(65535,0)", Mark::GracefulShutdown), ("(65535,6)", Mark::LongLivedStale)];
+            let known = [("(65535,0)", Mark::GracefulShutdown), (LLGR_STALE, Mark::LongLivedStale)];
             path.marks.extend(known.iter().filter(|(text, _)| communities.contains(text)).map(|(_, mark)| *mark));
         }
     }
     rib
 }
 
+/// The session's number, less one: sessions are numbered where there are several.
+fn replica(line: &str) -> Option<usize> {
+    let (_, name) = line.split_once(" [fingerpost")?;
+    let number: usize = name.split_whitespace().next()?.parse().ok()?;
+    number.checked_sub(1)
+}
+
+/// Reads the same for the preferred path of each prefix, which has an asterisk.
+fn parse_choices(text: &str) -> Choices {
+    let mut choices = Choices::new();
+    let mut current = None;
+    let mut preferred = false;
+    for line in text.lines() {
+        if let Some(prefix) = line.split_whitespace().next().filter(|word| is_pod_subnet(word)) {
+            current = Some(prefix.to_owned());
+        }
+        let Some(prefix) = &current else { continue };
+        let choice = choices.entry(prefix.clone()).or_default();
+        let field = line.trim();
+        // The first line of a path says from which session it is.
+        if line.contains(" [fingerpost") {
+            choice.paths += 1;
+            preferred = line.contains("] * (");
+            if preferred {
+                choice.from = replica(line);
+            }
+        } else if field.starts_with("BGP.community: ") && field.contains(LLGR_STALE) {
+            choice.paths = choice.paths.saturating_sub(1);
+        } else if !preferred {
+        } else if let Some(via) = field.strip_prefix("BGP.next_hop: ") {
+            choice.via.extend(via.split_whitespace().next().and_then(|via| via.parse::<IpAddr>().ok()));
+        } else if let Some(med) = field.strip_prefix("BGP.med: ") {
+            choice.med = med.parse().ok();
+        }
+    }
+    choices
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const THREE: &str = "BIRD 2.0.12 ready.\nTable master4:\n\
+        10.244.1.0/24        unicast [fingerpost1 18:55:01.123] * (100) [AS64513i]\n\
+        \tvia 10.168.0.11 on vlan168\n\tType: BGP univ\n\tBGP.next_hop: 10.168.0.11\n\tBGP.med: 999999\n\
+        \x20                    unicast [fingerpost2 18:55:02.123] (100) [AS64513i]\n\
+        \tvia 10.168.0.12 on vlan168\n\tType: BGP univ\n\tBGP.next_hop: 10.168.0.12\n\tBGP.med: 2000001\n\
+        \x20                    unicast [fingerpost3 18:55:02.123] (100) [AS64513i]\n\
+        \tvia 10.168.0.12 on vlan168\n\tBGP.next_hop: 10.168.0.12\n\tBGP.med: 9\n\tBGP.community: (65535,6)\n";
+
+    #[test]
+    fn the_preferred_path_is_read_and_those_of_the_living_are_counted() {
+        let choices = parse_choices(THREE);
+        let choice = &choices["10.244.1.0/24"];
+        assert_eq!((choices.len(), choice.paths, choice.med, choice.from), (1, 2, Some(999_999), Some(0)));
+        assert!(choice.via.iter().eq(&["10.168.0.11".parse::<IpAddr>().unwrap()]));
+    }
 
     const TABLE: &str = "BIRD 2.0.12 ready.\nTable master4:\n\
         10.244.1.0/24        unicast [fingerpost 18:55:01.123] * (100) [AS64513i]\n\

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Node, Program};
 use crate::lab::process::Process;
-use crate::lab::rib::{Mark, Rib};
+use crate::lab::rib::{Choice, Choices, Mark, Rib};
 use crate::lab::route::is_pod_subnet;
 
 /// The group whose members may use FRR's control sockets; FRR refuses to run as a user outside it.
@@ -66,6 +66,15 @@ impl Program for Frr {
             add_routes(&mut rib, &table("community llgr-stale"), Some(Mark::LongLivedStale));
         }
         rib
+    }
+
+    fn choices(&self, node: &Node<'_>) -> Choices {
+        let mut choices = Choices::new();
+        for family in ["ipv4", "ipv6"] {
+            let text = vtysh(node, &format!("show bgp {family} unicast json"));
+            add_choices(&mut choices, &serde_json::from_str(&text).unwrap_or_default(), &node.session.neighbours());
+        }
+        choices
     }
 
     fn refresh(&self, node: &Node<'_>) {
@@ -151,9 +160,31 @@ fn add_routes(rib: &mut Rib, text: &str, mark: Option<Mark>) {
             if path["locPrf"] == 0 {
                 entry.marks.insert(Mark::LastChoice);
             }
-            let next_hops = path["nexthops"].as_array().into_iter().flatten();
-            let global = next_hops.filter(|next_hop| next_hop["scope"] != "link-local");
-            entry.via.extend(global.filter_map(|next_hop| next_hop["ip"].as_str()?.parse::<IpAddr>().ok()));
+            entry.via.extend(global_next_hops(path));
         }
     }
+}
+
+fn add_choices(choices: &mut Choices, parsed: &Value, replicas: &[String]) {
+    let routes = parsed["routes"].as_object().into_iter().flatten().filter(|(prefix, _)| is_pod_subnet(prefix));
+    for (prefix, paths) in routes {
+        let paths = paths.as_array().map(Vec::as_slice).unwrap_or_default();
+        let living = paths.iter().filter(|path| path["stale"] != true).count();
+        let mut choice = Choice { paths: living, ..Choice::default() };
+        // Several of them where it balances over equal paths, which the metric must not allow.
+        for path in paths.iter().filter(|path| path["bestpath"] == true || path["multipath"] == true) {
+            choice.via.extend(global_next_hops(path));
+            if path["bestpath"] == true {
+                choice.from = replicas.iter().position(|replica| path["peerId"] == replica.as_str());
+            }
+            choice.med = path["metric"].as_u64().and_then(|med| u32::try_from(med).ok());
+        }
+        choices.insert(prefix.clone(), choice);
+    }
+}
+
+fn global_next_hops(path: &Value) -> impl Iterator<Item = IpAddr> {
+    let next_hops = path["nexthops"].as_array().into_iter().flatten();
+    let global = next_hops.filter(|next_hop| next_hop["scope"] != "link-local");
+    global.filter_map(|next_hop| next_hop["ip"].as_str()?.parse::<IpAddr>().ok())
 }

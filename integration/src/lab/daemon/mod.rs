@@ -16,7 +16,7 @@ use std::process::Command;
 
 use super::namespace::Namespace;
 use super::process::Process;
-use super::rib::Rib;
+use super::rib::{Choices, Rib};
 use super::session::Session;
 
 pub(crate) use gobgp::folder as gobgp_4_folder;
@@ -178,6 +178,11 @@ pub(crate) trait Program {
     /// How many routes it has; cheaper than its table where it can be asked for the number.
     fn count(&self, node: &Node<'_>) -> usize {
         self.rib(node).len()
+    }
+
+    /// Which of the paths to each pod subnet it prefers, and how many it has; nothing where the labs do not ask it.
+    fn choices(&self, _node: &Node<'_>) -> Choices {
+        Choices::new()
     }
 
     /// Asks Fingerpost for all routes again: ROUTE-REFRESH.

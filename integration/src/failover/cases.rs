@@ -1,0 +1,66 @@
+//! What is measured.
+
+use super::{Case, Change, Fault, Speaker};
+use crate::lab::gateway::Daemon;
+
+/// All cases, in the order of the page.
+pub const CASES: &[Case] = &[
+    case("leader ended by SIGKILL", Fault::Kill),
+    case("leader ended by SIGTERM", Fault::Terminate),
+    case("leader stopped by SIGSTOP until another one leads, then SIGCONT", Fault::Pause),
+    case("leader cut from etcd", Fault::CutFromStore),
+    quick("leader cut from the gateway, hold time 6 s", Fault::CutFromGateways),
+    quick("leader cut from both, hold time 6 s", Fault::CutFromBoth),
+    quick("both links of the leader's machine down, hold time 6 s", Fault::LinkDown),
+    Case {
+        change: Change::Borrowed,
+        why: [LEFT, LEFT],
+        ..case("a borrowed address is given back while a standby is gone by SIGKILL", Fault::StandbyKill)
+    },
+    case("standby cut from etcd", Fault::StandbyCutFromStore),
+    case("leader's clock set an hour ahead, an hour back, and right", Fault::Clock),
+    case("etcd's own leader ended by SIGKILL", Fault::StoreLeader),
+    case("two of etcd's three members gone for 30 s", Fault::QuorumLost(30)),
+    case("etcd and all replicas ended by SIGKILL, replicas back at once, etcd 10 s later", Fault::AllRestart(10)),
+    case("rolling restart by SIGTERM", Fault::Rolling),
+    Case { replicas: 3, ..case("rolling restart by SIGTERM", Fault::Rolling) },
+    Case { replicas: 3, ..case("leader ended by SIGKILL", Fault::Kill) },
+    case("leader ended by SIGKILL ten times", Fault::Flaps(10)),
+];
+
+/// The same with what people do instead, in the order of the page.
+pub const RIVALS: &[Case] = &{
+    let gobgp3 = Speaker::Gobgp(Daemon::Gobgp3);
+    let gobgp4 = Speaker::Gobgp(Daemon::Gobgp4);
+    [
+        Case { speaker: gobgp3, ..case(KILL, Fault::Kill) },
+        Case { speaker: gobgp4, ..case(KILL, Fault::Kill) },
+        Case { speaker: Speaker::Bird, ..case(KILL, Fault::Kill) },
+        Case { speaker: gobgp3, ..case(TERM, Fault::Terminate) },
+        Case { speaker: gobgp4, ..case(TERM, Fault::Terminate) },
+        Case { speaker: Speaker::Bird, ..case(TERM, Fault::Terminate) },
+        Case { speaker: gobgp3, ..case(STOP, Fault::Pause) },
+        Case { speaker: gobgp4, ..case(STOP, Fault::Pause) },
+        Case { speaker: Speaker::Bird, ..case(STOP, Fault::Pause) },
+        Case { speaker: gobgp3, ..case(CUT, Fault::CutFromStore) },
+        Case { speaker: gobgp4, ..case(CUT, Fault::CutFromStore) },
+        Case { speaker: Speaker::Bird, ..case(CUT, Fault::CutFromStore) },
+    ]
+};
+
+const LEFT: &str = "Not built yet: the path of the replica that is gone is the only one to the /32 that was given back, and the gateway keeps it \
+                    for the long-lived time or, as here, until that replica is back. The leader would have to announce the /32 by the \
+                    subnet's own host until then.";
+const KILL: &str = "SIGKILL of the one whose paths are preferred";
+const TERM: &str = "SIGTERM of the one whose paths are preferred";
+const STOP: &str = "SIGSTOP of the one whose paths are preferred, for a minute or until the other's are";
+const CUT: &str = "the one whose paths are preferred is cut from etcd for a minute, or until the other's are";
+
+const fn case(title: &'static str, fault: Fault) -> Case {
+    Case { title, speaker: Speaker::Fingerpost, replicas: 2, keys: "", fault, change: Change::Subnets, why: ["", ""] }
+}
+
+/// The hold time is what it takes to notice.
+const fn quick(title: &'static str, fault: Fault) -> Case {
+    Case { keys: "timers: { hold: 6s, keepalive: 2s }", ..case(title, fault) }
+}

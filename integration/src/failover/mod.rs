@@ -1,0 +1,200 @@
+//! What two or three replicas are for: the leader ends in some way, and no packet between pods is lost, none goes astray, and no
+//! entry of the gateway's forwarding table that says the same afterwards was touched (promise P10). Meanwhile the source changes,
+//! so that whoever leads next has something to say, and at the end the gateway holds exactly that (promise P5), by the newest
+//! leader's paths (promise P7).
+//!
+//! ```text
+//!  pods a1, b2 ──► gateway's kernel ──► pods b2; a2, then b1       a request every millisecond each, and its answer back
+//!                      ▲ routes
+//!                  BIRD or FRR ◄── sessions ── replicas 1, 2 (, 3) ◄── etcd: three members
+//! ```
+//!
+//! `cases` is the list, `page` makes docs/failover.md of it (`make failover`); scenarios take single cases.
+
+mod cases;
+mod cast;
+mod page;
+mod plan;
+mod rival;
+mod traffic;
+mod watch;
+
+pub use cases::{CASES, RIVALS};
+pub use page::{Measured, render, run};
+pub use rival::Speaker;
+
+use std::time::{Duration, Instant};
+
+use crate::lab::gateway::Daemon;
+use crate::lab::rib::Choice;
+use crate::lab::topology::Subnet;
+use crate::lab::{Lab, Peering};
+use cast::Cast;
+use plan::Plan;
+use traffic::Traffic;
+use watch::Sample;
+
+/// What changes hands while something fails.
+const MOVED: Subnet = Subnet(5);
+
+/// What happens while pods talk. "Leader" is the replica that leads at that moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// SIGKILL of the leader; it is started again once another one leads.
+    Kill,
+    /// SIGTERM of the leader; it is started again once another one leads.
+    Terminate,
+    /// SIGKILL of a standby; it is started again once the gateway has what changed.
+    StandbyKill,
+    /// SIGSTOP of the leader until another one leads and has said what changed; then SIGCONT.
+    Pause,
+    /// Every frame between the leader and etcd is lost until another one leads and has said what changed.
+    CutFromStore,
+    /// Every frame between the leader and the gateway is lost until the gateway has what changed.
+    CutFromGateways,
+    /// Both, and until another one leads.
+    CutFromBoth,
+    /// Every frame between a standby and etcd is lost until the gateway has what changed.
+    StandbyCutFromStore,
+    /// The leader's wall clock is set an hour ahead, an hour back once the gateway has what changed, and right again.
+    Clock,
+    /// The leader's links go down, and up again once another one leads and the gateway has what changed.
+    LinkDown,
+    /// The member that leads etcd is killed, and started again once the gateway has what changed.
+    StoreLeader,
+    /// Two of etcd's three members are killed, and started again so many seconds later.
+    QuorumLost(u64),
+    /// All of etcd is killed, then all replicas; they are started again at once, and etcd so many seconds later.
+    AllRestart(u64),
+    /// SIGTERM of one after the other, each started again at once, the next once the gateway has all of its paths.
+    Rolling,
+    /// SIGKILL of the leader so often; it is started again once another one leads, and the next is killed once the gateway has
+    /// all of its paths.
+    Flaps(usize),
+}
+
+/// How the source changes meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A subnet moves to another host, which gets a second one, too, and loses a third.
+    Subnets,
+    /// A host gives an address back that it had borrowed from another one's subnet, where it is used at once.
+    Borrowed,
+}
+
+/// Something to be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// What happens, for people.
+    pub title: &'static str,
+    /// Who announces.
+    pub speaker: Speaker,
+    /// How many replicas there are.
+    pub replicas: usize,
+    /// Keys of the gateway's entry.
+    pub keys: &'static str,
+    /// What happens.
+    pub fault: Fault,
+    /// And what in the source.
+    pub change: Change,
+    /// Why a figure is not 0 with BIRD and with FRR; empty where it has to be.
+    pub why: [&'static str; 2],
+}
+
+/// What was found in one family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Requests sent.
+    pub sent: u64,
+    /// Those of them that were not answered.
+    pub lost: u64,
+    /// Those that went to the moved subnet's old host after one had gone to the new one.
+    pub astray: usize,
+    /// What the kernel said of entries that are the same before and after.
+    pub rewritten: Vec<String>,
+}
+
+/// What was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// IPv4, IPv6.
+    pub families: [Found; 2],
+    /// How long the gateway preferred a path of the leader of the beginning, to what is there before and after.
+    pub other_path: Option<Duration>,
+    /// After how long it preferred a newer leader's paths to all of that.
+    pub led_anew: Option<Duration>,
+    /// How long it took from the change in etcd until its kernel had it.
+    pub told: Option<Duration>,
+    /// How often it preferred an older leader's path after a newer one's.
+    pub went_back: usize,
+    /// Whether at the end the gateway held exactly what etcd says: always, with Fingerpost.
+    pub whole: bool,
+}
+
+/// Measures a case with a gateway that runs `daemon`.
+///
+/// # Panics
+/// When the lab cannot be built, traffic does not flow before the fault, or the gateway does not hold exactly what etcd says at the
+/// end.
+#[must_use]
+#[track_caller]
+pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
+    let mut session = Peering::Ebgp.session();
+    session.keys = format!("platform: {daemon}");
+    if !case.keys.is_empty() {
+        session.keys = format!("{}, {}", session.keys, case.keys);
+    }
+    let lab = Lab::builder(Peering::Ebgp).gateway_with(daemon, session).replicas(case.replicas).build();
+    let plan = Plan::new(&lab, case.change);
+    plan.moves.iter().for_each(|host| host.own(MOVED));
+    let gateway = &lab.gateways()[0];
+    let mut cast = Cast::start(&lab, &plan, case);
+    let leader = cast.await_whole(&plan.before).expect("the gateway has everything before the fault");
+    let mut traffic = Traffic::start(&lab, &plan);
+    let monitor = gateway.watch_routes();
+
+    let (moments, samples) = watch::throughout(gateway, || {
+        let begin = Instant::now();
+        let mut written = None;
+        case.fault.strike(
+            &mut cast,
+            leader,
+            &mut |cast| {
+                written = Some(Instant::now());
+                cast.etcd.put_at_once(&plan.change);
+            },
+            &plan,
+        );
+        let whole = cast.await_whole(&plan.after).is_some();
+        (begin, written.expect("every fault changes the source"), whole)
+    });
+    let (begin, written, whole) = moments;
+    if whole {
+        traffic.await_more();
+    }
+    let families = traffic.judge(plan.rewritten(&monitor.stop()));
+    let since = |moment: Instant, holds: &dyn Fn(&Sample) -> bool| {
+        let found = samples.iter().find(|sample| sample.at >= moment && holds(sample));
+        found.map(|sample| sample.at - moment)
+    };
+    let all = |sample: &Sample, holds: &dyn Fn(&Choice) -> bool| plan.lasting(&sample.choices).all(holds);
+    let newer = |choice: &Choice| leader.stamp().zip(choice.med).is_some_and(|(stamp, med)| med < stamp);
+    Outcome {
+        families,
+        other_path: since(begin, &|sample| all(sample, &|choice| choice.from != Some(leader.replica))),
+        led_anew: since(begin, &|sample| all(sample, &newer)),
+        told: since(written, &|sample| plan.is_told(&sample.kernel)),
+        went_back: watch::steps_back(&samples, &plan.after),
+        whole,
+    }
+}
+
+impl Outcome {
+    /// Whether IPv4 was as if nothing had happened, no packet went astray, and no leader was followed by an older one.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let [ipv4, ipv6] = &self.families;
+        let unchanged = ipv4.lost == 0 && ipv4.rewritten.is_empty();
+        unchanged && ipv4.astray + ipv6.astray + self.went_back == 0 && self.whole
+    }
+}
