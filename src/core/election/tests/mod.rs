@@ -50,6 +50,16 @@ fn p7_the_deadline_counts_from_the_sending_of_the_renewal_that_was_answered_last
 }
 
 #[test]
+fn p7_the_first_deadline_counts_from_the_grant_of_the_lease() {
+    let mut desk = Desk::new(1, Term::NONE);
+    let granted = desk.now;
+    desk.run_until_asked(|request| matches!(request, Request::Acquire { .. }));
+    desk.now = desk.now + seconds(1);
+    desk.serve_one();
+    assert_eq!(desk.role(), Leadership::Leading { term: term(1), until: granted + TTL - MARGIN });
+}
+
+#[test]
 fn c43_a_leader_without_its_store_lapses_and_stays_so_p2() {
     let mut desk = Desk::new(1, Term::NONE);
     desk.run(seconds(1));
