@@ -34,7 +34,7 @@ impl Engine {
         }
         parked.into_iter().for_each(|parked| self.table.unpark(parked));
         if std::mem::take(&mut outcome.suspect) {
-            self.table.suspect(id);
+            self.table.suspect(now, id);
         }
         // Before what differed is settled: what is held only from now on is not proven by the list that says it.
         outcome.gone.clear();
@@ -78,7 +78,7 @@ impl Engine {
         for ComesBack { source, held, suspect } in others.drain(..) {
             self.table.arm(source, false);
             if suspect {
-                self.table.suspect(source);
+                self.table.suspect(now, source);
             }
             upsert(&mut self.table, held);
         }

@@ -322,9 +322,11 @@ impl Table {
     }
 
     /// Another store than the one that was known is compared with it: until [`Table::trust_all`] every change of the source is
-    /// held, whatever the limits.
-    pub fn suspect(&mut self, source: SourceId) {
-        self.guard.suspect(source);
+    /// held, whatever the limits, and what is held already is held for that reason.
+    pub fn suspect(&mut self, now: Time, source: SourceId) {
+        for (family, slot) in self.guard.suspect(now, source) {
+            self.families[family].dirty.push(slot);
+        }
     }
 
     /// Whether something of the source is held because its store was replaced.

@@ -66,8 +66,10 @@ pub enum HoldReason {
 /// What was decided about a hold.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::table) enum Decision {
-    /// It passes when its slot is settled next.
+    /// A person approved it: it passes when its slot is settled next.
     Approved,
+    /// Time, quiet or a limit that is no more lets it pass, likewise.
+    Proven,
     /// It stays, proven or not, until the store says something else.
     Denied,
 }
@@ -89,6 +91,8 @@ pub struct Hold {
     /// How many complete lists there were before it.
     pub(super) listed: u64,
     pub(super) decision: Option<Decision>,
+    /// It has another reason since it was told.
+    pub(super) is_untold: bool,
 }
 
 impl Hold {
@@ -100,6 +104,22 @@ impl Hold {
     /// Whether it keeps an announcement back that may still be made.
     pub(super) fn is_waiting_addition(&self) -> bool {
         self.kind == ChangeKind::Addition && !self.is_denied()
+    }
+
+    /// Whether it is held because the store was replaced.
+    pub(super) fn is_of_replaced(&self) -> bool {
+        self.reason == HoldReason::Replaced
+    }
+
+    /// The store that says so is another one from now on, after so many complete `lists`. What a person has decided stays.
+    pub(super) fn doubt(&mut self, now: Time, lists: u64) {
+        (self.reason, self.since, self.listed, self.is_untold) = (HoldReason::Replaced, now, lists, true);
+        self.decision.take_if(|decision| *decision == Decision::Proven);
+    }
+
+    /// Whether it passes when its slot is settled next, if that is still what is wanted.
+    pub(super) fn passes(&self) -> bool {
+        matches!(self.decision, Some(Decision::Approved | Decision::Proven))
     }
 
     /// Whether this is what is proposed.

@@ -76,6 +76,8 @@ struct Guarded {
     complete: bool,
     /// Whether its store was replaced and is being compared with the one before: every change is held.
     suspect: bool,
+    /// How many changes are held because of that, now or since.
+    replaced: usize,
 }
 
 const DENIED: Option<Decision> = Some(Decision::Denied);
@@ -124,7 +126,7 @@ impl Guard {
         let place = |(family, slot, _): (Family, SlotId, &Hold)| (family, slot);
         let mut freed: Vec<_> = self.holds().filter(|(_, _, hold)| unlimited(hold)).map(place).collect();
         let again: Vec<_> = self.holds().filter(|(_, _, hold)| fits(hold)).map(place).collect();
-        self.decide(Decision::Approved, &freed);
+        self.decide(Decision::Proven, &freed);
         for &(family, slot) in &again {
             self.clear(family, slot);
         }
@@ -157,21 +159,33 @@ impl Guard {
         self.sources.get(&source).map_or(0, |guarded| guarded.spendings)
     }
 
-    pub(super) fn suspect(&mut self, source: SourceId) {
-        if let Some(guarded) = self.sources.get_mut(&source) {
-            guarded.suspect = true;
+    /// The source's store is another one than before. What is held already is held for that now: no time, no quiet and no raised
+    /// limit that counted for the store before lets it pass. Its slots, to be settled again.
+    pub(super) fn suspect(&mut self, now: Time, source: SourceId) -> Vec<(Family, SlotId)> {
+        let Some(guarded) = self.sources.get_mut(&source) else { return Vec::new() };
+        guarded.suspect = true;
+        if guarded.held.total() == guarded.replaced {
+            return Vec::new();
         }
+        let mut held = Vec::new();
+        for (family, holds) in self.holds.iter_mut() {
+            for (slot, hold) in holds.iter_mut().filter(|(_, hold)| hold.source == source && !hold.is_of_replaced()) {
+                guarded.replaced += 1;
+                hold.doubt(now, guarded.lists);
+                held.push((family, *slot));
+            }
+        }
+        held
     }
 
+    /// Whether something of the source is held, or is to be, because its store was replaced.
     pub(super) fn is_suspect(&self, source: SourceId) -> bool {
-        let replaced = |hold: &Hold| hold.source == source && hold.reason == HoldReason::Replaced;
-        let held = |guarded: &Guarded| guarded.held.total() > 0 && self.holds().any(|(_, _, hold)| replaced(hold));
-        self.sources.get(&source).is_some_and(|guarded| guarded.suspect || held(guarded))
+        self.sources.get(&source).is_some_and(|guarded| guarded.suspect || guarded.replaced > 0)
     }
 
     /// Whether what the source has to say of the slot is what a replaced store says, now or since that is held.
     pub(super) fn is_anothers(&self, source: SourceId, family: Family, slot: SlotId) -> bool {
-        let is_replaced = |hold: &Hold| hold.source == source && hold.reason == HoldReason::Replaced;
+        let is_replaced = |hold: &Hold| hold.source == source && hold.is_of_replaced();
         self.sources.get(&source).is_some_and(|guarded| guarded.suspect)
             || self.hold(family, slot).is_some_and(is_replaced)
     }
@@ -197,14 +211,15 @@ impl Guard {
             .filter(|(_, _, hold)| hold.is_proven(now, lists, proofs))
             .map(|(family, slot, _)| (family, slot))
             .collect();
-        self.decide(Decision::Approved, &proven);
+        self.decide(Decision::Proven, &proven);
         proven
     }
 
     /// What was decided about these holds; those that are approved pass when they are settled next.
     pub(super) fn decide(&mut self, decision: Decision, slots: &[(Family, SlotId)]) {
         for &(family, slot) in slots {
-            if let Some(hold) = self.holds[family].get_mut(&slot) {
+            let open = |hold: &&mut Hold| decision != Decision::Proven || hold.decision != Some(Decision::Approved);
+            if let Some(hold) = self.holds[family].get_mut(&slot).filter(open) {
                 let waited = usize::from(hold.is_waiting_addition());
                 let before = hold.decision.replace(decision);
                 self.waiting[family] = self.waiting[family] + usize::from(hold.is_waiting_addition()) - waited;
@@ -267,6 +282,7 @@ impl Guard {
         self.waiting[family] -= usize::from(hold.is_waiting_addition());
         if let Some(guarded) = self.sources.get_mut(&hold.source) {
             guarded.held[hold.kind] -= 1;
+            guarded.replaced -= usize::from(hold.is_of_replaced());
         }
         Some(hold)
     }
@@ -284,7 +300,7 @@ impl Guard {
                 && hold.reason == HoldReason::Flapping
                 && hold.decision.is_none()
             {
-                hold.decision = Some(Decision::Approved);
+                hold.decision = Some(Decision::Proven);
             }
         }
         calm
@@ -338,7 +354,7 @@ impl Guard {
         let held = self.holds[family].get(&slot).copied();
         match held {
             // What was approved is this change, not whatever the store says meanwhile.
-            Some(hold) if hold.decision == Some(Decision::Approved) && hold.is_of(proposal) => {
+            Some(hold) if hold.passes() && hold.is_of(proposal) => {
                 self.clear(family, slot);
                 Some(Verdict::Pass)
             }
@@ -353,12 +369,16 @@ impl Guard {
                 self.clear(family, slot);
                 None
             }
-            Some(hold) if hold.kind == kind => {
+            // Whatever the other store makes of it meanwhile: nothing but a person, or what was announced, ends that.
+            Some(hold) if hold.kind == kind || (hold.is_of_replaced() && hold.source == source) => {
                 self.follow(now, &hold, proposal);
-                Some(Verdict::StillHeld)
+                let held = self.holds[family].get_mut(&slot);
+                held.into_iter().for_each(|held| held.is_untold = false);
+                Some(if hold.is_untold { Verdict::Hold } else { Verdict::StillHeld })
             }
             _ if kind != ChangeKind::Addition
                 && self.config.limit(kind).is_some()
+                && !self.is_suspect_now(source)
                 && self.flaps.is_flapping(now, (family, slot), &self.config.flap) =>
             {
                 if let (Some(guarded), Some(limit)) = (self.sources.get_mut(&source), self.config.limit(kind)) {
@@ -372,6 +392,10 @@ impl Guard {
             }
             _ => None,
         }
+    }
+
+    fn is_suspect_now(&self, source: SourceId) -> bool {
+        self.sources.get(&source).is_some_and(|guarded| guarded.suspect)
     }
 
     /// A slot that is held already: what was confirmed or decided about another change says nothing about this one.
@@ -421,7 +445,18 @@ impl Guard {
         self.clear(family, slot);
         let Some(guarded) = self.sources.get_mut(&source) else { return };
         guarded.held[kind] += 1;
-        let hold = Hold { prefix, kind, source, since: now, reason, to, listed: guarded.lists, decision: None };
+        guarded.replaced += usize::from(reason == HoldReason::Replaced);
+        let hold = Hold {
+            prefix,
+            kind,
+            source,
+            since: now,
+            reason,
+            to,
+            listed: guarded.lists,
+            decision: None,
+            is_untold: false,
+        };
         self.waiting[family] += usize::from(hold.is_waiting_addition());
         self.holds[family].insert(slot, hold);
         self.in_order.insert(prefix, slot);

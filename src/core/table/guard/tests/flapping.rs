@@ -3,7 +3,7 @@
 use super::*;
 
 /// Host 1 and host 2 in turn, until the move is held as flapping.
-fn flapped() -> World {
+pub(super) fn flapped() -> World {
     let mut world = World::new(30);
     for turn in 0..5 {
         world.put([0], if turn % 2 == 0 { 2 } else { 1 });
