@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::engine::EngineHandle;
 pub use config::ConfigKept;
 use file::Kept;
-use fingerpost_core::engine::{Engine, Remembers};
+use fingerpost_core::engine::{self, Engine, Remembers};
 use fingerpost_core::model::SourceId;
 use fingerpost_core::source::sync::{KnownRecord, Snapshot};
 use fingerpost_core::table::Spent;
@@ -151,7 +151,7 @@ impl Writer {
         if self.written == Some(changes) {
             return Some(());
         }
-        let (mut records, mut place) = (Vec::new(), Some(0));
+        let (mut records, mut place) = (Vec::new(), Some(engine::Place::START));
         while let Some(from) = place {
             // What a list changes that comes meanwhile may be undecided yet: then it is tried again.
             let slice = move |engine: &Engine| {

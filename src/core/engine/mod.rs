@@ -35,7 +35,7 @@ pub use look::{ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, Rout
 pub use orders::Orders;
 pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
 pub use reload::ReloadHold;
-pub use remember::Remembers;
+pub use remember::{Place, Remembers};
 pub use role::Role;
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 pub use tells::{TellRow, Tells};

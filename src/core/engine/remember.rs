@@ -28,6 +28,23 @@ pub struct Remembers {
     pub suspect: bool,
 }
 
+/// Slots that one look goes through at the most: a freeze may leave a million undecided, and everything waits for the look.
+const SLOTS: u32 = 10_000;
+
+/// Where [`Engine::known_records`] goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// At this record of the source.
+    Record(usize),
+    /// At this slot, for the record that stands for its route.
+    Route(Family, u32),
+}
+
+impl Place {
+    /// The beginning.
+    pub const START: Place = Place::Record(0);
+}
+
 impl Engine {
     /// What a snapshot of the source would be of. None where there must be none: before the source was read completely, and
     /// while what its records say is not decided, unless by order.
@@ -41,33 +58,70 @@ impl Engine {
         decided.then_some(Remembers { changes, cluster, at, spent, spent_at, suspect })
     }
 
-    /// Up to `limit` of a source's records from place `from` on, and the place at which to go on, if there is more. With the
-    /// last come those that stand for what is held.
-    pub fn known_records(&self, id: SourceId, from: usize, limit: usize) -> (Vec<KnownRecord>, Option<usize>) {
+    /// Up to `limit` of a source's records from a place on, and the place at which to go on, if there is more. Behind the records come
+    /// those that stand for what is held: in this order nothing that is decided between two looks is in neither.
+    pub fn known_records(&self, id: SourceId, from: Place, limit: usize) -> (Vec<KnownRecord>, Option<Place>) {
         let Some(source) = self.source(id) else { return Default::default() };
-        let (mut records, next) = source.sync.known_records(from, limit);
-        if self.table.holds().next().is_none() && self.holds_still().is_none() {
-            return (records, next);
+        let keeps = self.table.holds().next().is_some() || self.holds_still().is_some();
+        let from = match from {
+            Place::Record(from) => {
+                let (mut records, next) = source.sync.known_records(from, limit);
+                if keeps {
+                    records.iter_mut().for_each(|record| self.set_apart(record));
+                }
+                let behind = keeps.then_some(Place::Route(Family::Ipv4, 0));
+                return (records, next.map(Place::Record).or(behind));
+            }
+            // What was kept at the look before may have been decided since: then the record says it, in the next file.
+            Place::Route(..) if !keeps => return Default::default(),
+            Place::Route(family, from) => (family, from),
+        };
+        self.kept_records(id, from, limit)
+    }
+
+    /// Those of the routes from this slot on; so many slots are looked at, or as many as give `limit` records.
+    fn kept_records(
+        &self,
+        id: SourceId,
+        (family, from): (Family, u32),
+        limit: usize,
+    ) -> (Vec<KnownRecord>, Option<Place>) {
+        let end = u32::try_from(self.table.slots(family).capacity()).unwrap_or(u32::MAX);
+        let upto = end.min(from.saturating_add(SLOTS));
+        let mut records = Vec::new();
+        for place in from..upto {
+            if records.len() == limit {
+                return (records, Some(Place::Route(family, place)));
+            }
+            let slot = SlotId(place);
+            if self.is_kept(family, slot) {
+                records.extend(self.announced(id, family, slot));
+            }
         }
+        let next = match family {
+            _ if upto < end => Some(Place::Route(family, upto)),
+            Family::Ipv4 => Some(Place::Route(Family::Ipv6, 0)),
+            Family::Ipv6 => None,
+        };
+        (records, next)
+    }
+
+    /// Whether what is announced stays as it is, by the guard or by order.
+    fn is_kept(&self, family: Family, slot: SlotId) -> bool {
+        self.table.held_change(family, slot).is_some() || self.table.is_undecided(family, slot)
+    }
+
+    /// Takes out of a record what is kept otherwise than it says.
+    fn set_apart(&self, record: &mut KnownRecord) {
         let kept = |prefix: &Prefix| {
             let (family, slot) = (prefix.family(), self.table.slots(prefix.family()).find(*prefix)?);
-            let is_kept = self.table.held_change(family, slot).is_some() || self.table.is_undecided(family, slot);
-            is_kept.then_some((family, slot))
+            self.is_kept(family, slot).then_some((family, slot))
         };
         let is_announced =
             |prefix: &Prefix| kept(prefix).is_some_and(|(family, slot)| self.table.winner(family, slot).is_some());
-        for record in &mut records {
-            let set_apart = record.subnets.extract_if(.., |prefix| kept(prefix).is_some());
-            record.held = set_apart.filter(is_announced).collect();
-            record.dangling.retain(|(prefix, _)| kept(prefix).is_none());
-        }
-        if next.is_none() {
-            let held = self.table.holds().map(|held| (held.prefix.family(), held.slot));
-            let frozen =
-                self.table.undecided().filter(|(family, slot)| self.table.held_change(*family, *slot).is_none());
-            records.extend(held.chain(frozen).filter_map(|(family, slot)| self.announced(id, family, slot)));
-        }
-        (records, next)
+        let set_apart = record.subnets.extract_if(.., |prefix| kept(prefix).is_some());
+        record.held = set_apart.filter(is_announced).collect();
+        record.dangling.retain(|(prefix, _)| kept(prefix).is_none());
     }
 
     /// A record that states the route of a prefix as it is announced, if it is this source's.

@@ -2,7 +2,7 @@
 
 use super::settings::{self, Shape};
 use crate::bgp::neighbour::{ConnectionId, Neighbour};
-use crate::engine::{Effect, Engine, Orders, SessionNumber};
+use crate::engine::{Effect, Engine, Orders, Place, SessionNumber};
 use crate::model::{SourceId, Time};
 use crate::source::sync::Snapshot;
 use crate::table::Spent;
@@ -134,8 +134,12 @@ impl Process {
                 kept.iter_mut().for_each(|left| left.since = since);
                 continue;
             }
-            let (records, rest) = self.engine.known_records(source, 0, usize::MAX);
-            assert_eq!(rest, None);
+            let (mut records, mut place) = (Vec::new(), Some(Place::START));
+            while let Some(from) = place {
+                let (more, next) = self.engine.known_records(source, from, usize::MAX);
+                records.extend(more);
+                place = next;
+            }
             let (cluster, at, suspect) = (remembers.cluster, remembers.at, remembers.suspect);
             let snapshot = Snapshot { cluster, at, records, suspect };
             *kept = Some(Left { snapshot, spent: (remembers.spent, remembers.spent_at), since });

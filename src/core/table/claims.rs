@@ -353,16 +353,6 @@ impl Table {
         claims.and_then(|claims| claims.winner(&self.priorities, &self.owners)) != self.winner(family, slot)
     }
 
-    /// The slots of which [`Table::is_undecided`] is true because they were not settled yet; each once.
-    pub fn undecided(&self) -> impl Iterator<Item = (Family, SlotId)> {
-        self.families.iter().flat_map(move |(name, family)| {
-            let mut slots = family.dirty.clone();
-            slots.sort_unstable();
-            slots.dedup();
-            slots.into_iter().filter(move |slot| self.is_undecided(name, *slot)).map(move |slot| (name, slot))
-        })
-    }
-
     /// How many routes come from the source.
     pub fn count_routes_of(&self, source: SourceId) -> usize {
         self.routes_of.get(usize::from(source.0)).copied().unwrap_or_default()

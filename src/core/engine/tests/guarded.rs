@@ -1,9 +1,9 @@
 //! The guard and the snapshot, from a source's list to the routes: P3 over restarts, with the store up or down.
 
-use super::super::{Command, Effect, Engine, Holds, Input, Remembers, Role, Settings, SourceSettings};
+use super::super::{Command, Effect, Engine, Holds, Input, Place, Remembers, Role, Settings, SourceSettings};
 use crate::model::{Family, HostName, Prefix, SourceId, Time};
 use crate::source::schema::Schema;
-use crate::source::sync::{Follow, Snapshot, SyncConfig, Timing};
+use crate::source::sync::{Follow, KnownRecord, Snapshot, SyncConfig, Timing};
 use crate::source::{Attempt, ClusterId, Fault, FaultKind, Record, Report, Rev};
 use crate::table::{Allowed, ChangeKind, Fence, GuardConfig, Spent, Standing, Target};
 use std::collections::BTreeMap;
@@ -157,9 +157,19 @@ impl World {
     /// What a process that ends now leaves behind, if it may.
     pub(super) fn snapshot(&self) -> Option<Snapshot> {
         let remembers = self.engine.remembers(SOURCE)?;
-        let (records, rest) = self.engine.known_records(SOURCE, 0, 1000);
-        assert_eq!(rest, None);
+        let records = self.pages(usize::MAX).concat();
         Some(Snapshot { cluster: remembers.cluster, at: remembers.at, records, suspect: remembers.suspect })
+    }
+
+    /// The records of a snapshot, as so many looks each took them.
+    fn pages(&self, limit: usize) -> Vec<Vec<KnownRecord>> {
+        let (mut pages, mut place) = (Vec::new(), Some(Place::START));
+        while let Some(from) = place {
+            let (page, next) = self.engine.known_records(SOURCE, from, limit);
+            pages.push(page);
+            place = next;
+        }
+        pages
     }
 
     /// The process after this one, which ended so long before it.
@@ -250,6 +260,34 @@ fn c50_a_snapshot_follows_what_is_announced_while_something_else_is_held_p3() {
     let mut after = World::new(before.snapshot());
     after.list_at(0..60, 7);
     assert_eq!((after.next_hop(4).as_deref(), after.held()), (Some("10.168.7.4"), 0), "and up");
+}
+
+/// Every look holds up the routes: one that is to write down a large wave must not take it all at once.
+#[test]
+fn c50_no_look_at_what_is_held_takes_more_than_its_page_p3() {
+    let mut held = World::new(None);
+    held.list(0..200);
+    held.list_at(0..100, 7);
+    assert_eq!(held.held(), 200, "moves and withdrawals");
+    let mut frozen = World::new(None);
+    frozen.list(0..200);
+    frozen.command(&Command::Freeze);
+    frozen.list_at(0..100, 7);
+    for world in [held, frozen] {
+        let names = |pages: Vec<Vec<KnownRecord>>| {
+            let mut names: Vec<_> = pages.concat().into_iter().map(|record| record.name).collect();
+            names.sort();
+            names
+        };
+        let pages = world.pages(30);
+        assert!(pages.iter().all(|page| page.len() <= 30) && pages.len() >= 10, "{}", pages.len());
+        let all = names(pages);
+        assert_eq!(all.len(), 100 + 200, "the records, and one for each route that stays");
+        assert_eq!(all, names(world.pages(usize::MAX)));
+        let mut after = World::new(world.snapshot());
+        after.wait(PATIENCE);
+        assert_eq!((after.routes(), after.next_hop(4).as_deref()), (200, Some("10.168.0.4")));
+    }
 }
 
 #[test]
