@@ -9,13 +9,7 @@ use crate::table::{ChangeKind, Settled, Table};
 impl Engine {
     /// Passes on what a source's state machine decided. The buffer comes back empty.
     pub(super) fn apply(&mut self, now: Time, id: SourceId, mut outcome: Outcome, effects: &mut Vec<Effect>) {
-        self.note_outcome(now, id, &outcome);
-        effects.extend(outcome.orders.drain(..).map(|order| Effect::Order(id, order)));
-        self.noted.tell(now, effects);
-        let notes = outcome.notes.drain(..).filter(|note| self.noted.admits(now, id, note));
-        effects.extend(notes.map(|note| Effect::Note(id, note)));
-        let changes = u64::try_from(outcome.changes.len()).unwrap_or(u64::MAX);
-        self.source_mut(id).into_iter().for_each(|source| source.changes += changes);
+        self.tell_outcome(now, id, &mut outcome, effects);
         let restores = outcome.changes.iter().any(|change| matches!(change, ClaimChange::Restored));
         let has_snapshot = |source: &Source| source.settings.id != id && source.sync.has_snapshot();
         let others = !outcome.changes.is_empty() && self.sources.iter().any(has_snapshot);
@@ -46,15 +40,29 @@ impl Engine {
         self.take_wanted(now, effects);
     }
 
+    /// Everything in it but what it changes: that is still to be decided.
+    fn tell_outcome(&mut self, now: Time, id: SourceId, outcome: &mut Outcome, effects: &mut Vec<Effect>) {
+        self.note_outcome(now, id, outcome);
+        effects.extend(outcome.orders.drain(..).map(|order| Effect::Order(id, order)));
+        self.noted.tell(now, effects);
+        let notes = outcome.notes.drain(..).filter(|note| self.noted.admits(now, id, note));
+        effects.extend(notes.map(|note| Effect::Note(id, note)));
+        let changes = u64::try_from(outcome.changes.len()).unwrap_or(u64::MAX);
+        self.source_mut(id).into_iter().for_each(|source| source.changes += changes);
+    }
+
     /// A source is about to be let out, and an earlier process knew others that have not answered yet: what it knew comes back
     /// whole, or a prefix that one of them states, too, would be withdrawn or moved for the want of it (P2).
     /// What was held of each is given back, for when the rest is in.
     fn restore_others(&mut self, now: Time, id: SourceId, effects: &mut Vec<Effect>) -> Vec<ComesBack> {
         let mut restored = Vec::new();
-        for source in self.sources.iter_mut().filter(|source| source.settings.id != id && source.sync.has_snapshot()) {
-            let (mut outcome, other) = (Outcome::default(), source.settings.id);
+        let others = self.sources.iter().filter(|source| source.settings.id != id && source.sync.has_snapshot());
+        let others: Vec<SourceId> = others.map(|source| source.settings.id).collect();
+        for other in others {
+            let mut outcome = Outcome::default();
+            let Some(source) = self.source_mut(other) else { continue };
             source.sync.serve_snapshot(now, &mut outcome);
-            effects.extend(outcome.notes.drain(..).map(|note| Effect::Note(other, note)));
+            self.tell_outcome(now, other, &mut outcome, effects);
             let mark = outcome.changes.iter().position(|change| matches!(change, ClaimChange::Restored));
             let held = outcome.changes.split_off(mark.map_or(0, |mark| mark + 1));
             upsert(&mut self.table, outcome.changes);

@@ -1,6 +1,6 @@
 //! Several sources after a restart: what an earlier process knew of one comes back before another is let out.
 
-use super::super::{Command, Effect, Engine, Holds, Input, Settings};
+use super::super::{Command, Effect, Engine, EventKind, EventRow, Holds, Input, Settings, Wanted};
 use super::settings::{fence, settings};
 use crate::model::{Family, HostName, Labels, Prefix, SourceId, Time};
 use crate::source::schema::Addresses;
@@ -88,6 +88,27 @@ fn what_one_source_gives_up_and_another_was_known_to_state_is_not_withdrawn_p2()
     world.list(1, vec![record("high", &["10.244.0.0/24"])]);
     assert_eq!(world.owner().as_deref(), Some("high"));
     assert!(world.engine.is_verified(Family::Ipv4) && world.engine.hold_rows(None, 9).is_empty());
+}
+
+/// Another source's list has it announced, and still it is of this one, whose store has not answered.
+#[test]
+fn what_another_source_s_list_brings_back_stands_in_the_timeline_with_its_reason_p8() {
+    let mut world = World::new([None, Some(known("high", &[prefix()]))]);
+    world.list(0, vec![record("low", &["10.244.2.0/24"])]);
+    let events = world.engine.events(0, 100, &Wanted::default()).events;
+    let of = |prefix: Option<Prefix>| {
+        let wanted = |event: &&EventRow| event.prefix == prefix && event.source.as_deref() == Some("source-1");
+        events.iter().filter(wanted).map(|event| (event.kind, event.text.as_str())).collect::<Vec<_>>()
+    };
+    let why = "an earlier process knew it, and the source has not answered yet";
+    assert_eq!(of(Some(prefix())), [(EventKind::Announced, why)]);
+    let said = of(None);
+    assert!(
+        matches!(said[..], [(EventKind::Source, said)] if said.starts_with("it has not answered yet: the 1 records")),
+        "{said:?}"
+    );
+    let at = |kind| events.iter().position(|event| event.kind == kind && event.source.as_deref() == Some("source-1"));
+    assert!(at(EventKind::Source) < at(EventKind::Announced), "the reason comes first: {events:?}");
 }
 
 /// A move away from a source was held: whom it would go to is known to the next process, too.
