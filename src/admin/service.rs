@@ -8,7 +8,7 @@ use super::proto::fingerpost_server::{Fingerpost, FingerpostServer};
 use super::{LARGEST_ANSWER, LONGEST, audit, model, proto};
 use crate::look::frozen_since;
 use crate::speaker::GatewayReport;
-use fingerpost_core::engine::{Command, Engine};
+use fingerpost_core::engine::{Command, Engine, Holds};
 use fingerpost_core::model::{Family, Prefix, Time};
 use fingerpost_core::table::Target;
 use std::sync::atomic::Ordering;
@@ -184,7 +184,15 @@ impl Fingerpost for Admin {
             let count = self.decide(&wanted, peer, Command::Approve).await?;
             audit::say(peer, "approve", &wanted, count);
             let frozen = self.frozen().await?.is_some();
-            Ok(Response::new(proto::ApproveResponse { count: count as u64, frozen }))
+            // What passes at once leaves nothing to know.
+            let mut not_kept = if frozen { vec![self.not_kept().await] } else { Vec::new() };
+            let of_reload = matches!(wanted, Wanted::Holds(Holds::All | Holds::Reload));
+            if frozen && of_reload && self.look(|engine| !engine.reload_holds().is_empty()).await? {
+                not_kept.push("what is held of a reload is held again".into());
+            }
+            not_kept.retain(|why| !why.is_empty());
+            let not_kept = not_kept.join("; ");
+            Ok(Response::new(proto::ApproveResponse { count: count as u64, frozen, not_kept }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "approve", why))
     }
@@ -193,7 +201,7 @@ impl Fingerpost for Admin {
         let peer = peer(&request);
         let done = async {
             let wanted = orders::holds(request.into_inner().holds)?;
-            if wanted == Wanted::Holds(fingerpost_core::engine::Holds::Reload) {
+            if wanted == Wanted::Holds(Holds::Reload) {
                 return Err(Status::invalid_argument(
                     "a reload cannot be denied: write the configuration as it was, or approve",
                 ));

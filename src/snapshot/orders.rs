@@ -7,9 +7,10 @@ use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use fingerpost_core::engine::Orders;
 use fingerpost_core::model::{HostName, SourceId};
-use fingerpost_core::table::{ChangeKind, Denied, Target};
+use fingerpost_core::table::{Approved, ChangeKind, Denied, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -65,6 +66,13 @@ enum OrderLine {
         kind: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         prefix: Option<String>,
+    },
+    Approve {
+        source: String,
+        kind: String,
+        prefix: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<IpAddr>,
     },
 }
 
@@ -160,7 +168,12 @@ fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId
         let prefix = denied.prefix.map(|prefix| prefix.to_string());
         Some(OrderLine::Deny { source: names.get(&denied.source)?.clone(), kind: denied.kind.name().into(), prefix })
     });
-    sealed::write(to, &HeaderLine { fingerpost_orders: VERSION, frozen_since }, forced.chain(denied))
+    let approved = orders.approved.iter().filter_map(|approved| {
+        let (source, kind) = (names.get(&approved.source)?.clone(), approved.kind.name().into());
+        Some(OrderLine::Approve { source, kind, prefix: approved.prefix.to_string(), to: approved.to })
+    });
+    let header = HeaderLine { fingerpost_orders: VERSION, frozen_since };
+    sealed::write(to, &header, forced.chain(denied).chain(approved))
 }
 
 fn read(contents: &[u8], names: &BTreeMap<SourceId, String>) -> Result<Orders, Refused> {
@@ -170,6 +183,9 @@ fn read(contents: &[u8], names: &BTreeMap<SourceId, String>) -> Result<Orders, R
         let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(since));
         since.and_then(|since| SystemTime::now().duration_since(since).ok()).unwrap_or_default()
     };
+    let kind_named = |name: &str| ChangeKind::ALL.into_iter().find(|known| known.name() == name);
+    // A source that is not configured any more holds nothing.
+    let id_of = |source: &str| names.iter().find(|(_, name)| *name == source).map(|(id, _)| *id);
     let mut orders = Orders { frozen: frozen_since.map(ago), ..Orders::default() };
     for (n, line) in others {
         let wrong = |error: &dyn std::fmt::Display| Refused::Line(n + 1, error.to_string());
@@ -182,11 +198,13 @@ fn read(contents: &[u8], names: &BTreeMap<SourceId, String>) -> Result<Orders, R
             }
             OrderLine::Deny { source, kind, prefix } => {
                 let prefix = prefix.map(|text| text.parse()).transpose().map_err(|error| wrong(&error))?;
-                let mut kinds = ChangeKind::ALL.into_iter();
-                let kind = kinds.find(|known| known.name() == kind).ok_or_else(|| wrong(&"no such kind"))?;
-                // A source that is not configured any more holds nothing.
-                let id = names.iter().find(|(_, name)| **name == source).map(|(id, _)| *id);
-                orders.denied.extend(id.map(|source| Denied { source, kind, prefix }));
+                let kind = kind_named(&kind).ok_or_else(|| wrong(&"no such kind"))?;
+                orders.denied.extend(id_of(&source).map(|source| Denied { source, kind, prefix }));
+            }
+            OrderLine::Approve { source, kind, prefix, to } => {
+                let prefix = prefix.parse().map_err(|error| wrong(&error))?;
+                let kind = kind_named(&kind).ok_or_else(|| wrong(&"no such kind"))?;
+                orders.approved.extend(id_of(&source).map(|source| Approved { source, kind, prefix, to }));
             }
         }
     }
@@ -211,6 +229,12 @@ mod tests {
 
     fn some() -> Orders {
         let denied = |prefix| Denied { source: SourceId(1), kind: ChangeKind::Move, prefix };
+        let approved = |kind, prefix: &str, to: Option<&str>| Approved {
+            source: SourceId(0),
+            kind,
+            prefix: prefix.parse().unwrap(),
+            to: to.map(|to| to.parse().unwrap()),
+        };
         Orders {
             frozen: None,
             forced: vec![
@@ -218,6 +242,10 @@ mod tests {
                 Target::Host(HostName::new("node-\u{e4}1").unwrap()),
             ],
             denied: vec![denied(None), denied(Some("fd00::/64".parse().unwrap()))],
+            approved: vec![
+                approved(ChangeKind::Withdrawal, "10.244.7.0/24", None),
+                approved(ChangeKind::Move, "fd00:1::/64", Some("fd00::7")),
+            ],
         }
     }
 
@@ -227,7 +255,8 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let frozen = read(&written(&Orders { frozen: Some(hour), ..some() }), &names()).unwrap().frozen;
         assert!(frozen.is_some_and(|frozen| frozen >= hour && frozen < hour * 2), "{frozen:?}");
-        assert_eq!(read(&written(&some()), &BTreeMap::new()).map(|orders| orders.denied), Ok(Vec::new()));
+        let of_none = read(&written(&some()), &BTreeMap::new()).unwrap();
+        assert_eq!((of_none.denied, of_none.approved), (Vec::new(), Vec::new()));
     }
 
     #[test]

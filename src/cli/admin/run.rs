@@ -43,7 +43,9 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             let mut client = connect(&options.connect).await?;
             let answer = client.approve(request).await?.into_inner();
             let later = if answer.frozen { "; frozen: they pass after fingerpost unfreeze" } else { "" };
-            decided(out, &options.connect, &answer, "approved", answer.count, later)
+            decided(out, &options.connect, &answer, "approved", answer.count, later)?;
+            warn_unkept(&answer.not_kept);
+            Ok(())
         }
         AdminCommand::Deny(options) => {
             let request = proto::DenyRequest { holds: Some(which(&options)) };

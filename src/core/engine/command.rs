@@ -2,7 +2,7 @@
 
 use super::{By, Effect, Engine};
 use crate::model::{GatewayId, HostName, Prefix, SourceId, Time};
-use crate::table::{ChangeKind, HeldChange, Table, Target};
+use crate::table::{Approved, ChangeKind, HeldChange, Table, Target};
 
 /// An order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -56,7 +56,10 @@ impl Engine {
             Command::Approve(Holds::Reload) => self.approve_reload(now, effects),
             Command::Approve(Holds::All) => self.table.approve(|_| true) + self.approve_reload(now, effects),
             Command::Approve(holds) => self.table.approve(|held| holds.contain(held)),
-            Command::Deny(holds) => self.table.deny(|held| holds.contain(held)),
+            Command::Deny(holds) => {
+                let taken_back = self.table.disapprove(|approved| holds.contain_approved(approved));
+                self.table.deny(|held| holds.contain(held)) + taken_back
+            }
             Command::Withdraw(target) => self.table.withdraw(target.clone()),
             Command::Restore(target) => usize::from(self.table.restore(target)),
             Command::Refresh(gateway) => self.outlets.refresh_one(*gateway, &mut self.views),
@@ -77,6 +80,16 @@ impl Engine {
 }
 
 impl Holds {
+    /// Of an approval no host is known.
+    fn contain_approved(&self, approved: &Approved) -> bool {
+        match self {
+            Holds::All => true,
+            Holds::Reload | Holds::Host(_) => false,
+            Holds::Prefix(wanted) => *wanted == approved.prefix,
+            Holds::Source(source, kind) => approved.source == *source && kind.is_none_or(|kind| kind == approved.kind),
+        }
+    }
+
     fn contain(&self, held: &HeldChange<'_>) -> bool {
         match self {
             Holds::All => true,

@@ -2,7 +2,7 @@
 
 use super::{Effect, Engine};
 use crate::model::Time;
-use crate::table::{Denied, Target};
+use crate::table::{Approved, Denied, Target};
 use std::time::Duration;
 
 /// Orders that stand.
@@ -14,6 +14,8 @@ pub struct Orders {
     pub forced: Vec<Target>,
     /// What the guard holds and no proof lets pass.
     pub denied: Vec<Denied>,
+    /// What a person has let pass while everything was frozen: it waits for the end of that.
+    pub approved: Vec<Approved>,
 }
 
 /// A freeze.
@@ -29,7 +31,12 @@ impl Engine {
     /// What stands now.
     pub fn orders(&self, now: Time) -> Orders {
         let ago = |frozen: Frozen| now.since(frozen.since) + frozen.before.unwrap_or_default();
-        Orders { frozen: self.frozen.map(ago), forced: self.forced().cloned().collect(), denied: self.table.denied() }
+        Orders {
+            frozen: self.frozen.map(ago),
+            forced: self.forced().cloned().collect(),
+            denied: self.table.denied(),
+            approved: self.table.approved(),
+        }
     }
 
     /// Another number than before: other orders stand.
@@ -50,12 +57,12 @@ impl Engine {
     /// Goes on with what an earlier process was ordered; to be called before the first input.
     pub fn resume(&mut self, now: Time, orders: Orders) {
         self.note_resumed(now, &orders);
-        let Orders { frozen, forced, denied } = orders;
+        let Orders { frozen, forced, denied, approved } = orders;
         self.frozen = frozen.map(|before| Frozen { since: now, before: Some(before) });
         for target in forced {
             self.table.withdraw(target);
         }
-        self.table.recall(denied);
+        self.table.recall(denied, approved);
     }
 
     pub(super) fn freeze(&mut self, now: Time) -> bool {

@@ -3,9 +3,9 @@
 //! Claims come and go one by one; [`Table::settle`] then decides the touched prefixes once each and says which routes
 //! changed. What changed is all that the views ever look at.
 
-use super::denied::Recalled;
 use super::forced::Forced;
 use super::guard::{ChangeKind, Guard, GuardConfig, Hold, Spent};
+use super::recalled::Recalled;
 use super::slot_claims::Claims;
 use super::touched::{Because, Touched};
 use super::{Fence, Losers, Owner, OwnerId, Owners, Priorities, Refusal, SlotClaim, SlotId, Slots};

@@ -10,23 +10,23 @@
 
 mod arbiter;
 mod claims;
-mod denied;
 mod fence;
 mod forced;
 mod guard;
 mod losers;
 mod owners;
+mod recalled;
 mod slot_claims;
 mod slots;
 mod touched;
 
 pub use arbiter::{Priorities, SlotClaim, arbitrate};
 pub use claims::{Change, Ended, HeldChange, Hop, Parked, Settled, Standing, Table, Winner};
-pub use denied::Denied;
 pub use fence::{Allowed, Fence, Refusal};
 pub use forced::{Forced, Target};
 pub use guard::{ChangeKind, FlapLimits, GuardConfig, Hold, HoldReason, Limit, Proofs, Spent};
 pub use losers::{Loser, Losers, WhyLost};
 pub use owners::{Owner, OwnerId, Owners};
+pub use recalled::{Approved, Denied};
 pub use slots::{SlotId, Slots};
 pub use touched::{Because, TOLD};

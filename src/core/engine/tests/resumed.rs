@@ -1,6 +1,6 @@
 //! A person's orders over a restart (P3, c50–c52).
 
-use super::super::{Command, Holds, Orders};
+use super::super::{Command, EventKind, Holds, Orders, Wanted};
 use super::guarded::{CLUSTER, PATIENCE, SOURCE, World, prefix};
 use crate::model::{Family, HostName};
 use crate::source::sync::Snapshot;
@@ -168,11 +168,68 @@ fn c51_a_denial_is_remembered_until_the_store_says_something_else_p3() {
     assert_eq!(mended.engine.orders(mended.now), Orders::default(), "nothing of it is held any more");
 }
 
+/// Three of eight changes that are held, approved while nothing may change.
+fn approved_while_frozen() -> World {
+    let mut world = World::new(None);
+    world.list(0..19);
+    world.list(0..11);
+    world.command(&Command::Freeze);
+    let changes = world.engine.order_changes();
+    for n in 15..18 {
+        assert_eq!(world.command(&Command::Approve(Holds::Prefix(prefix(n)))), 1);
+    }
+    assert_ne!(world.engine.order_changes(), changes, "it is to be written");
+    assert_eq!((world.routes(), world.held(), world.engine.orders(world.now).approved.len()), (19, 8, 3));
+    world
+}
+
+#[test]
+fn c51_what_was_approved_while_frozen_passes_at_its_end_after_any_number_of_restarts_p3() {
+    let before = approved_while_frozen();
+    // The one between has nothing to write before its store answers: what is on disk is from the first.
+    let between = restart(&before);
+    let mut after = resumed(before.snapshot(), between.engine.orders(between.now));
+    let told = after.engine.events(0, 100, &Wanted::default()).events;
+    let approves =
+        told.iter().filter(|event| event.text == "approve prefix 10.244.15.0/24 (ordered before this process began)");
+    assert_eq!(approves.count(), 1, "{told:?}");
+    after.revision = before.revision;
+    after.list(0..11);
+    assert_eq!((after.routes(), after.engine.orders(after.now).approved.len()), (19, 3));
+    after.command(&Command::Unfreeze);
+    assert_eq!((after.routes(), after.held(), after.next_hop(15)), (16, 5, None));
+    assert_eq!(after.engine.orders(after.now), Orders::default(), "it is carried out");
+    let passed = after.engine.newest_events(1, &Wanted { prefix: Some(prefix(15)), ..Wanted::default() }).events;
+    assert_eq!((passed[0].kind, passed[0].text.as_str()), (EventKind::Withdrawn, "a person approved it"));
+}
+
+#[test]
+fn c51_only_the_change_that_was_approved_passes_after_a_restart_p3() {
+    let before = approved_while_frozen();
+    let mut mended = restart(&before);
+    mended.revision = before.revision;
+    mended.list(0..19);
+    mended.command(&Command::Unfreeze);
+    mended.list(0..11);
+    assert_eq!((mended.routes(), mended.held()), (19, 8), "it was as before meanwhile: another wave");
+    let mut moved = restart(&before);
+    moved.revision = before.revision;
+    moved.list_at(0..19, 7);
+    moved.command(&Command::Unfreeze);
+    assert_eq!((moved.next_hop(15).as_deref(), moved.held()), (Some("10.168.0.15"), 19), "a move was not approved");
+    let mut denied = restart(&before);
+    denied.revision = before.revision;
+    denied.list(0..11);
+    assert_eq!(denied.command(&Command::Deny(Holds::All)), 3);
+    denied.command(&Command::Unfreeze);
+    assert_eq!((denied.routes(), denied.held()), (19, 8));
+}
+
 #[test]
 fn more_denials_than_can_be_listed_are_of_all_that_the_source_does_p3() {
     let mut table = crate::table::Table::default();
     let all = Denied { source: SOURCE, kind: ChangeKind::Withdrawal, prefix: None };
-    table.recall([all]);
+    table.recall([all], []);
     assert_eq!(table.denied(), [all]);
     let mut before = World::new(None);
     before.list(0..19);

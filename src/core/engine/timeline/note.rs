@@ -2,7 +2,7 @@
 
 use super::super::outlets::Outlet;
 use super::super::views::ViewId;
-use super::super::{Command, Effect, Engine, Orders};
+use super::super::{Command, Effect, Engine, Holds, Orders};
 use super::event::{
     Cause, HoldEvent, More, Ordered, RecordEvent, RouteEvent, SessionChange, SessionEvent, Why, shortened,
     shortened_text,
@@ -207,7 +207,9 @@ impl Engine {
     pub(in super::super) fn note_resumed(&mut self, now: Time, orders: &Orders) {
         let freeze = orders.frozen.map(|_| Command::Freeze);
         let forced = orders.forced.iter().cloned().map(Command::Withdraw);
-        for command in freeze.into_iter().chain(forced) {
+        let approved =
+            orders.approved.iter().map(|approved| Command::Approve(Holds::Prefix(approved.prefix))).take(TOLD);
+        for command in freeze.into_iter().chain(forced).chain(approved) {
             let (gateway, by) = (Box::default(), By::default());
             self.timeline.push(now, Happened::Ordered(Ordered { command, gateway, by, count: 1, before: true }));
         }

@@ -2,7 +2,6 @@
 
 use super::{FamilyTable, HeldChange, Table, Winner};
 use crate::model::{Family, HostName, PerFamily, SourceId, Time};
-use crate::table::denied::recalls;
 use crate::table::forced::Target;
 use crate::table::guard::{ChangeKind, Decision, Hold, Proposal, Spent, Verdict};
 use crate::table::touched::{Because, TOLD, Touched};
@@ -119,14 +118,14 @@ impl Table {
         let anything = self.guard.holds().next().is_some();
         let mut before =
             proposals.iter().map(held).take(if anything { usize::MAX } else { 0 }).collect::<Vec<_>>().into_iter();
-        let Table { guard, recalled, families, .. } = self;
-        let is_denied = |proposal: &Proposal| {
-            let &Proposal { family, slot, source, kind, .. } = proposal;
-            recalls(recalled, families[family].slots.prefix(slot), source, kind)
-        };
-        let verdicts = guard.judge(now, &proposals, routes, is_denied);
-        for (Proposal { family, slot, desired, .. }, verdict) in proposals.into_iter().zip(verdicts) {
+        let recalled = &self.recalled;
+        let verdicts = self.guard.judge(now, &proposals, routes, |proposal| recalled.decision(proposal));
+        for (proposal, verdict) in proposals.into_iter().zip(verdicts) {
+            let Proposal { family, slot, desired, .. } = proposal;
             let before = before.next().flatten();
+            if before.is_none() && verdict == Verdict::Pass && self.recalled.decision(&proposal).is_some() {
+                self.touched.by(family, slot, Because::Approved);
+            }
             match verdict {
                 Verdict::Pass => {
                     if let Some(hold) = before {

@@ -3,6 +3,7 @@
 use super::Proposal;
 use super::config::Proofs;
 use crate::model::{Prefix, SourceId, Time};
+use crate::table::recalled::Approved;
 use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
 
@@ -74,6 +75,16 @@ pub(in crate::table) enum Decision {
     Denied,
 }
 
+impl Decision {
+    /// Whether it is a person's.
+    pub(super) fn is_persons(self) -> bool {
+        match self {
+            Decision::Approved | Decision::Denied => true,
+            Decision::Proven => false,
+        }
+    }
+}
+
 /// See the module.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hold {
@@ -104,6 +115,16 @@ impl Hold {
     /// Whether it keeps an announcement back that may still be made.
     pub(super) fn is_waiting_addition(&self) -> bool {
         self.kind == ChangeKind::Addition && !self.is_denied()
+    }
+
+    /// Whether a person has approved it, and it was not settled since.
+    pub(in crate::table) fn is_approved(&self) -> bool {
+        self.decision == Some(Decision::Approved)
+    }
+
+    /// What an approval of it is of.
+    pub(in crate::table) fn as_approved(&self) -> Approved {
+        Approved { source: self.source, kind: self.kind, prefix: self.prefix, to: self.to }
     }
 
     /// Whether it is held because the store was replaced.

@@ -80,8 +80,6 @@ struct Guarded {
     replaced: usize,
 }
 
-const DENIED: Option<Decision> = Some(Decision::Denied);
-
 /// See the module.
 #[derive(Default, Debug)]
 pub(super) struct Guard {
@@ -91,8 +89,8 @@ pub(super) struct Guard {
     /// The slots of all holds: whoever looks at them page by page must not look at the others each time.
     in_order: BTreeMap<Prefix, SlotId>,
     flaps: Flaps,
-    /// How often something became, or ceased to be, held by a person's denial.
-    denials: u64,
+    /// How often a person's decision about a hold came or went.
+    decisions: u64,
     /// Held additions that nobody has denied.
     waiting: PerFamily<usize>,
 }
@@ -223,7 +221,9 @@ impl Guard {
                 let waited = usize::from(hold.is_waiting_addition());
                 let before = hold.decision.replace(decision);
                 self.waiting[family] = self.waiting[family] + usize::from(hold.is_waiting_addition()) - waited;
-                self.denials += u64::from(before != Some(decision) && [before, Some(decision)].contains(&DENIED));
+                let is_persons = |decision: Option<Decision>| decision.is_some_and(Decision::is_persons);
+                let differs = before != Some(decision) && (is_persons(before) || decision.is_persons());
+                self.decisions += u64::from(differs);
             }
         }
     }
@@ -254,9 +254,9 @@ impl Guard {
         self.waiting[family] > 0
     }
 
-    /// See [`Guard::denials`](Guard).
-    pub(super) fn denials(&self) -> u64 {
-        self.denials
+    /// See [`Guard::decisions`](Guard).
+    pub(super) fn decisions(&self) -> u64 {
+        self.decisions
     }
 
     /// Whether the source was read completely in this process, and what it said was judged.
@@ -278,7 +278,7 @@ impl Guard {
     fn clear(&mut self, family: Family, slot: SlotId) -> Option<Hold> {
         let hold = self.holds[family].remove(&slot)?;
         self.in_order.remove(&hold.prefix);
-        self.denials += u64::from(hold.is_denied());
+        self.decisions += u64::from(hold.decision.is_some_and(Decision::is_persons));
         self.waiting[family] -= usize::from(hold.is_waiting_addition());
         if let Some(guarded) = self.sources.get_mut(&hold.source) {
             guarded.held[hold.kind] -= 1;
@@ -306,19 +306,28 @@ impl Guard {
         calm
     }
 
-    /// One verdict for each proposal, in their order. `routes`: how many a source has, held ones included.
+    /// One verdict for each proposal, in their order. `routes`: how many a source has, held ones included. `recalled`: what a person
+    /// has decided about it before a restart.
     pub(super) fn judge(
         &mut self,
         now: Time,
         proposals: &[Proposal],
         routes: impl Fn(SourceId) -> usize,
-        is_denied: impl Fn(&Proposal) -> bool,
+        recalled: impl Fn(&Proposal) -> Option<Decision>,
     ) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(proposals.len());
         let mut new: HashMap<SourceId, PerKind<usize>> = HashMap::new();
         for proposal in proposals {
-            let denied = is_denied(proposal) && self.hold(proposal.family, proposal.slot).is_none();
-            let verdict = if denied { self.deny(now, proposal) } else { self.known(now, proposal, &routes) };
+            let is_held = self.hold(proposal.family, proposal.slot).is_some();
+            let verdict = match recalled(proposal).filter(|_| !is_held) {
+                Some(Decision::Denied) => self.deny(now, proposal),
+                // It was one of a wave, and what is left of that is no smaller for it.
+                Some(Decision::Approved | Decision::Proven) => {
+                    new.entry(proposal.source).or_default()[proposal.kind] += 1;
+                    Some(Verdict::Pass)
+                }
+                None => self.known(now, proposal, &routes),
+            };
             if verdict.is_none() {
                 new.entry(proposal.source).or_default()[proposal.kind] += 1;
             }
