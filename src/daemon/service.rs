@@ -51,7 +51,7 @@ impl Service {
         let mut settings = settings::engine(&config, &mut numbers, seed);
         let places = snapshot_places(&config, &settings);
         let now = config.clone();
-        let before = tokio::task::spawn_blocking(move || before(&now)).await?;
+        let Before { config: before, renamed } = tokio::task::spawn_blocking(move || before(&now)).await?;
         for (source, place) in settings.sources.iter_mut().zip(&places) {
             let place = place.clone();
             if let Some(Left { snapshot, spent, ago }) = tokio::task::spawn_blocking(move || place.read()).await? {
@@ -62,7 +62,7 @@ impl Service {
         let names: BTreeMap<_, _> = settings.sources.iter().map(|source| (source.id, source.name.clone())).collect();
         let standing = {
             let (directory, names) = (config.state_dir.clone(), names.clone());
-            tokio::task::spawn_blocking(move || OrdersFile::read(directory.as_deref(), &names)).await?
+            tokio::task::spawn_blocking(move || OrdersFile::read(directory.as_deref(), &names, &renamed)).await?
         };
         say_standing(&standing);
         let before = before.map(|before| settings::before(&config, before, &mut numbers, seed));
@@ -228,15 +228,23 @@ impl Service {
     }
 }
 
-/// What was in force before, with the names that its sources have now; their snapshots get these, too.
-fn before(now: &Config) -> Option<Config> {
+/// What was in force before.
+struct Before {
+    /// If it was something else; with the names that its sources have now.
+    config: Option<Config>,
+    /// Old and new names of sources that are the same.
+    renamed: Vec<(String, String)>,
+}
+
+/// The snapshots of renamed sources get their new names.
+fn before(now: &Config) -> Before {
     let before = ConfigKept::read(now);
     let renamed = before.as_ref().map(|before| renamed::renamed(before, now)).unwrap_or_default();
     now.state_dir.iter().for_each(|directory| renamed::follow(directory, &renamed));
     if let Some(said) = renamed::ownerless(now) {
         tracing::warn!("state_dir {said}; {}", renamed::OWNERLESS_HINT);
     }
-    before.map(|before| settings::rename_sources(before, &renamed))
+    Before { config: before.map(|before| settings::rename_sources(before, &renamed)), renamed }
 }
 
 /// What an earlier process was ordered is easily forgotten by people.

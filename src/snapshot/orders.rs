@@ -81,8 +81,9 @@ fn kept(directory: &Path) -> Kept<'_> {
 }
 
 impl OrdersFile {
-    /// What an earlier process was ordered; nothing where that cannot be known.
-    pub fn read(directory: Option<&Path>, names: &BTreeMap<SourceId, String>) -> Orders {
+    /// What an earlier process was ordered; nothing where that cannot be known. `renamed`: old and new names of sources that are
+    /// the same.
+    pub fn read(directory: Option<&Path>, names: &BTreeMap<SourceId, String>, renamed: &[(String, String)]) -> Orders {
         let Some(directory) = directory else { return Orders::default() };
         let file = kept(directory);
         let contents = match file.contents() {
@@ -94,7 +95,15 @@ impl OrdersFile {
                 return Orders::default();
             }
         };
-        read(&contents, names).unwrap_or_else(|refused| {
+        let read = read(&contents, names, renamed);
+        if let (Ok(orders), false) = (&read, renamed.is_empty()) {
+            // The next process will not know any more what the names were.
+            if let Err(error) = file.replace(|to| write(to, orders, names)) {
+                let path = file.path();
+                tracing::error!("{} cannot be given the new names of sources: {error}", path.display());
+            }
+        }
+        read.unwrap_or_else(|refused| {
             let said = file.set_aside(&refused);
             tracing::warn!("no earlier order is in force: {said}");
             Orders::default()
@@ -176,7 +185,7 @@ fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId
     sealed::write(to, &header, forced.chain(denied).chain(approved))
 }
 
-fn read(contents: &[u8], names: &BTreeMap<SourceId, String>) -> Result<Orders, Refused> {
+fn read(contents: &[u8], names: &BTreeMap<SourceId, String>, renamed: &[(String, String)]) -> Result<Orders, Refused> {
     let Lines { first, others } = sealed::read::<Version>(contents, VERSION)?;
     let HeaderLine { frozen_since, .. } = parsed(0, first)?;
     let ago = |since: u64| {
@@ -185,7 +194,10 @@ fn read(contents: &[u8], names: &BTreeMap<SourceId, String>) -> Result<Orders, R
     };
     let kind_named = |name: &str| ChangeKind::ALL.into_iter().find(|known| known.name() == name);
     // A source that is not configured any more holds nothing.
-    let id_of = |source: &str| names.iter().find(|(_, name)| *name == source).map(|(id, _)| *id);
+    let id_of = |source: &str| {
+        let now = renamed.iter().find(|(old, _)| old == source).map_or(source, |(_, new)| new);
+        names.iter().find(|(_, name)| *name == now).map(|(id, _)| *id)
+    };
     let mut orders = Orders { frozen: frozen_since.map(ago), ..Orders::default() };
     for (n, line) in others {
         let wrong = |error: &dyn std::fmt::Display| Refused::Line(n + 1, error.to_string());
@@ -251,12 +263,23 @@ mod tests {
 
     #[test]
     fn c52_what_is_written_is_read() {
-        assert_eq!(read(&written(&some()), &names()), Ok(some()));
+        assert_eq!(read(&written(&some()), &names(), &[]), Ok(some()));
         let hour = Duration::from_secs(3600);
-        let frozen = read(&written(&Orders { frozen: Some(hour), ..some() }), &names()).unwrap().frozen;
+        let frozen = read(&written(&Orders { frozen: Some(hour), ..some() }), &names(), &[]).unwrap().frozen;
         assert!(frozen.is_some_and(|frozen| frozen >= hour && frozen < hour * 2), "{frozen:?}");
-        let of_none = read(&written(&some()), &BTreeMap::new()).unwrap();
+        let of_none = read(&written(&some()), &BTreeMap::new(), &[]).unwrap();
         assert_eq!((of_none.denied, of_none.approved), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn c51_what_was_decided_about_a_source_stands_under_its_new_name_and_is_written_so_p3() {
+        let directory = TempDir::new().unwrap();
+        std::fs::write(directory.path().join("orders"), written(&some())).unwrap();
+        let names: BTreeMap<_, _> = [(SourceId(0), "first".into()), (SourceId(1), "second".into())].into();
+        let read = |renamed: &[(String, String)]| OrdersFile::read(Some(directory.path()), &names, renamed);
+        let renamed = [("lab".into(), "first".into()), ("prod".into(), "second".into())];
+        assert_eq!(read(&renamed), some());
+        assert_eq!(read(&[]), some(), "the process after that does not know that it was renamed");
     }
 
     #[test]
@@ -269,18 +292,18 @@ mod tests {
         changed[whole.len() / 2] ^= 1;
         for contents in [newer, changed, whole[..whole.len() - 2].to_vec(), Vec::new()] {
             std::fs::write(&file, &contents).unwrap();
-            assert_eq!(OrdersFile::read(Some(directory.path()), &names()), Orders::default());
+            assert_eq!(OrdersFile::read(Some(directory.path()), &names(), &[]), Orders::default());
             assert!(!file.exists() && std::fs::read(&aside).unwrap() == contents);
         }
         std::fs::write(&file, &whole).unwrap();
-        assert_eq!(OrdersFile::read(Some(directory.path()), &names()), some());
+        assert_eq!(OrdersFile::read(Some(directory.path()), &names(), &[]), some());
         assert!(file.exists());
     }
 
     proptest! {
         #[test]
         fn no_contents_panic(contents in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = read(&contents, &names());
+            let _ = read(&contents, &names(), &[]);
         }
     }
 }
