@@ -64,9 +64,10 @@ impl Fingerpost for Admin {
         let clock = self.clock;
         let look = move |engine: &Engine| {
             let orders = (frozen_since(engine, &clock), engine.forced().count(), engine.reload_holds().len());
-            (engine.source_rows(), engine.count_routes(), orders, engine.role())
+            let because = engine.frozen_because().unwrap_or_default().to_owned();
+            (engine.source_rows(), engine.count_routes(), orders, because, engine.role())
         };
-        let (sources, routes, (frozen, forced, reload), (role, role_since)) = self.look(look).await?;
+        let (sources, routes, (frozen, forced, reload), frozen_because, (role, role_since)) = self.look(look).await?;
         let (reports, _) = self.speaker.lock().await.report().await;
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Ok(Response::new(proto::StatusResponse {
@@ -74,6 +75,7 @@ impl Fingerpost for Admin {
             started_at: Some(model::moment(&self.clock, Time::ZERO)),
             config_loaded: self.config_loaded.load(Ordering::Relaxed),
             frozen_since: frozen.map(model::seconds),
+            frozen_because,
             ipv4_routes: routes.ipv4 as u64,
             ipv6_routes: routes.ipv6 as u64,
             gateways: narrow(reports.len()),

@@ -249,7 +249,9 @@ fn before(now: &Config) -> Before {
 
 /// What an earlier process was ordered is easily forgotten by people.
 fn say_standing(standing: &Standing) {
-    if standing.frozen.is_some() {
+    if let Some(because) = &standing.frozen_because {
+        tracing::error!("frozen, nothing changes at any gateway: {because}");
+    } else if standing.frozen.is_some() {
         tracing::warn!("frozen, as before the restart: nothing changes at any gateway before fingerpost unfreeze");
     }
     if !standing.forced.is_empty() {

@@ -32,11 +32,12 @@ pub(super) async fn livez(State(shared): State<Shared>, RawQuery(query): RawQuer
 
 /// 200 while the engine answers, once every source was read completely.
 pub(super) async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
-    let checks = match shared.look(Engine::source_rows).await {
-        Ok(rows) => {
+    let checks = match shared.look(|engine| (engine.source_rows(), of_orders(engine))).await {
+        Ok((rows, orders)) => {
             let listeners = shared.listeners.report();
             let sources = rows.iter().map(of_source);
-            std::iter::once(of_engine(None)).chain(sources).chain(listeners.iter().map(of_listener)).collect()
+            let checks = std::iter::once(of_engine(None)).chain(orders).chain(sources);
+            checks.chain(listeners.iter().map(of_listener)).collect()
         }
         Err(problem) => vec![of_engine(Some(problem))],
     };
@@ -62,9 +63,18 @@ fn of_source(row: &SourceRow) -> Check {
     Check { name: format!("source/{}", row.name), wrong: (!row.complete).then(why), note: None }
 }
 
+/// A freeze is no defect of this replica, and no other could do better.
+fn of_orders(engine: &Engine) -> Option<Check> {
+    engine.frozen()?;
+    let because = engine.frozen_because().map(|because| format!(": {because}")).unwrap_or_default();
+    let note = format!("frozen, nothing changes at any gateway before fingerpost unfreeze{because}");
+    Some(Check { name: "orders".into(), wrong: None, note: Some(note) })
+}
+
 /// Gateways that are dialled are told everything without it.
 fn of_listener(ListenerReport { address, wrong, is_waited_at }: &ListenerReport) -> Check {
-    let (wrong, note) = if *is_waited_at { (wrong.clone(), None) } else { (None, wrong.clone()) };
+    let unneeded = |why: &String| format!("no gateway needs it, but {why}");
+    let (wrong, note) = if *is_waited_at { (wrong.clone(), None) } else { (None, wrong.as_ref().map(unneeded)) };
     Check { name: format!("listener/{address}"), wrong, note }
 }
 
@@ -81,7 +91,7 @@ fn lines(endpoint: &str, checks: &[Check], well: bool) -> String {
         // Writing to a String cannot fail.
         let _ = match (wrong, note) {
             (None, None) => writeln!(text, "[+]{name} ok"),
-            (None, Some(note)) => writeln!(text, "[+]{name} ok: no gateway needs it, but {}", one_line(note)),
+            (None, Some(note)) => writeln!(text, "[+]{name} ok: {}", one_line(note)),
             (Some(why), _) => writeln!(text, "[-]{name} failed: {}", one_line(why)),
         };
     }

@@ -16,6 +16,7 @@ use std::net::IpAddr;
 #[derive(Serialize)]
 pub(super) struct Holds {
     frozen_since: Option<String>,
+    frozen_because: Option<String>,
     reload: Vec<Reload>,
     holds: Vec<Hold>,
     next: Option<String>,
@@ -60,12 +61,14 @@ pub(super) async fn page(State(shared): State<Shared>, uri: Uri) -> Result<Json<
     let after = query.get("page").map(read).transpose()?;
     let clock = shared.clock;
     let look = move |engine: &fingerpost_core::engine::Engine| {
-        (frozen_since(engine, &clock), engine.reload_holds().to_vec(), engine.hold_rows(after, limit))
+        let frozen = (frozen_since(engine, &clock), engine.frozen_because().map(str::to_owned));
+        (frozen, engine.reload_holds().to_vec(), engine.hold_rows(after, limit))
     };
-    let (frozen, reload, rows) = shared.look(look).await?;
+    let ((frozen, frozen_because), reload, rows) = shared.look(look).await?;
     let next = rows.get(limit - 1).map(|row| row.prefix.to_string());
     Ok(Json(Holds {
         frozen_since: frozen.map(moment::rfc3339),
+        frozen_because,
         reload: reload.into_iter().map(|hold| Reload::shown(hold, &shared.clock)).collect(),
         holds: rows.into_iter().map(|row| Hold::shown(row, &shared.clock)).collect(),
         next,

@@ -44,6 +44,19 @@ impl Kept<'_> {
         format!("nothing of {} is used: {refused}; {kept}", self.path().display())
     }
 
+    /// Gives it this name besides, so that it is replaced and still there; for a person: where it is kept.
+    pub(super) fn link_aside(&self) -> String {
+        let aside = self.directory.join(format!("{}.refused", self.name));
+        let linked = match std::fs::remove_file(&aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => std::fs::hard_link(self.path(), &aside),
+        };
+        match linked {
+            Ok(()) => format!("it is kept as {}", aside.display()),
+            Err(error) => format!("it could not be kept as {} ({error})", aside.display()),
+        }
+    }
+
     /// Replaces it: after a crash it is the old one or the new one, never a part.
     pub(crate) fn replace(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         std::fs::create_dir_all(self.directory)?;

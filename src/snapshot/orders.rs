@@ -43,6 +43,9 @@ struct HeaderLine {
     /// Milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     frozen_since: Option<u64>,
+    /// Where no person has ordered that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    frozen_because: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -81,33 +84,40 @@ fn kept(directory: &Path) -> Kept<'_> {
 }
 
 impl OrdersFile {
-    /// What an earlier process was ordered; nothing where that cannot be known. `renamed`: old and new names of sources that are
-    /// the same.
+    /// What an earlier process was ordered. Where there is a file and it cannot be known, everything is frozen, or a freeze would
+    /// have been lifted by nobody. `renamed`: old and new names of sources that are the same.
     pub fn read(directory: Option<&Path>, names: &BTreeMap<SourceId, String>, renamed: &[(String, String)]) -> Orders {
         let Some(directory) = directory else { return Orders::default() };
         let file = kept(directory);
-        let contents = match file.contents() {
-            Ok(Some(contents)) => contents,
+        let path = file.path();
+        let because = match file.contents() {
             Ok(None) => return Orders::default(),
-            Err(error) => {
-                let path = file.path();
-                tracing::warn!("{} cannot be read, and no earlier order is in force: {error}", path.display());
-                return Orders::default();
-            }
+            Ok(Some(contents)) => match read(&contents, names, renamed) {
+                Ok(orders) => {
+                    // The next process will not know any more what the names were.
+                    if !renamed.is_empty()
+                        && let Err(error) = file.replace(|to| write(to, &orders, names))
+                    {
+                        tracing::error!("{} cannot be given the new names of sources: {error}", path.display());
+                    }
+                    return orders;
+                }
+                Err(refused) => format!("{refused}; {}", file.link_aside()),
+            },
+            Err(error) => error.to_string(),
         };
-        let read = read(&contents, names, renamed);
-        if let (Ok(orders), false) = (&read, renamed.is_empty()) {
-            // The next process will not know any more what the names were.
-            if let Err(error) = file.replace(|to| write(to, orders, names)) {
-                let path = file.path();
-                tracing::error!("{} cannot be given the new names of sources: {error}", path.display());
-            }
+        let because = format!(
+            "what an earlier process was ordered cannot be known: {}: {because}. It may have been frozen, so this one is: order \
+             again what it had (fingerpost withdraw, deny), then fingerpost unfreeze",
+            path.display()
+        );
+        let orders = Orders { frozen: Some(Duration::ZERO), frozen_because: Some(because), ..Orders::default() };
+        // At once: a process that ends before it has written anything leaves no less than it found. What cannot be replaced
+        // is found again.
+        if let Err(error) = file.replace(|to| write(to, &orders, names)) {
+            tracing::error!("{} cannot be replaced: {error}", path.display());
         }
-        read.unwrap_or_else(|refused| {
-            let said = file.set_aside(&refused);
-            tracing::warn!("no earlier order is in force: {said}");
-            Orders::default()
-        })
+        orders
     }
 
     /// Of the engine that [`OrdersFile::read`] orders were handed to.
@@ -181,13 +191,14 @@ fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId
         let (source, kind) = (names.get(&approved.source)?.clone(), approved.kind.name().into());
         Some(OrderLine::Approve { source, kind, prefix: approved.prefix.to_string(), to: approved.to })
     });
-    let header = HeaderLine { fingerpost_orders: VERSION, frozen_since };
+    let frozen_because = orders.frozen_because.clone();
+    let header = HeaderLine { fingerpost_orders: VERSION, frozen_since, frozen_because };
     sealed::write(to, &header, forced.chain(denied).chain(approved))
 }
 
 fn read(contents: &[u8], names: &BTreeMap<SourceId, String>, renamed: &[(String, String)]) -> Result<Orders, Refused> {
     let Lines { first, others } = sealed::read::<Version>(contents, VERSION)?;
-    let HeaderLine { frozen_since, .. } = parsed(0, first)?;
+    let HeaderLine { frozen_since, frozen_because, .. } = parsed(0, first)?;
     let ago = |since: u64| {
         let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(since));
         since.and_then(|since| SystemTime::now().duration_since(since).ok()).unwrap_or_default()
@@ -198,7 +209,7 @@ fn read(contents: &[u8], names: &BTreeMap<SourceId, String>, renamed: &[(String,
         let now = renamed.iter().find(|(old, _)| old == source).map_or(source, |(_, new)| new);
         names.iter().find(|(_, name)| *name == now).map(|(id, _)| *id)
     };
-    let mut orders = Orders { frozen: frozen_since.map(ago), ..Orders::default() };
+    let mut orders = Orders { frozen: frozen_since.map(ago), frozen_because, ..Orders::default() };
     for (n, line) in others {
         let wrong = |error: &dyn std::fmt::Display| Refused::Line(n + 1, error.to_string());
         match parsed(n, line)? {
@@ -249,6 +260,7 @@ mod tests {
         };
         Orders {
             frozen: None,
+            frozen_because: None,
             forced: vec![
                 Target::Prefix("10.244.1.0/24".parse().unwrap()),
                 Target::Host(HostName::new("node-\u{e4}1").unwrap()),
@@ -283,21 +295,31 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_used_is_kept_aside_and_nothing_is_in_force() {
+    fn c50_orders_that_cannot_be_known_freeze_and_their_file_is_kept_aside_p3() {
         let directory = TempDir::new().unwrap();
         let (file, aside) = (directory.path().join("orders"), directory.path().join("orders.refused"));
+        let read = || OrdersFile::read(Some(directory.path()), &names(), &[]);
+        assert_eq!(read(), Orders::default(), "a first start");
         let whole = written(&some());
         let newer = String::from_utf8(whole.clone()).unwrap().replacen("orders\":1", "orders\":2", 1).into_bytes();
         let mut changed = whole.clone();
         changed[whole.len() / 2] ^= 1;
         for contents in [newer, changed, whole[..whole.len() - 2].to_vec(), Vec::new()] {
             std::fs::write(&file, &contents).unwrap();
-            assert_eq!(OrdersFile::read(Some(directory.path()), &names(), &[]), Orders::default());
-            assert!(!file.exists() && std::fs::read(&aside).unwrap() == contents);
+            let orders = read();
+            assert!(orders.frozen.is_some() && orders.forced.is_empty() && orders.denied.is_empty(), "{orders:?}");
+            let because = orders.frozen_because.clone().unwrap();
+            let kept = format!("it is kept as {}", aside.display());
+            assert!(because.contains(&kept) && because.contains("fingerpost unfreeze"), "{because}");
+            assert_eq!(std::fs::read(&aside).unwrap(), contents);
+            assert_eq!(read().frozen_because, Some(because), "the process after that is frozen, too, and says why");
         }
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(read().frozen_because.unwrap().contains("it is not a regular file"));
+        std::fs::remove_dir(&file).unwrap();
         std::fs::write(&file, &whole).unwrap();
-        assert_eq!(OrdersFile::read(Some(directory.path()), &names(), &[]), some());
-        assert!(file.exists());
+        assert_eq!(read(), some());
     }
 
     proptest! {

@@ -74,6 +74,28 @@ async fn c52_orders_outlive_the_process_that_was_given_them_p3() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn c50_a_process_that_cannot_know_its_orders_starts_frozen_and_says_how_to_go_on_p3() {
+    let world = World::ready(HOSTS, "").await;
+    world.until_kept(2).await;
+    std::fs::write(world.path().join("state/orders"), "{\"fingerpost_orders\":1,\"frozen_since\":0}\n").unwrap();
+    let world = world.restart("").await;
+    world.until_listed().await;
+    world.until_announced(&ALL).await;
+    let status = world.prints("status").await;
+    let frozen = status.lines().find(|line| line.starts_with("frozen ")).unwrap();
+    assert!(frozen.contains("state/orders.refused") && frozen.ends_with("then fingerpost unfreeze"), "{status}");
+    let world = world.restart("").await;
+    world.until_listed().await;
+    let status = world.status().await;
+    assert!(status.frozen_since.is_some() && status.frozen_because.contains("cannot be known"), "{status:?}");
+    assert!(world.client.clone().unfreeze(UnfreezeRequest {}).await.unwrap().into_inner().changed);
+    let world = world.restart("").await;
+    world.until_listed().await;
+    let status = world.status().await;
+    assert_eq!((status.frozen_since, status.frozen_because.as_str()), (None, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn c59_an_order_that_cannot_be_written_is_carried_out_and_says_that_a_restart_will_not_know_it() {
     let world = World::ready(HOSTS, "").await;
     // A directory where the new file would be: also root cannot write it.

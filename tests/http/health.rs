@@ -3,7 +3,7 @@
 use super::peer::Peer;
 use super::until::until;
 use super::world::{HOSTS, World};
-use fingerpost_core::engine::Engine;
+use fingerpost_core::engine::{By, Command, Engine};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ready_once_every_source_was_read_and_from_then_on() {
@@ -38,6 +38,15 @@ async fn a_source_of_which_nothing_is_believed_is_not_ready() {
     let answer = world.until_answer("/readyz", |answer| answer.body.contains("allow_empty")).await;
     assert!(answer.body.contains("no host is in "), "{answer:?}");
     assert_eq!(answer.status, 503);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_is_said_and_no_reason_to_be_unready() {
+    let world = World::ready(HOSTS, "").await;
+    world.service.engine().command(Command::Freeze, By::default()).await.unwrap();
+    let answer = world.get("/readyz?verbose").await;
+    let line = "[+]orders ok: frozen, nothing changes at any gateway before fingerpost unfreeze\n";
+    assert!(answer.status == 200 && answer.body.contains(line), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

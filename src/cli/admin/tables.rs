@@ -41,7 +41,10 @@ pub(super) fn status(out: &mut dyn Write, status: &StatusResponse, no_headers: b
     let config = if status.config_loaded { "in force" } else { "not loaded: the one before is in force, see the log" };
     let frozen = match &status.frozen_since {
         None => "no".to_owned(),
-        Some(since) => format!("since {since}: nothing changes at any gateway"),
+        Some(since) => match &*status.frozen_because {
+            "" => format!("since {since}: nothing changes at any gateway"),
+            because => format!("since {since}: nothing changes at any gateway; {}", plain(because)),
+        },
     };
     writeln!(out, "version   {}", plain(&status.version))?;
     writeln!(out, "started   {}", moment(status.started_at.as_ref()))?;

@@ -141,6 +141,8 @@ pub struct Engine {
     wanted: Option<Box<Settings>>,
     /// Since when nothing is changed, by order of a person.
     frozen: Option<Frozen>,
+    /// Why, where no person has ordered that.
+    frozen_because: Option<String>,
     /// How often that has begun or ended.
     freezes: u64,
     /// Whether the family's End-of-RIB could go out at some time in this process.
@@ -185,6 +187,7 @@ impl Engine {
             walks: 0,
             wanted: None,
             frozen: None,
+            frozen_because: None,
             freezes: 0,
             was_verified: PerFamily::default(),
             tidied: PerFamily::default(),

@@ -10,6 +10,8 @@ use std::time::Duration;
 pub struct Orders {
     /// For how long nothing has changed, by order.
     pub frozen: Option<Duration>,
+    /// Why, where no person has ordered that.
+    pub frozen_because: Option<String>,
     /// What is withdrawn by order.
     pub forced: Vec<Target>,
     /// What the guard holds and no proof lets pass.
@@ -33,6 +35,7 @@ impl Engine {
         let ago = |frozen: Frozen| now.since(frozen.since) + frozen.before.unwrap_or_default();
         Orders {
             frozen: self.frozen.map(ago),
+            frozen_because: self.frozen_because().map(str::to_owned),
             forced: self.forced().cloned().collect(),
             denied: self.table.denied(),
             approved: self.table.approved(),
@@ -49,6 +52,11 @@ impl Engine {
         self.frozen.map(|frozen| frozen.since)
     }
 
+    /// Why it is frozen, where no person has ordered that.
+    pub fn frozen_because(&self) -> Option<&str> {
+        self.frozen.and(self.frozen_because.as_deref())
+    }
+
     /// For how long an earlier process was frozen when this one took that over.
     pub fn frozen_before(&self) -> Duration {
         self.frozen.and_then(|frozen| frozen.before).unwrap_or_default()
@@ -57,8 +65,11 @@ impl Engine {
     /// Goes on with what an earlier process was ordered; to be called before the first input.
     pub fn resume(&mut self, now: Time, orders: Orders) {
         self.note_resumed(now, &orders);
-        let Orders { frozen, forced, denied, approved } = orders;
+        let Orders { frozen, frozen_because, forced, denied, approved } = orders;
+        // Nobody may have written that down yet.
+        self.freezes += u64::from(frozen_because.is_some());
         self.frozen = frozen.map(|before| Frozen { since: now, before: Some(before) });
+        self.frozen_because = frozen_because;
         for target in forced {
             self.table.withdraw(target);
         }
@@ -76,6 +87,7 @@ impl Engine {
 
     pub(super) fn unfreeze(&mut self, now: Time, effects: &mut Vec<Effect>) -> bool {
         let was_frozen = self.frozen.take().is_some();
+        self.frozen_because = None;
         self.freezes += u64::from(was_frozen);
         self.judge_reload(now, effects);
         was_frozen

@@ -48,7 +48,7 @@ metrics! {
     SOURCE_HELD_CHANGES GAUGE "fingerpost_source_held_changes" ["source" "kind"]
         "Changes that the guard keeps back until a person decides or they are proven; 0 is right.";
     FROZEN GAUGE "fingerpost_frozen" []
-        "1 while a person has frozen all changes.";
+        "1 while all changes are frozen.";
     ROLE GAUGE "fingerpost_role" ["role"]
         "1 for what this replica is in the election, 0 for every other role.";
     TERM GAUGE "fingerpost_term" []

@@ -114,6 +114,21 @@ fn a_freeze_goes_on_where_nothing_is_known_of_what_was_announced_p3() {
 }
 
 #[test]
+fn a_freeze_that_no_person_ordered_says_why_in_every_process_until_a_person_ends_it_p3_p8() {
+    let because = || Some("the orders cannot be read".to_owned());
+    let orders = Orders { frozen: Some(Duration::ZERO), frozen_because: because(), ..Orders::default() };
+    let world = resumed(None, orders);
+    assert_ne!(world.engine.order_changes(), World::new(None).engine.order_changes(), "it is to be written");
+    let mut next = restart(&world);
+    assert_eq!(next.engine.frozen_because(), Some("the orders cannot be read"));
+    let told = next.engine.events(0, 1, &Wanted { kinds: vec![EventKind::Order], ..Wanted::default() }).events;
+    assert_eq!(told[0].text, "freeze (by no person: the orders cannot be read)");
+    next.command(&Command::Unfreeze);
+    next.command(&Command::Freeze);
+    assert_eq!((next.engine.frozen().is_some(), next.engine.frozen_because()), (true, None));
+}
+
+#[test]
 fn a_freeze_before_anything_was_read_announces_nothing() {
     let mut world = World::new(None);
     world.command(&Command::Freeze);

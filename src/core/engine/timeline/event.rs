@@ -187,6 +187,8 @@ pub(in super::super) struct Ordered {
     pub(super) count: usize,
     /// To an earlier process, and this one goes on with it.
     pub(super) before: bool,
+    /// Why, where no person has ordered it; else empty.
+    pub(super) because: Box<str>,
 }
 
 /// Something about a record.
@@ -233,7 +235,7 @@ impl Event {
                     Command::Approve(Holds::Host(host)) | Command::Deny(Holds::Host(host)) => host.as_str().len(),
                     _ => 0,
                 };
-                ordered.gateway.len() + host + 32
+                ordered.gateway.len() + ordered.because.len() + host + 32
             }
             Happened::Source(_, text) => text.len() + 16,
             Happened::Record(event) => event.key.len() + event.text.len() + 48,

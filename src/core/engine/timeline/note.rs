@@ -194,7 +194,8 @@ impl Engine {
             _ => None,
         };
         let gateway = gateway.unwrap_or_default().into();
-        let ordered = Ordered { command: command.clone(), gateway, by, count: 0, before: false };
+        let ordered =
+            Ordered { command: command.clone(), gateway, by, count: 0, before: false, because: Box::default() };
         self.timeline.push(now, Happened::Ordered(ordered));
         let number = self.timeline.newest();
         // What an end of a freeze lets happen, others have caused.
@@ -211,7 +212,10 @@ impl Engine {
             orders.approved.iter().map(|approved| Command::Approve(Holds::Prefix(approved.prefix))).take(TOLD);
         for command in freeze.into_iter().chain(forced).chain(approved) {
             let (gateway, by) = (Box::default(), By::default());
-            self.timeline.push(now, Happened::Ordered(Ordered { command, gateway, by, count: 1, before: true }));
+            let because = orders.frozen_because.as_deref().filter(|_| command == Command::Freeze);
+            let because = because.map(shortened_text).unwrap_or_default();
+            let ordered = Ordered { command, gateway, by, count: 1, before: true, because };
+            self.timeline.push(now, Happened::Ordered(ordered));
         }
     }
 

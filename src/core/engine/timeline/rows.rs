@@ -214,8 +214,10 @@ impl Engine {
                 }
                 row.prefix = ordered.prefix();
                 row.text = self.said(ordered);
-                if ordered.before {
-                    row.text.push_str(" (ordered before this process began)");
+                match (ordered.before, &*ordered.because) {
+                    (false, _) => {}
+                    (true, "") => row.text.push_str(" (ordered before this process began)"),
+                    (true, because) => row.text = format!("{} (by no person: {because})", row.text),
                 }
             }
             Happened::Source(_, said) => said.as_ref().clone_into(&mut row.text),
