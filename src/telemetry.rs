@@ -101,6 +101,7 @@ pub fn source_note(source: &str, lacking: &str, note: &Note) {
         Note::Failing(_)
         | Note::Remembered { .. }
         | Note::SnapshotOfAnother { .. }
+        | Note::Back { .. }
         | Note::Unresolved { .. }
         | Note::UnknownField { .. }
         | Note::OutOfOrder { .. }

@@ -30,6 +30,9 @@ impl Engine {
         if std::mem::take(&mut outcome.suspect) {
             self.table.suspect(now, id);
         }
+        if std::mem::take(&mut outcome.is_back) {
+            self.table.trust(id);
+        }
         // Before what differed is settled: what is held only from now on is not proven by the list that says it.
         outcome.gone.clear();
         if std::mem::take(&mut outcome.compared) {
@@ -110,6 +113,14 @@ impl Engine {
             // What comes of a record that never could be read may have been announced by an earlier process.
             let hides = Family::ALL.iter().any(|family| source.sync.hides_claims(*family));
             self.table.arm(source.settings.id, !hides);
+        }
+        for source in &mut self.sources {
+            // Nothing of what is followed is in doubt, or a person or a proof has said that it is right.
+            let id = source.settings.id;
+            let accepted = self.table.take_accepted(id);
+            if accepted || (source.sync.follows_another() && !self.table.is_suspect(id)) {
+                source.sync.forget_left();
+            }
         }
     }
 

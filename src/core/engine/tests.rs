@@ -14,6 +14,7 @@ mod many;
 mod promises;
 mod ranges;
 mod reloaded;
+mod replaced;
 mod restored;
 mod resumed;
 mod roles;

@@ -11,7 +11,8 @@
 //!
 //! Recalling asks whether the store is still the one that was known (`history`); found to be another, nothing it says is
 //! believed until a known record is found in it again, or it has stayed the other one for a while: then its list is compared
-//! with what is known, and every difference is suspect ([`Outcome::suspect`]), for the guard to hold.
+//! with what is known, and every difference is suspect ([`Outcome::suspect`]), for the guard to hold. As long as nobody has let any
+//! of that pass, the store before is taken back as soon as it answers, by its last record ([`Outcome::is_back`]).
 //!
 //! A file's transport tells complete lists instead of events ([`Follow::Relists`]): its lists all come under one attempt.
 //!
@@ -48,7 +49,7 @@ mod snapshot;
 mod table;
 
 pub use config::{Follow, SyncConfig, Timing};
-use history::Recall;
+use history::{Left, Recall};
 use list::{Listing, Release, SLICE};
 pub use note::{Note, OfRecord, Outcome};
 use reconcile::Reconcile;
@@ -85,6 +86,8 @@ pub struct Sync {
     suspects: bool,
     /// Since when another store is found, and the known one not again.
     replaced: Option<Time>,
+    /// The store before the one that is followed, while it would be taken back.
+    left: Option<Left>,
     attempts: u64,
     failures: u32,
     /// Whether it was told that records hide claims.
@@ -193,6 +196,7 @@ impl Sync {
             pending: None,
             suspects: false,
             replaced: None,
+            left: None,
             attempts: 0,
             failures: 0,
             told_hiding: PerFamily::default(),
@@ -235,6 +239,20 @@ impl Sync {
     /// Whether a complete list is on its way out in slices: what the table says now is a mixture of before and after.
     pub fn is_releasing(&self) -> bool {
         matches!(self.phase, Phase::Releasing(_))
+    }
+
+    /// Whether another store than the one that was known is followed, and that one would be taken back.
+    pub fn follows_another(&self) -> bool {
+        self.has_left() && self.replaced.is_none()
+    }
+
+    fn has_left(&self) -> bool {
+        self.left.as_ref().is_some_and(|left| left.is_left)
+    }
+
+    /// The one that is followed is the one that is known: another is another, be it the one before.
+    pub fn forget_left(&mut self) {
+        self.left = None;
     }
 
     /// Whether some record may own routes of the family that are not known: it cannot be read, or its host has no address,

@@ -1,6 +1,7 @@
 //! What to do next: lists, watches, retries, and when a source counts as lost or current.
 
-use super::history::WAY_OUT;
+use super::history::{Left, WAY_OUT};
+use super::list::Of;
 use super::{
     Attempt, ClusterId, Fault, FaultKind, Follow, Listing, Note, Order, Outcome, Phase, Recall, Reconcile, Rev, Seen,
     Sync, Task, Time, WATCHES, Watch, Why,
@@ -44,11 +45,23 @@ impl Sync {
     /// The store has been another one for long, at every endpoint: its list is taken as it is, whoever it is, and compared with
     /// what is known of the one before.
     fn compare_with_another(&mut self, now: Time, elsewhere: bool, out: &mut Outcome) {
+        let is_left = self.has_left();
+        if let (false, Some(cluster), Some((key, known))) = (is_left, self.cluster, self.table.newest()) {
+            self.left = Some(Left { cluster, highest: self.highest, key, known, is_left });
+        }
         (self.cluster, self.highest, self.position) = (None, Rev::default(), None);
         self.resume(now, elsewhere, out);
         if let Phase::Listing(listing) = &mut self.phase {
-            listing.is_anothers = true;
+            listing.of = Of::Another;
         }
+    }
+
+    /// What answers is not the store that is followed: whether it is the one before.
+    fn ask_for_the_left(&mut self, now: Time, out: &mut Outcome) {
+        let attempt = self.fresh_attempt();
+        let Some(left) = &self.left else { return };
+        self.phase = Phase::Recalling(left.recall(attempt, now));
+        out.orders.push(Order { attempt, task: Task::Recall { key: left.key.clone(), at: None }, elsewhere: false });
     }
 
     /// Asks for the record once more, as it was at an earlier revision.
@@ -138,6 +151,8 @@ impl Sync {
     /// The order in hand failed. Nothing is removed; it is tried again later, elsewhere.
     pub(super) fn fail(&mut self, now: Time, fault: Fault, out: &mut Outcome) {
         let elsewhere = fault.kind != FaultKind::Compacted;
+        let was_asked = matches!(&self.phase, Phase::Recalling(recall) if recall.is_of_left);
+        let may_be_left = fault.kind == FaultKind::Replaced && self.has_left() && !was_asked;
         if fault.kind == FaultKind::Replaced {
             self.position = None;
             self.replaced.get_or_insert(now);
@@ -166,6 +181,9 @@ impl Sync {
         let wait = timing.backoff_min.saturating_mul(1 << self.failures.min(16)).min(timing.backoff_max);
         self.failures = self.failures.saturating_add(1);
         self.phase = Phase::Waiting { until: now + self.rng.jitter(wait), elsewhere };
+        if may_be_left {
+            self.ask_for_the_left(now, out);
+        }
     }
 
     /// The revisions from the position on are gone from the store: a list, compared with what is known, replaces them.

@@ -12,7 +12,7 @@
 //! What a revision held never changes, so a record that is not in the revision that wrote it shows another store. Where all
 //! of them are compacted away that cannot be told, and a complete list decides: it must hold a known record.
 
-use super::super::{Attempt, Fault, FaultKind, Rev, Revisions};
+use super::super::{Attempt, ClusterId, Fault, FaultKind, Rev, Revisions};
 use crate::model::Time;
 use bytes::Bytes;
 
@@ -29,6 +29,29 @@ pub(super) struct Recall {
     known: Revisions,
     /// The revisions still to look at, the next one last.
     rest: Vec<Rev>,
+    /// Whether it is of the store that was left.
+    pub(super) is_of_left: bool,
+}
+
+/// The store that was known before another one was followed. Nobody has let pass yet what that one says otherwise, so that this is
+/// still the one to go by, should it come back.
+pub(super) struct Left {
+    pub(super) cluster: ClusterId,
+    /// The highest revision that it has shown.
+    pub(super) highest: Rev,
+    /// Its record that was written last.
+    pub(super) key: Bytes,
+    pub(super) known: Revisions,
+    /// Whether the other one was followed: before that its list may still stay away.
+    pub(super) is_left: bool,
+}
+
+impl Left {
+    /// Its record being looked for.
+    pub(super) fn recall(&self, attempt: Attempt, now: Time) -> Recall {
+        let recall = Recall::new(attempt, now, self.key.clone(), self.known, Some(self.highest));
+        Recall { is_of_left: true, ..recall }
+    }
 }
 
 /// What the recall of a record shows.
@@ -47,7 +70,7 @@ impl Recall {
     pub(super) fn new(attempt: Attempt, now: Time, key: Bytes, known: Revisions, position: Option<Rev>) -> Self {
         let mut rest = vec![known.modified];
         rest.extend(position.filter(|position| *position != known.modified));
-        Recall { attempt, heard: now, key, known, rest }
+        Recall { attempt, heard: now, key, known, rest, is_of_left: false }
     }
 
     /// It was looked for.

@@ -25,10 +25,21 @@ pub(super) struct Listing {
     pub(super) pinned: Option<(ClusterId, Rev)>,
     /// Whether the store is known to be the one that was known: it was recalled, or a known record was listed.
     pub(super) continues: bool,
-    /// Whether it is of another store than the one that was known, and is taken all the same.
-    pub(super) is_anothers: bool,
+    /// Which store it is to be of.
+    pub(super) of: Of,
     seen: Slots,
     changed: VecDeque<Vec<Fact>>,
+}
+
+/// Which store a list is of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Of {
+    /// The one that is known.
+    Known,
+    /// Another, and it is taken all the same.
+    Another,
+    /// The one before that, which is back.
+    Left,
 }
 
 impl Listing {
@@ -38,7 +49,7 @@ impl Listing {
             heard: now,
             pinned: None,
             continues: false,
-            is_anothers: false,
+            of: Of::Known,
             seen: Slots::default(),
             changed: VecDeque::new(),
         }

@@ -19,6 +19,8 @@ pub struct Outcome {
     pub compared: bool,
     /// Whether another store than the one that was known has begun to be compared with it: what differs is to be held.
     pub suspect: bool,
+    /// Whether the store that was known before that one is back: what is held because of the other is to be judged anew.
+    pub is_back: bool,
 }
 
 impl Outcome {
@@ -30,6 +32,7 @@ impl Outcome {
         self.gone.clear();
         self.compared = false;
         self.suspect = false;
+        self.is_back = false;
     }
 }
 
@@ -91,6 +94,17 @@ pub enum Note {
          differs is held until a person approves it, or time proves less than half of it", cluster.0, at.0
     )]
     TakenForAnother {
+        /// Who answers.
+        cluster: ClusterId,
+        /// The list's revision.
+        at: Rev,
+    },
+    /// The store before the one that is followed answers again.
+    #[error(
+        "the store that was known before (cluster {:x}, revision {}) is back: it is followed again, and what was held because of \
+         the other is judged anew", cluster.0, at.0
+    )]
+    Back {
         /// Who answers.
         cluster: ClusterId,
         /// The list's revision.
@@ -212,6 +226,7 @@ impl Note {
             | Note::Remembered { .. }
             | Note::SnapshotOfAnother { .. }
             | Note::TakenForAnother { .. }
+            | Note::Back { .. }
             | Note::Hides { .. }
             | Note::HidesNoMore { .. }
             | Note::Reconciled { .. }

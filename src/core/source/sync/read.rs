@@ -2,6 +2,7 @@
 
 use super::entry::Fact;
 use super::history::{Verdict, is_older, not_to_be_told, nothing_known, older_record, went_back};
+use super::list::Of;
 use super::{
     Bytes, ClusterId, Event, Fault, FaultKind, Follow, Note, Outcome, Phase, Proof, Record, Rev, Revisions, Sync, Time,
 };
@@ -28,15 +29,15 @@ impl Sync {
         if at < self.highest {
             return self.fail(now, went_back(at, self.highest), out);
         }
-        let is_anothers = listing.is_anothers;
+        let of = listing.of;
         let known_before = self.config.follow == Follow::Watch && self.complete && !self.table.is_empty();
-        let mut continues = is_anothers || !known_before;
+        let mut continues = of != Of::Known || !known_before;
         let mut facts = Vec::with_capacity(records.len());
         for record in records {
             let Some(name) = name(&self.range, &record.key) else { continue };
             if let Some(known) = self.table.find(name).and_then(|slot| self.table.revisions(slot)) {
                 let found = record.revisions();
-                if is_older(found, known) && !is_anothers {
+                if is_older(found, known) && of == Of::Known {
                     return self.fail(now, older_record(name, found, known), out);
                 }
                 continues |= found.created == known.created;
@@ -55,9 +56,18 @@ impl Sync {
         }
         self.replaced = None;
         self.cluster = Some(cluster);
-        if is_anothers {
-            out.suspect = true;
-            out.notes.push(Note::TakenForAnother { cluster, at });
+        match of {
+            Of::Known => {}
+            Of::Left if self.left.take().is_some() => {
+                out.is_back = true;
+                out.notes.push(Note::Back { cluster, at });
+            }
+            // If it is the one before: meanwhile somebody has let something of the other pass.
+            Of::Another | Of::Left => {
+                out.suspect = true;
+                self.left.iter_mut().for_each(|left| left.is_left = true);
+                out.notes.push(Note::TakenForAnother { cluster, at });
+            }
         }
         if self.is_first_list() {
             self.compare_with_snapshot(cluster, out);
@@ -109,16 +119,18 @@ impl Sync {
         found: Option<Revisions>,
         out: &mut Outcome,
     ) {
-        if self.cluster.is_some_and(|known| known != cluster) {
+        let Phase::Recalling(recall) = &mut self.phase else { return };
+        let left = self.left.as_ref().filter(|_| recall.is_of_left);
+        let (known, highest) = left.map_or((self.cluster, self.highest), |left| (Some(left.cluster), left.highest));
+        if known.is_some_and(|known| known != cluster) {
             return self.replaced(now, cluster, out);
         }
-        if at < self.highest {
-            return self.fail(now, went_back(at, self.highest), out);
+        if at < highest {
+            return self.fail(now, went_back(at, highest), out);
         }
-        let Phase::Recalling(recall) = &mut self.phase else { return };
         let verdict = recall.found(found);
         if matches!(verdict, Verdict::Same) {
-            self.highest = at;
+            (self.cluster, self.highest) = (known, at);
         }
         self.judge(now, verdict, out);
     }
@@ -129,9 +141,10 @@ impl Sync {
         match verdict {
             // Found to be another before, it is the same only once its list fits too.
             Verdict::Same => {
+                let of = if recall.is_of_left { Of::Left } else { Of::Known };
                 self.resume(now, false, out);
                 if let Phase::Listing(listing) = &mut self.phase {
-                    listing.continues = true;
+                    (listing.continues, listing.of) = (true, of);
                 }
             }
             Verdict::Ask(at) => self.ask_for_the_witness(now, at, out),

@@ -328,6 +328,18 @@ impl Table {
         }
     }
 
+    /// The store that was known before that is back: what is held because of the other is judged anew.
+    pub fn trust(&mut self, source: SourceId) {
+        for (family, slot) in self.guard.trust(source) {
+            self.families[family].dirty.push(slot);
+        }
+    }
+
+    /// Whether something that was held because the source's store was replaced has passed since this was asked last.
+    pub fn take_accepted(&mut self, source: SourceId) -> bool {
+        self.guard.take_accepted(source)
+    }
+
     /// Whether something of the source is held because its store was replaced.
     pub fn is_suspect(&self, source: SourceId) -> bool {
         self.guard.is_suspect(source)

@@ -71,6 +71,8 @@ pub(in crate::table) enum Decision {
     Approved,
     /// Time, quiet or a limit that is no more lets it pass, likewise.
     Proven,
+    /// Its reason is no more: it is judged anew when its slot is settled next.
+    Void,
     /// It stays, proven or not, until the store says something else.
     Denied,
 }
@@ -80,7 +82,7 @@ impl Decision {
     pub(super) fn is_persons(self) -> bool {
         match self {
             Decision::Approved | Decision::Denied => true,
-            Decision::Proven => false,
+            Decision::Proven | Decision::Void => false,
         }
     }
 }
@@ -135,7 +137,17 @@ impl Hold {
     /// The store that says so is another one from now on, after so many complete `lists`. What a person has decided stays.
     pub(super) fn doubt(&mut self, now: Time, lists: u64) {
         (self.reason, self.since, self.listed, self.is_untold) = (HoldReason::Replaced, now, lists, true);
-        self.decision.take_if(|decision| *decision == Decision::Proven);
+        self.decision.take_if(|decision| !decision.is_persons());
+    }
+
+    /// Whether a person has decided about it.
+    pub(super) fn is_decided(&self) -> bool {
+        self.decision.is_some_and(Decision::is_persons)
+    }
+
+    /// Whether nothing speaks for it any more.
+    pub(super) fn is_void(&self) -> bool {
+        self.decision == Some(Decision::Void)
     }
 
     /// Whether it passes when its slot is settled next, if that is still what is wanted.

@@ -78,6 +78,8 @@ struct Guarded {
     suspect: bool,
     /// How many changes are held because of that, now or since.
     replaced: usize,
+    /// Whether any of that has passed, since that was asked last.
+    accepted: bool,
 }
 
 /// See the module.
@@ -183,9 +185,26 @@ impl Guard {
 
     /// Whether what the source has to say of the slot is what a replaced store says, now or since that is held.
     pub(super) fn is_anothers(&self, source: SourceId, family: Family, slot: SlotId) -> bool {
-        let is_replaced = |hold: &Hold| hold.source == source && hold.is_of_replaced();
+        let is_replaced = |hold: &Hold| hold.source == source && hold.is_of_replaced() && !hold.is_void();
         self.sources.get(&source).is_some_and(|guarded| guarded.suspect)
             || self.hold(family, slot).is_some_and(is_replaced)
+    }
+
+    /// The source's store is the one again that it was before it was another: what nobody has decided of what is held for that is to
+    /// be judged anew. Its slots.
+    pub(super) fn trust(&mut self, source: SourceId) -> Vec<(Family, SlotId)> {
+        let Some(guarded) = self.sources.get_mut(&source) else { return Vec::new() };
+        guarded.suspect = false;
+        let is_open = |hold: &Hold| hold.source == source && hold.is_of_replaced() && !hold.is_decided();
+        let open = self.holds().filter(|(_, _, hold)| is_open(hold)).map(|(family, slot, _)| (family, slot));
+        let open: Vec<_> = open.collect();
+        self.decide(Decision::Void, &open);
+        open
+    }
+
+    /// Whether something that was held because the source's store was replaced has passed since this was asked last.
+    pub(super) fn take_accepted(&mut self, source: SourceId) -> bool {
+        self.sources.get_mut(&source).is_some_and(|guarded| std::mem::take(&mut guarded.accepted))
     }
 
     pub(super) fn trust_all(&mut self) {
@@ -326,7 +345,7 @@ impl Guard {
                     new.entry(proposal.source).or_default()[proposal.kind] += 1;
                     Some(Verdict::Pass)
                 }
-                None => self.known(now, proposal, &routes),
+                Some(Decision::Void) | None => self.known(now, proposal, &routes),
             };
             if verdict.is_none() {
                 new.entry(proposal.source).or_default()[proposal.kind] += 1;
@@ -365,7 +384,14 @@ impl Guard {
             // What was approved is this change, not whatever the store says meanwhile.
             Some(hold) if hold.passes() && hold.is_of(proposal) => {
                 self.clear(family, slot);
+                if let Some(guarded) = self.sources.get_mut(&source) {
+                    guarded.accepted |= hold.is_of_replaced();
+                }
                 Some(Verdict::Pass)
+            }
+            Some(hold) if hold.is_void() => {
+                self.clear(family, slot);
+                None
             }
             Some(hold)
                 if hold.reason == HoldReason::Flapping && self.flaps.touch(now, (family, slot), &self.config.flap) =>

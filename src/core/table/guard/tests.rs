@@ -185,6 +185,29 @@ fn c36_no_quiet_lets_a_prefix_pass_that_flapped_before_its_store_was_replaced_p3
 }
 
 #[test]
+fn c36_once_the_store_before_is_back_what_was_held_for_the_other_is_judged_anew_p3() {
+    let mut world = World::new(100);
+    world.table.suspect(world.now, SOURCE);
+    world.delete(0..30);
+    assert_eq!((world.settle(), world.table.is_suspect(SOURCE)), (0, true));
+    world.table.trust_all();
+    assert!(!world.table.take_accepted(SOURCE));
+    world.table.deny(|held| held.prefix == prefix(1));
+    // The one before has lost three of them itself.
+    world.put((0..30).filter(|n| ![0, 1, 2].contains(n)), 1);
+    world.table.trust(SOURCE);
+    assert_eq!((world.settle(), world.routes()), (2, 98), "the limit has room for them");
+    assert_eq!(
+        (world.settled.ended.len(), world.held(ChangeKind::Withdrawal)),
+        (29, 1),
+        "what a person has denied stays"
+    );
+    world.table.approve(|_| true);
+    assert_eq!((world.settle(), world.table.take_accepted(SOURCE)), (1, true));
+    assert!(!world.table.take_accepted(SOURCE));
+}
+
+#[test]
 fn c51_a_fifth_of_a_source_may_go_and_one_more_is_held_until_the_limit_is_refilled_p3() {
     let mut world = World::new(100);
     world.delete(0..20);

@@ -166,6 +166,85 @@ fn c36_a_store_that_stays_another_is_compared_and_whatever_differs_is_suspect_p2
     assert!(matches!(client.sync.seen(), Seen::Lost { why: Fault { kind: FaultKind::Replaced, .. }, .. }));
 }
 
+/// Another store was followed, with these records; the time that its answers take is gone by.
+fn followed(cluster: ClusterId, at: u64, records: Vec<Record>) -> Client {
+    let mut client = known();
+    client.fail(FaultKind::Unreachable);
+    while !client.suspect {
+        if client.orders.is_empty() {
+            client.until_deadline();
+        }
+        let Order { attempt, task, .. } = client.order();
+        let report = match task {
+            Task::List => Report::Page { at: Rev(at), cluster, records: records.clone(), more: false },
+            _ => Report::Recalled { at: Rev(at), cluster, found: None },
+        };
+        client.report(attempt, report);
+    }
+    client.orders.clear();
+    client.fail(FaultKind::Unreachable);
+    client
+}
+
+const BOTH: [(&str, &str); 2] = [("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12")];
+
+fn both() -> Vec<Record> {
+    vec![record(3, "a1", "10.168.0.11", &["10.244.1.0/24"]), record(4, "a2", "10.168.0.12", &["10.244.2.0/24"])]
+}
+
+/// The store that was known is asked at this revision and has its last record so; whether it was taken back at once.
+fn comes_back(client: &mut Client, at: u64, found: Option<(u64, u64)>) -> bool {
+    client.until_deadline();
+    while let Some(Order { attempt, task, .. }) = client.orders.pop() {
+        match task {
+            Task::Recall { key, .. } if key == self::key("a2") => recalled(client, attempt, at, found),
+            Task::Recall { .. } => recalled(client, attempt, at, None),
+            Task::List => client.page(attempt, at, both(), false),
+            Task::Watch { .. } => break,
+            task => panic!("{task:?}"),
+        }
+    }
+    client.is_back
+}
+
+#[test]
+fn c36_the_store_that_was_known_is_taken_back_at_once_also_after_another_was_followed_p3() {
+    // Another cluster, and a backup under the same cluster ID; what they have is newer or older.
+    for (cluster, modified) in [(ClusterId(8), 2), (ClusterId(8), 25), (CLUSTER, 2)] {
+        let mut client = followed(cluster, modified, vec![record(modified, "a1", "10.168.0.99", &["10.244.1.0/24"])]);
+        client.assert_table(&[("10.244.1.0/24", "10.168.0.99")]);
+        client.suspect = false;
+        let begin = client.now;
+        assert!(comes_back(&mut client, 30, Some((4, 4))), "{cluster:?}");
+        assert!(!client.suspect && client.now.since(begin) < seconds(30));
+        client.assert_table(&BOTH);
+        assert!(
+            client.sync.seen().is_current() && client.notes.contains(&Note::Back { cluster: CLUSTER, at: Rev(30) })
+        );
+        // And the other one is another, as before.
+        client.orders.clear();
+        client.fail(FaultKind::Unreachable);
+        client.until_deadline();
+        let attempt = client.order().attempt;
+        client.report(attempt, Report::Recalled { at: Rev(40), cluster: ClusterId(8), found: None });
+        assert!(matches!(client.sync.seen(), Seen::Lost { why: Fault { kind: FaultKind::Replaced, .. }, .. }));
+        assert!(client.orders.is_empty(), "nothing is left to be taken back");
+    }
+}
+
+#[test]
+fn c36_what_has_not_the_last_record_of_the_store_before_or_is_behind_it_is_not_taken_back_p3() {
+    let other = || followed(ClusterId(8), 3, vec![record(2, "a1", "10.168.0.99", &["10.244.1.0/24"])]);
+    for (at, found) in [(19, Some((4, 4))), (30, None), (30, Some((4, 2)))] {
+        let mut client = other();
+        assert!(!comes_back(&mut client, at, found), "{at}, {found:?}");
+        client.assert_table(&[("10.244.1.0/24", "10.168.0.99")]);
+    }
+    let mut client = other();
+    client.sync.forget_left();
+    assert!(!comes_back(&mut client, 30, Some((4, 4))), "the other one is the one that is known by now");
+}
+
 /// One record is as it was and another is older, again and again: that, too, comes to an end.
 #[test]
 fn c36_a_store_that_is_partly_the_known_one_is_compared_as_another_in_the_end_p3() {

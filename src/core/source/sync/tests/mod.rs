@@ -36,6 +36,8 @@ struct Client {
     restored: bool,
     /// Whether another store than the one that was known has been compared with it.
     suspect: bool,
+    /// Whether the one before that is back.
+    is_back: bool,
     /// How often everything was compared with the whole store.
     compared: usize,
     /// Whether the store is still the one that was known: a record that it is asked to recall is there.
@@ -71,6 +73,7 @@ impl Client {
             changes: 0,
             restored: false,
             suspect: false,
+            is_back: false,
             compared: 0,
             recalls: true,
             elsewhere: false,
@@ -205,6 +208,7 @@ impl Client {
     fn apply(&mut self) {
         self.compared += usize::from(std::mem::take(&mut self.out.compared));
         self.suspect |= std::mem::take(&mut self.out.suspect);
+        self.is_back |= std::mem::take(&mut self.out.is_back);
         self.orders.append(&mut self.out.orders);
         self.notes.append(&mut self.out.notes);
         for change in self.out.changes.drain(..) {
