@@ -115,7 +115,7 @@ impl Engine {
             self.table.arm(source.settings.id, !hides);
         }
         for source in &mut self.sources {
-            // Nothing of what is followed is in doubt, or a person or a proof has said that it is right.
+            // Nothing of what is followed is in doubt, or a person has said that it is right.
             let id = source.settings.id;
             let accepted = self.table.take_accepted(id);
             if accepted || (source.sync.follows_another() && !self.table.is_suspect(id)) {

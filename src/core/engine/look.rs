@@ -242,9 +242,13 @@ impl Engine {
             since: held.hold.since,
             reason: held.hold.reason,
             denied: held.hold.is_denied(),
-            needs_person: held.hold.reason != HoldReason::Flapping
-                && held.hold.kind != ChangeKind::Addition
-                && self.table.needs_person(held.hold.source),
+            needs_person: match held.hold.reason {
+                HoldReason::Replaced => true,
+                HoldReason::Flapping => false,
+                HoldReason::TooMany { .. } | HoldReason::MostOfSource { .. } | HoldReason::Denied => {
+                    held.hold.kind != ChangeKind::Addition && self.table.needs_person(held.hold.source)
+                }
+            },
             from: held.from.map(hop),
             to: held.to.map(hop),
         }

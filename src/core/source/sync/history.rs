@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 /// What to do about a record that was replaced or put back, for messages.
 pub(super) const WAY_OUT: &str = "All routes stay. Check the endpoints; if none shows the store that was known, what this one says \
-                                  is compared with it after a while, and every difference is held until a person approves it, or time has proven less than half";
+                                  is compared with it after a while, and every difference is held until a person approves it";
 
 /// A known record being looked for.
 pub(super) struct Recall {

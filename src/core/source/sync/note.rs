@@ -91,7 +91,7 @@ pub enum Note {
     /// The store has been another one for long, and is compared with the one that was known.
     #[error(
         "the store (cluster {:x}, revision {}) is not the one that was known and stays so: it is followed from now on, and what \
-         differs is held until a person approves it, or time proves less than half of it", cluster.0, at.0
+         differs is held until a person approves it", cluster.0, at.0
     )]
     TakenForAnother {
         /// Who answers.

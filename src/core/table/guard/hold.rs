@@ -57,7 +57,9 @@ pub enum HoldReason {
     #[error("a person has denied it before a restart")]
     Denied,
     /// The store is not the one that was known.
-    #[error("the store was replaced, or restored from a backup, and says otherwise than the one before")]
+    #[error(
+        "the store was replaced, or restored from a backup, and says otherwise than the one before: a person must approve"
+    )]
     Replaced,
     /// The prefix changes all the time: it is held until it has been quiet for a while.
     #[error("it changes again and again: held until it has been quiet for a while")]
@@ -160,9 +162,13 @@ impl Hold {
         (self.kind, self.source, self.to) == (proposal.kind, proposal.source, proposal.to)
     }
 
-    /// Whether the state that it leads to was confirmed often and long enough; `lists` is how many there were by now.
+    /// Whether the state that it leads to was confirmed often and long enough; `lists` is how many there were by now. A store that took
+    /// another's place proves nothing by staying there.
     pub(super) fn is_proven(&self, now: Time, lists: u64, proofs: Proofs) -> bool {
-        self.decision.is_none() && now.since(self.since) >= proofs.after && lists - self.listed >= proofs.lists
+        self.decision.is_none()
+            && !self.is_of_replaced()
+            && now.since(self.since) >= proofs.after
+            && lists - self.listed >= proofs.lists
     }
 }
 
