@@ -72,3 +72,15 @@ fn kind_name(kind: FaultKind) -> &'static str {
         FaultKind::Compacted => "compacted",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn on_call_it_is_told_what_to_do_for_every_reason_of_a_source() {
+        let page = include_str!("../../docs/operations.md");
+        for kind in super::KINDS {
+            let told = page.lines().any(|line| line.starts_with(&format!("| `{kind}` |")));
+            assert!(told, "{kind} is not in docs/operations.md");
+        }
+    }
+}
