@@ -32,6 +32,48 @@ const WITH_GATEWAYS: usize = 32;
 /// Gateways that are named for one event.
 const GATEWAYS: usize = 256;
 
+/// A page that is being gathered.
+struct Page {
+    limit: usize,
+    written: bool,
+    events: Vec<proto::Event>,
+    octets: usize,
+}
+
+impl Page {
+    /// `written`: each event says to whom it was written.
+    fn new(limit: usize, written: bool) -> Self {
+        Page { limit, written, events: Vec::new(), octets: 0 }
+    }
+
+    fn is_full(&self) -> bool {
+        self.events.len() >= self.limit || self.octets >= PAGE_OCTETS
+    }
+
+    /// How many events the next look shall find.
+    fn room(&self) -> usize {
+        let room = self.limit - self.events.len();
+        if self.written { room.min(WITH_GATEWAYS) } else { room }
+    }
+
+    /// Takes events until it is full; the number of the first that is left over.
+    fn take(&mut self, clock: &Clock, rows: impl Iterator<Item = EventRow>) -> Option<u64> {
+        for row in rows {
+            if self.is_full() {
+                return Some(row.number);
+            }
+            let event = event(clock, row);
+            self.octets += event.encoded_len();
+            self.events.push(event);
+        }
+        None
+    }
+
+    fn events(&mut self) -> Vec<proto::Event> {
+        std::mem::take(&mut self.events)
+    }
+}
+
 type Watched = Result<proto::WatchEventsResponse, Status>;
 
 impl Admin {
@@ -50,80 +92,105 @@ impl Admin {
             );
             wanted.from = Some(self.clock().at_unix(unix));
         }
-        if newest && !page_token.is_empty() {
-            return Err(Status::invalid_argument("newest is one page: leave page_token out"));
-        }
-        let mut after = match page_token.as_str() {
-            "" => since,
-            text => text.parse().map_err(|_| wrong_token(text))?,
+        let token = match page_token.as_str() {
+            "" => None,
+            text => Some(text.parse::<u64>().map_err(|_| wrong_token(text))?),
         };
         let _turn = self.turn().await?;
-        self.is_there(after).await?;
-        let mut answer = proto::ListEventsResponse::default();
+        self.is_there(match token {
+            None => since,
+            // In front of which one to go on.
+            Some(before) if newest => since.max(before.saturating_sub(1)),
+            Some(after) => after,
+        })
+        .await?;
+        let mut page = Page::new(limit, written);
         if newest {
             wanted.since = since;
-            let page = self.look(move |engine| engine.newest_events(limit, &wanted)).await?;
-            answer.last = page.last;
-            let page = if written { self.with_gateways(page).await? } else { page };
-            answer.events = page.events.into_iter().map(|row| event(self.clock(), row)).collect();
-            return Ok(answer);
+            let answer = self.take_newest(&mut page, token, &wanted).await?;
+            // Who asks for the newest knows that there were more.
+            Ok(proto::ListEventsResponse { lost: 0, ..answer })
+        } else {
+            self.take_oldest(&mut page, token.unwrap_or(since), &wanted).await
         }
-        let slice = if written { WITH_GATEWAYS } else { limit };
-        let mut octets = 0;
-        for _ in 0..LOOKS {
-            let (asked, some) = (wanted.clone(), slice.min(limit - answer.events.len()));
-            let look = move |engine: &fingerpost_core::engine::Engine| {
-                let mut page = engine.events(after, some, &asked);
-                if written {
-                    engine.tell_written(&mut page, GATEWAYS);
-                }
-                page
-            };
-            let page = self.look(look).await?;
-            (after, answer.lost) = (page.last, answer.lost + page.lost);
-            for row in page.events {
-                let event = event(self.clock(), row);
-                octets += event.encoded_len();
-                answer.events.push(event);
-            }
-            if !page.more {
-                answer.last = after;
-                return Ok(answer);
-            }
-            if answer.events.len() >= limit || octets >= PAGE_OCTETS {
-                break;
-            }
-        }
-        answer.last = after;
-        answer.next_page_token = after.to_string();
-        Ok(answer)
     }
 
-    /// The newest events, each with the gateways it was written to, and whether there are, or were, older ones.
+    /// Fills the page with the events behind the one of this number.
+    async fn take_oldest(
+        &self,
+        page: &mut Page,
+        mut after: u64,
+        wanted: &Wanted,
+    ) -> Result<proto::ListEventsResponse, Status> {
+        let (mut more, mut lost) = (true, 0);
+        for _ in 0..LOOKS {
+            if !more || page.is_full() {
+                break;
+            }
+            let (asked, room, written) = (wanted.clone(), page.room(), page.written);
+            let found = self.look(move |engine| {
+                let mut found = engine.events(after, room, &asked);
+                if written {
+                    engine.tell_written(&mut found, GATEWAYS);
+                }
+                found
+            });
+            let found = found.await?;
+            lost += found.lost;
+            (after, more) = match page.take(self.clock(), found.events.into_iter()) {
+                None => (found.last, found.more),
+                Some(left) => (left - 1, true),
+            };
+        }
+        let next_page_token = if more { after.to_string() } else { String::new() };
+        Ok(proto::ListEventsResponse { events: page.events(), next_page_token, lost, last: after })
+    }
+
+    /// Fills it with those in front of the one of this number, the newest first, and turns them round.
+    async fn take_newest(
+        &self,
+        page: &mut Page,
+        mut before: Option<u64>,
+        wanted: &Wanted,
+    ) -> Result<proto::ListEventsResponse, Status> {
+        let (mut more, mut lost, mut last) = (true, 0, None);
+        for _ in 0..LOOKS {
+            if !more || page.is_full() {
+                break;
+            }
+            let (asked, room, written) = (wanted.clone(), page.room(), page.written);
+            let found = self.look(move |engine| {
+                let mut found = engine.newest_events(before, room, &asked);
+                if written {
+                    engine.tell_written(&mut found, GATEWAYS);
+                }
+                found
+            });
+            let found = found.await?;
+            // What happens meanwhile is for who goes on from there.
+            last.get_or_insert(found.last);
+            lost = found.lost;
+            let (first, again) = match page.take(self.clock(), found.events.into_iter().rev()) {
+                None => (found.first, found.more),
+                Some(left) => (left + 1, true),
+            };
+            (before, more) = (Some(first), again);
+        }
+        let next_page_token = before.filter(|_| more).map(|before| before.to_string()).unwrap_or_default();
+        let mut events = page.events();
+        events.reverse();
+        Ok(proto::ListEventsResponse { events, next_page_token, lost, last: last.unwrap_or_default() })
+    }
+
+    /// The newest events, up to so many, each with the gateways it was written to, and whether there are, or were, older ones.
     pub(super) async fn newest_with_gateways(
         &self,
         limit: usize,
         wanted: Wanted,
-    ) -> Result<(Vec<EventRow>, bool), Status> {
-        let page = self.look(move |engine| engine.newest_events(limit, &wanted)).await?;
-        let older = page.more || page.lost > 0;
-        Ok((self.with_gateways(page).await?.events, older))
-    }
-
-    /// Says to whom they were written, a few in each look.
-    async fn with_gateways(&self, page: EventsPage) -> Result<EventsPage, Status> {
-        let EventsPage { mut events, last, more, lost } = page;
-        let mut told = Vec::new();
-        while !events.is_empty() {
-            let some: Vec<EventRow> = events.drain(..events.len().min(WITH_GATEWAYS)).collect();
-            let look = move |engine: &fingerpost_core::engine::Engine| {
-                let mut page = EventsPage { events: some, ..EventsPage::default() };
-                engine.tell_written(&mut page, GATEWAYS);
-                page.events
-            };
-            told.extend(self.look(look).await?);
-        }
-        Ok(EventsPage { events: told, last, more, lost })
+    ) -> Result<(Vec<proto::Event>, bool), Status> {
+        let answer = self.take_newest(&mut Page::new(limit, true), None, &wanted).await?;
+        let older = !answer.next_page_token.is_empty() || answer.lost > 0;
+        Ok((answer.events, older))
     }
 
     /// Refuses a number that was never given: it is of an earlier process, and events of this one would be passed over.

@@ -2,7 +2,7 @@
 
 use super::backend::Admin;
 use super::page::around;
-use super::{events, model, orders, proto};
+use super::{model, orders, proto};
 use crate::look::frozen_since;
 use crate::look::search::Search;
 use fingerpost_core::engine::{Engine, ToldRow, Wanted};
@@ -108,9 +108,7 @@ impl Admin {
             Search::Of(host) => Wanted { host: Some(host.clone()), ..Wanted::default() },
             Search::All(_) => return Ok(()),
         };
-        let (page, older) = self.newest_with_gateways(EVENTS, wanted).await?;
-        answer.events = page.into_iter().map(|row| events::event(self.clock(), row)).collect();
-        answer.older_events = older;
+        (answer.events, answer.older_events) = self.newest_with_gateways(EVENTS, wanted).await?;
         Ok(())
     }
 

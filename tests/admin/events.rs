@@ -10,6 +10,7 @@ use fingerpost::admin::proto::{
     UnfreezeRequest, WatchEventsRequest, WatchEventsResponse, WithdrawRequest, WrittenState,
 };
 use fingerpost_core::bgp::wire::Capability;
+use prost::Message;
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
@@ -120,6 +121,44 @@ async fn pages_hold_every_event_once_and_filters_narrow_them() {
     assert!(list(&world, from).await.events.iter().any(|event| event.number == 11));
     since.seconds += 3600;
     assert_eq!(list(&world, ListEventsRequest { from: Some(since), ..ListEventsRequest::default() }).await.events, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_events_ends_at_a_mebibyte_whichever_end_it_begins_at_and_goes_on_there() {
+    /// What names so many gateways for one event.
+    const ONE: usize = 32 << 10;
+    let gateways: Vec<String> = (0..256)
+        .map(|n| {
+            let name = format!("{}-{n:03}", "a-gateway-with-a-name-as-long-as-some-have-it".repeat(2));
+            format!("{name}: {{ address: 127.9.{n}.1, port: 9, asn: 64500, policy: default }}")
+        })
+        .collect();
+    let world = World::ready(&many(200), &gateways.join(", ")).await;
+    let all = list(&world, ListEventsRequest { page_size: 1000, ..ListEventsRequest::default() }).await;
+    assert!(all.next_page_token.is_empty() && all.events.len() > 200);
+    let numbers = |events: &[Event]| events.iter().map(|event| event.number).collect::<Vec<_>>();
+    for newest in [false, true] {
+        let mut request = ListEventsRequest { page_size: 1000, written: true, newest, ..ListEventsRequest::default() };
+        request.since = all.events[0].number;
+        let (mut pages, mut first) = (Vec::new(), None);
+        loop {
+            let page = list(&world, request.clone()).await;
+            let octets = page.encoded_len();
+            assert!(octets < (1 << 20) + ONE, "{octets}");
+            first.get_or_insert(page.last);
+            pages.push(numbers(&page.events));
+            request.page_token = page.next_page_token;
+            if request.page_token.is_empty() {
+                break;
+            }
+        }
+        assert!(pages.len() > 2, "{} pages", pages.len());
+        if newest {
+            pages.reverse();
+            assert_eq!(first, Some(all.last), "who follows goes on behind the newest");
+        }
+        assert_eq!(pages.concat(), numbers(&all.events[1..]));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,7 +276,10 @@ async fn a_number_of_another_process_or_a_filter_that_means_nothing_is_refused()
         (ListEventsRequest { since: 1_000_000, ..ListEventsRequest::default() }, "begin anew"),
         (ListEventsRequest { page_token: "x".into(), ..ListEventsRequest::default() }, "next_page_token"),
         (ListEventsRequest { page_size: 1001, ..ListEventsRequest::default() }, "write 1 to 1000"),
-        (ListEventsRequest { newest: true, page_token: "1".into(), ..ListEventsRequest::default() }, "one page"),
+        (
+            ListEventsRequest { newest: true, page_token: "1000000".into(), ..ListEventsRequest::default() },
+            "begin anew",
+        ),
         (filter(EventFilter { prefix: "10.244.1.1/24".into(), ..EventFilter::default() }), "write 10.244.1.0/24"),
         (filter(EventFilter { prefix: "x".into(), ..EventFilter::default() }), "is no prefix"),
         (filter(EventFilter { host: "two words".into(), ..EventFilter::default() }), "is not a host name"),

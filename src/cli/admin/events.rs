@@ -30,8 +30,8 @@ pub(super) async fn run(options: &EventsOptions, out: &mut dyn Write) -> Result<
             (0, Some(Timestamp::from(SystemTime::now().checked_sub(span).unwrap_or(SystemTime::UNIX_EPOCH))))
         }
     };
-    let mut request = ListEventsRequest {
-        page_size: newest.unwrap_or(PAGE),
+    let request = ListEventsRequest {
+        page_size: PAGE,
         page_token: String::new(),
         filter: Some(filter(options)),
         since,
@@ -39,18 +39,56 @@ pub(super) async fn run(options: &EventsOptions, out: &mut dyn Write) -> Result<
         newest: newest.is_some(),
         written: options.connect.output != Format::Table,
     };
-    let last = loop {
-        let page = client.list_events(request.clone()).await?.into_inner();
-        request.page_token.clone_from(&page.next_page_token);
-        let last = page.last;
-        // Who asks for the newest knows that there were more.
-        printer.take(out, page.events, if newest.is_some() { 0 } else { page.lost })?;
-        if request.page_token.is_empty() {
-            break last;
+    let last = match newest {
+        None => oldest_first(&mut client, request, &mut printer, out).await?,
+        Some(count) => {
+            let (events, last) = newest_of(&mut client, request, count).await?;
+            // Who asks for the newest knows that there were more.
+            printer.take(out, events, 0)?;
+            last
         }
     };
     printer.end_of_past(out)?;
     if options.follow { follow(&mut client, options, last, &mut printer, out).await } else { Ok(()) }
+}
+
+/// Prints all pages, and says behind which event they end.
+async fn oldest_first(
+    client: &mut Client,
+    mut request: ListEventsRequest,
+    printer: &mut Printer,
+    out: &mut dyn Write,
+) -> Result<u64, Failure> {
+    loop {
+        let page = client.list_events(request.clone()).await?.into_inner();
+        request.page_token = page.next_page_token;
+        printer.take(out, page.events, page.lost)?;
+        if request.page_token.is_empty() {
+            return Ok(page.last);
+        }
+    }
+}
+
+/// The newest so many, the oldest of them first, and the number of the newest of all.
+async fn newest_of(
+    client: &mut Client,
+    mut request: ListEventsRequest,
+    count: u32,
+) -> Result<(Vec<Event>, u64), Failure> {
+    let (mut pages, mut missing, mut newest) = (Vec::new(), count, None);
+    while missing > 0 {
+        request.page_size = missing;
+        let page = client.list_events(request.clone()).await?.into_inner();
+        request.page_token = page.next_page_token;
+        missing = missing.saturating_sub(u32::try_from(page.events.len()).unwrap_or(u32::MAX));
+        newest.get_or_insert(page.last);
+        pages.push(page.events);
+        if request.page_token.is_empty() {
+            break;
+        }
+    }
+    // Each page is older than the one before it.
+    Ok((pages.into_iter().rev().flatten().collect(), newest.unwrap_or_default()))
 }
 
 async fn follow(

@@ -127,6 +127,13 @@ impl Timeline {
         self.events.range(from..)
     }
 
+    /// The events behind the one of a number and in front of the other, the oldest first.
+    fn between(&self, after: u64, before: u64) -> impl DoubleEndedIterator<Item = &Event> {
+        let from = self.events.partition_point(|event| event.number <= after);
+        let to = self.events.partition_point(|event| event.number < before);
+        self.events.range(from.min(to)..to)
+    }
+
     /// Who gave the order of this number, if it is kept.
     fn by(&self, number: u64) -> Option<By> {
         let place = self.events.binary_search_by_key(&number, |event| event.number).ok()?;

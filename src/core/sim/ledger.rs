@@ -232,7 +232,7 @@ impl World {
     pub(super) fn check_account(&self, owners: &BTreeMap<Prefix, Owner>) {
         assert_eq!(self.ledger.announced, *owners, "P8: what happened leads to other routes");
         let Some(process) = &self.process else { return };
-        let mut page = process.engine.newest_events(AGAIN, &Wanted::default());
+        let mut page = process.engine.newest_events(None, AGAIN, &Wanted::default());
         process.engine.tell_written(&mut page, usize::MAX);
         for event in page.events {
             for row in &event.written {

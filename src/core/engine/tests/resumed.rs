@@ -214,7 +214,7 @@ fn c51_what_was_approved_while_frozen_passes_at_its_end_after_any_number_of_rest
     after.command(&Command::Unfreeze);
     assert_eq!((after.routes(), after.held(), after.next_hop(15)), (16, 5, None));
     assert_eq!(after.engine.orders(after.now), Orders::default(), "it is carried out");
-    let passed = after.engine.newest_events(1, &Wanted { prefix: Some(prefix(15)), ..Wanted::default() }).events;
+    let passed = after.engine.newest_events(None, 1, &Wanted { prefix: Some(prefix(15)), ..Wanted::default() }).events;
     assert_eq!((passed[0].kind, passed[0].text.as_str()), (EventKind::Withdrawn, "a person approved it"));
 }
 

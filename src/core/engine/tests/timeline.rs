@@ -61,7 +61,7 @@ fn last(world: &World, n: u8) -> (EventKind, String, Option<String>, Option<u64>
         ],
         ..Wanted::default()
     };
-    let row = world.engine.newest_events(1, &wanted).events.pop().unwrap();
+    let row = world.engine.newest_events(None, 1, &wanted).events.pop().unwrap();
     (row.kind, row.text, row.key, row.revision)
 }
 
@@ -201,7 +201,7 @@ fn written(lab: &Lab, n: u8, gateway: usize) -> Written {
         kinds: vec![EventKind::Announced, EventKind::Withdrawn],
         ..Wanted::default()
     };
-    let mut page = lab.engine.newest_events(1, &wanted);
+    let mut page = lab.engine.newest_events(None, 1, &wanted);
     lab.engine.tell_written(&mut page, 100);
     let rows = &page.events[0].written;
     rows.iter().find(|row| row.gateway == format!("gateway-{gateway}")).unwrap().written
@@ -270,4 +270,24 @@ fn what_an_earlier_process_was_ordered_stands_at_the_beginning_p8() {
         after.engine.events(0, 10, &wanted).events.into_iter().map(|row| (row.text, row.by, row.count)).collect();
     let said = |order: &str| (format!("{order} (ordered before this process began)"), None, None);
     assert_eq!(told, [said("freeze"), said("withdraw prefix 10.244.3.0/24")]);
+}
+
+#[test]
+fn the_newest_are_told_back_to_the_oldest_in_pieces_that_neither_overlap_nor_leave_one_out() {
+    let mut world = World::new(None);
+    world.list(0..30);
+    let all = all(&world.engine);
+    let (mut before, mut pieces) = (None, Vec::new());
+    loop {
+        let page = world.engine.newest_events(before, 7, &Wanted::default());
+        assert_eq!(page.last, all.last().unwrap().number);
+        assert!(page.events.len() == 7 || !page.more);
+        before = Some(page.first);
+        pieces.push(page.events);
+        if !page.more {
+            break;
+        }
+    }
+    assert!(pieces.len() > 4);
+    assert_eq!(pieces.into_iter().rev().flatten().collect::<Vec<_>>(), all);
 }

@@ -36,6 +36,8 @@ pub struct EventsPage {
     pub events: Vec<EventRow>,
     /// Behind which one to go on.
     pub last: u64,
+    /// In front of which one to go on, where the newest were asked for.
+    pub first: u64,
     /// Whether there are more by now.
     pub more: bool,
     /// So many of those asked for are gone already, wanted or not.
@@ -106,16 +108,18 @@ impl Engine {
         page
     }
 
-    /// The newest `limit` wanted events, the oldest of them first; at most 50,000 are
-    /// gone through. It has `more` where there are older ones.
-    pub fn newest_events(&self, limit: usize, wanted: &Wanted) -> EventsPage {
+    /// The newest `limit` wanted events in front of the one of number `before`, or of all, the oldest of them first; at most 50,000
+    /// are gone through. It has `more` where there are older ones.
+    pub fn newest_events(&self, before: Option<u64>, limit: usize, wanted: &Wanted) -> EventsPage {
         let (after, lost) = self.timeline.from(wanted.since, wanted.from);
-        let mut page = EventsPage { last: self.timeline.newest(), lost, ..EventsPage::default() };
-        for (seen, event) in self.timeline.after(after).rev().enumerate() {
+        let (last, before) = (self.timeline.newest(), before.unwrap_or(u64::MAX));
+        let mut page = EventsPage { last, first: before.min(last + 1), lost, ..EventsPage::default() };
+        for (seen, event) in self.timeline.between(after, before).rev().enumerate() {
             if page.events.len() == limit || seen == SLICE {
                 page.more = true;
                 break;
             }
+            page.first = event.number;
             if self.is_wanted(event, wanted) {
                 page.events.push(self.row(event));
             }
