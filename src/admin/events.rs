@@ -7,6 +7,7 @@
 //!
 //! A follower has one page in its hand and one on the way, and waits for its client with them; the ring goes on without it.
 //! What has fallen out of the ring when it comes back is counted and said. So the slowest client costs two pages (promise P6).
+//! The stream that the client reads owns its follower: both go together.
 
 use super::backend::Admin;
 use super::model::{hop, precise};
@@ -19,10 +20,14 @@ use crate::look::search::Search;
 use fingerpost_core::engine::{EventKind, EventRow, EventsPage, Wanted, Written};
 use fingerpost_core::table::Hop;
 use prost::Message;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::sleep;
+use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
 /// Clients that follow at once.
@@ -75,6 +80,20 @@ impl Page {
 }
 
 type Watched = Result<proto::WatchEventsResponse, Status>;
+
+/// What happens, as one client is told it. Dropped, it ends the task that looks for it.
+pub struct Followed {
+    pages: ReceiverStream<Watched>,
+    _follower: AbortOnDropHandle<()>,
+}
+
+impl Stream for Followed {
+    type Item = Watched;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Watched>> {
+        Pin::new(&mut self.pages).poll_next(cx)
+    }
+}
 
 impl Admin {
     pub(super) async fn listed_events(
@@ -205,10 +224,7 @@ impl Admin {
         )))
     }
 
-    pub(super) async fn watched_events(
-        &self,
-        request: proto::WatchEventsRequest,
-    ) -> Result<ReceiverStream<Watched>, Status> {
+    pub(super) async fn watched_events(&self, request: proto::WatchEventsRequest) -> Result<Followed, Status> {
         let proto::WatchEventsRequest { filter, since } = request;
         let wanted = wanted(filter.unwrap_or_default())?;
         let newest = self.is_there(since.unwrap_or(0)).await?;
@@ -216,8 +232,8 @@ impl Admin {
             Status::resource_exhausted(format!("{FOLLOWERS} clients follow the events: end one of them first"))
         })?;
         let (to, stream) = mpsc::channel(1);
-        tokio::spawn(follow(self.clone(), wanted, since.unwrap_or(newest), to, permit));
-        Ok(ReceiverStream::new(stream))
+        let follower = tokio::spawn(follow(self.clone(), wanted, since.unwrap_or(newest), to, permit));
+        Ok(Followed { pages: ReceiverStream::new(stream), _follower: AbortOnDropHandle::new(follower) })
     }
 
     async fn page_behind(&self, after: u64, wanted: &Wanted) -> Result<EventsPage, Status> {

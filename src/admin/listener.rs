@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Sleep, sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
 /// Connections at once; more wait.
@@ -119,7 +120,7 @@ impl Listening {
     }
 
     /// Lets clients in, one after the other, until nobody takes them any more.
-    pub(super) async fn accept(&self, to: mpsc::Sender<io::Result<Connection>>) {
+    pub(super) async fn accept(&self, to: mpsc::Sender<io::Result<Connection>>, all: &Connections) {
         let seats = Arc::new(Semaphore::new(SEATS));
         let mut said = false;
         loop {
@@ -127,7 +128,7 @@ impl Listening {
             let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    if to.send(Ok(Connection::new(stream, seat))).await.is_err() {
+                    if to.send(Ok(Connection::new(stream, seat, all))).await.is_err() {
                         return;
                     }
                 }
@@ -178,10 +179,24 @@ pub(super) struct Peer {
     pub(super) pid: Option<i32>,
 }
 
+/// The owner of all connections, whose tasks the server starts and lets go. Dropped, it ends them, whatever their clients do.
+#[derive(Debug, Default)]
+pub struct Connections {
+    ended: CancellationToken,
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        self.ended.cancel();
+    }
+}
+
 /// A client's connection.
 pub(super) struct Connection {
     stream: UnixStream,
     peer: Peer,
+    /// Completes when no connection may go on.
+    ended: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Until it has said enough.
     alarm: Option<Pin<Box<Sleep>>>,
     /// How much of [`PREFACE`] is missing.
@@ -190,10 +205,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    fn new(stream: UnixStream, seat: OwnedSemaphorePermit) -> Self {
+    fn new(stream: UnixStream, seat: OwnedSemaphorePermit, all: &Connections) -> Self {
         let said = stream.peer_cred().ok();
         let peer = Peer { uid: said.map(|said| said.uid()), pid: said.and_then(|said| said.pid()) };
-        Connection { stream, peer, alarm: Some(Box::pin(sleep(FIRST))), missing: PREFACE, _seat: seat }
+        let ended = Box::pin(all.ended.clone().cancelled_owned());
+        Connection { stream, peer, ended, alarm: Some(Box::pin(sleep(FIRST))), missing: PREFACE, _seat: seat }
     }
 }
 
@@ -207,6 +223,9 @@ impl Connected for Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ended.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let before = buf.filled().len();
         match (Pin::new(&mut self.stream).poll_read(cx, buf), &mut self.alarm) {
             (Poll::Pending, Some(alarm)) => alarm.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into())),
@@ -250,7 +269,7 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use super::{Listening, Unavailable};
+    use super::{Connections, Listening, Unavailable};
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -318,13 +337,14 @@ mod tests {
         let said = Listening::open(&path.join("admin.sock")).unwrap_err();
         assert!(matches!(said, Unavailable::Refused { .. }), "{said}");
     }
+
     #[tokio::test(start_paused = true)]
     async fn who_begins_to_speak_and_stops_is_let_go_like_who_says_nothing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("admin.sock");
         let listening = Listening::open(&path).unwrap();
         let (to, mut accepted) = tokio::sync::mpsc::channel(1);
-        let accepting = tokio::spawn(async move { listening.accept(to).await });
+        let accepting = tokio::spawn(async move { listening.accept(to, &Connections::default()).await });
         let mut client = tokio::net::UnixStream::connect(&path).await.unwrap();
         client.write_all(b"PRI * HT").await.unwrap();
         let mut connection = accepted.recv().await.unwrap().unwrap();

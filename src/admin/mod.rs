@@ -34,7 +34,7 @@ pub mod proto {
 }
 
 pub use backend::Admin;
-pub use listener::{Listening, Unavailable};
+pub use listener::{Connections, Listening, Unavailable};
 pub(crate) use model::{route, source, unresolved};
 pub(crate) use orders::target;
 pub use service::serve;

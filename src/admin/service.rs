@@ -1,11 +1,11 @@
 //! The service: each method of the contract.
 
 use super::backend::Admin;
-use super::listener::{Listening, Peer};
+use super::listener::{Connections, Listening, Peer};
 use super::orders::{self, Wanted, quoted};
 use super::page::{limit, search, wrong_token};
 use super::proto::fingerpost_server::{Fingerpost, FingerpostServer};
-use super::{LARGEST_ANSWER, LONGEST, audit, model, proto};
+use super::{LARGEST_ANSWER, LONGEST, audit, events, model, proto};
 use crate::look::frozen_since;
 use crate::speaker::GatewayReport;
 use fingerpost_core::engine::{Command, Engine, Holds};
@@ -33,14 +33,19 @@ fn peer<T>(request: &Request<T>) -> Peer {
     request.extensions().get::<Peer>().copied().unwrap_or_default()
 }
 
-/// Serves until the listener breaks, or nobody can find it any more.
-pub async fn serve(listening: &Listening, admin: Admin) -> Result<(), tonic::transport::Error> {
+/// Serves until the listener breaks, or nobody can find it any more. Who is connected by then is served on, for as long as there
+/// are `connections`.
+pub async fn serve(
+    listening: &Listening,
+    connections: &Connections,
+    admin: Admin,
+) -> Result<(), tonic::transport::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<FingerpostServer<Admin>>().await;
     let service = FingerpostServer::new(admin)
         .max_decoding_message_size(LARGEST_REQUEST)
         .max_encoding_message_size(LARGEST_ANSWER);
-    let (to, connections) = mpsc::channel(1);
+    let (to, incoming) = mpsc::channel(1);
     let serving = Server::builder()
         .timeout(LONGEST)
         .concurrency_limit_per_connection(PER_CONNECTION)
@@ -49,10 +54,10 @@ pub async fn serve(listening: &Listening, admin: Admin) -> Result<(), tonic::tra
         .http2_max_header_list_size(HEADERS)
         .add_service(health_service)
         .add_service(service)
-        .serve_with_incoming(ReceiverStream::new(connections));
+        .serve_with_incoming(ReceiverStream::new(incoming));
     tokio::select! {
         done = serving => done,
-        () = listening.accept(to) => Ok(()),
+        () = listening.accept(to, connections) => Ok(()),
         () = listening.lost() => Ok(()),
     }
 }
@@ -142,7 +147,7 @@ impl Fingerpost for Admin {
         self.listed_events(request.into_inner()).await.map(Response::new)
     }
 
-    type WatchEventsStream = ReceiverStream<Result<proto::WatchEventsResponse, Status>>;
+    type WatchEventsStream = events::Followed;
 
     async fn watch_events(
         &self,

@@ -1,6 +1,6 @@
 //! The addresses that others connect to: opened, and opened again where that fails.
 
-use crate::admin::{self, Admin, Listening};
+use crate::admin::{self, Admin, Connections, Listening};
 use crate::http::{self, Shared};
 use crate::speaker::{Listeners, Speaker};
 use std::io;
@@ -65,11 +65,12 @@ pub(super) async fn http(address: Option<SocketAddr>, shared: Shared) {
 /// Serves the admin API, if that is configured.
 pub(super) async fn admin(socket: Option<std::path::PathBuf>, api: Admin) {
     let Some(socket) = socket else { return std::future::pending().await };
+    let connections = Connections::default();
     loop {
         match Listening::open(&socket) {
             Ok(listening) => {
                 tracing::info!(socket = %socket.display(), "serving the admin API");
-                match admin::serve(&listening, api.clone()).await {
+                match admin::serve(&listening, &connections, api.clone()).await {
                     Ok(()) => {
                         tracing::warn!(socket = %socket.display(), "nobody finds the admin socket any more: making it anew");
                         continue;

@@ -15,6 +15,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
+use tokio::runtime::{Handle, Runtime};
 use tokio::time::timeout;
 use tonic::transport::Endpoint;
 use tonic::{Code, Streaming};
@@ -248,6 +249,50 @@ async fn p6_a_follower_that_does_not_read_is_told_what_it_missed_and_holds_up_no
     world.client.clone().freeze(FreezeRequest {}).await.unwrap();
     let more = next(&mut stream).await;
     assert_eq!((told(&more.events), more.lost), (vec![(EventKind::Order, "freeze")], 0));
+}
+
+/// A client that follows and never reads, in a runtime of its own; it lives as long as that.
+fn stuck_follower(world: &World) -> Runtime {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let socket = Endpoint::try_from(format!("unix:{}", world.socket.display())).unwrap();
+    let (follows, begun) = std::sync::mpsc::channel();
+    runtime.spawn(async move {
+        let mut client = Client::new(socket.initial_stream_window_size(65_535).connect().await.unwrap());
+        let _stream = watch(&mut client, Some(0)).await;
+        follows.send(()).unwrap();
+        std::future::pending::<()>().await;
+    });
+    begun.recv_timeout(BOUND).unwrap();
+    runtime
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_ends_with_its_client_and_with_the_service_and_no_task_is_left() {
+    let alive = || Handle::current().metrics().num_alive_tasks();
+    let until_left = async |count: usize| {
+        until("the end of the tasks", async || match alive() {
+            left if left == count => Ok(()),
+            left => Err(left),
+        })
+        .await;
+    };
+    let nothing = alive();
+    let world = World::ready(HOSTS, "").await;
+    let before = alive();
+    let follower = stuck_follower(&world);
+    let host = Aim::Host("h".repeat(250));
+    for _ in 0..300 {
+        // More than the client's window has room for.
+        withdraw(&world, host.clone()).await;
+        restore(&world, host.clone()).await;
+    }
+    assert!(alive() > before, "nobody follows");
+    follower.shutdown_background();
+    until_left(before).await;
+    let follower = stuck_follower(&world);
+    timeout(BOUND, world.end()).await.expect("it does not end");
+    until_left(nothing).await;
+    follower.shutdown_background();
 }
 
 #[tokio::test(flavor = "multi_thread")]
