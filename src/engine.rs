@@ -303,6 +303,7 @@ impl Shell {
                     }
                 }
                 Effect::ReloadHeld(hold) => crate::telemetry::reload_held(&hold),
+                Effect::Taken(taken) => crate::telemetry::taken(&taken),
                 Effect::Held(source, kind, count, why) => crate::telemetry::held(name(source), kind, count, why),
             }
         }

@@ -8,7 +8,7 @@
 //! is dropped and counted.
 
 use crate::config::{Log, LogFormat, LogLevel};
-use fingerpost_core::engine::ReloadHold;
+use fingerpost_core::engine::{ReloadHold, Taken, Waits};
 use fingerpost_core::model::SourceId;
 use fingerpost_core::source::sync::{Note, OfRecord};
 use fingerpost_core::table::{ChangeKind, HoldReason, Loser, WhyLost};
@@ -178,6 +178,45 @@ pub fn reload_held(hold: &ReloadHold) {
     );
 }
 
+/// Says how far a configuration is in force.
+pub fn taken(taken: &Taken) {
+    let Taken { gateways, waits } = taken;
+    match waits {
+        None => tracing::info!(gateways, "the new configuration is in force"),
+        Some(waits) => tracing::warn!(gateways, "the new configuration is in force in parts: {}", waiting(waits)),
+    }
+}
+
+fn waiting(waits: &Waits) -> String {
+    match waits {
+        Waits::Person(parts) => format!(
+            "what it says of {} waits for a person (fingerpost approve --reload), and all else is in force",
+            few(parts)
+        ),
+        Waits::Unfreeze(parts) => format!(
+            "what it says of {} waits for the end of the freeze (fingerpost unfreeze), and all else is in force",
+            few(parts)
+        ),
+        Waits::Leader(parts) => {
+            format!("what it says of {} waits until this replica knows who leads, and all else is in force", few(parts))
+        }
+        Waits::Routes(sources) => format!(
+            "sessions, drain, max_prefix and the guard's limits are; the fence, policies, and what gateways are told by stay as they \
+             were until the routes of {} are here",
+            few(sources)
+        ),
+    }
+}
+
+/// The first few, and how many more.
+fn few(names: &[String]) -> String {
+    const FEW: usize = 4;
+    match names.get(..FEW) {
+        Some(some) if names.len() > FEW => format!("{} and {} more", some.join(", "), names.len() - FEW),
+        _ => names.join(", "),
+    }
+}
+
 /// What turns events into lines.
 fn lines<S, W>(format: LogFormat, ansi: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
 where
@@ -209,8 +248,9 @@ fn configured(level: LogLevel) -> EnvFilter {
 
 #[cfg(test)]
 mod tests {
-    use super::{WAITING, asked, configured, lines, queue};
+    use super::{WAITING, asked, configured, lines, queue, taken};
     use crate::config::{LogFormat, LogLevel};
+    use fingerpost_core::engine::{Taken, Waits};
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::layer::SubscriberExt;
@@ -283,6 +323,41 @@ mod tests {
         let event: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!((&event["level"], &event["gateway"]), (&"INFO".into(), &"core-a".into()));
         assert!(event["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{text}");
+    }
+
+    /// What is said of a configuration.
+    fn said(gateways: usize, waits: Option<Waits>) -> String {
+        let written = Lines::default();
+        let writer = written.clone();
+        let lines = lines(LogFormat::Text, false, move || writer.clone());
+        let subscriber = tracing_subscriber::registry().with(configured(LogLevel::Info)).with(lines);
+        tracing::subscriber::with_default(subscriber, || taken(&Taken { gateways, waits }));
+        let bytes = written.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_configuration_is_in_force_only_once_nothing_of_it_waits() {
+        let whole = said(3, None);
+        assert!(whole.contains("INFO") && whole.contains("the new configuration is in force gateways=3"), "{whole}");
+        let names = |count: usize| (0..count).map(|n| format!("gateway core-{n}")).collect::<Vec<_>>();
+        for (waits, says) in [
+            (
+                Waits::Person(names(1)),
+                "of gateway core-0 waits for a person (fingerpost approve --reload), and all else",
+            ),
+            (
+                Waits::Unfreeze(names(6)),
+                "gateway core-3 and 2 more waits for the end of the freeze (fingerpost unfreeze)",
+            ),
+            (
+                Waits::Routes(vec!["prod".into()]),
+                "policies, and what gateways are told by stay as they were until the routes of prod",
+            ),
+        ] {
+            let some = said(3, Some(waits));
+            assert!(some.contains("WARN") && some.contains("in force in parts: ") && some.contains(says), "{some}");
+        }
     }
 
     #[test]

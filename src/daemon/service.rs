@@ -67,9 +67,7 @@ impl Service {
         say_standing(&standing);
         let before = before.map(|before| settings::before(&config, before, &mut numbers, seed));
         if before.is_some() {
-            tracing::info!(
-                "the configuration is another one than before: judged like a reload once the routes are here"
-            );
+            tracing::info!("the configuration is another one than before: it is judged like a reload");
         }
         let (orders, inboxes) = transport::orders(&settings.sources);
         let beginning = Beginning { settings, before, standing, role: Role::Alone };
@@ -187,7 +185,6 @@ impl Service {
         self.speaker.lock().await.reconfigure(settings::speaker(&config, &mut self.numbers)).await;
         self.config = config;
         self.reloaded(true);
-        tracing::info!(gateways = self.config.gateways.len(), "the new configuration is in force");
         true
     }
 

@@ -22,6 +22,7 @@ mod remember;
 mod role;
 mod settings;
 mod succeed;
+mod taken;
 mod tells;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ pub use reload::ReloadHold;
 pub use remember::{Place, Remembers};
 pub use role::Role;
 pub use settings::{GatewaySettings, Settings, SourceSettings};
+pub use taken::{Taken, Waits};
 pub use tells::{TellRow, Tells};
 pub use timeline::{By, EventKind, EventRow, EventsPage, TimelineLimits, Wanted, Written, WrittenRow};
 
@@ -97,6 +99,8 @@ pub enum Effect {
     Held(SourceId, ChangeKind, usize, HoldReason),
     /// Log it: this part of a reload is held.
     ReloadHeld(ReloadHold),
+    /// Log it: so far settings are in force that were given, or that had something to wait for.
+    Taken(Taken),
     /// Log it: how many routes of this family the gateway of this name is not told now because of its cap; 0 again where none
     /// is.
     Capped(String, Family, usize),
@@ -112,6 +116,13 @@ struct Source {
     sync: Sync,
     /// How many changes there have been of its claims and of what is held.
     changes: u64,
+}
+
+impl Source {
+    /// Whether what an earlier process knew of it is still to be taken in, or what it says itself.
+    fn is_awaited(&self) -> bool {
+        self.sync.has_snapshot() || self.sync.is_releasing()
+    }
 }
 
 /// The policies and the gateways' choice of them that are in force.
@@ -205,7 +216,7 @@ impl Engine {
             let snapshot = settings.snapshot.take();
             engine.start_source(now, settings.clone(), snapshot, effects);
         }
-        engine.reconfigure(now, settings, effects);
+        engine.judge(now, settings, effects);
         engine
     }
 

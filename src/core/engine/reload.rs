@@ -61,8 +61,15 @@ impl Engine {
             let before = Settings { policies, gateways, fence: self.table.fence().clone(), ..settings.clone() };
             let known = settings.as_before(&before);
             self.wanted = Some(Box::new(settings));
-            return self.take(now, known, effects);
+            self.take(now, known, effects);
+        } else {
+            self.judge(now, settings, effects);
         }
+        effects.push(Effect::Taken(self.taken()));
+    }
+
+    /// Takes what the guard allows of them, and holds the rest.
+    pub(super) fn judge(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
         let mut walks = Walks::default();
         let (allowed, holds) = self.allowed(now, &settings, &mut walks);
         self.walks += walks.count();
@@ -91,7 +98,11 @@ impl Engine {
     /// What is held of the last reload passes if a person said so, and is judged anew if not.
     pub(super) fn judge_reload(&mut self, now: Time, effects: &mut Vec<Effect>) {
         match self.pending.take() {
-            Some(Pending { settings, approved: true, .. }) => self.take(now, settings, effects),
+            Some(Pending { settings, approved: true, .. }) => {
+                self.timeline.push(now, Happened::Reloaded { gateways: settings.gateways.len(), held: 0 });
+                self.take(now, settings, effects);
+                effects.push(Effect::Taken(self.taken()));
+            }
             Some(Pending { settings, .. }) => self.reconfigure(now, settings, effects),
             None => {}
         }

@@ -1,7 +1,7 @@
 //! A restart with another configuration: what an earlier process had in force goes on until its routes are here, and then the new
 //! settings are judged against it, like a reload (promise P3).
 
-use super::{Effect, Engine, GatewaySettings, InForce, Settings};
+use super::{Effect, Engine, GatewaySettings, InForce, Settings, Source};
 use crate::model::Time;
 use crate::policy::Policy;
 
@@ -39,6 +39,9 @@ impl Engine {
         settings.sources.iter_mut().for_each(|source| source.snapshot = None); // large, and in use already
         self.wanted = Some(Box::new(settings));
         self.take_wanted(now, effects);
+        if self.wanted.is_some() {
+            effects.push(Effect::Taken(self.taken()));
+        }
     }
 
     /// Whether the settings given last are in force as they are.
@@ -47,8 +50,7 @@ impl Engine {
     }
 
     pub(super) fn take_wanted(&mut self, now: Time, effects: &mut Vec<Effect>) {
-        let waits = || self.is_releasing() || self.sources.iter().any(|source| source.sync.has_snapshot());
-        if self.wanted.is_none() || waits() {
+        if self.wanted.is_none() || self.sources.iter().any(Source::is_awaited) {
             return;
         }
         if let Some(settings) = self.wanted.take() {

@@ -201,7 +201,11 @@ impl World {
             Effect::Held(source, kind, count, why) => {
                 self.say(|| format!("source {}: {count} {kind:?} held: {why:?}", source.0));
             }
-            Effect::MoreNotes(..) | Effect::ReloadHeld(_) | Effect::Capped(..) | Effect::NotAnnounced(..) => {}
+            Effect::MoreNotes(..)
+            | Effect::ReloadHeld(_)
+            | Effect::Taken(_)
+            | Effect::Capped(..)
+            | Effect::NotAnnounced(..) => {}
         }
     }
 

@@ -1,6 +1,6 @@
 //! The guard and the snapshot, from a source's list to the routes: P3 over restarts, with the store up or down.
 
-use super::super::{Command, Effect, Engine, Holds, Input, Place, Remembers, Role, Settings, SourceSettings};
+use super::super::{Command, Effect, Engine, Holds, Input, Place, Remembers, Role, Settings, SourceSettings, Waits};
 use crate::model::{Family, HostName, Prefix, SourceId, Time};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, KnownRecord, Snapshot, SyncConfig, Timing};
@@ -20,6 +20,8 @@ pub(super) struct World {
     attempt: Attempt,
     pub(super) revision: u64,
     pub(super) effects: Vec<Effect>,
+    /// What was said of settings, and not asked for yet.
+    said: Vec<Option<Waits>>,
 }
 
 pub(super) fn prefix(n: u8) -> Prefix {
@@ -80,7 +82,8 @@ impl World {
         settings.sources[0].snapshot = snapshot;
         let mut effects = Vec::new();
         let engine = Engine::new(Time::ZERO, settings, &mut effects);
-        let mut world = World { engine, now: Time::ZERO, attempt: Attempt(0), revision: 100, effects };
+        let mut world =
+            World { engine, now: Time::ZERO, attempt: Attempt(0), revision: 100, effects, said: Vec::new() };
         world.hear();
         world
     }
@@ -88,10 +91,18 @@ impl World {
     /// Takes the newest order.
     fn hear(&mut self) {
         for effect in self.effects.drain(..) {
-            if let Effect::Order(_, order) = effect {
-                self.attempt = order.attempt;
+            match effect {
+                Effect::Order(_, order) => self.attempt = order.attempt,
+                Effect::Taken(taken) => self.said.push(taken.waits),
+                _ => {}
             }
         }
+    }
+
+    /// What was said since this was asked last about how far settings are in force.
+    pub(super) fn said(&mut self) -> Vec<Option<Waits>> {
+        self.hear();
+        std::mem::take(&mut self.said)
     }
 
     pub(super) fn report(&mut self, report: Report) {

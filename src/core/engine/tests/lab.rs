@@ -268,7 +268,11 @@ impl Lab {
                     self.not_announced.push((self.now, first.into_iter().map(|(_, key)| key).collect()));
                 }
                 Effect::Capped(gateway, family, withheld) => _ = self.capped.insert((gateway, family), withheld),
-                Effect::Note(..) | Effect::MoreNotes(..) | Effect::Held(..) | Effect::ReloadHeld(_) => {}
+                Effect::Note(..)
+                | Effect::MoreNotes(..)
+                | Effect::Held(..)
+                | Effect::ReloadHeld(_)
+                | Effect::Taken(_) => {}
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Reloads through the guard (P3): the fence, policies, and gateways' choice of them.
 
-use super::super::{Command, Effect, GatewaySettings, Holds, Settings};
+use super::super::{Command, Effect, GatewaySettings, Holds, Role, Settings, Waits};
 use super::guarded::{SOURCE, World, settings};
 use crate::model::{Family, GatewayId, PerFamily};
 use crate::policy::{Match, Policy, Rule, Set};
@@ -199,4 +199,32 @@ fn a_reload_that_changes_a_policy_and_no_choice_walks_once_for_the_policy() {
     other.policies.insert("all".into(), Policy::default());
     world.engine.reconfigure(world.now, other, &mut world.effects);
     assert_eq!((world.engine.walks() - before, world.engine.reload_holds().len()), (1, 1));
+}
+
+#[test]
+fn settings_are_said_to_be_in_force_once_nothing_of_them_waits() {
+    let mut world = World::new(None);
+    world.list(0..19);
+    let reload = |world: &mut World, policy: &str| {
+        let settings = told(policy, &[("all", Policy::accept_all()), ("none", Policy::default())]);
+        world.engine.reconfigure(world.now, settings, &mut world.effects);
+    };
+    let core = || vec!["gateway core".to_owned()];
+    assert_eq!(world.said(), [], "of the first nothing is said");
+    reload(&mut world, "all");
+    assert_eq!(world.said(), [None]);
+    reload(&mut world, "none");
+    assert_eq!(world.said(), [Some(Waits::Person(core()))]);
+    world.command(&Command::Freeze);
+    reload(&mut world, "none");
+    assert_eq!(world.said(), [Some(Waits::Unfreeze(core()))]);
+    world.command(&Command::Approve(Holds::Reload));
+    assert_eq!((world.said(), exported(&world)), (vec![], 19));
+    world.command(&Command::Unfreeze);
+    assert_eq!((world.said(), exported(&world)), (vec![None], 0));
+    reload(&mut world, "all");
+    world.said();
+    world.engine.take_role(world.now, Role::Unsure { ordinal: 1 }, &mut world.effects);
+    reload(&mut world, "none");
+    assert_eq!(world.said(), [Some(Waits::Leader(core()))]);
 }

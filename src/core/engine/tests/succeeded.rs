@@ -1,6 +1,6 @@
 //! A restart with another configuration is judged like a reload (P3).
 
-use super::super::{Command, Effect, GatewaySettings, Holds, Input, Orders, SessionNumber, SessionUp, Settings};
+use super::super::{Command, Effect, GatewaySettings, Holds, Input, Orders, SessionNumber, SessionUp, Settings, Waits};
 use super::guarded::{PATIENCE, World};
 use super::reloaded::{exported, told};
 use super::settings::encoding;
@@ -124,4 +124,14 @@ fn a_frozen_process_that_restarts_with_another_policy_changes_nothing_p3() {
     assert_eq!((exported(&world), world.engine.reload_holds().len()), (19, 1));
     world.command(&Command::Unfreeze);
     assert_eq!(exported(&world), 0, "without a limit it passes");
+}
+
+#[test]
+fn other_settings_are_said_to_wait_for_the_routes_and_then_for_a_person() {
+    let mut world = succeeded(all(), told("all", &[("all", Policy::default())]));
+    assert_eq!(world.said(), [Some(Waits::Routes(vec!["prod".into()]))]);
+    world.list(0..19);
+    assert_eq!(world.said(), [Some(Waits::Person(vec!["policy all".into()]))]);
+    world.command(&Command::Approve(Holds::All));
+    assert_eq!(world.said(), [None]);
 }
