@@ -221,6 +221,27 @@ fn a_second_process_with_the_same_state_dir_ends_and_one_after_a_killed_one_star
 }
 
 #[test]
+fn a_file_of_events_that_cannot_be_written_is_refused_by_check_and_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = format!("{}timeline: {{ file: no/such/events.jsonl }}\n", block(&page(), "yaml"));
+    fs::write(directory.path().join("config.yaml"), config).unwrap();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+        let done = command.args(arguments).current_dir(directory.path()).output().unwrap();
+        (done.status.code(), text(&done.stdout) + &text(&done.stderr))
+    };
+    let says = "timeline.file: no/such/events.jsonl cannot be made: there is no directory no/such";
+    let (code, said) = run(&CHECK);
+    assert!(
+        code == Some(1) && said.contains(says) && said.contains("hint: make it, for this process's user"),
+        "{said}"
+    );
+    let (code, said) = run(&["run", "--config", "config.yaml"]);
+    assert!(code == Some(1) && said.contains(&format!("config.yaml: {says}: make it")), "{said}");
+    assert!(!said.contains("started"), "{said}");
+}
+
+#[test]
 fn demo_says_what_is_wrong_with_its_etcd() {
     let said = |url: &str| {
         let done = fingerpost("", &["demo", "--etcd", url]);

@@ -3,6 +3,7 @@
 use crate::config::{self, Config, Fault, Faults, FileStore, Schema, Source, Store, Timeline, keys};
 use crate::snapshot::renamed;
 use crate::source;
+use crate::timeline;
 use fingerpost_core::table::ChangeKind;
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,7 +13,9 @@ pub fn check(file: &Path, out: &mut dyn Write, colours: bool) -> io::Result<bool
     let paint = Paint { colours };
     writeln!(out, "{}", file.display())?;
     let (faults, config) = match config::load(file) {
-        Ok(config) => (hosts_files(&config), Some(config)),
+        Ok(config) => {
+            (hosts_files(&config).into_iter().chain(timeline::refused(&config.timeline)).collect(), Some(config))
+        }
         Err(Faults { faults, .. }) => (faults, None),
     };
     let mut warnings = config.as_ref().map(|config| config.warnings.clone()).unwrap_or_default();
@@ -148,12 +151,12 @@ fn summary(config: &Config, part: &str) -> Option<String> {
         "http" => Some(config.http.as_ref().map_or("off".into(), |http| http.listen.to_string())),
         "admin" => Some(config.admin.as_ref().map_or("off".into(), |admin| admin.socket.display().to_string())),
         "log" => Some(config.log.level.name().into()),
-        "timeline" => Some(timeline(&config.timeline)),
+        "timeline" => Some(events(&config.timeline)),
         _ => None,
     }
 }
 
-fn timeline(timeline: &Timeline) -> String {
+fn events(timeline: &Timeline) -> String {
     let file = timeline.file.as_ref().map(|file| format!(", written to {}", file.display()));
     match timeline.events {
         0 => "off".into(),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 pub struct Timeline {
     /// How many events are kept in memory; 0: none.
     pub events: u32,
-    /// Where they are written, a line each; None: nowhere.
+    /// Where they are written, a line each; None: nowhere. Whether that can be done is asked by who will do it.
     pub file: Option<PathBuf>,
 }
 
@@ -31,24 +31,11 @@ pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Option<Timeline> {
     let table = field.table(&keys::TIMELINE, check)?;
     let default = Timeline::default().events;
     let events = table.or("events", default, check, |field, check| field.integer(0..=1_000_000, check));
-    let file = table.maybe("file", check, file)?;
+    let file = table.maybe("file", check, Field::file)?;
     if let (Some(0), Some(_)) = (events, &file) {
         let message = "nothing is written to it while timeline.events is 0";
         check.fault("timeline.file", message, "keep at least one event, better the default");
         return None;
     }
     Some(Timeline { events: events?, file })
-}
-
-fn file(field: &Field<'_>, check: &mut Check) -> Option<PathBuf> {
-    let file = field.file(check)?;
-    if file.is_dir() {
-        check.fault(&field.path, format!("{} is a directory", file.display()), "name a file in it");
-        return None;
-    }
-    if let Some(directory) = file.parent().filter(|directory| !directory.is_dir()) {
-        let message = format!("{} is not there, or is no directory", directory.display());
-        check.warn(&field.path, message, "until it is there, no event is written");
-    }
-    Some(file)
 }

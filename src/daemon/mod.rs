@@ -17,9 +17,10 @@ mod transport;
 pub use reading::Reading;
 pub use service::Service;
 
-use crate::config::Config;
+use crate::config::{Config, Faults};
 use crate::limits;
 use crate::telemetry::{self, Telemetry};
+use crate::timeline;
 use anyhow::Context;
 use fingerpost_core::table::GuardConfig;
 use lock::Lock;
@@ -37,6 +38,10 @@ const LAST_WAIT: Duration = Duration::from_millis(100);
 /// Runs the service until SIGTERM or SIGINT, after which the gateways keep the routes, or SIGUSR2, after which they drop them.
 pub fn run(path: &Path) -> anyhow::Result<()> {
     let (file, config) = ConfigFile::load(path)?;
+    // Later, with routes at the gateways, it costs events and nothing else.
+    if let Some(fault) = timeline::refused(&config.timeline) {
+        return Err(Faults { file: path.into(), faults: vec![fault] }.into());
+    }
     let telemetry = telemetry::init(config.log)?;
     let _lock = Lock::take(config.state_dir.as_deref(), lock::PATIENCE)?;
     let runtime =

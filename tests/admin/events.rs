@@ -130,7 +130,8 @@ async fn a_page_of_events_ends_at_a_mebibyte_whichever_end_it_begins_at_and_goes
     const ONE: usize = 32 << 10;
     let gateways: Vec<String> = (0..256)
         .map(|n| {
-            let name = format!("{}-{n:03}", "a-gateway-with-a-name-as-long-as-some-have-it".repeat(2));
+            // As long as names may be.
+            let name = format!("{}{n:03}", "a-gateway-of-the-north-".repeat(3).get(..60).unwrap());
             format!("{name}: {{ address: 127.9.{n}.1, port: 9, asn: 64500, policy: default }}")
         })
         .collect();

@@ -1,6 +1,6 @@
 //! `http`, `admin`, `log`, `state_dir`, `timeline`.
 
-use crate::{refuses, warns};
+use crate::refuses;
 
 #[test]
 fn a_wrong_service_is_refused() {
@@ -88,19 +88,5 @@ gateways:"#,
         &[
             r#"7:30: timeline.file: nothing is written to it while timeline.events is 0: keep at least one event, better the default"#,
         ],
-    );
-    warns(
-        "a file in a directory that is not there, which it may be later",
-        7,
-        r#"timeline: { file: /no/such/events.jsonl }
-gateways:"#,
-        &[r#"7:19: timeline.file: /no/such is not there, or is no directory: until it is there, no event is written"#],
-    );
-    refuses(
-        "a directory for a file",
-        7,
-        r#"timeline: { file: / }
-gateways:"#,
-        &[r#"7:19: timeline.file: / is a directory: name a file in it"#],
     );
 }
