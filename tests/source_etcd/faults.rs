@@ -176,7 +176,7 @@ async fn behind_a_grpc_proxy_changes_come_and_a_quiet_watch_is_made_anew_p2(etcd
     follower.until_table(&[("10.244.1.0/24", "10.168.0.11")]).await;
     put(&mut client, "a2", "10.168.0.12", "10.244.2.0/24").await;
     follower.until_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.12")]).await;
-    follower.until("quiet", lost_as(FaultKind::Stuck, "the watch has been silent")).await;
+    follower.until("quiet", lost_as(FaultKind::Stuck, "does an etcd grpc-proxy stand between?")).await;
     assert_eq!(follower.table().len(), 2);
     delete(&mut client, "a1").await;
     follower.until_table(&[("10.244.2.0/24", "10.168.0.12")]).await;

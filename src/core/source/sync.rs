@@ -333,7 +333,9 @@ impl Sync {
             Phase::Recalling(_) => self.fail(now, silent("the store", timing.page), out),
             Phase::Listing(_) => self.fail(now, silent("the list", timing.page), out),
             Phase::Watching(watch) if watch.heard + timing.stuck <= now => {
-                self.fail(now, silent("the watch", timing.stuck), out);
+                let mut fault = silent("the watch", timing.stuck);
+                fault.message.push_str(PROXY);
+                self.fail(now, fault, out);
             }
             Phase::Watching(watch) => {
                 if watch.ask.is_some_and(|due| due <= now) {
@@ -439,6 +441,11 @@ impl Watch {
         self.works.get_or_insert(now);
     }
 }
+
+/// A watch through one lives, and cannot be told from one that hangs: it drops requests for progress, and what etcd says of its own
+/// accord comes every ten minutes.
+const PROXY: &str =
+    "; does an etcd grpc-proxy stand between? It answers no progress requests: name the members instead";
 
 fn silent(what: &str, span: Duration) -> Fault {
     Fault {

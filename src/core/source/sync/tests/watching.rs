@@ -108,7 +108,10 @@ fn c34_a_silent_watch_is_asked_and_then_left() {
     client.wait(Duration::from_millis(5999));
     assert!(client.sync.seen().is_current());
     client.wait(Duration::from_millis(1));
-    assert!(matches!(client.sync.seen(), Seen::Lost { why: Fault { kind: FaultKind::Stuck, .. }, .. }));
+    let Seen::Lost { why: Fault { kind: FaultKind::Stuck, message }, .. } = client.sync.seen() else {
+        panic!("{:?}", client.sync.seen())
+    };
+    assert!(message.contains("does an etcd grpc-proxy stand between? It answers no progress requests"), "{message}");
     client.orders.clear();
     client.until_deadline();
     let order = client.order();
