@@ -255,7 +255,6 @@ impl Shell {
                 let _ = answer.send(count);
             }
             Message::Role(role) => {
-                tracing::info!("{role}");
                 self.engine.take_role(self.clock.now(), role, &mut self.effects);
             }
             Message::Look(look) => look(&self.engine),

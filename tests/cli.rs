@@ -47,6 +47,7 @@ fn check_passes_a_right_configuration() {
 √ policies: default (1 rule); what no rule matches is rejected
 √ guard: withdrawals 20 % of a source, moves 20 % of a source, additions 20 % of a source
 √ startup: snapshot after 30 s
+√ election: none: this process decides alone
 √ state_dir: none
 √ http: off
 √ admin: off
@@ -84,10 +85,10 @@ fn check_shows_warnings_and_passes() {
 #[test]
 fn check_names_what_no_part_knows() {
     let page = page();
-    let done = fingerpost(&format!("{}election: {{}}\n", block(&page, "yaml")), &CHECK);
+    let done = fingerpost(&format!("{}canary: {{}}\n", block(&page, "yaml")), &CHECK);
     let out = text(&done.stdout);
     assert!(
-        out.contains("× election\n    config.yaml:13:1: election: is not yet supported\n      hint: remove it\n"),
+        out.contains("× canary\n    config.yaml:13:1: canary: is not yet supported\n      hint: remove it\n"),
         "{out}"
     );
     assert!(out.ends_with("1 fault\n"), "{out}");

@@ -147,6 +147,9 @@ fn summary(config: &Config, part: &str) -> Option<String> {
             Some(ChangeKind::ALL.map(limit).join(", "))
         }
         "startup" => Some(format!("snapshot after {} s", config.startup.snapshot_after.as_secs_f64())),
+        "election" => Some(config.election.as_ref().map_or("none: this process decides alone".into(), |election| {
+            format!("in {} at {}, a lease of {} s", election.source, election.key, election.ttl.as_secs())
+        })),
         "state_dir" => Some(config.state_dir.as_ref().map_or("none".into(), |path| path.display().to_string())),
         "http" => Some(config.http.as_ref().map_or("off".into(), |http| http.listen.to_string())),
         "admin" => Some(config.admin.as_ref().map_or("off".into(), |admin| admin.socket.display().to_string())),

@@ -22,8 +22,8 @@ macro_rules! tables {
 }
 
 tables! {
-    ROOT "" ["router" "sources" "fence" "gateways" "policies" "guard" "startup" "state_dir" "http" "admin" "log" "timeline"]
-        not_yet ["election" "hosts" "canary"];
+    ROOT "" ["router" "sources" "fence" "gateways" "policies" "guard" "startup" "election" "state_dir" "http" "admin" "log"
+        "timeline"] not_yet ["hosts" "canary"];
     ROUTER "router" ["asn" "id" "listen" "restart_time" "replicas" "drain_time"] not_yet [];
     SOURCE "sources.*" ["etcd" "file" "schema" "priority" "allow_empty" "ipv4_via_ipv6"] not_yet ["kubernetes"];
     ETCD "sources.*.etcd" ["endpoints" "tls" "user" "password_file"] not_yet [];
@@ -50,6 +50,8 @@ tables! {
     ] not_yet [];
     GUARD "guard" ["withdrawals" "moves" "additions" "at_least" "refill" "proof_lists" "proof_after"] not_yet [];
     STARTUP "startup" ["snapshot_after"] not_yet [];
+    ELECTION "election" ["etcd"] not_yet ["kubernetes"];
+    ELECTION_ETCD "election.etcd" ["source" "key" "identity" "ttl"] not_yet [];
     HTTP "http" ["listen"] not_yet [];
     ADMIN "admin" ["listen"] not_yet [];
     LOG "log" ["format" "level"] not_yet [];

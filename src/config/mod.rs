@@ -12,6 +12,7 @@
 
 mod check;
 mod community;
+mod election;
 mod endpoint;
 mod fault;
 mod fence;
@@ -34,6 +35,7 @@ mod transport;
 mod tree;
 
 pub use community::{Community, ExtendedCommunity, LargeCommunity};
+pub use election::Election;
 pub use fault::{Fault, Faults};
 pub use fence::{Fence, FencePrefix};
 pub use gateway::{DEFAULT_CONNECT_RETRY, DEFAULT_HOLD, DEFAULT_PORT, Gateway, Remote, Timers};
@@ -70,6 +72,8 @@ pub struct Config {
     pub guard: GuardConfig,
     /// What happens at a start.
     pub startup: Startup,
+    /// Which of several replicas leads; None: this process decides alone.
+    pub election: Option<Election>,
     /// What outlives the process.
     pub state_dir: Option<PathBuf>,
     /// None: no HTTP service.
@@ -151,6 +155,16 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
     let log = table.or("log", Log::default(), check, service::log);
     let timeline = table.or("timeline", Timeline::default(), check, timeline::read);
     let state_dir = table.maybe("state_dir", check, service::state_dir);
+    let around = election::Around {
+        sources: sources.as_ref().map(|(sources, _)| sources),
+        source_names: sources.as_ref().map(|(_, names)| names),
+        has_state_dir: table.get("state_dir").is_some(),
+    };
+    let election = table.maybe("election", check, |field, check| election::read(field, &around, check));
+    if table.get("election").is_some() {
+        election::keep_stamps(router.asn, &gateways, policies.as_ref().map(|(policies, _)| policies), check);
+    }
+    router::agree(&router, table.get("election").is_some(), check);
     if let Some(fence) = &fence {
         keep_out(fence, &router, sources.as_ref().map(|(sources, _)| sources), check);
     }
@@ -165,6 +179,7 @@ fn read_tables(root: &Field<'_>, check: &mut Check) -> Option<Config> {
         policies: policies?,
         guard: guard?,
         startup: startup?,
+        election: election?,
         state_dir: state_dir?,
         http: http?,
         admin: admin?,

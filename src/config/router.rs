@@ -67,12 +67,27 @@ pub(super) fn read(field: &Field<'_>, check: &mut Check) -> Partial {
             field.duration(Duration::ZERO..=Duration::from_secs(3600), check)
         }),
         replicas: table.or("replicas", 1, check, |field, check| {
-            let replicas = field.integer(1..=16, check)?;
-            if replicas > 1 {
-                check.fault(&field.path, "more than one replica is not yet supported", "remove it or write 1");
-            }
-            u8::try_from(replicas).ok()
+            field.integer(1..=16, check).and_then(|replicas| u8::try_from(replicas).ok())
         }),
+    }
+}
+
+/// Several replicas need an election, and it is of use to several.
+pub(super) fn agree(router: &Partial, has_election: bool, check: &mut Check) {
+    match (router.replicas, has_election) {
+        (Some(replicas), false) if replicas > 1 => {
+            let message = "several replicas need an election: without, gateways could not tell whose path to believe";
+            check.fault("router.replicas", message, "add election: {etcd: {source: …}}, or write 1");
+        }
+        (Some(1), true) => {
+            let message = "there is an election, and router.replicas says that there is one replica";
+            check.warn(
+                "router",
+                message,
+                "write replicas: 2 if there are two: it decides what our OPEN says of restarts",
+            );
+        }
+        _ => {}
     }
 }
 

@@ -5,6 +5,7 @@
 //!    ▲ polled, SIGHUP             └── http looks at both
 //! ```
 
+mod election;
 mod listen;
 mod lock;
 mod reading;

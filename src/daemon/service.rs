@@ -1,5 +1,6 @@
 //! Everything that runs, made from a configuration. The daemon and the demonstration both start one.
 
+use super::election::{self, Part};
 use super::listen;
 use super::settings::{self, GatewayNumbers};
 use super::state::RestartMarker;
@@ -13,7 +14,7 @@ use crate::snapshot::renamed;
 use crate::snapshot::{self, ConfigKept, Left, OrdersFile, Place};
 use crate::speaker::{GatewayReport, Net, Speaker};
 use crate::timeline::{self, Dropped};
-use fingerpost_core::engine::{Orders as Standing, Role, Settings};
+use fingerpost_core::engine::{Orders as Standing, Settings};
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -40,6 +41,7 @@ pub struct Service {
     timeline: AbortOnDropHandle<()>,
     admin: AbortOnDropHandle<()>,
     transports: Vec<AbortOnDropHandle<()>>,
+    election: Part,
 }
 
 impl Service {
@@ -70,7 +72,7 @@ impl Service {
             tracing::info!("the configuration is another one than before: it is judged like a reload");
         }
         let (orders, inboxes) = transport::orders(&settings.sources);
-        let beginning = Beginning { settings, before, standing, role: Role::Alone };
+        let beginning = Beginning { settings, before, standing, role: election::role_at_start(&config) };
         let (engine, ended) = engine::spawn(clock, beginning, config.timeline.limits(), orders)?;
         let nudge = Arc::new(Notify::new());
         let mut transports = Vec::new();
@@ -106,6 +108,7 @@ impl Service {
         let shared = Admin::new(clock, engine.clone(), Arc::clone(&speaker), Arc::clone(&config_loaded), orders);
         let socket = config.admin.as_ref().map(|admin| admin.socket.clone());
         let admin = AbortOnDropHandle::new(tokio::spawn(listen::admin(socket, shared)));
+        let election = Part::take(&config, &engine);
         tracing::info!(
             sources = config.sources.len(),
             gateways = config.gateways.len(),
@@ -129,6 +132,7 @@ impl Service {
             timeline,
             admin,
             transports,
+            election,
         })
     }
 
@@ -137,7 +141,7 @@ impl Service {
         &self.engine
     }
 
-    /// Completes when a part has ended that must not: the engine, the listeners, HTTP or the admin API.
+    /// Completes when a part has ended that must not: the engine, the listeners, HTTP, the admin API, the election.
     pub(super) async fn ended(&mut self) {
         tokio::select! {
             // The thread only ever drops its end.
@@ -147,6 +151,7 @@ impl Service {
             _ = &mut self.snapshots => {}
             _ = &mut self.timeline => {}
             _ = &mut self.admin => {}
+            () = self.election.ended() => {}
         }
     }
 
@@ -210,6 +215,7 @@ impl Service {
     /// Ends the sessions so that the gateways drop the routes, then everything else.
     pub async fn decommission(self) {
         self.listeners.abort(); // opens no listener again
+        self.election.leave().await;
         self.speaker.lock().await.decommission().await;
         drop(self.transports);
         self.engine.stop();
@@ -218,6 +224,8 @@ impl Service {
     /// Ends the sessions so that the gateways keep the routes, then everything else.
     pub async fn hand_over(self) {
         self.listeners.abort(); // opens no listener again
+        // Another one leads before these paths go.
+        self.election.leave().await;
         self.speaker.lock().await.hand_over().await;
         // Before the engine: a transport whose orders end would take that for a defect.
         drop(self.transports);
@@ -278,6 +286,7 @@ fn fixed_parts(before: &Config, after: &Config) -> Vec<&'static str> {
     let parts = [
         ("router", before.router != after.router),
         ("sources", before.sources != after.sources),
+        ("election", before.election != after.election),
         ("state_dir", before.state_dir != after.state_dir),
         ("http", before.http != after.http),
         ("admin", before.admin != after.admin),

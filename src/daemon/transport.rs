@@ -65,6 +65,12 @@ pub(super) fn start(
 
 #[cfg(feature = "etcd")]
 fn start_etcd(etcd: &config::Etcd, orders: mpsc::UnboundedReceiver<Order>, reports: source::Reports) -> JoinHandle<()> {
+    source::etcd::spawn(etcd_config(etcd), settings::schema(&etcd.schema).range(), orders, reports)
+}
+
+/// Where an etcd is and how to get in.
+#[cfg(feature = "etcd")]
+pub(super) fn etcd_config(etcd: &config::Etcd) -> source::etcd::EtcdConfig {
     let tls = etcd.tls.as_ref().map(|tls| source::etcd::Tls {
         ca: tls.ca.clone(),
         cert: tls.identity.as_ref().map(|identity| identity.cert.clone()),
@@ -75,9 +81,7 @@ fn start_etcd(etcd: &config::Etcd, orders: mpsc::UnboundedReceiver<Order>, repor
         user: login.user.clone(),
         password_file: login.password_file.clone(),
     };
-    let auth = etcd.login.as_ref().map(auth);
-    let config = source::etcd::EtcdConfig { endpoints: etcd.endpoints.clone(), tls, auth };
-    source::etcd::spawn(config, settings::schema(&etcd.schema).range(), orders, reports)
+    source::etcd::EtcdConfig { endpoints: etcd.endpoints.clone(), tls, auth: etcd.login.as_ref().map(auth) }
 }
 
 /// Never called: the configuration refuses such a source.

@@ -10,7 +10,7 @@ fn a_fence_cannot_be_left_out_or_left_open() {
         r#"x:"#,
         &[
             r#"1:1: fence: missing: say what may be announced: {prefixes: […], next_hops: […]}"#,
-            r#"4:1: x: unknown key: known here: router, sources, fence, gateways, policies, guard, startup, state_dir, http, admin, log, timeline"#,
+            r#"4:1: x: unknown key: known here: router, sources, fence, gateways, policies, guard, startup, election, state_dir, http, admin, log, timeline"#,
         ],
     );
     refuses(

@@ -89,10 +89,4 @@ fn a_wrong_router_is_refused() {
             r#"1:52: router.restart_time: is a number where a span of time belongs: write a number and its unit, 1s to 4095s"#,
         ],
     );
-    refuses(
-        "two replicas",
-        1,
-        r#"router: { asn: 64512, id: 10.0.3.10, replicas: 2 }"#,
-        &[r#"1:48: router.replicas: more than one replica is not yet supported: remove it or write 1"#],
-    );
 }

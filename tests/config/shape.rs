@@ -123,10 +123,10 @@ logs: {}"#,
     refuses(
         "parts that are not yet built",
         9,
-        r#"election: { etcd: { source: prod, key: /l } }
+        r#"hosts: { not_ready: keep }
 canary: {}
 policies:"#,
-        &[r#"9:1: election: is not yet supported: remove it"#, r#"10:1: canary: is not yet supported: remove it"#],
+        &[r#"9:1: hosts: is not yet supported: remove it"#, r#"10:1: canary: is not yet supported: remove it"#],
     );
     refuses(
         "a neighbour daemon's word",

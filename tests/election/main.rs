@@ -7,10 +7,12 @@
 mod each_etcd;
 mod access;
 mod elector;
+mod gateway;
 mod identity;
 mod keys;
 mod lead;
 mod outages;
+mod replicas;
 #[expect(dead_code, reason = "these tests need less of etcd than those that it was written for")]
 #[path = "../source_etcd/server.rs"]
 mod server;

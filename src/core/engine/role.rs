@@ -46,6 +46,9 @@ impl Role {
         }
     }
 
+    /// A standby's number is below this: its LOCAL_PREF, 999,999 less the number, stays above the usual 100.
+    pub const ORDINALS: u32 = 900_000;
+
     /// Its names for programs, [`Role::name`] of every role.
     pub const NAMES: [&str; 4] = ["alone", "leader", "standby", "unsure"];
 

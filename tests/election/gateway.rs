@@ -1,0 +1,101 @@
+//! A gateway that listens, takes one session and keeps what it is told, with its MED.
+
+use bytes::BytesMut;
+use fingerpost_core::bgp::wire::{
+    Capability, Framer, MessageKind, Open, Update, UpdateContext, UpdateOutcome, keepalive,
+};
+use fingerpost_core::model::{Asn, HoldTime, PerFamily, Prefix};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::AbortOnDropHandle;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Heard {
+    Announced(Prefix, u32),
+    Withdrawn(Prefix),
+    Notification,
+}
+
+pub(crate) struct Gateway {
+    port: u16,
+    heard: Arc<Mutex<Vec<Heard>>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Gateway {
+    pub(crate) async fn listen() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&heard);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                serve(stream, &kept).await;
+            }
+        });
+        Gateway { port, heard, _task: AbortOnDropHandle::new(task) }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn heard(&self) -> Vec<Heard> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// What it holds: prefix and MED.
+    pub(crate) fn table(&self) -> BTreeMap<Prefix, u32> {
+        let mut table = BTreeMap::new();
+        for heard in self.heard() {
+            match heard {
+                Heard::Announced(prefix, med) => drop(table.insert(prefix, med)),
+                Heard::Withdrawn(prefix) => drop(table.remove(&prefix)),
+                Heard::Notification => {}
+            }
+        }
+        table
+    }
+}
+
+/// Until the other side closes.
+async fn serve(mut stream: TcpStream, heard: &Mutex<Vec<Heard>>) {
+    let (mut framer, mut octets) = (Framer::new(), BytesMut::with_capacity(4096));
+    let capabilities = vec![Capability::MultiProtocol { afi: 1, safi: 1 }, Capability::FourOctetAs(64500)];
+    let (asn, hold_time) = (Asn::new(64500).unwrap(), HoldTime::new(30).unwrap());
+    let open = Open { asn, hold_time, router_id: "10.0.0.1".parse().unwrap(), capabilities };
+    loop {
+        octets.clear();
+        match stream.read_buf(&mut octets).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => framer.push(&octets),
+        }
+        while let Some(frame) = framer.next().unwrap() {
+            match frame.kind {
+                MessageKind::Open => stream.write_all(&open.encode()).await.unwrap(),
+                MessageKind::Keepalive => stream.write_all(&keepalive()).await.unwrap(),
+                MessageKind::Update => heard.lock().unwrap().extend(said(&frame.body)),
+                MessageKind::Notification => heard.lock().unwrap().push(Heard::Notification),
+                MessageKind::RouteRefresh => {}
+            }
+        }
+    }
+}
+
+fn said(body: &[u8]) -> Vec<Heard> {
+    let context = UpdateContext {
+        internal: false,
+        four_octet_as: true,
+        families: PerFamily::from_fn(|_| true),
+        extended_next_hop: PerFamily::from_fn(|_| false),
+        local_asn: Asn::new(64500).unwrap(),
+    };
+    let UpdateOutcome::Accept(update) = Update::decode(body, &context) else {
+        panic!("no gateway would accept {body:?}")
+    };
+    let med = update.attributes.med.unwrap_or_default();
+    let announced = update.routes().map(|(prefix, _)| Heard::Announced(prefix, med));
+    announced.chain(update.withdrawn.iter().copied().map(Heard::Withdrawn)).collect()
+}

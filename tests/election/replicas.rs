@@ -1,0 +1,99 @@
+//! Whole processes, and what their gateways are told.
+
+use crate::gateway::{Gateway, Heard};
+use crate::server::{Cluster, Etcd};
+use crate::until::until;
+use fingerpost::config;
+use fingerpost::daemon::Service;
+use fingerpost::speaker::Tcp;
+use fingerpost_core::engine::Role;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+on_each_etcd!(c41_the_leaders_paths_are_preferred_and_another_ones_are_at_hand_p7_p10);
+
+struct Replica {
+    service: Service,
+    gateway: Gateway,
+    _directory: TempDir,
+}
+
+impl Replica {
+    /// With a gateway of its own, which is told what any gateway would be told by it.
+    async fn start(cluster: &Cluster, number: u8) -> Self {
+        let (gateway, directory) = (Gateway::listen().await, TempDir::new().unwrap());
+        let text = format!(
+            "router: {{ asn: 64512, id: 10.0.3.{number}, replicas: 2 }}
+sources:
+  prod: {{ etcd: {{ endpoints: {:?} }}, schema: {{ native: {{ prefix: /fp }} }} }}
+fence:
+  prefixes: [ {{ within: 10.244.0.0/16, lengths: 24 }} ]
+  next_hops: [ 10.168.0.0/16 ]
+gateways:
+  core: {{ address: 127.0.0.1, port: {}, asn: 64500, policy: all, timers: {{ connect_retry: 200ms }} }}
+policies: {{ all: [ {{ match: {{}}, then: accept }} ] }}
+election: {{ etcd: {{ source: prod, key: /election, ttl: 4s }} }}
+state_dir: state
+",
+            cluster.endpoints(),
+            gateway.port(),
+        );
+        let config = config::parse(&text, &directory.path().join("config.yaml"));
+        let config = config.unwrap_or_else(|faults| panic!("{faults}"));
+        let service = Service::start(config, Arc::new(Tcp)).await.unwrap();
+        Replica { service, gateway, _directory: directory }
+    }
+
+    async fn until_role(&self, what: &str, is_it: impl Fn(Role) -> bool) -> Role {
+        until(what, async || {
+            let role = self.service.engine().look(|engine| engine.role().0).await.unwrap();
+            if is_it(role) { Ok(role) } else { Err(role) }
+        })
+        .await
+    }
+
+    async fn until_leads(&self) -> u32 {
+        let role = self.until_role("a leader", |role| matches!(role, Role::Leader { .. })).await;
+        role.term().unwrap()
+    }
+
+    /// Waits until its gateway was told these subnets, all of them with such a MED.
+    async fn until_told(&self, subnets: &[&str], what: &str, is_it: impl Fn(u32) -> bool) {
+        until(what, async || {
+            let told = self.gateway.table();
+            let same = told.keys().map(ToString::to_string).eq(subnets.iter().map(|subnet| (*subnet).to_owned()));
+            if same && told.values().all(|med| is_it(*med)) { Ok(()) } else { Err(told) }
+        })
+        .await;
+    }
+}
+
+async fn put(cluster: &Cluster, host: &str, address: &str, subnets: &str) {
+    let value = format!(r#"{{"addresses": ["{address}"], "subnets": [{subnets}]}}"#);
+    cluster.client().await.put(format!("/fp/hosts/{host}"), value, None).await.unwrap();
+}
+
+async fn c41_the_leaders_paths_are_preferred_and_another_ones_are_at_hand_p7_p10(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    put(&cluster, "a", "10.168.0.11", r#""10.244.1.0/24", "10.244.2.0/24""#).await;
+    let first = Replica::start(&cluster, 1).await;
+    let term = first.until_leads().await;
+    let both = ["10.244.1.0/24", "10.244.2.0/24"];
+    first.until_told(&both, "the leader's paths", |med| med == 1_000_000 - term).await;
+    let second = Replica::start(&cluster, 2).await;
+    let standby = second.until_role("a standby", |role| matches!(role, Role::Standby { .. })).await;
+    assert_eq!(standby.term(), Some(term));
+    second.until_told(&both, "the standby's paths", |med| med >= 2_000_000).await;
+    // What changes, both say.
+    put(&cluster, "b", "10.168.0.12", r#""10.244.3.0/24""#).await;
+    let all = ["10.244.1.0/24", "10.244.2.0/24", "10.244.3.0/24"];
+    first.until_told(&all, "the leader's change", |med| med == 1_000_000 - term).await;
+    second.until_told(&all, "the standby's change", |med| med >= 2_000_000).await;
+    // The leader hands over, as at SIGTERM.
+    first.service.hand_over().await;
+    assert_eq!(second.until_leads().await, term + 1);
+    second.until_told(&all, "the new leader's paths", |med| med == 1_000_000 - term - 1).await;
+    for gateway in [&first.gateway, &second.gateway] {
+        assert!(!gateway.heard().iter().any(|heard| matches!(heard, Heard::Withdrawn(_) | Heard::Notification)));
+    }
+}
