@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit fuzz integration interop losses sim bench clean
+.PHONY: help demo build test setup lint unit fuzz integration interop losses failover sim bench clean
 
 MACHETE := cargo-machete 0.9.2
 DENY := cargo-deny 0.20.2
@@ -45,6 +45,10 @@ integration: ## the scenarios with real etcd and routing daemons in network name
 losses: ## measure lost packets when something fails or is operated on, and write docs/losses.md (root)
 	@$(WITH_PROTOC) cargo build --package fingerpost
 	FINGERPOST_BIN=$${CARGO_TARGET_DIR:-target}/debug/fingerpost cargo run --quiet --package integration --bin losses -- docs/losses.md
+
+failover: ## measure what pods and gateways notice when a leader ends, and write docs/failover.md (root)
+	@$(WITH_PROTOC) cargo build --package fingerpost
+	FINGERPOST_BIN=$${CARGO_TARGET_DIR:-target}/debug/fingerpost cargo run --quiet --package integration --bin failover -- docs/failover.md
 
 sim: SEEDS ?= 2000
 sim: ## simulate the whole core with faults, restarts and orders in virtual time (SEEDS=10000; SEED=n repeats one)

@@ -40,8 +40,8 @@ const RULES: &str = "
 - **rewritten**: what the gateway's kernel said (`ip monitor route`) of entries that are the same before and after. FRR deletes and adds
   an IPv6 entry whenever it prefers another path, with the same next hop too, and BIRD replaces it: there the loss is what counts.
 - **other path**: after how long the gateway preferred no path of the first leader any more, to prefixes that are there before and after.
-  **New leader**: after how long it preferred a newer leader's to all of these. **Told**: how long it took from the change in etcd to the gateway's kernel. All looked at some ten times a
-  second, so that much too long; `–`: did not happen.
+  **New leader**: after how long it preferred a newer leader's to all of these. **Told**: how long it took from the change in etcd
+  to the gateway's kernel. All looked at some ten times a second, so that much too long; `–`: did not happen.
 ";
 
 const RIVALS: &str = "

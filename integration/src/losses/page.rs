@@ -42,7 +42,7 @@ const RULES: &str = "
 - **graceful restart** is what Fingerpost's OPEN asks for: the restart time (RFC 4724), **N** (routes are also kept after a
   NOTIFICATION or an expired hold timer, RFC 8538), and the long-lived time after that (RFC 9494). `none`: no such capability.
 - **path cut**: every frame from and to Fingerpost is lost, and no link goes down.
-- A second replica is not there in any of these: it is not built yet.
+- A second replica is not there in any of these: with one, see [failover.md](failover.md).
 ";
 
 /// Measures all of them, several at a time.
