@@ -336,7 +336,7 @@ impl Engine {
     /// Whether something of the family may have been announced by an earlier process and is not by this one. Once it was
     /// verified, what comes besides is new.
     fn keeps_back(&self, family: Family) -> bool {
-        !self.was_verified[family] && (self.frozen.is_some() || self.table.has_waiting_additions(family))
+        !self.was_verified[family] && (self.holds_still().is_some() || self.table.has_waiting_additions(family))
     }
 
     fn is_releasing(&self) -> bool {
