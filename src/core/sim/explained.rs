@@ -1,7 +1,7 @@
 //! P8 at rest: what is said of a gateway, of a prefix and of the claims for it is so.
 
 use super::script::covers;
-use super::settings::{self, fence};
+use super::settings::{self, is_admitted};
 use super::world::World;
 use crate::engine::{RouteRow, TellState};
 use crate::model::Prefix;
@@ -58,10 +58,10 @@ impl World {
             for (host, (what, _, modified)) in &store.hosts {
                 for (_, next_hop) in what.iter().flat_map(Host::claims).filter(|(stated, _)| *stated == prefix) {
                     let is_forced = self.forced.iter().any(|target| covers(target, prefix, &name(*host)));
-                    let bar = match fence().admits(prefix, next_hop) {
-                        Err(_) => "fenced",
-                        Ok(()) if is_forced => "forced",
-                        Ok(()) => "",
+                    let bar = match is_admitted(prefix, next_hop) {
+                        false => "fenced",
+                        true if is_forced => "forced",
+                        true => "",
                     };
                     let key = format!("/fp/hosts/{}", name(*host));
                     claims.push((format!("source-{n}"), key, modified.0, next_hop, bar));

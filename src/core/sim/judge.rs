@@ -125,8 +125,8 @@ impl Judge {
     /// P1; and that it is no lie: the owner stated it, or was its announced owner, since the process may know.
     fn announced(&mut self, truth: &Truth, hearing: &Hearing<'_>, prefix: Prefix, said: &Said) {
         let next_hop = said.next_hop();
-        let admitted = super::settings::fence().admits(prefix, next_hop);
-        assert!(admitted.is_ok(), "P1: gateway {} is told {prefix} via {next_hop}: {admitted:?}", hearing.gateway);
+        let admitted = super::settings::is_admitted(prefix, next_hop);
+        assert!(admitted, "P1: gateway {} is told {prefix} via {next_hop}", hearing.gateway);
         let seen = &self.gateways[hearing.gateway];
         let since = seen.rest.min(hearing.knows_since);
         let known = self.announced.get(&(prefix, next_hop)).is_some_and(|at| *at >= since);

@@ -1,6 +1,6 @@
 //! Faults stop, and all comes to rest: then every gateway holds what the sources say (P5).
 
-use super::settings::{self, addresses, fence};
+use super::settings::{self, addresses, is_admitted};
 use super::world::{Faults, World};
 use crate::engine::{Command, HoldRow, Holds};
 use crate::model::{Family, HostName, Labels, Prefix, SourceId};
@@ -216,7 +216,7 @@ impl World {
                 for (prefix, next_hop) in what.iter().flat_map(Host::claims) {
                     let host = name(*host);
                     let is_forced = self.forced.iter().any(|target| super::script::covers(target, prefix, &host));
-                    if !is_forced && fence().admits(prefix, next_hop).is_ok() {
+                    if !is_forced && is_admitted(prefix, next_hop) {
                         best.insert(prefix, (source as u16, host, next_hop));
                     }
                 }

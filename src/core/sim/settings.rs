@@ -68,7 +68,6 @@ impl Shape {
 }
 
 static PREFIXES: LazyLock<Vec<Prefix>> = LazyLock::new(|| (0..60).map(parsed).collect());
-static FENCE: LazyLock<Fence> = LazyLock::new(new_fence);
 
 /// Prefix number `n`: an IPv4 one if even, else an IPv6 one; from 56 on they lie outside the fence.
 pub(super) fn prefix(n: u8) -> Prefix {
@@ -91,11 +90,20 @@ pub(super) fn addresses(host: u8, net: u8) -> Vec<IpAddr> {
     vec![ipv4.into(), [0xfd00, 0x168, net.into(), 0, 0, 0, 0, host.into()].into()]
 }
 
-pub(super) fn fence() -> &'static Fence {
-    &FENCE
+/// Whether that lies within the fence, in the judge's own words.
+pub(super) fn is_admitted(prefix: Prefix, next_hop: IpAddr) -> bool {
+    let is_inside = match prefix.net().addr() {
+        IpAddr::V4(address) => address.octets().starts_with(&[10, 244]),
+        IpAddr::V6(address) => address.segments().starts_with(&[0x2001, 0xdb8]),
+    };
+    is_inside
+        && match next_hop {
+            IpAddr::V4(address) => address.octets().starts_with(&[10, 168]),
+            IpAddr::V6(address) => address.segments().starts_with(&[0xfd00]),
+        }
 }
 
-fn new_fence() -> Fence {
+fn fence() -> Fence {
     let allowed = |within: &str, lengths| Allowed { within: within.parse().unwrap(), lengths };
     Fence {
         prefixes: vec![allowed("10.244.0.0/16", 24..=24), allowed("2001:db8::/32", 48..=48)],
@@ -156,7 +164,7 @@ pub(super) fn settings(now: Time, shape: &Shape, variant: u8, disk: &[Option<Lef
     };
     Settings {
         sources: (0..shape.sources).map(source).collect(),
-        fence: fence().clone(),
+        fence: fence(),
         guard: guard.clone(),
         policies: policies(variant),
         gateways: (0..shape.gateways.len()).map(gateway).collect(),

@@ -1,7 +1,7 @@
 //! What the stores have ever said, and when: the judge's own reading of the records, from the writes and not from the engine.
 
 use super::script::covers;
-use super::settings::{all_prefixes, fence};
+use super::settings::{all_prefixes, is_admitted};
 use crate::model::{Prefix, Time};
 use crate::table::Target;
 use crate::testing::store::{Host, Store, name};
@@ -61,7 +61,7 @@ impl Truth {
         for (n, said) in self.said.iter().enumerate() {
             for (host, said) in said {
                 for (prefix, next_hop) in said.claims() {
-                    if fence().admits(prefix, next_hop).is_err() {
+                    if !is_admitted(prefix, next_hop) {
                         continue;
                     }
                     let is_forced = forced.iter().any(|target| covers(target, prefix, &name(*host)));
