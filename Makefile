@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit fuzz integration interop losses failover sim bench clean
+.PHONY: help demo build test setup lint unit fuzz integration interop losses failover sim sim-mutants bench clean
 
 MACHETE := cargo-machete 0.9.2
 DENY := cargo-deny 0.20.2
@@ -53,6 +53,9 @@ failover: ## measure what pods and gateways notice when a leader ends, and write
 sim: SEEDS ?= 2000
 sim: ## simulate the whole core with faults, restarts and orders in virtual time (SEEDS=10000; SEED=n repeats one)
 	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --package fingerpost-core -- sim::
+
+sim-mutants: ## break the promises on purpose, one by one, and see whether the simulation notices (MUTANTS="p1 p5-younger" some)
+	@src/core/sim/mutants/run.sh $(MUTANTS)
 
 interop: ## run the interop matrix and write docs/interop.md (root; CELLS="frr::md5 bird" runs some and writes nothing)
 	@$(WITH_PROTOC) cargo build --package fingerpost
