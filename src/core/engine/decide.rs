@@ -51,7 +51,10 @@ impl Engine {
         let notes = outcome.notes.drain(..).filter(|note| self.noted.admits(now, id, note));
         effects.extend(notes.map(|note| Effect::Note(id, note)));
         let changes = u64::try_from(outcome.changes.len()).unwrap_or(u64::MAX);
-        self.source_mut(id).into_iter().for_each(|source| source.changes += changes);
+        // Undecided, a change of one source is also one of what the others' snapshots set apart.
+        let still = self.holds_still().is_some();
+        let concerned = self.sources.iter_mut().filter(|source| still || source.settings.id == id);
+        concerned.for_each(|source| source.changes += changes);
     }
 
     /// A source is about to be let out, and an earlier process knew others that have not answered yet: what it knew comes back
@@ -141,7 +144,9 @@ impl Engine {
         let mut settled = std::mem::take(&mut self.settled);
         let held = self.count_held();
         settle(&mut self.table, now, &mut settled);
-        if !settled.held.is_empty() || self.count_held() != held {
+        // Of what is held or not decided a snapshot has what is announced.
+        let is_changed = settled.changed.iter().any(|(_, changed)| !changed.is_empty());
+        if is_changed || !settled.held.is_empty() || self.count_held() != held {
             self.sources.iter_mut().for_each(|source| source.changes += 1);
         }
         let heads = self.heads_before(&settled);

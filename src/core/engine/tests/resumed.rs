@@ -1,11 +1,11 @@
 //! A person's orders over a restart (P3, c50–c52).
 
-use super::super::{Command, EventKind, Holds, Orders, Wanted};
-use super::guarded::{CLUSTER, PATIENCE, SOURCE, World, prefix};
+use super::super::{Command, EventKind, Holds, Orders, Settings, Wanted};
+use super::guarded::{CLUSTER, PATIENCE, SOURCE, World, prefix, settings};
 use crate::model::{Family, HostName};
 use crate::source::sync::Snapshot;
 use crate::source::{ClusterId, Report, Rev};
-use crate::table::{ChangeKind, Denied, Standing, Target};
+use crate::table::{ChangeKind, Denied, GuardConfig, Standing, Target};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -60,6 +60,25 @@ fn c51_a_denial_binds_the_next_process_whatever_its_limits_have_left_p3() {
     }
     assert_eq!((next.routes(), next.held()), (33, 3), "nor by time");
     assert_eq!(next.command(&Command::Approve(Holds::All)), 3);
+}
+
+/// What a freeze had kept is announced by now, and no limit had anything to do with it.
+#[test]
+fn c50_what_passes_at_the_end_of_a_freeze_is_to_be_written_down_p3() {
+    let (sources, guard) = (World::sources(), GuardConfig::off());
+    let mut world = World::with(None, Settings { sources, guard, ..settings() });
+    world.list(0..20);
+    world.command(&Command::Freeze);
+    world.list_at(0..20, 1);
+    let changes = |world: &World| world.engine.remembers(SOURCE).map(|remembers| remembers.changes);
+    let before = changes(&world);
+    world.command(&Command::Unfreeze);
+    assert_eq!(world.next_hop(7).as_deref(), Some("10.168.1.7"));
+    assert_ne!(changes(&world), before);
+    let mut next = restart(&world);
+    next.fail();
+    next.wait(PATIENCE);
+    assert_eq!(next.next_hop(7).as_deref(), Some("10.168.1.7"));
 }
 
 proptest! {
