@@ -45,8 +45,15 @@ pub(super) struct Ledger {
 /// See [`Ledger::kept_back`].
 struct KeptBack {
     to: Option<IpAddr>,
-    /// A person has denied it; otherwise it is what a replaced store says, and time may prove it.
-    is_denied: bool,
+    why: Kept,
+}
+
+#[derive(PartialEq, Eq)]
+enum Kept {
+    /// A person has denied it.
+    Denied,
+    /// The store of this number was replaced and says so; time may prove it, and another source may say the same.
+    Replaced(usize),
 }
 
 /// Changes of one kind that no person has approved.
@@ -127,15 +134,15 @@ impl World {
         self.ledger.most = self.ledger.most.max(self.ledger.announced.len());
         if !event.text.contains(CALM) {
             match (event.kind, to) {
-                (EventKind::Withdrawn, _) => self.count(prefix, None),
-                (EventKind::Moved, Some(to)) => self.count(prefix, Some(to.1)),
+                (EventKind::Withdrawn, _) => self.count(prefix, None, event.source.as_deref()),
+                (EventKind::Moved, Some(to)) => self.count(prefix, Some(to.1), event.source.as_deref()),
                 _ => {}
             }
         }
     }
 
     /// P3: a route is withdrawn, or gets another next hop.
-    fn count(&mut self, prefix: Prefix, to: Option<IpAddr>) {
+    fn count(&mut self, prefix: Prefix, to: Option<IpAddr>, source: Option<&str>) {
         let now = self.now;
         let kept_back = self.ledger.kept_back.remove(&prefix).filter(|kept| kept.to == to);
         if self.judge.has_reason(prefix) {
@@ -146,9 +153,12 @@ impl World {
             Some(next_hop) => self.truth.stated_since(prefix, next_hop),
         };
         let is_proven = since.is_some_and(|since| now.since(since) >= PROVEN_AFTER);
-        if let Some(KeptBack { is_denied, .. }) = kept_back {
-            assert!(!is_denied, "P3: a person has denied that {prefix} goes to {to:?}");
-            assert!(is_proven, "P3: a store was replaced, and {prefix} goes to {to:?}");
+        match kept_back {
+            Some(KeptBack { why: Kept::Denied, .. }) => panic!("P3: a person has denied that {prefix} goes to {to:?}"),
+            Some(KeptBack { why: Kept::Replaced(n), .. }) if source == Some(&format!("source-{n}")) => {
+                assert!(is_proven, "P3: a store was replaced, and {prefix} goes to {to:?}");
+            }
+            _ => {}
         }
         if !self.shape.guarded {
             return;
@@ -190,33 +200,35 @@ impl World {
         }
         let Ledger { announced, most, withdrawn, moved, kept_back, .. } = std::mem::take(&mut self.ledger);
         let before = is_kept.then_some(announced);
+        // Whose limits were not written down has whole ones.
+        let (withdrawn, moved) = if is_kept { (withdrawn, moved) } else { Default::default() };
         self.ledger = Ledger { before, most, withdrawn, moved, kept_back, ..Ledger::default() };
         let denied: BTreeSet<_> = self.orders.denied.iter().map(|denied| denied.prefix).collect();
-        self.ledger.kept_back.retain(|prefix, kept| !kept.is_denied || denied.contains(&Some(*prefix)));
+        self.ledger.kept_back.retain(|prefix, kept| kept.why != Kept::Denied || denied.contains(&Some(*prefix)));
     }
 
     /// A person has denied what is held.
     pub(super) fn keep_denied(&mut self) {
         for hold in self.holds().into_iter().filter(|hold| hold.denied && hold.kind != ChangeKind::Addition) {
             let to = hold.to.map(|(_, next_hop)| next_hop);
-            self.ledger.kept_back.insert(hold.prefix, KeptBack { to, is_denied: true });
+            self.ledger.kept_back.insert(hold.prefix, KeptBack { to, why: Kept::Denied });
         }
     }
 
     /// A store is another than it was before, and can be told from it.
-    pub(super) fn keep_replaced(&mut self, before: &BTreeMap<Prefix, Winner>) {
+    pub(super) fn keep_replaced(&mut self, n: usize, before: &BTreeMap<Prefix, Winner>) {
         let now = self.winners();
         for (prefix, winner) in before {
             let to = now.get(prefix).map(|(.., next_hop)| *next_hop);
             if to != Some(winner.2) {
-                self.ledger.kept_back.entry(*prefix).or_insert(KeptBack { to, is_denied: false });
+                self.ledger.kept_back.entry(*prefix).or_insert(KeptBack { to, why: Kept::Replaced(n) });
             }
         }
     }
 
     /// Who it is cannot be told any more.
     pub(super) fn forget_replaced(&mut self) {
-        self.ledger.kept_back.retain(|_, kept| kept.is_denied);
+        self.ledger.kept_back.retain(|_, kept| kept.why == Kept::Denied);
     }
 
     /// Whoever says something else, and then that again, is judged anew.

@@ -166,7 +166,7 @@ impl World {
                 self.stores[n] = self.backups[n].clone();
                 self.stores[n].cluster = cluster.unwrap_or(self.stores[n].cluster);
                 if self.clusters.insert((n, self.stores[n].cluster.0)) {
-                    self.keep_replaced(&before);
+                    self.keep_replaced(n, &before);
                 } else {
                     self.forget_replaced();
                 }
