@@ -7,7 +7,7 @@
 //!
 //! A disk that is full or hangs, or a pipe that nobody reads, costs lines and nothing else: only the thread waits for it. Where
 //! lines are missing the file says how many: exactly those that do not stand in it whole. A file that can never be written is
-//! a mistake in the configuration, and refused at the start ([`refused`]).
+//! a mistake in the configuration, and refused at the start ([`refused()`]).
 
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
