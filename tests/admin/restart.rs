@@ -157,9 +157,11 @@ async fn c51_what_a_source_under_another_name_lacks_is_held_p3() {
     world.until_listed().await;
     let holds = world.until_held(3).await;
     assert!(holds.iter().all(|hold| hold.source == "renamed"), "{holds:?}");
-    // What is decided about it goes on, too.
-    let request = DenyRequest { holds: Some(Holds { which: Some(Which::Prefix("10.244.3.0/24".into())) }) };
-    assert_eq!(world.client.clone().deny(request).await.unwrap().into_inner().not_kept, "");
+    // What is decided about it goes on, too. (What is not has room in the limits by then, for the source has one more.)
+    for (prefix, _) in ALL {
+        let request = DenyRequest { holds: Some(Holds { which: Some(Which::Prefix(prefix.into())) }) };
+        assert_eq!(world.client.clone().deny(request).await.unwrap().into_inner().not_kept, "");
+    }
     until("the name on disk", async || {
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         if text.contains("renamed") { Ok(()) } else { Err(text) }
@@ -168,7 +170,6 @@ async fn c51_what_a_source_under_another_name_lacks_is_held_p3() {
     let world = world.restart_renamed("once-more").await;
     world.until_listed().await;
     let holds = world.until_held(3).await;
-    let denied: Vec<_> = holds.iter().filter(|hold| hold.denied).map(|hold| hold.prefix.as_str()).collect();
-    assert!(holds.iter().all(|hold| hold.source == "once-more") && denied == ["10.244.3.0/24"], "{holds:?}");
+    assert!(holds.iter().all(|hold| hold.source == "once-more" && hold.denied), "{holds:?}");
     assert_eq!(world.announced().await[..3], ALL.map(|(prefix, host)| (prefix.into(), host.into())));
 }
