@@ -144,10 +144,8 @@ impl Engine {
         let mut settled = std::mem::take(&mut self.settled);
         let held = self.count_held();
         settle(&mut self.table, now, &mut settled);
-        // Of what is held or not decided a snapshot has what is announced.
-        let is_changed = settled.changed.iter().any(|(_, changed)| !changed.is_empty());
-        if is_changed || !settled.held.is_empty() || self.count_held() != held {
-            self.sources.iter_mut().for_each(|source| source.changes += 1);
+        if !settled.held.is_empty() || self.count_held() != held {
+            self.outdate_snapshots();
         }
         let heads = self.heads_before(&settled);
         for (family, changed) in settled.changed.iter() {
@@ -158,6 +156,17 @@ impl Engine {
         self.told.tell(now, &self.table, effects);
         self.settled = settled;
         self.follow_hosts();
+    }
+
+    /// Of what is held or not decided a snapshot has what is announced, whichever source says otherwise.
+    fn outdate_snapshots(&mut self) {
+        self.sources.iter_mut().for_each(|source| source.changes += 1);
+    }
+
+    /// Nothing keeps still any longer: what was not decided is about to be, and so is a reload that waited.
+    pub(super) fn go_on(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        self.outdate_snapshots();
+        self.judge_reload(now, effects);
     }
 
     fn count_held(&self) -> usize {

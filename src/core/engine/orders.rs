@@ -89,7 +89,7 @@ impl Engine {
         let was_frozen = self.frozen.take().is_some();
         self.frozen_because = None;
         self.freezes += u64::from(was_frozen);
-        self.judge_reload(now, effects);
+        self.go_on(now, effects);
         was_frozen
     }
 }

@@ -146,7 +146,7 @@ impl Engine {
             self.outlets.restamp(&mut self.views, &self.standing.heads.1);
         }
         if was_unsure {
-            self.judge_reload(now, effects);
+            self.go_on(now, effects);
         }
         self.settle(now, effects);
     }
