@@ -1,6 +1,7 @@
 //! The shell's side of [`Time`]: the core never asks what time it is.
 
 use fingerpost_core::model::Time;
+use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant, SystemTime};
 
 /// A monotonic clock and the wall clock at its start.
@@ -52,6 +53,13 @@ impl Clock {
     pub fn unix_seconds(&self, at: Time) -> u64 {
         self.unix(at).as_secs()
     }
+}
+
+/// Now, by CLOCK_BOOTTIME, which nobody sets and which goes on while the machine sleeps: since its start.
+pub fn since_boot() -> Time {
+    let now = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
+    Time::since_start(Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default()))
 }
 
 /// Completes at that moment; never, if there is none.

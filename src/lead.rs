@@ -1,37 +1,19 @@
 //! Until when this process may speak as the leader: every writer asks before it begins a message with a leader's stamp
 //! (promise P7).
 
+use crate::clock::since_boot;
+use fingerpost_core::model::Leadership;
 use fingerpost_core::view::Stamp;
-use rustix::time::{ClockId, clock_gettime};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-/// A moment by CLOCK_BOOTTIME, which nobody sets and which goes on while the machine sleeps: since its start.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct BootTime(pub Duration);
-
-impl BootTime {
-    /// Now.
-    pub fn now() -> Self {
-        let now = clock_gettime(ClockId::Boottime);
-        let (seconds, nanos) = (u64::try_from(now.tv_sec), u32::try_from(now.tv_nsec));
-        BootTime(Duration::new(seconds.unwrap_or_default(), nanos.unwrap_or_default()))
-    }
-}
-
-/// Shared by the election, which prolongs it, and by all writers.
+/// What the election has said last, for all writers.
 #[derive(Clone, Debug, Default)]
-pub struct Lead(Arc<Mutex<Option<(u32, BootTime)>>>);
+pub struct Lead(Arc<Mutex<Option<Leadership>>>);
 
 impl Lead {
-    /// It leads in this term, until then.
-    pub fn hold(&self, term: u32, until: BootTime) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((term, until));
-    }
-
-    /// It leads no longer.
-    pub fn lose(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    /// What the election says; None: nothing any more.
+    pub fn follow(&self, leadership: Option<Leadership>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = leadership;
     }
 
     /// Whether what carries this stamp may be said now.
@@ -39,16 +21,27 @@ impl Lead {
         match stamp {
             Stamp::Unstamped | Stamp::Standby { .. } => true,
             Stamp::Leader { term } => {
-                let held = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                held.is_some_and(|(held, until)| held == term && BootTime::now() < until)
+                let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                said.as_ref().and_then(|said| said.leads(since_boot())).is_some_and(|leads| leads.get() == term)
             }
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use fingerpost_core::model::{Term, Time};
+    use std::time::Duration;
+
+    /// It leads in this term until then.
+    pub(crate) fn leading(term: u32, until: Time) -> Option<Leadership> {
+        Some(Leadership::Leading { term: Term::new(term).unwrap(), until })
+    }
+
+    pub(crate) fn in_an_hour() -> Time {
+        since_boot() + Duration::from_secs(3600)
+    }
 
     #[test]
     fn p7_a_leader_speaks_in_its_term_and_until_its_deadline() {
@@ -56,13 +49,13 @@ mod tests {
         let stamp = Stamp::Leader { term: 5 };
         assert!(!lead.allows(stamp));
         assert!(lead.allows(Stamp::Standby { ordinal: 1 }) && lead.allows(Stamp::Unstamped));
-        lead.hold(5, BootTime(BootTime::now().0 + Duration::from_secs(3600)));
+        lead.follow(leading(5, in_an_hour()));
         assert!(lead.allows(stamp));
         assert!(!lead.allows(Stamp::Leader { term: 4 }) && !lead.allows(Stamp::Leader { term: 6 }));
-        lead.hold(5, BootTime::now());
+        lead.follow(leading(5, since_boot()));
         assert!(!lead.allows(stamp), "the deadline has passed");
-        lead.hold(5, BootTime(BootTime::now().0 + Duration::from_secs(3600)));
-        lead.lose();
+        lead.follow(leading(5, in_an_hour()));
+        lead.follow(None);
         assert!(!lead.allows(stamp));
     }
 }

@@ -13,6 +13,7 @@ mod clock;
 mod etcd;
 mod term;
 
+use crate::clock::since_boot;
 use crate::source::etcd::EtcdConfig;
 use etcd::Store;
 use fingerpost_core::election::{Effect, Election, Input, Keys, Settings, Trouble};
@@ -58,7 +59,7 @@ impl Standing {
     /// The term that a write may carry that is begun now. Asked before each write: a process that was stopped, or a machine
     /// that slept, is a leader no more when it goes on, whatever it was told last (promise P7).
     pub fn leads(&self) -> Option<Term> {
-        self.leadership.leads(clock::now())
+        self.leadership.leads(since_boot())
     }
 }
 
@@ -111,7 +112,7 @@ pub fn spawn(config: ElectionConfig) -> (ElectionHandle, JoinHandle<()>) {
     let settings = Settings { me: me.clone(), keys: keys.clone(), ttl: config.ttl, margin: config.margin, seed };
     let store = Store::new(config.etcd, keys, settings.patience());
     let election = Election::new(settings);
-    let start = Standing { leadership: election.leadership(clock::now()), trouble: None };
+    let start = Standing { leadership: election.leadership(since_boot()), trouble: None };
     let (orders, ordered) = mpsc::unbounded_channel();
     let (said, standing) = watch::channel(start);
     let file = TermFile::new(config.state_dir);
@@ -139,7 +140,7 @@ async fn run(
     let mut effects = Vec::new();
     let mut input = Input::Clock;
     loop {
-        election.handle(clock::now(), input, &mut effects);
+        election.handle(since_boot(), input, &mut effects);
         for effect in effects.drain(..) {
             match effect {
                 Effect::Ask(attempt, request) => {

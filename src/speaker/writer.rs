@@ -204,7 +204,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lead::BootTime;
+    use crate::lead::tests::{in_an_hour, leading};
     use fingerpost_core::view::Seq;
     use tokio::io::AsyncReadExt;
 
@@ -222,7 +222,7 @@ mod tests {
         let (to, chunks) = mpsc::unbounded_channel();
         let (events, mut told) = mpsc::channel(16);
         let (lead, leader, standby) = (Lead::default(), Stamp::Leader { term: 5 }, Stamp::Standby { ordinal: 1 });
-        lead.hold(5, BootTime(BootTime::now().0 + Duration::from_secs(3600)));
+        lead.follow(leading(5, in_an_hour()));
         to.send(chunk(leader, b"in time")).unwrap();
         let writer = Writer { id: ConnectionId(1), stream, control: control_items, chunks, lead: lead.clone(), events };
         let writer = tokio::spawn(writer.run());
@@ -230,7 +230,7 @@ mod tests {
         gateway.read_exact(&mut said).await.unwrap();
         assert_eq!(&said, b"in time");
         assert!(matches!(told.recv().await, Some(Event::Written(..))));
-        lead.lose();
+        lead.follow(None);
         for (stamp, octets) in [(leader, &b"too late"[..]), (leader, b"as well"), (standby, b"standby")] {
             to.send(chunk(stamp, octets)).unwrap();
         }

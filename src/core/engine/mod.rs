@@ -139,7 +139,6 @@ pub struct Engine {
     views: Views,
     outlets: Outlets,
     standing: role::Standing,
-    stamp: Stamp,
     /// The [`Table::host_changes`] that the outlets know of.
     hosts_known: u64,
     /// What gateways are told by.
@@ -191,7 +190,6 @@ impl Engine {
             views: Views::default(),
             outlets: Outlets::default(),
             standing: role::Standing::default(),
-            stamp: Stamp::Unstamped,
             hosts_known: 0,
             in_force: InForce::default(),
             pending: None,
@@ -292,11 +290,12 @@ impl Engine {
     pub fn work(&mut self, effects: &mut Vec<Effect>) -> bool {
         let verified = self.verified();
         self.was_verified.iter_mut().for_each(|(family, was)| *was |= verified.of(family));
-        let Engine { table, views, outlets, stamp, .. } = self;
-        if outlets.hand_out_changes(views, table, *stamp, effects) {
+        let stamp = self.stamp();
+        let Engine { table, views, outlets, .. } = self;
+        if outlets.hand_out_changes(views, table, stamp, effects) {
             return true;
         }
-        let handed_out = outlets.hand_out_slice(views, table, *stamp, verified, effects);
+        let handed_out = outlets.hand_out_slice(views, table, stamp, verified, effects);
         let before = effects.len();
         if !handed_out {
             self.tidy(effects);

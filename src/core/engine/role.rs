@@ -114,6 +114,11 @@ impl Engine {
         (self.standing.role, self.standing.since)
     }
 
+    /// What its messages carry now.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.standing.role.stamp()
+    }
+
     /// Takes another role. A leader and a standby announce everything anew with their stamp, a leader first what has changed
     /// since its predecessor's term began. Who is unsure says nothing to anybody who knows its routes already.
     pub fn take_role(&mut self, now: Time, role: Role, effects: &mut Vec<Effect>) {
@@ -127,7 +132,6 @@ impl Engine {
             self.standing.ordinal = ordinal;
         }
         self.timeline.push(now, Happened::Role(role));
-        let (was, stamp) = (std::mem::replace(&mut self.stamp, role.stamp()), role.stamp());
         let term = match (before, role) {
             (Role::Leader { term }, _) | (_, Role::Standby { term, .. }) => Some(term),
             _ => None,
@@ -142,7 +146,7 @@ impl Engine {
             return;
         }
         let was_unsure = self.standing.unsure.take().is_some();
-        if was_unsure || was != stamp {
+        if was_unsure || before.stamp() != role.stamp() {
             self.outlets.restamp(&mut self.views, &self.standing.heads.1);
         }
         if was_unsure {
@@ -162,7 +166,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         // The writers see the deadline pass first.
-        if self.stamp == stamp {
+        if self.stamp() == stamp {
             self.take_role(now, Role::Unsure { ordinal: self.standing.ordinal }, effects);
         }
         self.outlets.start_over(gateway, session, &mut self.views, &self.table, effects);

@@ -5,7 +5,6 @@ use crate::config::{self, Config};
 use crate::daemon::transport;
 use crate::election::{self, ElectionConfig};
 use crate::engine::EngineHandle;
-use crate::lead::BootTime;
 use fingerpost_core::engine::{Engine, Role};
 use fingerpost_core::model::Leadership;
 use std::path::Path;
@@ -71,20 +70,16 @@ async fn sources_are_read(engine: &EngineHandle) {
 
 /// The writers first: what they may not say any more they refuse, whatever the engine hands out meanwhile.
 fn tell(leadership: &Leadership, ordinal: u32, engine: &EngineHandle) {
-    match leadership {
-        Leadership::Leading { term, until } => {
-            engine.lead().hold(term.get(), BootTime(until.as_duration()));
-            engine.take_role(Role::Leader { term: term.get() });
-        }
-        Leadership::Standby { term, .. } => {
-            engine.lead().lose();
-            engine.take_role(Role::Standby { term: term.get(), ordinal });
-        }
-        Leadership::Unsure { .. } | Leadership::Lapsed { .. } => silence(ordinal, engine),
-    }
+    engine.lead().follow(Some(leadership.clone()));
+    engine.take_role(match leadership {
+        Leadership::Leading { term, .. } => Role::Leader { term: term.get() },
+        Leadership::Standby { term, .. } => Role::Standby { term: term.get(), ordinal },
+        Leadership::Unsure { .. } | Leadership::Lapsed { .. } => Role::Unsure { ordinal },
+    });
 }
 
+/// The election says nothing any more, or is not to be heard.
 fn silence(ordinal: u32, engine: &EngineHandle) {
-    engine.lead().lose();
+    engine.lead().follow(None);
     engine.take_role(Role::Unsure { ordinal });
 }
