@@ -23,3 +23,6 @@ pub mod failover;
 
 #[cfg(target_os = "linux")]
 pub mod losses;
+
+#[cfg(target_os = "linux")]
+pub mod measured;

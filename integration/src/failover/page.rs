@@ -1,27 +1,17 @@
 //! The table of what was measured.
 
-use std::collections::VecDeque;
 use std::fmt::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Case, Outcome, Speaker, measure};
 use crate::lab::gateway::Daemon;
+use crate::measured::{self, DAEMONS};
 
-/// The gateways that forward.
-const DAEMONS: [Daemon; 2] = [Daemon::Bird, Daemon::Frr];
 /// Labs at a time. They send some thousand packets a second each.
 const LABS: usize = 2;
 
-/// A case with what was found with each of the daemons: nothing where the lab failed.
-#[derive(Clone, Debug)]
-pub struct Measured {
-    /// The case.
-    pub case: Case,
-    /// BIRD's, FRR's.
-    pub outcomes: [Option<Outcome>; 2],
-}
+/// What was found in a case.
+pub type Measured = measured::Measured<Case, Outcome>;
 
 const HEAD: &str = "\
 # Failover
@@ -57,26 +47,7 @@ paths are equal; long-lived graceful restart, as Fingerpost's. Every figure here
 /// Measures all of them, several at a time.
 #[must_use]
 pub fn run(cases: &[Case]) -> Vec<Measured> {
-    let jobs = (0..cases.len()).flat_map(|place| [(place, 0), (place, 1)]);
-    let queue = Mutex::new(jobs.collect::<VecDeque<(usize, usize)>>());
-    let rows = cases.iter().map(|case| Measured { case: *case, outcomes: [None, None] }).collect::<Vec<_>>();
-    let rows = Mutex::new(rows);
-    std::thread::scope(|scope| {
-        for _ in 0..LABS {
-            scope.spawn(|| {
-                loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                    let Some((place, column)) = next else { return };
-                    let (case, daemon) = (&cases[place], DAEMONS[column]);
-                    // What went wrong was printed by the panic.
-                    let outcome = catch_unwind(AssertUnwindSafe(|| measure(case, daemon))).ok();
-                    eprintln!("{}", line(case, daemon, outcome.as_ref()));
-                    rows.lock().unwrap_or_else(PoisonError::into_inner)[place].outcomes[column] = outcome;
-                }
-            });
-        }
-    });
-    rows.into_inner().unwrap_or_else(PoisonError::into_inner)
+    measured::all(cases, LABS, measure, line)
 }
 
 /// The page, and what of it nobody expects: a figure that is not explained, or a case that could not be measured.
@@ -93,8 +64,8 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
     );
     add("|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|---|");
     let mut whys: Vec<&str> = Vec::new();
-    for Measured { case, outcomes } in rows.iter().filter(|row| row.case.speaker == Speaker::Fingerpost) {
-        for ((outcome, daemon), why) in outcomes.iter().zip(DAEMONS).zip(case.why) {
+    for measured::Measured { case, found } in rows.iter().filter(|row| row.case.speaker == Speaker::Fingerpost) {
+        for ((outcome, daemon), why) in found.iter().zip(DAEMONS).zip(case.why) {
             let is_quiet = outcome.as_ref().is_some_and(Outcome::is_quiet);
             if outcome.is_none() || (!is_quiet && why.is_empty()) {
                 faults.push(line(case, daemon, outcome.as_ref()));
@@ -117,11 +88,11 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
         add(&format!("{number}. {why}"));
     }
     let rivals = rows.iter().filter(|row| row.case.speaker != Speaker::Fingerpost);
-    for (place, Measured { case, outcomes }) in rivals.enumerate() {
+    for (place, measured::Measured { case, found }) in rivals.enumerate() {
         if place == 0 {
             add(RIVALS);
         }
-        for (outcome, daemon) in outcomes.iter().zip(DAEMONS) {
+        for (outcome, daemon) in found.iter().zip(DAEMONS) {
             if outcome.is_none() {
                 faults.push(line(case, daemon, None));
             }

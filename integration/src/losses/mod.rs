@@ -13,7 +13,7 @@ mod cases;
 mod page;
 
 pub use cases::CASES;
-pub use page::{Cell, Measured, render, run};
+pub use page::{Measured, render, run};
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

@@ -1,30 +1,16 @@
 //! The table of what was measured, and why packets were lost where they were.
 
-use std::collections::VecDeque;
 use std::fmt::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
 
 use super::{Case, Loss, PATIENCE, measure};
-use crate::lab::gateway::Daemon;
 use crate::lab::stream::Report;
+use crate::measured::{self, DAEMONS};
 
-/// The gateways that forward.
-const DAEMONS: [Daemon; 2] = [Daemon::Bird, Daemon::Frr];
 /// Labs at a time. They mostly wait.
 const LABS: usize = 4;
 
-/// What was found with one daemon: IPv4 and IPv6, or nothing because the lab failed.
-pub type Cell = Option<[Loss; 2]>;
-
-/// A case with a cell for each of the daemons.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Measured {
-    /// The case.
-    pub case: Case,
-    /// BIRD's, FRR's.
-    pub cells: [Cell; 2],
-}
+/// What was found in a case: IPv4 and IPv6 of each daemon.
+pub type Measured = measured::Measured<Case, [Loss; 2]>;
 
 const HEAD: &str = "\
 # Packets lost
@@ -48,26 +34,9 @@ const RULES: &str = "
 /// Measures all of them, several at a time.
 #[must_use]
 pub fn run(cases: &[Case]) -> Vec<Measured> {
-    let jobs = (0..cases.len()).flat_map(|place| [(place, 0), (place, 1)]);
-    let queue = Mutex::new(jobs.collect::<VecDeque<(usize, usize)>>());
-    let rows = cases.iter().map(|case| Measured { case: *case, cells: [None, None] }).collect::<Vec<_>>();
-    let rows = Mutex::new(rows);
-    std::thread::scope(|scope| {
-        for _ in 0..LABS {
-            scope.spawn(|| {
-                loop {
-                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                    let Some((place, column)) = next else { return };
-                    let (case, daemon) = (&cases[place], DAEMONS[column]);
-                    // What went wrong was printed by the panic.
-                    let cell = catch_unwind(AssertUnwindSafe(|| measure(case, daemon))).ok();
-                    eprintln!("{} | {} | {daemon} |{}", case.title, case.session, show(&cell));
-                    rows.lock().unwrap_or_else(PoisonError::into_inner)[place].cells[column] = cell;
-                }
-            });
-        }
-    });
-    rows.into_inner().unwrap_or_else(PoisonError::into_inner)
+    measured::all(cases, LABS, measure, |case, daemon, losses| {
+        format!("{} | {} | {daemon} |{}", case.title, case.session, show(losses))
+    })
 }
 
 /// The page, and what of it nobody expects: a loss that is not explained, or a cell that could not be measured.
@@ -81,13 +50,13 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
     line(&format!("| what happens | graceful restart |{} why |", columns.concat()));
     line("|---|---|--:|--:|--:|--:|---|");
     let mut whys: Vec<&str> = Vec::new();
-    for Measured { case, cells } in rows {
+    for measured::Measured { case, found } in rows {
         let mut numbers = Vec::new();
-        for ((cell, daemon), why) in cells.iter().zip(DAEMONS).zip(case.why) {
+        for ((cell, daemon), why) in found.iter().zip(DAEMONS).zip(case.why) {
             let lossless =
                 cell.as_ref().is_some_and(|losses| losses.iter().all(|loss| loss.report.lost == 0 && loss.back));
             if cell.is_none() || (!lossless && why.is_empty()) {
-                faults.push(format!("{}, {}, {daemon}:{}", case.title, case.session, show(cell)));
+                faults.push(format!("{}, {}, {daemon}:{}", case.title, case.session, show(cell.as_ref())));
             }
             if !lossless && !why.is_empty() {
                 let place = whys.iter().position(|known| *known == why).unwrap_or(whys.len());
@@ -98,7 +67,7 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
             }
         }
         numbers.dedup();
-        let cells = cells.each_ref().map(show).concat();
+        let cells = found.each_ref().map(|cell| show(cell.as_ref())).concat();
         line(&format!("| {} | {} |{cells} {} |", case.title, case.session, numbers.join(", ")));
     }
     line("\n## Why\n");
@@ -109,8 +78,8 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
     (page, faults)
 }
 
-fn show(cell: &Cell) -> String {
-    let Some(losses) = cell else { return " not measured | not measured |".to_owned() };
+fn show(losses: Option<&[Loss; 2]>) -> String {
+    let Some(losses) = losses else { return " not measured | not measured |".to_owned() };
     let one = |Loss { report: Report { lost, sent, .. }, back }: &Loss| {
         let never = if *back { String::new() } else { format!(", not back after {} s", PATIENCE.as_secs()) };
         format!(" {lost} of {sent}{never} |")

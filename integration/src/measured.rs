@@ -1,0 +1,70 @@
+//! What is measured with each of the gateways, several labs at a time, and the page that it becomes.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
+
+use crate::lab::gateway::Daemon;
+
+/// The gateways that forward.
+pub const DAEMONS: [Daemon; 2] = [Daemon::Bird, Daemon::Frr];
+
+/// A case with what was found with each of [`DAEMONS`]: nothing where the lab failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured<C, T> {
+    /// The case.
+    pub case: C,
+    /// BIRD's, FRR's.
+    pub found: [Option<T>; 2],
+}
+
+/// Measures all of them, so many labs at a time; `show` is the line for who waits.
+pub fn all<C: Copy + Send + Sync, T: Send>(
+    cases: &[C],
+    labs: usize,
+    measure: impl Fn(&C, Daemon) -> T + Sync,
+    show: impl Fn(&C, Daemon, Option<&T>) -> String + Sync,
+) -> Vec<Measured<C, T>> {
+    let jobs = (0..cases.len()).flat_map(|place| [(place, 0), (place, 1)]);
+    let queue = Mutex::new(jobs.collect::<VecDeque<(usize, usize)>>());
+    let rows = cases.iter().map(|case| Measured { case: *case, found: [None, None] }).collect::<Vec<_>>();
+    let rows = Mutex::new(rows);
+    std::thread::scope(|scope| {
+        for _ in 0..labs {
+            scope.spawn(|| {
+                loop {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                    let Some((place, column)) = next else { return };
+                    let (case, daemon) = (&cases[place], DAEMONS[column]);
+                    // What went wrong was printed by the panic.
+                    let found = catch_unwind(AssertUnwindSafe(|| measure(case, daemon))).ok();
+                    eprintln!("{}", show(case, daemon, found.as_ref()));
+                    rows.lock().unwrap_or_else(PoisonError::into_inner)[place].found[column] = found;
+                }
+            });
+        }
+    });
+    rows.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The program of this name: `NAME FILE [WORD OF A CASE]...` writes the page that `make` makes of the cases with these words, and
+/// fails where `make` found something that nobody expects.
+pub fn write(name: &str, make: impl FnOnce(&[String]) -> (String, Vec<String>)) -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let Some((path, filter)) = words.split_first() else {
+        eprintln!("usage: {name} FILE [WORD OF A CASE]...; FILE may be - for standard output");
+        return ExitCode::FAILURE;
+    };
+    let (page, faults) = make(filter);
+    if path == "-" {
+        println!("{page}");
+    } else if let Err(error) = std::fs::write(path, page) {
+        eprintln!("{path} cannot be written: {error}");
+        return ExitCode::FAILURE;
+    }
+    for fault in &faults {
+        eprintln!("not expected: {fault}");
+    }
+    if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
