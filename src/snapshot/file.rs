@@ -34,9 +34,13 @@ impl Kept<'_> {
         }
     }
 
+    fn aside(&self) -> PathBuf {
+        self.directory.join(format!("{}.refused", self.name))
+    }
+
     /// Renames it; for the log: nothing of it is used, and why, and where it is kept.
     pub(crate) fn set_aside(&self, refused: &Refused) -> String {
-        let aside = self.directory.join(format!("{}.refused", self.name));
+        let aside = self.aside();
         let kept = match std::fs::rename(self.path(), &aside) {
             Ok(()) => format!("it is kept as {}", aside.display()),
             Err(error) => format!("it could not be renamed to {} ({error})", aside.display()),
@@ -46,7 +50,7 @@ impl Kept<'_> {
 
     /// Gives it this name besides, so that it is replaced and still there; for a person: where it is kept.
     pub(super) fn link_aside(&self) -> String {
-        let aside = self.directory.join(format!("{}.refused", self.name));
+        let aside = self.aside();
         let linked = match std::fs::remove_file(&aside) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => std::fs::hard_link(self.path(), &aside),
