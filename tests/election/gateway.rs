@@ -1,10 +1,9 @@
 //! A gateway that listens, takes one session and keeps what it is told, with its MED.
 
+use crate::update::accepted;
 use bytes::BytesMut;
-use fingerpost_core::bgp::wire::{
-    Capability, Framer, MessageKind, Open, Update, UpdateContext, UpdateOutcome, keepalive,
-};
-use fingerpost_core::model::{Asn, HoldTime, PerFamily, Prefix};
+use fingerpost_core::bgp::wire::{Capability, Framer, MessageKind, Open, keepalive};
+use fingerpost_core::model::{Asn, HoldTime, Prefix};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -85,16 +84,7 @@ async fn serve(mut stream: TcpStream, heard: &Mutex<Vec<Heard>>) {
 }
 
 fn said(body: &[u8]) -> Vec<Heard> {
-    let context = UpdateContext {
-        internal: false,
-        four_octet_as: true,
-        families: PerFamily::from_fn(|_| true),
-        extended_next_hop: PerFamily::from_fn(|_| false),
-        local_asn: Asn::new(64500).unwrap(),
-    };
-    let UpdateOutcome::Accept(update) = Update::decode(body, &context) else {
-        panic!("no gateway would accept {body:?}")
-    };
+    let update = accepted(body);
     let med = update.attributes.med.unwrap_or_default();
     let announced = update.routes().map(|(prefix, _)| Heard::Announced(prefix, med));
     announced.chain(update.withdrawn.iter().copied().map(Heard::Withdrawn)).collect()

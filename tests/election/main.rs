@@ -18,3 +18,5 @@ mod replicas;
 mod server;
 #[path = "../shared/until.rs"]
 mod until;
+#[path = "../shared/update.rs"]
+mod update;

@@ -17,4 +17,6 @@ mod ranges;
 mod traps;
 #[path = "../shared/until.rs"]
 mod until;
+#[path = "../shared/update.rs"]
+mod update;
 mod world;

@@ -1,13 +1,12 @@
 //! A gateway of the test's own, on the product's own sockets: with a TCP MD5 key where one is wanted.
 
 use super::until::BOUND;
+use super::update::accepted;
 use bytes::Bytes;
 use fingerpost::config::Secret;
 use fingerpost::speaker::{Accept, Net, Stream, Target, Tcp};
-use fingerpost_core::bgp::wire::{
-    Capability, Frame, Framer, MessageKind, Open, Update, UpdateContext, UpdateOutcome, keepalive,
-};
-use fingerpost_core::model::{Asn, HoldTime, PerFamily, Prefix};
+use fingerpost_core::bgp::wire::{Capability, Frame, Framer, MessageKind, Open, keepalive};
+use fingerpost_core::model::{Asn, HoldTime, Prefix};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -139,17 +138,7 @@ impl Session {
 
     /// What the next UPDATE announces, and where that is reached.
     pub(crate) async fn told(&mut self) -> Vec<(Prefix, IpAddr)> {
-        let context = UpdateContext {
-            internal: false,
-            four_octet_as: true,
-            families: PerFamily::from_fn(|_| true),
-            extended_next_hop: PerFamily::from_fn(|_| false),
-            local_asn: Asn::new(64500).unwrap(),
-        };
-        match Update::decode(&self.expect(MessageKind::Update).await.body, &context) {
-            UpdateOutcome::Accept(update) => update.routes().collect(),
-            other => panic!("an UPDATE that no gateway would accept: {other:?}"),
-        }
+        accepted(&self.expect(MessageKind::Update).await.body).routes().collect()
     }
 
     /// … and all UPDATEs up to End-of-RIB.
