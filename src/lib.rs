@@ -32,3 +32,4 @@ pub mod source;
 pub mod speaker;
 pub mod telemetry;
 pub mod timeline;
+mod yaml;

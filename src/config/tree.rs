@@ -4,6 +4,7 @@
 //! else, unknown and repeated keys included, reaches the second step, which reports all of it at once.
 
 use super::fault::Fault;
+use crate::yaml;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::budget::BudgetBreach;
 use serde_yaml::options::{AliasLimits, DuplicateKeyPolicy};
@@ -104,17 +105,7 @@ fn read_within(text: &str, values: usize) -> Result<Node, Fault> {
         // A snippet would repeat lines of the file in the log.
         with_snippet: false,
         // Reading is recursive, and a configuration is at most eight deep.
-        budget: serde_yaml::budget! {
-            max_depth: DEPTH,
-            flow_nesting_limit: DEPTH,
-            max_nodes: values,
-            max_events: 2 * values,
-            max_aliases: values,
-            max_anchors: values,
-            max_merge_keys: values,
-            // A thousand gateways may well share one anchor; `alias_limits` bounds the cost.
-            enforce_alias_anchor_ratio: false,
-        },
+        budget: Some(yaml::budget(values, DEPTH)),
         alias_limits: alias_limits,
     };
     match serde_yaml::from_str_with_options::<Node>(text, options) {

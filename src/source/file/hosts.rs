@@ -1,5 +1,6 @@
 //! What the file says.
 
+use crate::yaml;
 use bytes::Bytes;
 use fingerpost_core::model::Labels;
 use fingerpost_core::source::{Fault, FaultKind};
@@ -67,22 +68,12 @@ fn parse_within(path: &Path, contents: &[u8], values: usize) -> Result<Hosts, Fa
     let text = std::str::from_utf8(contents).map_err(|error| fault(error.to_string()))?;
     let mut alias_limits = AliasLimits::default();
     alias_limits.max_total_replayed_events = 2 * values;
+    let mut budget = yaml::budget(values, DEPTH);
+    budget.max_total_scalar_bytes = OCTETS;
     let options = serde_yaml::options! {
         strict_booleans: true,
         with_snippet: false,
-        // The library's own limits are for small files. What aliases stand for counts as if it stood there.
-        budget: serde_yaml::budget! {
-            max_depth: DEPTH,
-            flow_nesting_limit: DEPTH,
-            max_nodes: values,
-            max_events: 2 * values,
-            max_aliases: values,
-            max_anchors: values,
-            max_merge_keys: values,
-            max_total_scalar_bytes: OCTETS,
-            // All hosts of a rack may well share their labels.
-            enforce_alias_anchor_ratio: false,
-        },
+        budget: Some(budget),
         alias_limits: alias_limits,
     };
     let contents: Contents = serde_yaml::from_str_with_options(text, options).map_err(|error| fault(plain(&error)))?;
