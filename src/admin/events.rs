@@ -17,7 +17,7 @@ use super::proto;
 use crate::clock::Clock;
 use crate::look::events::{FETCHED, LOOKS, PAUSE};
 use crate::look::search::Search;
-use fingerpost_core::engine::{EventKind, EventRow, EventsPage, Wanted, Written};
+use fingerpost_core::engine::{Engine, EventKind, EventRow, EventsPage, Wanted, Written};
 use fingerpost_core::table::Hop;
 use prost::Message;
 use std::pin::Pin;
@@ -134,6 +134,24 @@ impl Admin {
         }
     }
 
+    /// One look for the page.
+    async fn find(
+        &self,
+        page: &Page,
+        wanted: &Wanted,
+        events: impl FnOnce(&Engine, usize, &Wanted) -> EventsPage + Send + 'static,
+    ) -> Result<EventsPage, Status> {
+        let (wanted, room, written) = (wanted.clone(), page.room(), page.written);
+        self.look(move |engine| {
+            let mut found = events(engine, room, &wanted);
+            if written {
+                engine.tell_written(&mut found, GATEWAYS);
+            }
+            found
+        })
+        .await
+    }
+
     /// Fills the page with the events behind the one of this number.
     async fn take_oldest(
         &self,
@@ -146,15 +164,7 @@ impl Admin {
             if !more || page.is_full() {
                 break;
             }
-            let (asked, room, written) = (wanted.clone(), page.room(), page.written);
-            let found = self.look(move |engine| {
-                let mut found = engine.events(after, room, &asked);
-                if written {
-                    engine.tell_written(&mut found, GATEWAYS);
-                }
-                found
-            });
-            let found = found.await?;
+            let found = self.find(page, wanted, move |engine, room, wanted| engine.events(after, room, wanted)).await?;
             lost += found.lost;
             (after, more) = match page.take(self.clock(), found.events.into_iter()) {
                 None => (found.last, found.more),
@@ -177,15 +187,8 @@ impl Admin {
             if !more || page.is_full() {
                 break;
             }
-            let (asked, room, written) = (wanted.clone(), page.room(), page.written);
-            let found = self.look(move |engine| {
-                let mut found = engine.newest_events(before, room, &asked);
-                if written {
-                    engine.tell_written(&mut found, GATEWAYS);
-                }
-                found
-            });
-            let found = found.await?;
+            let found =
+                self.find(page, wanted, move |engine, room, wanted| engine.newest_events(before, room, wanted)).await?;
             // What happens meanwhile is for who goes on from there.
             last.get_or_insert(found.last);
             lost = found.lost;
