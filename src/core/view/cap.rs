@@ -14,6 +14,7 @@ use crate::bgp::wire::Packer;
 use crate::model::Prefix;
 use crate::table::{SlotId, Slots};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// See the module.
 #[derive(Debug)]
@@ -174,11 +175,12 @@ impl Cap {
         }
     }
 
-    /// The feed starts over and skips the log from `from` to `to`: what was withdrawn there is taken from the gateway only by the
-    /// end of the bracket, and its slot may be another prefix's before.
-    pub(super) fn skip(&mut self, view: &View, slots: &Slots, from: Seq, to: Seq, allowed: Allowed<'_>) {
+    /// The feed starts over and skips this part of the log, and what is left of a dump that would have withdrawn: what is gone
+    /// is taken from the gateway only by the end of the bracket, and its slot may be another prefix's before.
+    pub(super) fn skip(&mut self, view: &View, slots: &Slots, log: Range<Seq>, left: &[SlotId], allowed: Allowed<'_>) {
         let mut judge = Judge { view, allowed, last: None };
-        for slot in (from.0..to.0).filter_map(|position| view.log.at(position)) {
+        let logged = (log.start.0..log.end.0).filter_map(|position| view.log.at(position));
+        for slot in logged.chain(left.iter().copied()) {
             if !judge.allows(view.get(slot)) {
                 self.swept += usize::from(self.told.remove(slot));
                 self.waiting.remove(&slots.prefix(slot));

@@ -165,9 +165,7 @@ impl Feed {
             (None, Some(limit)) => {
                 let packer = Packer::new(self.encoding, view.family());
                 let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
-                // What an earlier view told, and this dump has not come by yet, may still be there.
-                let moving = self.dump.as_ref().filter(|dump| dump.withdraw_absent);
-                let left = moving.and_then(|dump| dump.order.slots.get(dump.next..)).unwrap_or_default();
+                let left = left_to_withdraw(self.dump.as_ref());
                 self.cap = Some(Box::new(Cap::on_standing(limit, view, self.tail, left, allowed)));
             }
             (None, None) => {}
@@ -288,11 +286,11 @@ impl Feed {
             return false;
         }
         let order = view.order();
-        // The brackets also take away what was withdrawn in the part of the log that is skipped.
+        // The brackets also take away what was withdrawn in the part of the log that is skipped, and what an earlier view told.
         if let Some(cap) = &mut self.cap {
             let packer = Packer::new(self.encoding, view.family());
             let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
-            cap.skip(view, slots, self.tail, order.at, allowed);
+            cap.skip(view, slots, self.tail..order.at, left_to_withdraw(self.dump.as_ref()), allowed);
         }
         self.start_over(order.at);
         self.begin_dump(order, Marker::EndOfRefresh, false);
@@ -470,6 +468,12 @@ impl Feed {
     fn ask<'a>(&'a self, slots: &'a Slots, stamp: Stamp) -> Ask<'a> {
         Ask { slots, encoding: self.encoding, stamp, exclusion: &self.exclusion, cap: None }
     }
+}
+
+/// What a dump after a move has not come by yet: an earlier view may have told it, and it may still be there.
+fn left_to_withdraw(dump: Option<&Dump>) -> &[SlotId] {
+    let moving = dump.filter(|dump| dump.withdraw_absent);
+    moving.and_then(|dump| dump.order.slots.get(dump.next..)).unwrap_or_default()
 }
 
 /// One message of its own.

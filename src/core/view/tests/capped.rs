@@ -95,6 +95,20 @@ fn c57_a_cap_that_comes_to_a_standing_session_stops_what_is_new() {
     assert_eq!(held(&world, 0), prefixes((3..10).chain([30])), "below it again");
 }
 
+/// The property test of `histories` found it, once in some ten thousand histories.
+#[test]
+fn c57_a_move_that_a_new_start_overtakes_gives_the_place_of_what_it_swept() {
+    let mut world = world(1);
+    world.open_capped(0, 0, 0, true, Some(1));
+    world.drain(0);
+    world.set(1, 7, Some(0));
+    world.move_to(0, 1, None);
+    world.resynchronise(0);
+    world.drain(0);
+    assert_eq!((held(&world, 0), withheld(&world, 0)), (prefixes([7]), 0));
+    world.settle();
+}
+
 #[test]
 fn only_chunks_with_a_waiting_route_are_encoded_privately() {
     let mut world = World::new(FAMILY);
