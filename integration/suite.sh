@@ -77,6 +77,11 @@ if [ "$skipped" -gt 0 ]; then
   echo "skipped:"
   sed 's/^/  /' "$FINGERPOST_SKIPS"
 fi
+if [ "$failed" -gt 0 ]; then
+  echo
+  echo "failed:"
+  sed -nE 's/^(test|fuzz) +(.*) \.\.\. FAILED.*/  \2/p' "$output/log" | sort -u
+fi
 echo
 echo "$passed passed, $failed failed, $skipped skipped"
 if [ "$broken" -ne 0 ] || [ "$failed" -ne 0 ]; then
