@@ -45,6 +45,7 @@ pub use timeline::{By, EventKind, EventRow, EventsPage, TimelineLimits, Wanted, 
 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
 use crate::policy::Policy;
+use crate::replicas::KnownReplica;
 use crate::source::sync::{Note, OfRecord, Outcome, Snapshot, Sync};
 use crate::source::{Attempt, Order, Report};
 use crate::table::{ChangeKind, HoldReason, Loser, Losers, Settled, Table};
@@ -79,6 +80,8 @@ pub enum Input {
     Written(GatewayId, SessionNumber, usize),
     /// Chunks with this stamp were not written, or not whole: by then it could not be said any more.
     Refused(GatewayId, SessionNumber, Stamp),
+    /// What is known of the other replicas from now on: all of them.
+    Replicas(Vec<KnownReplica>),
 }
 
 /// What the shell shall do.
@@ -139,6 +142,8 @@ pub struct Engine {
     views: Views,
     outlets: Outlets,
     standing: role::Standing,
+    /// The others.
+    replicas: Vec<KnownReplica>,
     /// The [`Table::host_changes`] that the outlets know of.
     hosts_known: u64,
     /// What gateways are told by.
@@ -190,6 +195,7 @@ impl Engine {
             views: Views::default(),
             outlets: Outlets::default(),
             standing: role::Standing::default(),
+            replicas: Vec::new(),
             hosts_known: 0,
             in_force: InForce::default(),
             pending: None,
@@ -247,6 +253,7 @@ impl Engine {
             }
             Input::Written(gateway, session, octets) => self.outlets.written(gateway, session, octets),
             Input::Refused(gateway, session, stamp) => self.refused(now, gateway, session, stamp, effects),
+            Input::Replicas(replicas) => self.replicas = replicas,
         }
     }
 

@@ -6,6 +6,7 @@ use super::timeline::Happened;
 use super::views::ViewId;
 use super::{Effect, Engine, SessionNumber};
 use crate::model::{GatewayId, Time};
+use crate::replicas::KnownReplica;
 use crate::view::{Seq, Stamp};
 use std::fmt;
 use std::time::Duration;
@@ -112,6 +113,11 @@ impl Engine {
     /// What it is, and since when.
     pub fn role(&self) -> (Role, Time) {
         (self.standing.role, self.standing.since)
+    }
+
+    /// What is known of the other replicas.
+    pub fn replicas(&self) -> &[KnownReplica] {
+        &self.replicas
     }
 
     /// What its messages carry now.

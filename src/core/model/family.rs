@@ -1,5 +1,6 @@
 //! Address families as BGP negotiates them (RFC 4760): unicast only.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -63,7 +64,7 @@ impl fmt::Display for Family {
 }
 
 /// One value for each family.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct PerFamily<T> {
     /// For [`Family::Ipv4`].
     pub ipv4: T,

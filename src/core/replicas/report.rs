@@ -1,0 +1,240 @@
+//! What a replica says of itself, and how it is stored.
+
+use crate::model::{PerFamily, Replica, Term};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The form of the records; another one is not read. What is only added does not change it.
+const FORM: u32 = 1;
+
+/// What a replica says of itself. All of it is of one moment.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ReplicaReport {
+    /// Who says it.
+    #[serde(flatten)]
+    pub replica: Replica,
+    /// What it takes itself for.
+    pub role: ReportedRole,
+    /// The leadership that it knows of, its own or another's; [`Term::NONE`] if it knows of none.
+    pub term: Term,
+    /// Its number as a standby. No two are to have the same.
+    pub ordinal: u32,
+    /// The program's version.
+    pub version: String,
+    /// Parts of its configuration in which all replicas are to agree, by name.
+    pub config: BTreeMap<String, Digest>,
+    /// Its sources, by name.
+    pub sources: BTreeMap<String, SourceReport>,
+    /// What it announces, policies permitting.
+    pub tables: PerFamily<TableDigest>,
+    /// Its sessions.
+    pub sessions: Sessions,
+    /// Changes that its guard keeps back.
+    pub held: u64,
+    /// Withdrawals by order.
+    pub forced: u64,
+    /// Whether nothing changes there, by order or because it is not known who leads.
+    pub frozen: bool,
+}
+
+/// What a replica takes itself for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportedRole {
+    /// It leads.
+    Leader,
+    /// Another leads.
+    Standby,
+    /// It does not know who leads.
+    Unsure,
+}
+
+/// A source, as a replica sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// Up to which revision it has taken in what the source says, in the store's own counting; 0: nothing yet. Of a file it
+    /// counts what that process has read, and cannot be compared with another's.
+    pub revision: u64,
+    /// Up to which revision every gateway with a session was handed what came of it.
+    pub told: u64,
+    /// Whether it was read completely and believed once.
+    pub complete: bool,
+    /// Whether it is known up to now.
+    pub current: bool,
+}
+
+/// A table, told from others by its routes: whatever their order, the same routes have the same digest.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct TableDigest {
+    /// How many routes there are.
+    pub routes: u64,
+    /// Of prefix, host and next hop of each.
+    pub digest: Digest,
+}
+
+/// Sessions with gateways.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Sessions {
+    /// How many are established, with configured gateways and with those that joined from ranges.
+    pub established: u64,
+    /// The configured gateways among them, by name and in order; fewer than there are, where they do not fit into a record.
+    pub gateways: Vec<String>,
+}
+
+/// 64 bits that are hardly ever the same for what is not the same.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(pub u64);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// As text: readers of JSON that know only floating point would lose digits.
+impl From<Digest> for String {
+    fn from(digest: Digest) -> String {
+        digest.to_string()
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = std::num::ParseIntError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u64::from_str_radix(&text, 16).map(Digest)
+    }
+}
+
+/// Why a record cannot be read. Nothing of it is repeated: it is not ours.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Malformed {
+    /// It is larger than any that is written.
+    #[error("it has {0} octets, more than {max} at the most", max = ReplicaReport::LARGEST)]
+    TooLarge(usize),
+    /// Its form has another number, or none.
+    #[error("it is none of this version's form")]
+    Form,
+    /// Something in it is missing, or is no such thing.
+    #[error("it is not what a replica says of itself (column {0})")]
+    Syntax(usize),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line<T> {
+    fingerpost_status: u32,
+    #[serde(flatten)]
+    report: T,
+}
+
+#[derive(Deserialize)]
+struct Form {
+    fingerpost_status: u32,
+}
+
+impl ReplicaReport {
+    /// The most octets of a record.
+    pub const LARGEST: usize = 64 << 10;
+
+    /// As it is stored: what does not fit of the gateways' names is left out.
+    pub fn encode(&self) -> Bytes {
+        let mut report = self.clone();
+        loop {
+            // Maps with text keys, numbers and text: nothing in it can fail.
+            let line = serde_json::to_vec(&Line { fingerpost_status: FORM, report: &report }).unwrap_or_default();
+            if line.len() <= Self::LARGEST || report.sessions.gateways.is_empty() {
+                return line.into();
+            }
+            report.sessions.gateways.truncate(report.sessions.gateways.len() / 2);
+        }
+    }
+
+    /// What another replica has stored, or anybody else.
+    ///
+    /// # Errors
+    /// If no replica of this version would write that.
+    pub fn decode(value: &[u8]) -> Result<Self, Malformed> {
+        if value.len() > Self::LARGEST {
+            return Err(Malformed::TooLarge(value.len()));
+        }
+        let form: Form = serde_json::from_slice(value).map_err(|_| Malformed::Form)?;
+        if form.fingerpost_status != FORM {
+            return Err(Malformed::Form);
+        }
+        let line: Line<ReplicaReport> =
+            serde_json::from_slice(value).map_err(|error| Malformed::Syntax(error.column()))?;
+        Ok(line.report)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::model::Instance;
+    use proptest::prelude::*;
+
+    pub(in crate::replicas) fn report(identity: &str) -> ReplicaReport {
+        let source = SourceReport { revision: u64::MAX, told: 7, complete: true, current: true };
+        ReplicaReport {
+            replica: Replica { identity: identity.into(), instance: Instance(u128::MAX) },
+            role: ReportedRole::Standby,
+            term: Term::new(7).unwrap(),
+            ordinal: 12,
+            version: "0.1.0".into(),
+            config: [("fence".to_owned(), Digest(u64::MAX))].into(),
+            sources: [("prod".to_owned(), source)].into(),
+            tables: PerFamily { ipv4: TableDigest { routes: 3, digest: Digest(1) }, ipv6: TableDigest::default() },
+            sessions: Sessions { established: 2, gateways: vec!["core-a".into(), "core-b".into()] },
+            held: 1,
+            forced: 2,
+            frozen: false,
+        }
+    }
+
+    #[test]
+    fn what_a_replica_says_is_read_as_it_was_said() {
+        let said = report("10.0.3.1");
+        assert_eq!(ReplicaReport::decode(&said.encode()), Ok(said));
+    }
+
+    #[test]
+    fn what_a_newer_version_adds_is_no_obstacle_and_what_is_no_report_is_none() {
+        let said = report("10.0.3.1");
+        let text = String::from_utf8(said.encode().to_vec()).unwrap();
+        let more = text.replacen('{', r#"{"mood":"good","#, 1);
+        assert_eq!(ReplicaReport::decode(more.as_bytes()), Ok(said));
+        for no_form in ["", "{}", "[]", "3", "\u{0}", r#"{"fingerpost_status":2}"#, r#"{"fingerpost_status":"1"}"#] {
+            assert_eq!(ReplicaReport::decode(no_form.as_bytes()), Err(Malformed::Form), "{no_form}");
+        }
+        for (from, to) in [(r#""standby""#, r#""king""#), (r#""term":7"#, r#""term":1000000"#), ("ffff\"", "fffg\"")] {
+            assert!(text.contains(from));
+            let wrong = text.replacen(from, to, 1);
+            assert!(matches!(ReplicaReport::decode(wrong.as_bytes()), Err(Malformed::Syntax(_))), "{wrong}");
+        }
+        let large = vec![b' '; ReplicaReport::LARGEST + 1];
+        assert_eq!(ReplicaReport::decode(&large), Err(Malformed::TooLarge(large.len())));
+    }
+
+    #[test]
+    fn a_record_stays_small_with_any_number_of_gateways() {
+        let mut said = report("10.0.3.1");
+        said.sessions.gateways = (0..10_000).map(|n| format!("gateway-number-{n}")).collect();
+        said.sessions.established = 10_000;
+        let read = ReplicaReport::decode(&said.encode()).unwrap();
+        assert_eq!(read.sessions.established, 10_000);
+        assert!(!read.sessions.gateways.is_empty() && said.sessions.gateways.starts_with(&read.sessions.gateways));
+    }
+
+    proptest! {
+        #[test]
+        fn no_octets_are_too_much_for_it(mut octets in prop::collection::vec(any::<u8>(), 0..64), at in 0..600usize) {
+            let _ = ReplicaReport::decode(&octets);
+            let mut written = report("a").encode().to_vec();
+            let at = at.min(written.len());
+            written.splice(at..at, octets.drain(..));
+            let _ = ReplicaReport::decode(&written);
+        }
+    }
+}
