@@ -18,13 +18,8 @@ impl Lead {
 
     /// Whether what carries this stamp may be said now.
     pub fn allows(&self, stamp: Stamp) -> bool {
-        match stamp {
-            Stamp::Unstamped | Stamp::Standby { .. } => true,
-            Stamp::Leader { term } => {
-                let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                said.as_ref().and_then(|said| said.leads(since_boot())).is_some_and(|leads| leads.get() == term)
-            }
-        }
+        let said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stamp.may_be_said(said.as_ref(), since_boot())
     }
 }
 

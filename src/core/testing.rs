@@ -1,6 +1,7 @@
 //! For tests: a gateway as its neighbour sees it, a map from prefix to attributes that is fed with octets, and the rules by
 //! which routes leave it.
 
+pub(crate) mod coordination;
 pub(crate) mod store;
 
 use crate::bgp::wire::{

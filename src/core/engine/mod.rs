@@ -327,6 +327,11 @@ impl Engine {
         self.verified().of(family)
     }
 
+    /// Whether a complete list of every source was believed once in this process: who has none should not lead those who have.
+    pub fn has_read_all(&self) -> bool {
+        self.sources.iter().all(|source| source.sync.is_complete())
+    }
+
     fn verified(&self) -> Verified {
         let syncs = self.sources.iter().map(|source| &source.sync);
         // Frozen since the start: what the store lacks or has besides is not decided yet.

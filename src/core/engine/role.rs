@@ -5,7 +5,7 @@ use super::orders::Frozen;
 use super::timeline::Happened;
 use super::views::ViewId;
 use super::{Effect, Engine, SessionNumber};
-use crate::model::{GatewayId, Time};
+use crate::model::{GatewayId, Leadership, Time};
 use crate::replicas::KnownReplica;
 use crate::view::{Seq, Stamp};
 use std::fmt;
@@ -38,6 +38,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// What a replica with this number of its own is by what its election knows.
+    pub fn of(leadership: &Leadership, ordinal: u32) -> Self {
+        match leadership {
+            Leadership::Leading { term, .. } => Role::Leader { term: term.get() },
+            Leadership::Standby { term, .. } => Role::Standby { term: term.get(), ordinal },
+            Leadership::Unsure { .. } | Leadership::Lapsed { .. } => Role::Unsure { ordinal },
+        }
+    }
+
     /// What its messages carry.
     pub fn stamp(self) -> Stamp {
         match self {

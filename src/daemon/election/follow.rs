@@ -62,8 +62,7 @@ pub(super) async fn take_part(
 /// Who knows nothing yet should not lead those who do; but not for ever, if nobody can read.
 async fn sources_are_read(engine: &EngineHandle) {
     let late = Instant::now() + UNREAD;
-    let is_read = |engine: &Engine| engine.source_rows().iter().all(|row| row.complete);
-    while Instant::now() < late && engine.look(is_read).await == Some(false) {
+    while Instant::now() < late && engine.look(Engine::has_read_all).await == Some(false) {
         sleep(LOOK).await;
     }
 }
@@ -71,11 +70,7 @@ async fn sources_are_read(engine: &EngineHandle) {
 /// The writers first: what they may not say any more they refuse, whatever the engine hands out meanwhile.
 fn tell(leadership: &Leadership, ordinal: u32, engine: &EngineHandle) {
     engine.lead().follow(Some(leadership.clone()));
-    engine.take_role(match leadership {
-        Leadership::Leading { term, .. } => Role::Leader { term: term.get() },
-        Leadership::Standby { term, .. } => Role::Standby { term: term.get(), ordinal },
-        Leadership::Unsure { .. } | Leadership::Lapsed { .. } => Role::Unsure { ordinal },
-    });
+    engine.take_role(Role::of(leadership, ordinal));
 }
 
 /// The election says nothing any more, or is not to be heard.

@@ -1,10 +1,10 @@
 //! One election and a store, step by step.
 
-use super::store::Store;
 use super::world::{MARGIN, TTL};
 use crate::election::{Effect, Election, Input, Keys, LeaderRecord, LeaseId, Reply, Request, Settings, Trouble};
 use crate::model::{Instance, Leadership, Replica, Term, Time};
 use crate::source::Attempt;
+use crate::testing::coordination::Store;
 use std::time::Duration;
 
 pub(super) fn seconds(seconds: u64) -> Duration {

@@ -2,7 +2,6 @@
 
 mod desk;
 mod properties;
-mod store;
 mod world;
 
 use super::{Effect, Expect, Held, Input, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, StoredTerm, Trouble};

@@ -1,10 +1,10 @@
 //! Replicas and their store in virtual time: messages are late, lost, doubled and overtake each other; clocks run at different
 //! rates; processes are killed, stopped and started anew; the store's members elect leaders, and forget what they confirmed.
 
-use super::store::Store;
 use crate::election::{Effect, Election, Input, Keys, Reply, Request, Settings};
 use crate::model::{Instance, Leadership, Replica, Rng, Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
+use crate::testing::coordination::Store;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A store as the election needs one: three keys a replica can see, leases that end late, and members that elect a leader of their own.
+//! A store as an election needs one: three keys a replica can see, leases that end late, and members that elect a leader of their own.
 
 use crate::election::{Expect, Held, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, StoredTerm, View};
 use crate::model::Time;
@@ -17,10 +17,10 @@ struct Lease {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Store {
-    pub(super) leader: Option<Value>,
-    pub(super) term: Option<Bytes>,
-    pub(super) presences: BTreeMap<Arc<str>, Value>,
+pub(crate) struct Store {
+    pub(crate) leader: Option<Value>,
+    pub(crate) term: Option<Bytes>,
+    pub(crate) presences: BTreeMap<Arc<str>, Value>,
     leases: BTreeMap<LeaseId, Lease>,
     granted: i64,
     /// The term of the members' own leader.
@@ -29,14 +29,14 @@ pub(super) struct Store {
 
 impl Store {
     /// Ends what has run out.
-    pub(super) fn expire(&mut self, now: Time) {
+    pub(crate) fn expire(&mut self, now: Time) {
         let ended = |(id, lease): (&LeaseId, &Lease)| (lease.ends <= now).then_some(*id);
         let ended: Vec<LeaseId> = self.leases.iter().filter_map(ended).collect();
         ended.into_iter().for_each(|lease| self.end(lease));
     }
 
     /// The next time at which something runs out.
-    pub(super) fn next_end(&self) -> Option<Time> {
+    pub(crate) fn next_end(&self) -> Option<Time> {
         self.leases.values().map(|lease| lease.ends).min()
     }
 
@@ -48,24 +48,24 @@ impl Store {
     }
 
     /// A lease of a minute for another replica that is not there.
-    pub(super) fn grant(&mut self, now: Time) -> LeaseId {
+    pub(crate) fn grant(&mut self, now: Time) -> LeaseId {
         self.lease(now, Duration::from_secs(60))
     }
 
     /// Ends this lease.
-    pub(super) fn end(&mut self, lease: LeaseId) {
+    pub(crate) fn end(&mut self, lease: LeaseId) {
         self.leases.remove(&lease);
         let stays = |value: &Value| value.1 != Some(lease);
         self.leader = self.leader.take().filter(stays);
         self.presences.retain(|_, value| stays(value));
     }
 
-    pub(super) fn leases(&self) -> Vec<LeaseId> {
+    pub(crate) fn leases(&self) -> Vec<LeaseId> {
         self.leases.keys().copied().collect()
     }
 
     /// The members elect another leader, which lets every lease run for its whole time again.
-    pub(super) fn elect(&mut self, now: Time) {
+    pub(crate) fn elect(&mut self, now: Time) {
         self.raft += 1;
         for lease in self.leases.values_mut() {
             lease.ends = now + lease.ttl;
@@ -73,11 +73,11 @@ impl Store {
     }
 
     /// Loses everything, as another cluster would that took its place.
-    pub(super) fn wipe(&mut self) {
+    pub(crate) fn wipe(&mut self) {
         *self = Store { granted: self.granted, raft: self.raft + 1, ..Store::default() };
     }
 
-    pub(super) fn raft(&self) -> u64 {
+    pub(crate) fn raft(&self) -> u64 {
         self.raft
     }
 
@@ -94,7 +94,7 @@ impl Store {
     }
 
     /// Does what `identity` asks for.
-    pub(super) fn serve(&mut self, now: Time, identity: &str, request: Request) -> Reply {
+    pub(crate) fn serve(&mut self, now: Time, identity: &str, request: Request) -> Reply {
         self.expire(now);
         let is = |found: Option<&Bytes>, expect: &Expect| match (found, expect) {
             (None, Expect::Absent) => true,
