@@ -91,6 +91,11 @@ impl Judge {
         self.all_excused.is_some_and(|at| at >= since) || self.excused.get(&prefix).is_some_and(|at| *at >= since)
     }
 
+    /// What was spent of the limits was not written down: the next process has whole ones.
+    pub(super) fn forget_spent(&mut self) {
+        self.gateways.iter_mut().for_each(|seen| seen.quick.clear());
+    }
+
     /// Whether somebody, or a process without memory, gave a reason for what happens to the prefix since the last rest.
     pub(super) fn has_reason(&self, prefix: Prefix) -> bool {
         let rest = self.gateways.iter().map(|seen| seen.rest).max().unwrap_or_default();
@@ -159,7 +164,7 @@ impl Judge {
         let seen = &mut self.gateways[gateway];
         // What a full bucket holds, and what flows in within the window.
         let bound = self.sources * 2 * (most / 5).max(5);
-        if truth.absent_since(prefix).is_some_and(|since| now.since(since) >= PROVEN_AFTER) {
+        if truth.is_long_absent(prefix, now, PROVEN_AFTER) {
             seen.proven.push_back(now);
             seen.proven.retain(|at| now.since(*at) < Duration::from_secs(1));
             assert!(

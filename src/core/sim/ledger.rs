@@ -8,6 +8,7 @@ use super::world::World;
 use crate::engine::{EventKind, EventRow, Wanted, Written};
 use crate::model::{Prefix, Time};
 use crate::table::ChangeKind;
+use crate::testing::store::name;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -53,7 +54,11 @@ enum Kept {
     /// A person has denied it.
     Denied,
     /// The store of this number was replaced and says so; time may prove it, and another source may say the same.
-    Replaced(usize),
+    Replaced {
+        store: usize,
+        /// Whose the prefix was, if that was a record of this store.
+        owner: Option<String>,
+    },
 }
 
 /// Changes of one kind that no person has approved.
@@ -148,14 +153,16 @@ impl World {
         if self.judge.has_reason(prefix) {
             return;
         }
-        let since = match to {
-            None => self.truth.absent_since(prefix),
-            Some(next_hop) => self.truth.stated_since(prefix, next_hop),
+        let is_proven = match to {
+            None => self.truth.is_long_absent(prefix, now, PROVEN_AFTER),
+            Some(next_hop) => {
+                let since = self.truth.stated_since(prefix, next_hop);
+                since.is_some_and(|since| now.since(since) >= PROVEN_AFTER)
+            }
         };
-        let is_proven = since.is_some_and(|since| now.since(since) >= PROVEN_AFTER);
         match kept_back {
             Some(KeptBack { why: Kept::Denied, .. }) => panic!("P3: a person has denied that {prefix} goes to {to:?}"),
-            Some(KeptBack { why: Kept::Replaced(n), .. }) if source == Some(&format!("source-{n}")) => {
+            Some(KeptBack { why: Kept::Replaced { store, .. }, .. }) if source == Some(&format!("source-{store}")) => {
                 assert!(is_proven, "P3: a store was replaced, and {prefix} goes to {to:?}");
             }
             _ => {}
@@ -180,7 +187,9 @@ impl World {
             let first = self.ledger.first.get(prefix);
             assert_eq!(first, Some(owner), "P3: a restart has changed what is announced of {prefix}");
         }
-        if self.judge.frozen.is_some() {
+        // What was announced before a person froze it may be otherwise.
+        let started = self.knows.last().map(|knows| knows.started);
+        if self.judge.frozen.is_some_and(|frozen| started.is_some_and(|started| frozen <= started)) {
             let mut now = self.ledger.announced.clone();
             now.retain(|prefix, _| !self.judge.has_reason(*prefix));
             assert_eq!(now, before, "P3: a restart has changed what is announced, and it is frozen");
@@ -197,6 +206,7 @@ impl World {
         let is_kept = orders_are && process.is_saved(&self.disk);
         if !is_kept {
             self.judge.unguarded = Time::since_start(Duration::MAX);
+            self.judge.forget_spent();
         }
         let Ledger { announced, most, withdrawn, moved, kept_back, .. } = std::mem::take(&mut self.ledger);
         let before = is_kept.then_some(announced);
@@ -216,12 +226,14 @@ impl World {
     }
 
     /// A store is another than it was before, and can be told from it.
-    pub(super) fn keep_replaced(&mut self, n: usize, before: &BTreeMap<Prefix, Winner>) {
+    pub(super) fn keep_replaced(&mut self, store: usize, before: &BTreeMap<Prefix, Winner>) {
         let now = self.winners();
-        for (prefix, winner) in before {
+        for (prefix, (source, owner, next_hop)) in before {
             let to = now.get(prefix).map(|(.., next_hop)| *next_hop);
-            if to != Some(winner.2) {
-                self.ledger.kept_back.entry(*prefix).or_insert(KeptBack { to, why: Kept::Replaced(n) });
+            if to != Some(*next_hop) {
+                let owner = (usize::from(*source) == store).then(|| owner.clone());
+                let why = Kept::Replaced { store, owner };
+                self.ledger.kept_back.entry(*prefix).or_insert(KeptBack { to, why });
             }
         }
     }
@@ -236,7 +248,15 @@ impl World {
         if !self.ledger.kept_back.is_empty() {
             let winners = self.winners();
             let says = |prefix: &Prefix| winners.get(prefix).map(|(.., next_hop)| *next_hop);
-            self.ledger.kept_back.retain(|prefix, kept| says(prefix) == kept.to);
+            let stores = &self.stores;
+            // A record that cannot be read says what it said: that it states the prefix no more is not known.
+            let hides = |kept: &KeptBack| match (&kept.why, kept.to) {
+                (Kept::Replaced { store, owner: Some(owner) }, None) => {
+                    stores[*store].hosts.iter().any(|(host, (what, ..))| what.is_none() && name(*host) == *owner)
+                }
+                _ => false,
+            };
+            self.ledger.kept_back.retain(|prefix, kept| says(prefix) == kept.to && !hides(kept));
         }
     }
 

@@ -165,6 +165,8 @@ impl World {
                 let before = self.winners();
                 self.stores[n] = self.backups[n].clone();
                 self.stores[n].cluster = cluster.unwrap_or(self.stores[n].cluster);
+                // Another store repeats its own events.
+                self.faults[n].last.clear();
                 if self.clusters.insert((n, self.stores[n].cluster.0)) {
                     self.keep_replaced(n, &before);
                 } else {
@@ -234,9 +236,9 @@ impl World {
             }
             3 if self.process.is_some() => {
                 self.say(|| "the process and its disk are gone".into());
-                self.kill();
                 self.disk.fill(None);
                 self.orders = Orders::default();
+                self.kill();
                 self.start_later();
             }
             4..=5 if self.process.is_some() => {

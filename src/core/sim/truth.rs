@@ -7,6 +7,10 @@ use crate::table::Target;
 use crate::testing::store::{Host, Store, name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
+
+/// What was written in so short a time before nobody may know yet.
+const NEWS: Duration = Duration::from_secs(15);
 
 #[derive(Default)]
 pub(super) struct Truth {
@@ -28,7 +32,8 @@ pub(super) struct Truth {
 #[derive(Default)]
 struct Absence {
     since: BTreeMap<(Prefix, usize), Time>,
-    until: BTreeMap<(Prefix, usize), Time>,
+    /// The last time that is over: from when until when.
+    last: BTreeMap<(Prefix, usize), (Time, Time)>,
 }
 
 impl Absence {
@@ -36,14 +41,14 @@ impl Absence {
         for of in all_prefixes().flat_map(|prefix| (0..stores).map(move |store| (prefix, store))) {
             if !stated.contains(&of) {
                 self.since.entry(of).or_insert(now);
-            } else if self.since.remove(&of).is_some() {
-                self.until.insert(of, now);
+            } else if let Some(since) = self.since.remove(&of) {
+                self.last.insert(of, (since, now));
             }
         }
     }
 
     fn was(&self, of: (Prefix, usize), since: Time) -> bool {
-        self.since.contains_key(&of) || self.until.get(&of).is_some_and(|at| *at >= since)
+        self.since.contains_key(&of) || self.last.get(&of).is_some_and(|(_, until)| *until >= since)
     }
 }
 
@@ -94,11 +99,14 @@ impl Truth {
         (0..self.said.len()).all(|store| but.contains(&store) || absence.was((prefix, store), since))
     }
 
-    /// Since when no store states it, if none does.
-    pub(super) fn absent_since(&self, prefix: Prefix) -> Option<Time> {
-        let since: Option<Vec<Time>> =
-            (0..self.said.len()).map(|store| self.kept.since.get(&(prefix, store)).copied()).collect();
-        since?.into_iter().max()
+    /// Whether no store has stated it for so long, as far as anybody can know by now.
+    pub(super) fn is_long_absent(&self, prefix: Prefix, now: Time, span: Duration) -> bool {
+        let is_absent = |store| self.kept.since.get(&(prefix, store)).is_some_and(|since| now.since(*since) >= span);
+        let was_absent = |store| {
+            let last = self.kept.last.get(&(prefix, store));
+            last.is_some_and(|(since, until)| now.since(*until) <= NEWS && until.since(*since) >= span)
+        };
+        (0..self.said.len()).all(|store| is_absent(store) || was_absent(store))
     }
 
     /// Since when somebody has stated the prefix by this next hop, if anybody does.
