@@ -19,17 +19,24 @@ impl Engine {
         if others && !restores {
             self.restored(now, None, &mut restored, effects);
         }
+        let suspect = std::mem::take(&mut outcome.suspect);
+        // From the first thing on that the other store says.
+        if suspect && !restores {
+            self.table.suspect(now, id);
+        }
         for change in outcome.changes.drain(..) {
             match change {
                 ClaimChange::Upsert(key, claim) => self.table.upsert(key, &claim),
                 ClaimChange::Remove(key, proof) => self.table.remove(key, proof),
-                ClaimChange::Restored => self.restored(now, Some(id), &mut restored, effects),
+                ClaimChange::Restored => {
+                    self.restored(now, Some(id), &mut restored, effects);
+                    if suspect {
+                        self.table.suspect(now, id);
+                    }
+                }
             }
         }
         parked.into_iter().for_each(|parked| self.table.unpark(parked));
-        if std::mem::take(&mut outcome.suspect) {
-            self.table.suspect(now, id);
-        }
         if std::mem::take(&mut outcome.is_back) {
             self.table.trust(id);
         }

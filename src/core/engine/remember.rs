@@ -124,9 +124,9 @@ impl Engine {
         record.dangling.retain(|(prefix, _)| kept(prefix).is_none());
     }
 
-    /// A record that states the route of a prefix as it is announced, if it is this source's.
+    /// A record that states the route of a prefix as it is announced, if it is to be in this source's snapshot.
     fn announced(&self, id: SourceId, family: Family, slot: SlotId) -> Option<KnownRecord> {
-        let winner = self.table.winner(family, slot).filter(|winner| winner.source == id)?;
+        let winner = self.table.winner(family, slot).filter(|_| self.table.keeper(family, slot) == Some(id))?;
         let owner = self.table.owner(winner.owner);
         let prefix = self.table.slots(family).prefix(slot);
         Some(KnownRecord {

@@ -132,7 +132,11 @@ impl Table {
             self.owners.release(old.owner);
         }
         family.dirty.push(slot);
+        let is_anothers = family.winners[slot.index()].is_some_and(|winner| winner.source != source);
         self.touched.stated(prefix.family(), slot, source, record);
+        if is_anothers {
+            self.guard.meddles(source, prefix.family(), slot);
+        }
     }
 
     /// Lets a claim go, with the proof that its record is gone or states it no longer: the only way a claim dies (promise P2).
@@ -143,7 +147,11 @@ impl Table {
         let Some(old) = claims.take(|held| held.source == key.source && held.record == key.record) else { return };
         self.owners.release(old.owner);
         family.dirty.push(slot);
+        let is_anothers = family.winners[slot.index()].is_some_and(|winner| winner.source != key.source);
         self.touched.gone(key.prefix.family(), slot, (key.source, key.record), *proof.proof());
+        if is_anothers {
+            self.guard.meddles(key.source, key.prefix.family(), slot);
+        }
     }
 
     /// What may be announced.

@@ -229,16 +229,31 @@ impl Table {
         match (current, desired) {
             (None, None) => None,
             (None, Some(desired)) => Some((ChangeKind::Addition, desired.source)),
-            (Some(current), None) => Some((ChangeKind::Withdrawal, current.source)),
+            (Some(current), None) => {
+                Some((ChangeKind::Withdrawal, self.guard.meddler(family, slot).unwrap_or(current.source)))
+            }
             (Some(current), Some(desired)) => {
                 let (from, to) = (self.owners.get(current.owner), self.owners.get(desired.owner));
                 let same = current.owner == desired.owner || (&from.host, from.next_hop) == (&to.host, to.next_hop);
-                // Who loses it has no part in what a replaced store says.
-                let is_anothers = self.guard.is_anothers(desired.source, family, slot);
-                let source = if is_anothers { desired.source } else { current.source };
+                // Who loses it has no part in what a replaced store says, or says no longer.
+                let source = match desired.source {
+                    source if self.guard.is_anothers(source, family, slot) => source,
+                    source if source == current.source => source,
+                    _ => self.guard.meddler(family, slot).unwrap_or(current.source),
+                };
                 (!same).then_some((ChangeKind::Move, source))
             }
         }
+    }
+
+    /// Whose snapshot the route is kept in while it is not what the claims say: the source's that states it, or, of what another's
+    /// replaced store takes away, that one's. There the next process finds it lacking, too.
+    pub fn keeper(&self, family: Family, slot: SlotId) -> Option<SourceId> {
+        let winner = self.winner(family, slot)?;
+        let desired = self.families[family].claims[slot.index()].winner(&self.priorities, &self.owners);
+        let is_of = |source: &SourceId| desired.is_some_and(|desired| desired.source == *source);
+        let meddler = self.guard.meddler(family, slot).filter(|meddler| !is_of(meddler));
+        Some(meddler.unwrap_or(winner.source))
     }
 
     fn change(&mut self, family: Family, slot: SlotId, desired: Option<Winner>, settled: &mut Settled) {

@@ -96,6 +96,8 @@ pub(super) struct Guard {
     decisions: u64,
     /// Held additions that nobody has denied.
     waiting: PerFamily<usize>,
+    /// Of which routes of other sources a store that is another one than before has said something since it is suspected.
+    meddled: PerFamily<HashMap<SlotId, SourceId>>,
 }
 
 impl Guard {
@@ -339,6 +341,11 @@ impl Guard {
                 Some(Verdict::Pass)
             }
             Some(hold) if hold.is_void() => {
+                self.clear(family, slot);
+                None
+            }
+            // Another source's replaced store says that now: neither time nor quiet lets it pass.
+            Some(hold) if hold.source != source && !hold.is_of_replaced() && self.is_suspect_now(source) => {
                 self.clear(family, slot);
                 None
             }

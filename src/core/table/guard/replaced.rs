@@ -36,11 +36,26 @@ impl Guard {
         self.is_suspect_now(source) || self.hold(family, slot).is_some_and(is_replaced)
     }
 
+    /// The source says something else of a prefix whose route is another's. If its store is another one than before, it answers for
+    /// what becomes of that: what the store before said may be what would be announced instead.
+    pub(in super::super) fn meddles(&mut self, source: SourceId, family: Family, slot: SlotId) {
+        if self.is_suspect_now(source) {
+            self.meddled[family].insert(slot, source);
+        }
+    }
+
+    /// Which source's replaced store answers for what becomes of the slot's route, whoever loses that.
+    pub(in super::super) fn meddler(&self, family: Family, slot: SlotId) -> Option<SourceId> {
+        let held = || self.hold(family, slot).filter(|hold| hold.is_of_replaced() && !hold.is_void());
+        self.meddled[family].get(&slot).copied().or_else(|| held().map(|hold| hold.source))
+    }
+
     /// The source's store is the one again that it was before it was another: what nobody has decided of what is held for that is to
     /// be judged anew. Its slots.
     pub(in super::super) fn trust(&mut self, source: SourceId) -> Vec<(Family, SlotId)> {
         let Some(guarded) = self.sources.get_mut(&source) else { return Vec::new() };
         guarded.suspect = false;
+        self.meddled.iter_mut().for_each(|(_, slots)| slots.retain(|_, meddler| *meddler != source));
         let is_open = |hold: &Hold| hold.source == source && hold.is_of_replaced() && !hold.is_decided();
         let open = self.holds().filter(|(_, _, hold)| is_open(hold)).map(|(family, slot, _)| (family, slot));
         let open: Vec<_> = open.collect();
@@ -55,6 +70,7 @@ impl Guard {
 
     pub(in super::super) fn trust_all(&mut self) {
         self.sources.values_mut().for_each(|guarded| guarded.suspect = false);
+        self.meddled.iter_mut().for_each(|(_, slots)| slots.clear());
     }
 
     pub(super) fn is_suspect_now(&self, source: SourceId) -> bool {

@@ -101,3 +101,36 @@ fn c36_once_the_store_before_is_back_what_was_held_for_the_other_is_judged_anew_
     assert_eq!((world.settle(), world.table.take_accepted(SOURCE)), (1, true));
     assert!(!world.table.take_accepted(SOURCE));
 }
+
+/// Of two sources, the first one's claim would be announced once the second one's is gone.
+#[test]
+fn c36_what_a_replaced_store_no_longer_states_is_not_the_loss_of_the_source_whose_route_it_is_p3() {
+    let other = SourceId(1);
+    let mut world = World::new(40);
+    let at_other = ClaimKey { source: other, ..key(50) };
+    for n in 50..70 {
+        world.table.upsert(ClaimKey { source: other, ..key(n) }, &claim(n, 1));
+    }
+    world.settle();
+    world.table.arm(other, true);
+    world.put([50], 2);
+    assert_eq!((world.settle(), world.owner(50).as_deref()), (0, Some("host-1")));
+    // Everything is frozen, so that this is not decided before the first one's store is another.
+    world.table.remove(at_other, absent());
+    world.table.suspect(world.now, SOURCE);
+    world.delete([50]);
+    for _ in 0..2 {
+        assert_eq!((world.settle(), world.owner(50).as_deref()), (0, Some("host-1")));
+        let held: Vec<_> = world.table.holds().map(|held| (held.hold.source, held.hold.reason)).collect();
+        assert_eq!(held, [(SOURCE, HoldReason::Replaced)]);
+        let slot = world.table.slots(Family::Ipv4).find(prefix(50)).unwrap();
+        assert_eq!(world.table.keeper(Family::Ipv4, slot), Some(SOURCE), "a restart holds it for the same reason");
+        world.table.trust_all();
+        world.table.upsert(at_other, &claim(50, 1));
+        world.table.remove(at_other, absent());
+    }
+    world.put([50], 2);
+    assert_eq!((world.settle(), world.held(ChangeKind::Move)), (0, 1));
+    world.table.trust(SOURCE);
+    assert_eq!((world.settle(), world.owner(50).as_deref()), (1, Some("host-2")), "as the store before said");
+}
