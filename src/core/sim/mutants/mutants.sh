@@ -134,9 +134,9 @@ END
 
 mutant p3-replaced-store-believed 'what another store says otherwise is judged by the limits alone' \
   src/core/engine/decide.rs <<'END'
-if std::mem::take(&mut outcome.suspect) {
+let suspect = std::mem::take(&mut outcome.suspect);
 =>
-if std::mem::take(&mut outcome.suspect) && !BROKEN {
+let suspect = std::mem::take(&mut outcome.suspect) && !BROKEN;
 END
 
 mutant p3-most-of-a-source-passes 'time proves that most of a source is to go' \
