@@ -301,6 +301,7 @@ impl Shell {
                         tracing::warn!("{more} more claims are not announced: see /api/v1/routes");
                     }
                 }
+                Effect::Replica(identity, note) => crate::telemetry::replica(&identity, &note),
                 Effect::ReloadHeld(hold) => crate::telemetry::reload_held(&hold),
                 Effect::Taken(taken) => crate::telemetry::taken(&taken),
                 Effect::Held(source, kind, count, why) => crate::telemetry::held(name(source), kind, count, why),

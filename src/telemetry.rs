@@ -10,6 +10,7 @@
 use crate::config::{Log, LogFormat, LogLevel};
 use fingerpost_core::engine::{ReloadHold, Taken, Waits};
 use fingerpost_core::model::SourceId;
+use fingerpost_core::replicas::{PATIENCE, ReplicaNote};
 use fingerpost_core::source::sync::{Note, OfRecord};
 use fingerpost_core::table::{ChangeKind, HoldReason, Loser, WhyLost};
 use std::io::{self, IsTerminal};
@@ -185,6 +186,48 @@ pub fn taken(taken: &Taken) {
         None => tracing::info!(gateways, "the new configuration is in force"),
         Some(waits) => tracing::warn!(gateways, "the new configuration is in force in parts: {}", waiting(waits)),
     }
+}
+
+/// Says what another replica differs in.
+pub fn replica(identity: &str, note: &ReplicaNote) {
+    match note {
+        ReplicaNote::Came => tracing::info!(replica = identity, "another replica takes part"),
+        ReplicaNote::Gone => tracing::warn!(
+            replica = identity,
+            "another replica takes part no more: its paths stay at the gateways as long as they keep them"
+        ),
+        ReplicaNote::Version(version) => tracing::warn!(
+            replica = identity,
+            ours = env!("CARGO_PKG_VERSION"),
+            theirs = shown(version),
+            "another replica is of another version: bring all to one"
+        ),
+        ReplicaNote::Config(parts) => {
+            let parts: Vec<String> = parts.iter().map(|part| shown(part)).collect();
+            tracing::warn!(
+                replica = identity,
+                "another replica's configuration is another one in {}: bring all to one",
+                few(&parts)
+            );
+        }
+        ReplicaNote::Alike => {
+            tracing::info!(replica = identity, "another replica has this one's version and configuration");
+        }
+        ReplicaNote::Diverges => tracing::error!(
+            replica = identity,
+            "another replica has announced other routes for {} s, at the same revisions of the sources: compare \
+             fingerpost routes of both; docs/operations.md tells what to do",
+            PATIENCE.as_secs()
+        ),
+        ReplicaNote::Converged => {
+            tracing::info!(replica = identity, "no other routes are known of another replica any more")
+        }
+    }
+}
+
+/// What another process says is no line of ours.
+fn shown(text: &str) -> String {
+    text.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn waiting(waits: &Waits) -> String {

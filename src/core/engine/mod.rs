@@ -19,6 +19,7 @@ mod orders;
 mod outlets;
 mod reload;
 mod remember;
+mod reporting;
 mod role;
 mod settings;
 mod succeed;
@@ -37,6 +38,7 @@ pub use orders::Orders;
 pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
 pub use reload::ReloadHold;
 pub use remember::{Place, Remembers};
+pub use reporting::{Introduction, ReplicaRow};
 pub use role::Role;
 pub use settings::{GatewaySettings, Settings, SourceSettings};
 pub use taken::{Taken, Waits};
@@ -45,7 +47,7 @@ pub use timeline::{By, EventKind, EventRow, EventsPage, TimelineLimits, Wanted, 
 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
 use crate::policy::Policy;
-use crate::replicas::KnownReplica;
+use crate::replicas::{KnownReplica, ReplicaNote};
 use crate::source::sync::{Note, OfRecord, Outcome, Snapshot, Sync};
 use crate::source::{Attempt, Order, Report};
 use crate::table::{ChangeKind, HoldReason, Loser, Losers, Settled, Table};
@@ -80,6 +82,8 @@ pub enum Input {
     Written(GatewayId, SessionNumber, usize),
     /// Chunks with this stamp were not written, or not whole: by then it could not be said any more.
     Refused(GatewayId, SessionNumber, Stamp),
+    /// There are other replicas, and this is who this one is to them from now on.
+    Introduced(Introduction),
     /// What is known of the other replicas from now on: all of them.
     Replicas(Vec<KnownReplica>),
 }
@@ -107,6 +111,8 @@ pub enum Effect {
     /// Log it: how many routes of this family the gateway of this name is not told now because of its cap; 0 again where none
     /// is.
     Capped(String, Family, usize),
+    /// Log it: of the replica of this identity.
+    Replica(Arc<str>, ReplicaNote),
     /// Log it: claims that are not announced, the first few with the keys of their records, and how many more there are.
     NotAnnounced(Vec<(Loser, Bytes)>, usize),
 }
@@ -142,8 +148,7 @@ pub struct Engine {
     views: Views,
     outlets: Outlets,
     standing: role::Standing,
-    /// The others.
-    replicas: Vec<KnownReplica>,
+    reporting: reporting::Reporting,
     /// The [`Table::host_changes`] that the outlets know of.
     hosts_known: u64,
     /// What gateways are told by.
@@ -195,7 +200,7 @@ impl Engine {
             views: Views::default(),
             outlets: Outlets::default(),
             standing: role::Standing::default(),
-            replicas: Vec::new(),
+            reporting: reporting::Reporting::default(),
             hosts_known: 0,
             in_force: InForce::default(),
             pending: None,
@@ -253,7 +258,8 @@ impl Engine {
             }
             Input::Written(gateway, session, octets) => self.outlets.written(gateway, session, octets),
             Input::Refused(gateway, session, stamp) => self.refused(now, gateway, session, stamp, effects),
-            Input::Replicas(replicas) => self.replicas = replicas,
+            Input::Introduced(me) => self.introduce(me),
+            Input::Replicas(replicas) => self.take_replicas(now, replicas, effects),
         }
     }
 
@@ -295,6 +301,7 @@ impl Engine {
     /// Hands out one round of changes to every gateway that has credit, or else one slice of one dump. True if there may
     /// be more to do; false until the next input.
     pub fn work(&mut self, effects: &mut Vec<Effect>) -> bool {
+        self.note_tables();
         let verified = self.verified();
         self.was_verified.iter_mut().for_each(|(family, was)| *was |= verified.of(family));
         let stamp = self.stamp();
@@ -426,5 +433,6 @@ impl Engine {
             self.table.keep_dead(family, dead);
             self.tidied[family] = Tidied { passed, dead: waiting };
         }
+        self.note_told();
     }
 }

@@ -15,6 +15,7 @@ use super::views::{Passed, ViewId, Views};
 use super::{Effect, GatewaySettings};
 use crate::bgp::wire::Encoding;
 use crate::model::{Family, GatewayId, PerFamily};
+use crate::replicas::Sessions;
 use crate::table::Table;
 use crate::view::{Feed, Seq, Stamp, View};
 use hashbrown::HashMap;
@@ -374,6 +375,15 @@ impl Outlets {
     pub(super) fn passed(&self, family: Family, views: &Views) -> Vec<(ViewId, Passed)> {
         debug_assert!(self.outlets.iter().all(Outlet::is_counted), "a feed has moved and was not counted anew");
         self.tally.passed(family, views)
+    }
+
+    /// The sessions that stand.
+    pub(super) fn sessions(&self) -> Sessions {
+        let standing = || self.outlets.iter().filter(|outlet| outlet.session.is_some());
+        let named = standing().filter(|outlet| outlet.joined.is_none()).map(|outlet| outlet.settings.name.clone());
+        let mut gateways: Vec<String> = named.collect();
+        gateways.sort_unstable();
+        Sessions { established: u64::try_from(standing().count()).unwrap_or(u64::MAX), gateways }
     }
 
     /// Whether some dump still has to withdraw routes by slot.

@@ -6,7 +6,6 @@ use super::timeline::Happened;
 use super::views::ViewId;
 use super::{Effect, Engine, SessionNumber};
 use crate::model::{GatewayId, Leadership, Time};
-use crate::replicas::KnownReplica;
 use crate::view::{Seq, Stamp};
 use std::fmt;
 use std::time::Duration;
@@ -112,6 +111,11 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// Its own number as a standby; 0 before it is known.
+    pub(super) fn ordinal(&self) -> u32 {
+        self.ordinal
+    }
+
     /// Since when nothing changes for the want of a leader.
     pub(super) fn unsure(&self) -> Option<Frozen> {
         self.unsure
@@ -122,11 +126,6 @@ impl Engine {
     /// What it is, and since when.
     pub fn role(&self) -> (Role, Time) {
         (self.standing.role, self.standing.since)
-    }
-
-    /// What is known of the other replicas.
-    pub fn replicas(&self) -> &[KnownReplica] {
-        &self.replicas
     }
 
     /// What its messages carry now.

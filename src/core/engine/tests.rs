@@ -15,6 +15,7 @@ mod promises;
 mod ranges;
 mod reloaded;
 mod replaced;
+mod reporting;
 mod restored;
 mod resumed;
 mod roles;

@@ -1,10 +1,10 @@
 //! What a replica says of itself, and how it is stored.
 
+use super::{Digest, TableDigest};
 use crate::model::{PerFamily, Replica, Term};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fmt;
 
 /// The form of the records; another one is not read. What is only added does not change it.
 const FORM: u32 = 1;
@@ -37,6 +37,9 @@ pub struct ReplicaReport {
     pub forced: u64,
     /// Whether nothing changes there, by order or because it is not known who leads.
     pub frozen: bool,
+    /// Whether something keeps it from leading.
+    #[serde(default)]
+    pub trouble: bool,
 }
 
 /// What a replica takes itself for.
@@ -57,21 +60,13 @@ pub struct SourceReport {
     /// Up to which revision it has taken in what the source says, in the store's own counting; 0: nothing yet. Of a file it
     /// counts what that process has read, and cannot be compared with another's.
     pub revision: u64,
-    /// Up to which revision every gateway with a session was handed what came of it.
+    /// Up to which revision every gateway with a session was handed what came of it, after everything else and End-of-RIB.
+    /// Frozen, nothing comes of anything.
     pub told: u64,
     /// Whether it was read completely and believed once.
     pub complete: bool,
     /// Whether it is known up to now.
     pub current: bool,
-}
-
-/// A table, told from others by its routes: whatever their order, the same routes have the same digest.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
-pub struct TableDigest {
-    /// How many routes there are.
-    pub routes: u64,
-    /// Of prefix, host and next hop of each.
-    pub digest: Digest,
 }
 
 /// Sessions with gateways.
@@ -81,31 +76,6 @@ pub struct Sessions {
     pub established: u64,
     /// The configured gateways among them, by name and in order; fewer than there are, where they do not fit into a record.
     pub gateways: Vec<String>,
-}
-
-/// 64 bits that are hardly ever the same for what is not the same.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Digest(pub u64);
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-/// As text: readers of JSON that know only floating point would lose digits.
-impl From<Digest> for String {
-    fn from(digest: Digest) -> String {
-        digest.to_string()
-    }
-}
-
-impl TryFrom<String> for Digest {
-    type Error = std::num::ParseIntError;
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        u64::from_str_radix(&text, 16).map(Digest)
-    }
 }
 
 /// Why a record cannot be read. Nothing of it is repeated: it is not ours.
@@ -170,7 +140,7 @@ impl ReplicaReport {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::replicas) mod tests {
     use super::*;
     use crate::model::Instance;
     use proptest::prelude::*;
@@ -190,6 +160,7 @@ pub(super) mod tests {
             held: 1,
             forced: 2,
             frozen: false,
+            trouble: false,
         }
     }
 

@@ -204,6 +204,7 @@ impl World {
             Effect::MoreNotes(..)
             | Effect::ReloadHeld(_)
             | Effect::Taken(_)
+            | Effect::Replica(..)
             | Effect::Capped(..)
             | Effect::NotAnnounced(..) => {}
         }

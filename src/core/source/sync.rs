@@ -226,6 +226,14 @@ impl Sync {
         self.seen.map(|()| self.table.counts())
     }
 
+    /// Up to which revision it is known, or was; 0: nothing is.
+    pub fn revision(&self) -> Rev {
+        match self.seen {
+            Seen::Never(_) => Rev::default(),
+            Seen::Lost { at, .. } | Seen::Current { at, .. } => at,
+        }
+    }
+
     /// Whether it is known now.
     pub fn is_current(&self) -> bool {
         self.seen.is_current()

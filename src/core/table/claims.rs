@@ -10,6 +10,7 @@ use super::slot_claims::Claims;
 use super::touched::{Because, Touched};
 use super::{Fence, Losers, Owner, OwnerId, Owners, Priorities, Refusal, SlotClaim, SlotId, Slots};
 use crate::model::{Claim, ClaimKey, Family, HostName, PerFamily, Prefix, RecordId, SourceId, Time};
+use crate::replicas::TableDigest;
 use crate::source::sync::Absent;
 use std::net::IpAddr;
 
@@ -76,8 +77,8 @@ struct FamilyTable {
     claims: Vec<Claims>,
     /// What is announced. Nobody may claim it any more, if the guard holds its withdrawal.
     winners: Vec<Option<Winner>>,
-    /// How many winners there are.
-    routes: usize,
+    /// How many winners there are, and which.
+    digest: TableDigest,
     dirty: Vec<SlotId>,
     /// Slots without any claim that views and feeds may still refer to.
     dead: Vec<SlotId>,
@@ -267,7 +268,12 @@ impl Table {
 
     /// How many routes a family has.
     pub fn count_routes(&self, family: Family) -> usize {
-        self.families[family].routes
+        usize::try_from(self.families[family].digest.routes).unwrap_or(usize::MAX)
+    }
+
+    /// Of all routes of a family.
+    pub fn digest(&self, family: Family) -> TableDigest {
+        self.families[family].digest
     }
 
     /// All claims for the slot, with what became of each.

@@ -1,6 +1,7 @@
 //! Hosts with their next hop, stored once and counted.
 
 use crate::model::{Claim, HostName, Labels};
+use crate::replicas::Digest;
 use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 use std::hash::BuildHasher;
 use std::net::IpAddr;
@@ -41,6 +42,8 @@ pub struct OwnerId(u32);
 #[derive(Default, Debug)]
 pub struct Owners {
     entries: Vec<(Owner, u32)>,
+    /// Of each entry's host and next hop.
+    digests: Vec<Digest>,
     numbers: HashMap<Owner, OwnerId>,
     free: Vec<OwnerId>,
     /// Nobody refers to them. Until the next settling they keep their numbers: what goes and comes back meanwhile is the same.
@@ -58,6 +61,11 @@ impl Owners {
     /// The owner of a number that is in use.
     pub fn get(&self, id: OwnerId) -> &Owner {
         &self.entries[id.0 as usize].0
+    }
+
+    /// Of its host and next hop.
+    pub(super) fn digest(&self, id: OwnerId) -> Digest {
+        self.digests[id.0 as usize]
     }
 
     /// Another number than before: some host, or an address of one, came or went.
@@ -133,14 +141,17 @@ impl Owners {
     }
 
     fn insert(&mut self, owner: Owner) -> OwnerId {
+        let digest = Digest::of_hop(&owner.host, owner.next_hop);
         let id = match self.free.pop() {
             Some(id) => {
                 self.entries[id.0 as usize].0 = owner.clone();
+                self.digests[id.0 as usize] = digest;
                 id
             }
             None => {
                 let id = OwnerId(u32::try_from(self.entries.len()).unwrap_or(u32::MAX));
                 self.entries.push((owner.clone(), 0));
+                self.digests.push(digest);
                 id
             }
         };

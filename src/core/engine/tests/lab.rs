@@ -6,6 +6,7 @@ use super::super::{
 use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, prefix, settings};
 use super::timeline::{replayed, routes};
 use crate::model::{Family, GatewayId, PerFamily, Prefix, SourceId, Time};
+use crate::replicas::ReplicaNote;
 use crate::source::sync::{Seen, Why};
 use crate::source::{FaultKind, Report, Rev};
 use crate::table::GuardConfig;
@@ -47,6 +48,8 @@ pub(super) struct Lab {
     capped: BTreeMap<(String, Family), usize>,
     /// Lots of claims that were said not to be announced: when, and the records' keys.
     pub(super) not_announced: Vec<(Time, Vec<bytes::Bytes>)>,
+    /// What was said of the other replicas.
+    pub(super) replica_notes: Vec<ReplicaNote>,
 }
 
 impl Lab {
@@ -78,6 +81,7 @@ impl Lab {
             closed_as_slow: 0,
             capped: BTreeMap::new(),
             not_announced: Vec::new(),
+            replica_notes: Vec::new(),
         };
         lab.carry_out();
         lab
@@ -245,7 +249,7 @@ impl Lab {
         true
     }
 
-    fn handle(&mut self, input: Input) {
+    pub(super) fn handle(&mut self, input: Input) {
         self.engine.handle(self.now, input, &mut self.effects);
         self.carry_out();
     }
@@ -268,6 +272,7 @@ impl Lab {
                     self.not_announced.push((self.now, first.into_iter().map(|(_, key)| key).collect()));
                 }
                 Effect::Capped(gateway, family, withheld) => _ = self.capped.insert((gateway, family), withheld),
+                Effect::Replica(_, note) => self.replica_notes.push(note),
                 Effect::Note(..)
                 | Effect::MoreNotes(..)
                 | Effect::Held(..)

@@ -257,7 +257,7 @@ impl Table {
     }
 
     fn change(&mut self, family: Family, slot: SlotId, desired: Option<Winner>, settled: &mut Settled) {
-        let FamilyTable { claims, winners, routes, dead, .. } = &mut self.families[family];
+        let FamilyTable { slots, claims, winners, digest, dead, .. } = &mut self.families[family];
         let before = std::mem::replace(&mut winners[slot.index()], desired);
         if desired.is_none() && claims[slot.index()].is_empty() {
             dead.push(slot);
@@ -265,7 +265,9 @@ impl Table {
         if before == desired {
             return;
         }
-        *routes = *routes + usize::from(desired.is_some()) - usize::from(before.is_some());
+        let prefix = slots.prefix(slot);
+        before.into_iter().for_each(|winner| digest.remove(prefix, self.owners.digest(winner.owner)));
+        desired.into_iter().for_each(|winner| digest.add(prefix, self.owners.digest(winner.owner)));
         if settled.told.len() < TOLD {
             let hop = |winner: Winner| {
                 let owner = self.owners.get(winner.owner);

@@ -1,0 +1,179 @@
+//! What this replica says of itself to the others, and what it makes of what they say.
+
+use super::role::Role;
+use super::views::{Passed, ViewId};
+use super::{Effect, Engine, Source};
+use crate::model::{Family, PerFamily, Replica, Term, Time};
+use crate::replicas::{
+    Agreement, Comparing, Digest, KnownReplica, ReplicaReport, ReportedRole, SourceReport, TableDigest,
+};
+use crate::source::Rev;
+use crate::source::sync::Follow;
+use crate::table::ChangeKind;
+use crate::view::Seq;
+use std::collections::BTreeMap;
+
+/// Who this replica is to the others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Introduction {
+    /// Its identity and this process.
+    pub replica: Replica,
+    /// The program's version.
+    pub version: String,
+    /// Parts of its configuration in which all replicas are to agree, by name.
+    pub config: BTreeMap<String, Digest>,
+}
+
+/// Another replica.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplicaRow {
+    /// What is known of it.
+    pub known: KnownReplica,
+    /// Whether it announces what this one does.
+    pub agreement: Agreement,
+    /// Whether it has not for so long that it is an alarm.
+    pub diverges: bool,
+    /// Whether its version is another one.
+    pub other_version: bool,
+    /// The parts of its configuration that are others, if the version is the same.
+    pub other_config: Vec<String>,
+}
+
+#[derive(Default)]
+pub(super) struct Reporting {
+    /// None: there are no others.
+    me: Option<Introduction>,
+    pub(super) others: Vec<KnownReplica>,
+    comparing: Comparing,
+    /// Up to which revision of each source all gateways were handed what came of it.
+    told: Vec<Rev>,
+    /// Where the views stood at these revisions, which not all gateways have passed yet.
+    telling: Option<Telling>,
+}
+
+struct Telling {
+    heads: Vec<(ViewId, Seq)>,
+    revisions: Vec<Rev>,
+}
+
+impl Engine {
+    /// What it says of itself; None before it was introduced.
+    pub fn report(&self) -> Option<ReplicaReport> {
+        let Introduction { replica, version, config } = self.reporting.me.clone()?;
+        let (role, _) = self.role();
+        let source = |(place, source): (usize, &Source)| {
+            let report = SourceReport {
+                revision: source.sync.revision().0,
+                told: self.reporting.told.get(place).copied().unwrap_or_default().0,
+                complete: source.sync.is_complete() && self.table.is_read(source.settings.id),
+                current: source.sync.is_current(),
+            };
+            (source.settings.name.clone(), report)
+        };
+        let held = |source: &Source| ChangeKind::ALL.map(|kind| self.table.count_held(source.settings.id, kind));
+        let held: usize = self.sources.iter().flat_map(held).sum();
+        Some(ReplicaReport {
+            replica,
+            role: match role {
+                Role::Leader { .. } => ReportedRole::Leader,
+                Role::Standby { .. } => ReportedRole::Standby,
+                Role::Alone | Role::Unsure { .. } => ReportedRole::Unsure,
+            },
+            term: role.term().and_then(|term| Term::new(term).ok()).unwrap_or_default(),
+            ordinal: self.standing.ordinal(),
+            version,
+            config,
+            sources: self.sources.iter().enumerate().map(source).collect(),
+            tables: self.tables(),
+            sessions: self.outlets.sessions(),
+            held: count(held + self.reload_holds().len()),
+            forced: count(self.forced().count()),
+            frozen: self.holds_still().is_some(),
+            trouble: false,
+        })
+    }
+
+    /// What is known of the other replicas.
+    pub fn replicas(&self) -> &[KnownReplica] {
+        &self.reporting.others
+    }
+
+    /// The same, and what it makes of it.
+    pub fn replica_rows(&self) -> Vec<ReplicaRow> {
+        let row = |known: &KnownReplica| {
+            let (agreement, diverges, other_version, config) =
+                self.reporting.comparing.of(&known.report.replica.identity);
+            ReplicaRow { known: known.clone(), agreement, diverges, other_version, other_config: config.to_vec() }
+        };
+        self.reporting.others.iter().map(row).collect()
+    }
+
+    pub(super) fn introduce(&mut self, me: Introduction) {
+        self.reporting.me = Some(me);
+    }
+
+    pub(super) fn take_replicas(&mut self, now: Time, others: Vec<KnownReplica>, effects: &mut Vec<Effect>) {
+        self.reporting.others = others;
+        let Some(own) = self.report() else { return };
+        self.note_tables();
+        let compared = self.sources.iter().filter(|source| is_compared(source));
+        let compared: Vec<&str> = compared.map(|source| source.settings.name.as_str()).collect();
+        let Reporting { comparing, others, .. } = &mut self.reporting;
+        let note = |identity: &_, note| effects.push(Effect::Replica(std::sync::Arc::clone(identity), note));
+        comparing.take(now, &own, &compared, others, note);
+    }
+
+    /// What is announced now, for when others say what they announced at these revisions.
+    pub(super) fn note_tables(&mut self) {
+        if self.reporting.me.is_none() {
+            return;
+        }
+        let tables = self.tables();
+        let compared = self.sources.iter().filter(|source| is_compared(source));
+        self.reporting.comparing.trail.note(compared.map(|source| source.sync.revision().0), tables);
+    }
+
+    /// Finds out how far all gateways were told. What is not decided is not told.
+    pub(super) fn note_told(&mut self) {
+        if self.reporting.me.is_none() || self.holds_still().is_some() || self.is_releasing() {
+            return;
+        }
+        if let Some(telling) = self.reporting.telling.take() {
+            if !self.have_passed(&telling.heads) {
+                self.reporting.telling = Some(telling);
+                return;
+            }
+            self.reporting.told = telling.revisions;
+        }
+        let now = self.sources.iter().map(|source| source.sync.revision());
+        if now.clone().eq(self.reporting.told.iter().copied()) {
+            return;
+        }
+        let (heads, revisions): (Vec<_>, Vec<Rev>) = (self.views.heads().collect(), now.collect());
+        match self.have_passed(&heads) {
+            true => self.reporting.told = revisions,
+            false => self.reporting.telling = Some(Telling { heads, revisions }),
+        }
+    }
+
+    /// Whether every gateway with a session was handed what the views had up to there, when it was tidied last.
+    fn have_passed(&self, heads: &[(ViewId, Seq)]) -> bool {
+        let all = self.tidied.iter().flat_map(|(_, tidied)| &tidied.passed);
+        let all: BTreeMap<ViewId, Passed> = all.copied().collect();
+        let has = |passed: &Passed, head: Seq| passed.tail >= head && !passed.dumping;
+        heads.iter().all(|(id, head)| all.get(id).is_none_or(|passed| has(passed, *head)))
+    }
+
+    fn tables(&self) -> PerFamily<TableDigest> {
+        PerFamily::from_fn(|family: Family| self.table.digest(family))
+    }
+}
+
+/// What a file's revisions count is this process's own.
+fn is_compared(source: &Source) -> bool {
+    source.settings.sync.follow == Follow::Watch
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,121 @@
+//! Which tables this replica has had at which revisions of its sources, so that another's words can be compared with what was so
+//! here at the same revisions: two replicas are never asked at the same moment.
+
+use super::TableDigest;
+use crate::model::PerFamily;
+use std::collections::VecDeque;
+
+/// So many tables back.
+const LENGTH: usize = 2048;
+
+/// While the sources went from revision to revision and nothing changed.
+#[derive(Debug)]
+struct Stretch {
+    from: Vec<u64>,
+    to: Vec<u64>,
+    tables: PerFamily<TableDigest>,
+}
+
+/// See the module.
+#[derive(Default, Debug)]
+pub struct Trail(VecDeque<Stretch>);
+
+/// Whether the other's table was this one's too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Found {
+    /// It was, at these revisions.
+    Same,
+    /// It was another one.
+    Other,
+    /// Nothing is known from these revisions: not yet, not any more, or several were taken in at once.
+    Nothing,
+}
+
+impl Trail {
+    /// The table is this one now, at these revisions of the sources; always of the same sources, in the same order.
+    pub fn note(&mut self, revisions: impl Iterator<Item = u64> + Clone, tables: PerFamily<TableDigest>) {
+        if let Some(last) = self.0.back_mut() {
+            if last.to.iter().copied().eq(revisions.clone()) && last.tables == tables {
+                return;
+            }
+            if last.to.iter().copied().zip(revisions.clone()).any(|(before, now)| now < before) {
+                // A store was replaced: its revisions mean something else now.
+                self.0.clear();
+            } else if last.tables == tables {
+                last.to.clear();
+                last.to.extend(revisions);
+                return;
+            }
+        }
+        if self.0.len() == LENGTH {
+            self.0.pop_front();
+        }
+        let from: Vec<u64> = revisions.collect();
+        self.0.push_back(Stretch { to: from.clone(), from, tables });
+    }
+
+    /// What was so at these revisions.
+    pub(super) fn find(&self, revisions: &[u64], tables: PerFamily<TableDigest>) -> Found {
+        let within = |stretch: &&Stretch| {
+            let bounds = stretch.from.iter().zip(&stretch.to).zip(revisions);
+            stretch.from.len() == revisions.len()
+                && bounds.into_iter().all(|((from, to), at)| (from..=to).contains(&at))
+        };
+        let mut found = Found::Nothing;
+        for stretch in self.0.iter().rev().filter(within) {
+            if stretch.tables == tables {
+                return Found::Same;
+            }
+            found = Found::Other;
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replicas::Digest;
+
+    fn table(n: u64) -> PerFamily<TableDigest> {
+        PerFamily { ipv4: TableDigest { routes: n, digest: Digest(n) }, ipv6: TableDigest::default() }
+    }
+
+    fn trail(of: &[([u64; 2], u64)]) -> Trail {
+        let mut trail = Trail::default();
+        of.iter().for_each(|(revisions, n)| trail.note(revisions.iter().copied(), table(*n)));
+        trail
+    }
+
+    #[test]
+    fn a_table_is_compared_with_what_was_at_its_revisions() {
+        // The first source says what changes nothing at 11 and 12; 14 and 15 were taken in at once.
+        let trail = trail(&[([10, 5], 1), ([11, 5], 1), ([12, 5], 1), ([13, 5], 2), ([15, 5], 3), ([15, 6], 4)]);
+        let find = |revisions: [u64; 2], n| trail.find(&revisions, table(n));
+        assert_eq!(find([11, 5], 1), Found::Same);
+        assert_eq!(find([11, 5], 2), Found::Other);
+        assert_eq!(find([13, 5], 2), Found::Same);
+        assert_eq!(find([14, 5], 9), Found::Nothing, "taken in at once");
+        assert_eq!(find([9, 5], 9), Found::Nothing, "not any more");
+        assert_eq!(find([16, 6], 9), Found::Nothing, "not yet");
+        assert_eq!(trail.find(&[15], table(4)), Found::Nothing, "other sources");
+    }
+
+    #[test]
+    fn what_changes_without_a_new_revision_is_known_before_and_after() {
+        // The guard let something pass.
+        let trail = trail(&[([10, 5], 1), ([10, 5], 2)]);
+        assert_eq!(trail.find(&[10, 5], table(1)), Found::Same);
+        assert_eq!(trail.find(&[10, 5], table(2)), Found::Same);
+        assert_eq!(trail.find(&[10, 5], table(3)), Found::Other);
+    }
+
+    #[test]
+    fn a_store_whose_revisions_went_back_is_compared_anew_and_the_trail_is_bounded() {
+        let mut trail = trail(&[([10, 5], 1), ([3, 5], 2)]);
+        assert_eq!(trail.find(&[10, 5], table(9)), Found::Nothing);
+        (4..10_000_u64).for_each(|n| trail.note([n, 5].into_iter(), table(n)));
+        assert_eq!(trail.0.len(), LENGTH);
+        assert_eq!(trail.find(&[9_999, 5], table(9_999)), Found::Same);
+    }
+}
