@@ -8,10 +8,13 @@ use bytes::{Buf, Bytes};
 use fingerpost_core::bgp::neighbour::ConnectionId;
 use fingerpost_core::view::{Chunk, Stamp};
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
-use tokio::io::{AsyncWriteExt, WriteHalf};
+use tokio::io::{AsyncWrite, AsyncWriteExt, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -53,6 +56,13 @@ struct Current {
     next_message: usize,
 }
 
+/// What is written next: a control message, or messages of the first chunk.
+struct Piece {
+    octets: Bytes,
+    /// The chunk's.
+    stamp: Option<Stamp>,
+}
+
 #[derive(Default)]
 struct Queue {
     control: VecDeque<Bytes>,
@@ -90,10 +100,10 @@ impl Queue {
         Some((stamp, dropped))
     }
 
-    /// The next octets to write, up to the end of a message; the chunk that they complete, if they do.
-    fn next(&mut self) -> Option<(Bytes, Option<Arc<Chunk>>)> {
+    /// The next octets to write, up to the end of a message.
+    fn next(&mut self) -> Option<Piece> {
         if let Some(message) = self.control.pop_front() {
-            return Some((message, None));
+            return Some(Piece { octets: message, stamp: None });
         }
         if self.closing {
             return None;
@@ -102,14 +112,32 @@ impl Queue {
         let ends = current.chunk.ends.get(current.next_message..).unwrap_or_default();
         let fitting = ends.partition_point(|&end| end as usize <= current.begun + PIECE).max(1);
         let end = ends.get(fitting - 1).map_or(current.chunk.bytes.len(), |&end| end as usize);
-        let piece = current.chunk.bytes.slice(current.begun..end);
+        let octets = current.chunk.bytes.slice(current.begun..end);
         current.begun = end;
         current.next_message += fitting;
-        if end < current.chunk.bytes.len() {
-            return Some((piece, None));
+        Some(Piece { octets, stamp: Some(current.chunk.stamp) })
+    }
+
+    /// Leaves no more of the first chunk's piece, of which so much is still to be written, than the message that is under way.
+    fn cut(&mut self, octets: &mut Bytes) {
+        let Some(current) = self.chunks.front_mut() else { return };
+        let (ends, written) = (&current.chunk.ends, current.begun - octets.remaining());
+        current.next_message = match written {
+            0 => 0,
+            _ => ends.partition_point(|&end| (end as usize) < written) + 1,
+        };
+        let last = current.next_message.checked_sub(1).and_then(|last| ends.get(last));
+        current.begun = last.map_or(written, |&end| end as usize);
+        octets.truncate(current.begun - written);
+    }
+
+    /// The first chunk, if all of it was begun.
+    fn done(&mut self) -> Option<Arc<Chunk>> {
+        let first = self.chunks.front()?;
+        if first.begun < first.chunk.bytes.len() {
+            return None;
         }
-        let done = self.chunks.pop_front().map(|current| current.chunk);
-        Some((piece, done))
+        self.chunks.pop_front().map(|current| current.chunk)
     }
 }
 
@@ -134,17 +162,18 @@ impl Writer {
             while let Some((stamp, octets)) = queue.refuse(&self.lead) {
                 let _ = self.events.send(Event::Refused(self.id, stamp, octets)).await;
             }
-            let Some((piece, done)) = queue.next() else {
+            let Some(piece) = queue.next() else {
                 if queue.closing {
                     return timeout(LINGER, self.stream.shutdown()).await.unwrap_or(Ok(()));
                 }
                 self.wait(queue).await;
                 continue;
             };
-            if !self.write(piece, queue, &mut reported, done.is_none()).await? {
+            let of_chunk = piece.stamp.is_some();
+            if !self.write(piece, queue, &mut reported).await? {
                 return Ok(());
             }
-            if let Some(chunk) = done {
+            if let Some(chunk) = of_chunk.then(|| queue.done()).flatten() {
                 reported = Instant::now();
                 let _ = self.events.send(Event::Written(self.id, chunk)).await;
             }
@@ -168,37 +197,54 @@ impl Writer {
         }
     }
 
-    /// Writes a piece whole. False where the connection is closing and takes no more.
-    async fn write(
-        &mut self,
-        mut piece: Bytes,
-        queue: &mut Queue,
-        reported: &mut Instant,
-        report: bool,
-    ) -> io::Result<bool> {
-        while piece.has_remaining() {
+    /// Writes a piece whole, or, if its stamp may not be said any more, to the end of the message that is under way. False where
+    /// the connection is closing and takes no more.
+    async fn write(&mut self, piece: Piece, queue: &mut Queue, reported: &mut Instant) -> io::Result<bool> {
+        let Piece { mut octets, stamp } = piece;
+        let mut said = stamp;
+        loop {
+            if said.take_if(|stamp| !self.lead.allows(*stamp)).is_some() {
+                queue.cut(&mut octets);
+            }
+            if !octets.has_remaining() {
+                return Ok(true);
+            }
             if queue.closing {
                 // Only the rest of a message that was begun, and a NOTIFICATION, are still owed.
-                return Ok(matches!(timeout(LINGER, self.stream.write_all(&piece)).await, Ok(Ok(()))));
+                return Ok(matches!(timeout(LINGER, self.stream.write_all(&octets)).await, Ok(Ok(()))));
             }
             tokio::select! {
                 biased;
                 control = self.control.recv() => queue.control(control),
                 Some(to) = self.chunks.recv() => self.engine_says(to, queue).await,
-                written = self.stream.write(&piece) => {
+                written = write_while(|| said.is_none_or(|stamp| self.lead.allows(stamp)), &mut self.stream, &octets) => {
                     match written? {
-                        0 => return Err(io::ErrorKind::WriteZero.into()),
-                        octets => piece.advance(octets),
+                        None => continue,
+                        Some(0) => return Err(io::ErrorKind::WriteZero.into()),
+                        Some(written) => octets.advance(written),
                     }
-                    if report && reported.elapsed() >= REPORT {
+                    if stamp.is_some() && reported.elapsed() >= REPORT {
                         *reported = Instant::now();
                         let _ = self.events.send(Event::Progress(self.id)).await;
                     }
                 }
             }
         }
-        Ok(true)
     }
+}
+
+/// Writes some of it; None: while there was no room yet, it came to be no longer allowed.
+async fn write_while(
+    allowed: impl Fn() -> bool,
+    stream: &mut (impl AsyncWrite + Unpin),
+    octets: &[u8],
+) -> io::Result<Option<usize>> {
+    let mut stream = Pin::new(stream);
+    poll_fn(|context| match allowed() {
+        true => stream.as_mut().poll_write(context, octets).map_ok(Some),
+        false => Poll::Ready(Ok(None)),
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -211,6 +257,38 @@ mod tests {
     fn chunk(stamp: Stamp, octets: &'static [u8]) -> ToSession {
         let ends = Box::new([octets.len() as u32]);
         ToSession::Chunk(Arc::new(Chunk { stamp, at: Seq::default(), bytes: Bytes::from_static(octets), ends }))
+    }
+
+    #[tokio::test]
+    async fn p7_of_a_piece_that_waits_for_the_gateway_only_the_message_under_way_is_finished() {
+        // The gateway takes six octets, and nothing more for now.
+        let (stream, mut gateway) = tokio::io::duplex(6);
+        let stream: Box<dyn Stream> = Box::new(stream);
+        let (_reader, stream) = tokio::io::split(stream);
+        let (control, control_items) = mpsc::unbounded_channel();
+        let (to, chunks) = mpsc::unbounded_channel();
+        let (events, mut told) = mpsc::channel(16);
+        let (lead, stamp) = (Lead::default(), Stamp::Leader { term: 5 });
+        lead.follow(leading(5, in_an_hour()));
+        let bytes = Bytes::from_static(b"one.two.three.");
+        let whole = Chunk { stamp, at: Seq::default(), bytes, ends: Box::new([4, 8, 14]) };
+        to.send(ToSession::Chunk(Arc::new(whole))).unwrap();
+        let writer = Writer { id: ConnectionId(1), stream, control: control_items, chunks, lead: lead.clone(), events };
+        let writer = tokio::spawn(writer.run());
+        let mut said = [0; 1];
+        gateway.read_exact(&mut said).await.unwrap();
+        // All that fits was written: the second message has begun.
+        tokio::task::yield_now().await;
+        lead.follow(None);
+        let mut said = [0; 7];
+        gateway.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"ne.two.");
+        assert!(matches!(told.recv().await, Some(Event::Refused(_, refused, 14)) if refused == stamp));
+        drop(control);
+        writer.await.unwrap();
+        let mut rest = Vec::new();
+        gateway.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"");
     }
 
     #[tokio::test]
