@@ -1,9 +1,10 @@
 //! `election`: which of several replicas leads.
 
 use super::check::{Check, Field};
+use super::community::Community;
 use super::gateway::Gateway;
 use super::keys;
-use super::policy::{self, Policy};
+use super::policy::{self, Action, Policy};
 use super::source::{Etcd, Schema, Source, Store};
 use fingerpost_core::model::Asn;
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,7 +129,10 @@ fn identity(field: &Field<'_>, check: &mut Check) -> Option<String> {
     Some(identity.to_owned())
 }
 
-/// What tells gateways whose path is the leader's is not a policy's to set.
+/// Communities that a gateway prefers a route less for, before it looks at MED: GRACEFUL_SHUTDOWN (RFC 8326) and LLGR_STALE (RFC 9494).
+const PREFERRED_LESS: [Community; 2] = [Community(0xFFFF_0000), Community(0xFFFF_0006)];
+
+/// What tells gateways whose path is the leader's is not a policy's to set, nor what counts more.
 pub(super) fn keep_stamps(
     asn: Option<Asn>,
     gateways: &BTreeMap<String, Gateway>,
@@ -142,8 +146,23 @@ pub(super) fn keep_stamps(
             external |= Some(gateway.asn) != asn;
             internal |= Some(gateway.asn) == asn;
         }
-        for (n, rule) in policy.rules.iter().enumerate() {
+        let mut accepting = policy.rules.iter().filter(|rule| rule.then == Action::Accept);
+        let prepend = accepting.next().map_or(0, |rule| rule.set.prepend);
+        for (n, rule) in policy.rules.iter().enumerate().filter(|(_, rule)| rule.then == Action::Accept) {
             let path = |key: &str| format!("policies.{name}[{n}].set.{key}");
+            if external && rule.set.prepend != prepend {
+                let message = format!(
+                    "{} here and {prepend} in a rule before it: a gateway compares the length of AS_PATH before the MED that tells \
+                     which replica leads, so with an election all routes have the same",
+                    rule.set.prepend
+                );
+                check.fault(&path("prepend"), message, "write the same in all rules that accept, or use communities");
+            }
+            if rule.set.communities.iter().any(|community| PREFERRED_LESS.contains(community)) {
+                let message = "a gateway prefers any other path to one with graceful-shutdown or llgr-stale, whichever replica leads: \
+                               with an election neither can be set";
+                check.fault(&path("communities"), message, "remove it, or drain the gateway: gateways.NAME.drain");
+            }
             if external && rule.set.med.is_some() {
                 let message = "MED tells an eBGP gateway which replica leads: with an election it cannot be set";
                 check.fault(&path("med"), message, "remove it, or use communities");

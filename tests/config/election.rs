@@ -96,6 +96,34 @@ fn p7_what_tells_who_leads_is_not_a_policys_to_set() {
 }
 
 #[test]
+fn p7_nor_is_what_a_gateway_looks_at_before_it() {
+    let policy =
+        |rules: &str| format!("  all: [ {rules} ]\nstate_dir: state\nelection: {{ etcd: {{ source: prod }} }}");
+    let zone = "{ match: { labels: { zone: b } }, set: { prepend: 2 }, then: accept }";
+    refuses(
+        "longer paths for some",
+        10,
+        &policy(&format!("{zone}, {{ match: {{}}, then: accept }}")),
+        &[
+            "10:81: policies.all[1].set.prepend: 0 here and 2 in a rule before it: a gateway compares the length of AS_PATH before the \
+           MED that tells which replica leads, so with an election all routes have the same: write the same in all rules that \
+           accept, or use communities",
+        ],
+    );
+    let same = policy(&format!(
+        "{zone}, {{ match: {{ family: ipv6 }}, then: reject }}, {{ match: {{}}, set: {{ prepend: 2 }}, then: accept }}"
+    ));
+    assert!(crate::parse(&crate::with(10, &same)).is_ok());
+    for community in ["graceful-shutdown", "llgr-stale", "65535:6"] {
+        let rules = format!("{{ match: {{}}, set: {{ communities: [\"{community}\"] }}, then: accept }}");
+        let fault = "10:43: policies.all[0].set.communities: a gateway prefers any other path to one with graceful-shutdown or \
+                     llgr-stale, whichever replica leads: with an election neither can be set: remove it, or drain the gateway: \
+                     gateways.NAME.drain";
+        refuses(community, 10, &policy(&rules), &[fault]);
+    }
+}
+
+#[test]
 fn several_replicas_need_an_election_and_the_other_way_round() {
     refuses(
         "no election",
