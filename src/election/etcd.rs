@@ -5,7 +5,7 @@ use crate::source::etcd::fault::{self, Failure};
 use crate::source::etcd::line::{Access, Line};
 use etcd_client::{Compare, CompareOp, Error, KeyValue, PutOptions, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use fingerpost_core::election::{
-    Expect, Held, Keys, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, StoredTerm, View,
+    Endpoint, Expect, Held, Keys, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, StoredTerm, View,
 };
 use fingerpost_core::source::{Fault, KeyRange};
 use std::time::Duration;
@@ -64,9 +64,15 @@ impl Store {
     async fn keep_alive(&self, LeaseId(lease): LeaseId) -> Result<Reply, Failure> {
         let asked = self.line.ask(self.patience, |client| {
             let mut leases = client.lease_client();
-            async move { unless_gone(leases.keep_alive(lease).await.map(|_| Reply::KeptAlive)) }
+            async move {
+                match leases.keep_alive(lease).await {
+                    Err(error) if is_gone(&error) => Ok(false),
+                    answer => answer.map(|_| true),
+                }
+            }
         });
-        Ok(asked.await?.0)
+        let (kept, endpoint) = asked.await?;
+        Ok(if kept { Reply::KeptAlive(self.endpoint(&endpoint)) } else { Reply::NoLease })
     }
 
     async fn revoke(&self, LeaseId(lease): LeaseId) -> Result<Reply, Failure> {
@@ -128,6 +134,10 @@ impl Store {
         answer.map_or(Ok(Reply::NoLease), |answer| self.understand(&answer, &endpoint))
     }
 
+    fn endpoint(&self, name: &str) -> Endpoint {
+        Endpoint(self.line.endpoints().iter().position(|endpoint| endpoint == name).unwrap_or_default())
+    }
+
     fn understand(&self, answer: &TxnResponse, endpoint: &str) -> Result<Reply, Failure> {
         let mut found: Vec<KeyValue> = Vec::new();
         let mut looked = false;
@@ -148,6 +158,7 @@ impl Store {
         };
         Ok(Reply::View(View {
             seal,
+            by: self.endpoint(endpoint),
             leader: Held::read(value(&self.keys.leader), LeaderRecord::decode),
             term: StoredTerm::read(value(&self.keys.term).map(|(value, _)| value)),
             presence: Held::read(value(&self.keys.presence), PresenceRecord::decode),

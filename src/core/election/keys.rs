@@ -29,8 +29,13 @@ impl Keys {
     }
 }
 
+/// Which of the configured endpoints has answered.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Endpoint(pub usize);
+
 /// Which of the store's own leaderships an answer came from: that of a member of a cluster in one term of its own (etcd's
-/// raft term). While it stays the same between two reads by a quorum, every renewal in between was made by the store's true leader.
+/// raft term). While it stays the same between two reads by a quorum, every renewal in between that the same member confirmed was made
+/// by the store's true leader.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Seal {
     /// The cluster.
@@ -46,6 +51,8 @@ pub struct Seal {
 pub struct View {
     /// Whose answer it is.
     pub seal: Seal,
+    /// By which way it came.
+    pub by: Endpoint,
     /// The leader key.
     pub leader: Held<LeaderRecord>,
     /// The term key.

@@ -1,6 +1,6 @@
 //! The state machine: what comes in, what goes out, and when.
 
-use super::keys::{Expect, LeaderRecord, PresenceRecord, View};
+use super::keys::{Endpoint, Expect, LeaderRecord, PresenceRecord, View};
 use super::seat::{Asked, Disk, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State};
 use super::{Settings, Trouble};
 use crate::model::{Leadership, Rng, Term, Time};
@@ -69,8 +69,8 @@ pub enum Reply {
         /// How long.
         ttl: Duration,
     },
-    /// It was renewed.
-    KeptAlive,
+    /// It was renewed, as this endpoint says.
+    KeptAlive(Endpoint),
     /// There is no such lease: it has ended.
     NoLease,
     /// What is there; after a transaction also: it did nothing.
@@ -152,7 +152,7 @@ impl Election {
             settings,
             attempts: 0,
             state: State::Outside { again: Time::ZERO },
-            disk: Disk { term: Term::NONE, works: false, busy: false, again: Time::ZERO },
+            disk: Disk { term: Term::NONE, works: false, busy: None, again: Time::ZERO },
             newest: Term::NONE,
             known: None,
             led: None,
@@ -205,7 +205,7 @@ impl Election {
             Some(Leadership::Standby { .. }) => self.known.as_ref().map(|known| known.until),
             _ => None,
         };
-        let of_disk = self.wants_to_store().then_some(self.disk.again);
+        let of_disk = self.wants_to_store().then_some(self.disk.again).or(self.disk_gives_up());
         [of_state, of_leadership, of_disk].into_iter().flatten().min()
     }
 
@@ -228,8 +228,12 @@ impl Election {
     /// Does what is due.
     fn on_time(&mut self, now: Time, effects: &mut Vec<Effect>) {
         if self.wants_to_store() && self.disk.again <= now {
-            self.disk.busy = true;
+            self.disk.busy = Some(now);
             effects.push(Effect::StoreTerm(self.newest));
+        }
+        if self.disk_gives_up().is_some_and(|at| at <= now) {
+            let span = self.settings.patience().as_secs_f64();
+            self.disk_failed(now, format!("nothing was written for {span:.1} s"), effects);
         }
         match &self.state {
             State::Outside { again } if *again <= now => {
@@ -268,7 +272,7 @@ impl Election {
     /// As a member: asks this.
     pub(super) fn put(&mut self, now: Time, question: Question, effects: &mut Vec<Effect>) {
         let State::Member(member) = &self.state else { return };
-        let presence = self.presence();
+        let presence = PresenceRecord { replica: self.settings.me.clone(), ttl: member.granted };
         let request = match question.clone() {
             Question::KeepAlive => Request::KeepAlive(member.lease),
             Question::Look { .. } => Request::Look,
@@ -281,11 +285,6 @@ impl Election {
         if let State::Member(member) = &mut self.state {
             member.doing = Doing::Asking(asked, question);
         }
-    }
-
-    /// What our presence key holds.
-    fn presence(&self) -> PresenceRecord {
-        PresenceRecord { replica: self.settings.me.clone(), ttl: self.settings.ttl }
     }
 
     /// Between two rounds that follow each other at once: the store is never asked without end.
@@ -330,12 +329,19 @@ impl Election {
     }
 
     fn wants_to_store(&self) -> bool {
-        !self.disk.busy && self.state != State::Gone && (!self.disk.works || self.newest > self.disk.term)
+        self.disk.busy.is_none() && self.state != State::Gone && (!self.disk.works || self.newest > self.disk.term)
+    }
+
+    /// When a disk that says nothing is taken for one that does not work. Others may lead: there is no leader as long as this
+    /// process waits with the leader key in its hand.
+    fn disk_gives_up(&self) -> Option<Time> {
+        let said = matches!(self.disk_trouble, Some(Trouble::Disk(_)));
+        self.disk.busy.filter(|_| !said && self.state != State::Gone).map(|since| since + self.settings.patience())
     }
 
     fn stored(&mut self, now: Time, result: Result<Term, String>, effects: &mut Vec<Effect>) {
-        self.disk.busy = false;
-        let failed = match result {
+        self.disk.busy = None;
+        match result {
             Ok(term) => {
                 if !self.disk.works {
                     self.look_soon(now);
@@ -344,13 +350,18 @@ impl Election {
                 self.disk.term = self.disk.term.max(term);
                 self.newest = self.newest.max(term);
                 self.disk_trouble = None;
-                return self.take_seat();
+                self.take_seat();
             }
-            Err(failed) => failed,
-        };
+            Err(failed) => {
+                self.disk.again = now + self.rng.jitter(DISK_AGAIN);
+                self.disk_failed(now, failed, effects);
+            }
+        }
+    }
+
+    fn disk_failed(&mut self, now: Time, failed: String, effects: &mut Vec<Effect>) {
         self.disk_trouble = Some(Trouble::Disk(failed));
         self.disk.works = false;
-        self.disk.again = now + self.rng.jitter(DISK_AGAIN);
         if let State::Member(Member { seat: Seat::Claimed { record, .. }, .. }) = &self.state {
             // Whoever can remember the term shall lead.
             let record = record.clone();

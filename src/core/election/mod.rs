@@ -37,7 +37,7 @@ mod settings;
 mod tests;
 mod trouble;
 
-pub use keys::{Expect, Held, Keys, LeaderRecord, PresenceRecord, Seal, StoredTerm, View};
+pub use keys::{Endpoint, Expect, Held, Keys, LeaderRecord, PresenceRecord, Seal, StoredTerm, View};
 pub use machine::{Effect, Election, Input, LeaseId, Reply, Request};
 pub use settings::Settings;
 pub use trouble::Trouble;

@@ -1,7 +1,7 @@
 //! A round: renew the lease, look at the keys, and do what they ask for.
 
 use super::keys::{Expect, Held, LeaderRecord, View};
-use super::seat::{Asked, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State};
+use super::seat::{Asked, Doing, Kept, Known, Leaving, Member, Predecessor, Question, Seat, State};
 use super::{Effect, Election, Reply, Trouble};
 use crate::model::{Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
@@ -59,8 +59,8 @@ impl Election {
             (State::Granting(_), Reply::Granted { lease, ttl }) => {
                 self.answered();
                 let (doing, seat) = (Doing::Resting { next: now }, Seat::Watching);
-                let ttl = ttl.min(self.settings.ttl);
-                self.state = State::Member(Member { lease, ttl, renewed: asked.at, seal: None, doing, seat });
+                let (granted, ttl) = (ttl, ttl.min(self.settings.ttl));
+                self.state = State::Member(Member { lease, granted, ttl, renewed: asked.at, seal: None, doing, seat });
             }
             (State::Leaving { .. }, Reply::Done | Reply::NoLease) => self.gone(effects),
             // The keys under it are gone, or go without us.
@@ -80,9 +80,9 @@ impl Election {
 
     fn member_reply(&mut self, now: Time, asked: Asked, question: Question, reply: Reply, effects: &mut Vec<Effect>) {
         match (question, reply) {
-            (Question::KeepAlive, Reply::KeptAlive) => {
+            (Question::KeepAlive, Reply::KeptAlive(by)) => {
                 self.answered();
-                self.put(now, Question::Look { kept: Some(asked.at) }, effects);
+                self.put(now, Question::Look { kept: Some(Kept { at: asked.at, by }) }, effects);
             }
             (Question::Look { kept }, Reply::View(view)) => self.seen(now, asked.at, kept, &view, effects),
             // A transaction that has done nothing says why.
@@ -115,14 +115,15 @@ impl Election {
         }
     }
 
-    /// The keys as they are, asked for at `at`; `kept`: when a renewal was sent before that.
-    fn seen(&mut self, now: Time, at: Time, kept: Option<Time>, view: &View, effects: &mut Vec<Effect>) {
+    /// The keys as they are, asked for at `at`; `kept`: the renewal before that.
+    fn seen(&mut self, now: Time, at: Time, kept: Option<Kept>, view: &View, effects: &mut Vec<Effect>) {
         self.answered();
         let State::Member(mut member) = std::mem::replace(&mut self.state, State::Gone) else { return };
-        let proven = member.seal == Some(view.seal);
+        // All three by one member, in one leadership of the store's own: another could have confirmed what the leader never heard.
+        let proven = member.seal == Some(view.seal) && kept.is_some_and(|kept| kept.by == view.by);
         member.seal = Some(view.seal);
         if let Some(kept) = kept.filter(|_| proven) {
-            member.renewed = member.renewed.max(kept);
+            member.renewed = member.renewed.max(kept.at);
         }
         self.newest = self.newest.max(view.term.term().unwrap_or_default());
         if let Held::By(record, _) = &view.leader {
@@ -167,8 +168,21 @@ impl Election {
                 member.seat = Seat::Claimed { record, sure: true };
                 Next::Rest
             }
+            // A newer term could not be had: by the one in which it led before, it leads on.
+            Seat::Claimed { .. } if let Some(record) = self.before(view, member) => {
+                let until = member.renewed + member.ttl.saturating_sub(self.settings.margin);
+                let next = self.hold(member, view, &record);
+                member.seat = Seat::Holding { record, until };
+                next
+            }
             _ => self.watch(now, at, member, view),
         }
+    }
+
+    /// The record of the leadership in which this process led last, if the leader key still holds it.
+    fn before(&self, view: &View, member: &Member) -> Option<LeaderRecord> {
+        let record = LeaderRecord { replica: self.settings.me.clone(), term: self.own, lease: member.lease };
+        (view.leader == Held::By(record.clone(), Some(member.lease))).then_some(record)
     }
 
     /// The leader key is ours.
@@ -285,7 +299,7 @@ impl Election {
 fn out_of_turn(reply: &Reply) -> Fault {
     let what = match reply {
         Reply::Granted { .. } => "a lease",
-        Reply::KeptAlive => "a renewal",
+        Reply::KeptAlive(_) => "a renewal",
         Reply::NoLease => "that there is no such lease",
         Reply::View(_) => "what stands in the keys",
         Reply::Done => "that it was done",

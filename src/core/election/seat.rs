@@ -1,6 +1,6 @@
 //! The states, each with what it alone has.
 
-use super::keys::{Expect, LeaderRecord, Seal};
+use super::keys::{Endpoint, Expect, LeaderRecord, Seal};
 use super::machine::LeaseId;
 use crate::model::{Instance, Replica, Term, Time};
 use crate::source::Attempt;
@@ -41,7 +41,9 @@ pub(super) struct Asked {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Member {
     pub(super) lease: LeaseId,
-    /// The store keeps the lease so long after a renewal; not longer than we asked for.
+    /// The store keeps the lease so long after a renewal.
+    pub(super) granted: Duration,
+    /// As far as it is counted on: not longer than we asked for.
     pub(super) ttl: Duration,
     /// When the last renewal was sent that counts.
     pub(super) renewed: Time,
@@ -60,14 +62,23 @@ pub(super) enum Doing {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Question {
     KeepAlive,
-    /// With when the renewal was sent that it is to prove, if any.
+    /// With the renewal that it is to prove, if any.
     Look {
-        kept: Option<Time>,
+        kept: Option<Kept>,
     },
     Register,
     Acquire(LeaderRecord, Expect, Expect),
     Release(LeaderRecord),
     Raise(Term, Expect),
+}
+
+/// A renewal that the store has confirmed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Kept {
+    /// It was not sent before.
+    pub(super) at: Time,
+    /// Who confirmed it.
+    pub(super) by: Endpoint,
 }
 
 /// What this process has of the leadership.
@@ -104,8 +115,8 @@ pub(super) struct Disk {
     pub(super) term: Term,
     /// It has been written by this process, and the last attempt did not fail.
     pub(super) works: bool,
-    /// A term is being written.
-    pub(super) busy: bool,
+    /// Since when a term is being written.
+    pub(super) busy: Option<Time>,
     /// Not before.
     pub(super) again: Time,
 }

@@ -49,7 +49,8 @@ pub enum Trouble {
     },
     /// Each answer comes from another member of the store, so that no renewal can be proven.
     #[error(
-        "the election's store answers from a different member each time, or elects its own leader again and again: name its          members in endpoints, not a proxy before them"
+        "the election's store answers from a different member each time, or elects its own leader again and again: name its \
+         members in endpoints, not a proxy before them"
     )]
     ManyMembers,
     /// A term could not be written to disk; what the system said. Without that a process does not lead: after a loss of the

@@ -1,11 +1,16 @@
 //! A store as an election needs one: three keys a replica can see, leases that end late, and members that elect a leader of their own.
 
-use crate::election::{Expect, Held, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, StoredTerm, View};
+use crate::election::{
+    Endpoint, Expect, Held, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, StoredTerm, View,
+};
 use crate::model::Time;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// It has one.
+pub(crate) const ENDPOINT: Endpoint = Endpoint(0);
 
 /// A value, and the lease it is under.
 type Value = (Bytes, Option<LeaseId>);
@@ -25,6 +30,8 @@ pub(crate) struct Store {
     granted: i64,
     /// The term of the members' own leader.
     raft: u64,
+    /// It grants none that is shorter.
+    pub(crate) shortest: Duration,
 }
 
 impl Store {
@@ -87,6 +94,7 @@ impl Store {
         }
         View {
             seal: Seal { cluster: 1, member: 1, term: self.raft },
+            by: ENDPOINT,
             leader: Held::read(value(self.leader.as_ref()), LeaderRecord::decode),
             term: StoredTerm::read(self.term.as_deref()),
             presence: Held::read(value(self.presences.get(identity)), PresenceRecord::decode),
@@ -103,11 +111,14 @@ impl Store {
         };
         let leader = self.leader.as_ref().map(|(value, _)| value);
         match request {
-            Request::Grant { ttl } => return Reply::Granted { lease: self.lease(now, ttl), ttl },
+            Request::Grant { ttl } => {
+                let ttl = ttl.max(self.shortest);
+                return Reply::Granted { lease: self.lease(now, ttl), ttl };
+            }
             Request::KeepAlive(lease) => {
                 let Some(lease) = self.leases.get_mut(&lease) else { return Reply::NoLease };
                 lease.ends = now + lease.ttl;
-                return Reply::KeptAlive;
+                return Reply::KeptAlive(ENDPOINT);
             }
             Request::Revoke(lease) => {
                 if !self.leases.contains_key(&lease) {

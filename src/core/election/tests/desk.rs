@@ -4,7 +4,7 @@ use super::world::{MARGIN, TTL};
 use crate::election::{Effect, Election, Input, Keys, LeaderRecord, LeaseId, Reply, Request, Settings, Trouble};
 use crate::model::{Instance, Leadership, Replica, Term, Time};
 use crate::source::Attempt;
-use crate::testing::coordination::Store;
+use crate::testing::coordination::{ENDPOINT, Store};
 use std::time::Duration;
 
 pub(super) fn seconds(seconds: u64) -> Duration {
@@ -119,7 +119,7 @@ impl Desk {
             self.store.elect(self.now);
         }
         let reply = match request {
-            Request::KeepAlive(_) if self.confirm_all => Reply::KeptAlive,
+            Request::KeepAlive(_) if self.confirm_all => Reply::KeptAlive(ENDPOINT),
             request => self.store.serve(self.now, &self.me.identity.clone(), request),
         };
         self.feed(Input::Answer(attempt, Ok(reply)));

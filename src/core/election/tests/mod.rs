@@ -4,8 +4,11 @@ mod desk;
 mod properties;
 mod world;
 
-use super::{Effect, Expect, Held, Input, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, StoredTerm, Trouble};
+use super::{
+    Effect, Endpoint, Expect, Held, Input, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, StoredTerm, Trouble,
+};
 use crate::model::{Instance, Leadership, Replica, Term, Time};
+use crate::testing::coordination::ENDPOINT;
 use desk::{Desk, leader_of, seconds};
 use world::{MARGIN, TTL};
 
@@ -119,6 +122,20 @@ fn c44_a_renewal_across_an_election_of_the_store_counts_only_once_it_is_repeated
 }
 
 #[test]
+fn c44_a_renewal_that_another_endpoint_has_confirmed_counts_only_once_it_is_repeated() {
+    let mut desk = Desk::new(1, Term::NONE);
+    desk.run(seconds(1));
+    let Leadership::Leading { until, .. } = desk.role() else { panic!() };
+    desk.run_until_asked(|request| matches!(request, Request::KeepAlive(_)));
+    let (attempt, _) = desk.asked.take().unwrap();
+    desk.feed(Input::Answer(attempt, Ok(Reply::KeptAlive(Endpoint(1)))));
+    desk.serve_one();
+    assert_eq!(desk.role(), Leadership::Leading { term: term(1), until });
+    desk.run(seconds(1));
+    assert!(matches!(desk.role(), Leadership::Leading { until: later, .. } if later > until));
+}
+
+#[test]
 fn c44_a_store_that_always_answers_by_another_member_is_told_as_such() {
     let mut desk = Desk::new(1, Term::NONE);
     desk.elects = true;
@@ -181,10 +198,32 @@ fn a_term_is_on_disk_before_anybody_leads_in_it() {
     assert!(matches!(desk.role(), Leadership::Unsure { .. }), "{:?}", desk.role());
     assert_eq!(desk.store.leader, None, "who cannot write does not keep others from leading");
     desk.feed(Input::TermStored(Ok(Term::NONE)));
-    desk.run(seconds(3));
+    desk.run_until_asked(|request| matches!(request, Request::Acquire { .. }));
+    desk.serve_one();
     assert!(desk.store.leader.is_some() && desk.role().leads(desk.now).is_none(), "{:?}", desk.role());
     desk.feed(Input::TermStored(Ok(term(1))));
     assert_eq!(desk.role().leads(desk.now), Some(term(1)));
+}
+
+#[test]
+fn a_disk_that_says_nothing_does_not_keep_others_from_leading() {
+    let mut desk = Desk::new(1, Term::NONE);
+    desk.disk_waits = true;
+    desk.run(TTL);
+    assert!(matches!(desk.trouble(), Some(Trouble::Disk(_))), "{:?}", desk.trouble());
+    desk.feed(Input::TermStored(Ok(Term::NONE)));
+    desk.run_until_asked(|request| matches!(request, Request::Acquire { .. }));
+    desk.serve_one();
+    assert_eq!((desk.store.leader.is_some(), desk.trouble()), (true, None));
+    desk.run(TTL);
+    assert_eq!(desk.store.leader, None, "given back");
+    assert!(matches!(desk.trouble(), Some(Trouble::Disk(_))), "{:?}", desk.trouble());
+    assert!(desk.roles.iter().all(|role| role.leads(Time::ZERO).is_none()), "{:?}", desk.roles);
+    // It speaks at last.
+    desk.disk_waits = false;
+    desk.feed(Input::TermStored(Ok(term(1))));
+    desk.run(TTL);
+    assert_eq!((desk.role().leads(desk.now), desk.trouble()), (Some(term(2)), None));
 }
 
 #[test]
@@ -239,6 +278,20 @@ fn a_leader_that_sees_a_newer_term_leads_in_one_that_is_newer_yet() {
     desk.store.term = None;
     desk.run(seconds(3));
     assert_eq!((desk.role().leads(desk.now), desk.store.term.clone()), (Some(term(10)), Some("10".into())));
+}
+
+#[test]
+fn a_leader_that_cannot_have_a_newer_term_leads_on() {
+    let mut desk = Desk::new(1, Term::NONE);
+    desk.run(seconds(1));
+    desk.store.term = Some("9".into());
+    desk.run_until_asked(|request| matches!(request, Request::Acquire { .. }));
+    // Somebody else has raised it once more.
+    desk.store.term = Some("12".into());
+    desk.serve_one();
+    assert_eq!(desk.role().leads(desk.now), Some(term(1)), "the leader key is still its own");
+    desk.run(seconds(3));
+    assert_eq!(desk.role().leads(desk.now), Some(term(13)));
 }
 
 #[test]
@@ -308,6 +361,19 @@ fn a_second_process_of_one_identity_never_leads_and_says_why() {
     desk.store.leader = Some((other.encode(), Some(lease)));
     desk.run(seconds(3));
     assert!(matches!(desk.role(), Leadership::Unsure { .. }), "{:?}", desk.role());
+}
+
+#[test]
+fn a_store_that_grants_longer_leases_does_not_take_a_restart_for_a_second_process() {
+    let mut desk = Desk::new(1, Term::NONE);
+    desk.store.shortest = TTL * 3;
+    desk.run(seconds(1));
+    let mut again = Desk::with_store(1, term(1), desk.store.clone(), desk.now);
+    again.me.instance = Instance(1001);
+    again.restart();
+    again.run(TTL * 3 + seconds(3));
+    assert!(again.trouble().is_none());
+    assert_eq!(again.role().leads(again.now), Some(term(2)));
 }
 
 #[test]
@@ -383,13 +449,14 @@ fn the_last_term_is_not_wrapped_around() {
 fn every_answer_to_every_question_is_taken_without_a_panic_and_leads_nobody_astray() {
     let view = || super::View {
         seal: super::Seal { cluster: 1, member: 1, term: 0 },
+        by: ENDPOINT,
         leader: Held::Absent,
         term: StoredTerm::Absent,
         presence: Held::Absent,
     };
     let replies = || {
         let granted = Reply::Granted { lease: LeaseId(3), ttl: TTL };
-        [granted, Reply::KeptAlive, Reply::NoLease, Reply::View(view()), Reply::Done]
+        [granted, Reply::KeptAlive(ENDPOINT), Reply::NoLease, Reply::View(view()), Reply::Done]
     };
     let mut out_of_turn = 0;
     for (depth, n) in (0..9).flat_map(|depth| (0..5).map(move |n| (depth, n))) {

@@ -4,7 +4,7 @@
 use crate::election::{Effect, Election, Input, Keys, Reply, Request, Settings};
 use crate::model::{Instance, Leadership, Replica, Rng, Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
-use crate::testing::coordination::Store;
+use crate::testing::coordination::{ENDPOINT, Store};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -201,7 +201,7 @@ impl World {
         // A member that was cut off, and did not know that it leads no more, confirms what it cannot.
         let stale = matches!(request, Request::KeepAlive(_)) && raft != self.store.raft();
         let reply = match stale {
-            true => Reply::KeptAlive,
+            true => Reply::KeptAlive(ENDPOINT),
             false => self.with_store(|store, now| store.serve(now, &identity, request)),
         };
         if let Some(delay) = self.delay() {
