@@ -113,10 +113,16 @@ impl Outlet {
     }
 
     pub(super) fn down(&mut self, number: SessionNumber) {
-        let Some(session) = self.session.take_if(|session| session.up.number == number) else { return };
+        self.end_session(|session| session.up.number == number);
+    }
+
+    /// Its number, if there was one that is to end.
+    fn end_session(&mut self, ends: impl FnOnce(&mut Session) -> bool) -> Option<SessionNumber> {
+        let session = self.session.take_if(ends)?;
         for (family, feed) in session.feeds.iter() {
             self.completed[family] |= feed.as_ref().is_some_and(Feed::is_complete);
         }
+        Some(session.up.number)
     }
 
     /// None: whichever session stands.
@@ -179,7 +185,7 @@ impl Outlet {
             let (Some(feed), Some(id)) = (feed, self.views[family]) else { continue };
             lost |= views.get_mut(id).is_none_or(|view| !feed.resynchronise(view, table.slots(family)));
         }
-        self.session.take_if(|_| lost).is_some()
+        self.end_session(|_| lost).is_some()
     }
 
     /// A feed that trails too far starts over. The session's number where that is not possible: it is given up.
@@ -191,7 +197,7 @@ impl Outlet {
             let Some(view) = views.get_mut(id) else { continue };
             too_slow |= feed.lag(view) > view.longest_lag() && !feed.resynchronise(view, table.slots(family));
         }
-        self.session.take_if(|_| too_slow).map(|session| session.up.number)
+        self.end_session(|_| too_slow)
     }
 
     /// Says where the cap begins or ceases to hold routes back.

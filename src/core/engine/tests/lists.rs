@@ -8,7 +8,7 @@ use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
 use crate::source::{Attempt, ClusterId, Record, Report, Rev};
 use crate::table::{Allowed, Fence, GuardConfig, Spent};
-use crate::view::Exclusion;
+use crate::view::{Exclusion, Stamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -206,6 +206,15 @@ fn a_record_that_never_could_be_read_holds_end_of_rib_back_p2_p4() {
     let updates = run(&mut engine, effects);
     assert!(!engine.is_verified(crate::model::Family::Ipv4) && ends(&updates));
     assert_eq!(updates.iter().flat_map(Update::routes).count(), 2);
+    // Nor after a session that was given up because something did not reach the gateway.
+    let mut effects = Vec::new();
+    engine.handle(Time::ZERO, Input::Refused(GATEWAY, next, Stamp::Leader { term: 1 }), &mut effects);
+    assert!(matches!(effects[..], [Effect::CloseSlow(GATEWAY, ended)] if ended == next), "{effects:?}");
+    let last = SessionNumber(next.0 + 1);
+    engine.handle(Time::ZERO, Input::SessionDown(GATEWAY, next), &mut effects);
+    engine.handle(Time::ZERO, Input::SessionUp(GATEWAY, up(last)), &mut effects);
+    let updates = run(&mut engine, effects);
+    assert!(!engine.is_verified(crate::model::Family::Ipv4) && ends(&updates));
 }
 
 #[test]
