@@ -5,6 +5,7 @@
 
 use crate::clock::Clock;
 use crate::lead::Lead;
+use crate::troubles::Troubles;
 use fingerpost_core::engine::{
     self, By, Command, Effect, Engine, Input, Role, SessionNumber, Settings, TimelineLimits,
 };
@@ -47,12 +48,18 @@ pub struct EngineHandle {
     joined: Arc<AtomicU32>,
     newest: watch::Receiver<u64>,
     lead: Lead,
+    troubles: Troubles,
 }
 
 impl EngineHandle {
     /// Until when this process may speak as the leader.
     pub fn lead(&self) -> &Lead {
         &self.lead
+    }
+
+    /// What is wrong with this replica's part among the others.
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 
     /// What this replica is from now on.
@@ -166,6 +173,7 @@ pub fn spawn(
             joined: Arc::default(),
             newest,
             lead: Lead::default(),
+            troubles: Troubles::default(),
         },
         ended,
     ))

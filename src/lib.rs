@@ -6,7 +6,7 @@
 //! - [`gateway_config`] writes the gateways' side of the sessions, in their languages.
 //! - [`daemon`] makes a running [`daemon::Service`] from a configuration and keeps it equal to its file.
 //! - [`source`] has the transports (etcd, file): they do as the core's state machine orders, and report.
-//! - `election` says which of several replicas leads.
+//! - `election` says which of several replicas leads, and has what they say of themselves; [`troubles`] is what is wrong with that.
 //! - [`engine`] is the thread on which the core's engine lives.
 //! - [`speaker`] has one task a gateway, with a reader and a writer for each TCP connection.
 //! - [`http`] shows what is so; [`admin`] also takes orders (gRPC), and the command line is its client; `look` is what both see with; [`telemetry`] says what happens; [`timeline`] writes it to a file; [`limits`] has the descriptors; [`demo`] is the service and a gateway in one process.
@@ -32,4 +32,5 @@ pub mod source;
 pub mod speaker;
 pub mod telemetry;
 pub mod timeline;
+pub mod troubles;
 mod yaml;

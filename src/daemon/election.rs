@@ -1,13 +1,19 @@
 //! This process's part in the election, and what that makes of the engine and of the writers.
 
 #[cfg(feature = "etcd")]
+mod board;
+#[cfg(feature = "etcd")]
 mod follow;
 
+use super::agreed;
+use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::engine::EngineHandle;
 use fingerpost_core::engine::Role;
+use fingerpost_core::replicas::Digest;
+use std::collections::BTreeMap;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
@@ -35,30 +41,63 @@ fn ordinal(identity: &str) -> u32 {
 }
 
 /// A running part in an election, or none. Without etcd there is none: the configuration refuses it.
-pub(super) struct Part(Option<(oneshot::Sender<()>, AbortOnDropHandle<()>)>);
+pub(super) struct Part(Option<Running>);
+
+struct Running {
+    leave: oneshot::Sender<Leaving>,
+    agreed: watch::Sender<Agreed>,
+    task: AbortOnDropHandle<()>,
+}
+
+/// Parts of the configuration in which all replicas are to agree.
+type Agreed = BTreeMap<String, Digest>;
+
+/// Why a process ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Leaving {
+    /// Another of its identity may come.
+    ToRestart,
+    /// It is taken out of service: nobody is to wait for it.
+    ForGood,
+}
+
+/// What a part is told while it runs.
+#[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "the configuration refuses an election"))]
+struct Told {
+    leave: oneshot::Receiver<Leaving>,
+    agreed: watch::Receiver<Agreed>,
+}
 
 impl Part {
     /// Takes part, if the configuration has an election.
-    pub(super) fn take(config: &Config, engine: &EngineHandle) -> Self {
+    pub(super) fn take(config: &Config, clock: Clock, engine: &EngineHandle) -> Self {
         let Some(election) = &config.election else { return Part(None) };
         let (leave, left) = oneshot::channel();
-        let task = start(config, election, engine, left);
-        Part(task.map(|task| (leave, AbortOnDropHandle::new(task))))
+        let (agreed, agreeing) = watch::channel(agreed::digests(config));
+        let task = start(config, election, clock, engine, Told { leave: left, agreed: agreeing });
+        Part(task.map(|task| Running { leave, agreed, task: AbortOnDropHandle::new(task) }))
+    }
+
+    /// The configuration is this one now.
+    pub(super) fn reconfigured(&self, config: &Config) {
+        if let Some(Running { agreed, .. }) = &self.0 {
+            agreed.send_replace(agreed::digests(config));
+        }
     }
 
     /// Completes when it has ended by itself, which it must not.
     pub(super) async fn ended(&mut self) {
         match &mut self.0 {
-            Some((_, task)) => drop(task.await),
+            Some(Running { task, .. }) => drop(task.await),
             None => std::future::pending().await,
         }
     }
 
     /// Gives the leadership back, if this process has it: whatever it still says it says as a standby.
-    pub(super) async fn leave(self) {
-        if let Some((leave, task)) = self.0 {
+    pub(super) async fn leave(self, why: Leaving) {
+        if let Some(Running { leave, task, .. }) = self.0 {
             // It may have ended.
-            let _ = leave.send(());
+            let _ = leave.send(why);
             let _ = timeout(FAREWELL, task).await;
         }
     }
@@ -68,17 +107,18 @@ impl Part {
 fn start(
     config: &Config,
     election: &config::Election,
+    clock: Clock,
     engine: &EngineHandle,
-    leave: oneshot::Receiver<()>,
+    told: Told,
 ) -> Option<JoinHandle<()>> {
     let settings = follow::settings(config, election, config.state_dir.as_deref()?)?;
     let ordinal = ordinal(&settings.identity);
-    Some(tokio::spawn(follow::take_part(settings, ordinal, engine.clone(), leave)))
+    Some(tokio::spawn(follow::take_part(settings, ordinal, clock, engine.clone(), told)))
 }
 
 /// Never called with an election: the configuration refuses it.
 #[cfg(not(feature = "etcd"))]
-fn start(_: &Config, _: &config::Election, _: &EngineHandle, _: oneshot::Receiver<()>) -> Option<JoinHandle<()>> {
+fn start(_: &Config, _: &config::Election, _: Clock, _: &EngineHandle, _: Told) -> Option<JoinHandle<()>> {
     None
 }
 

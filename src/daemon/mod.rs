@@ -5,6 +5,7 @@
 //!    ▲ polled, SIGHUP             └── http looks at both
 //! ```
 
+mod agreed;
 mod election;
 mod listen;
 mod lock;

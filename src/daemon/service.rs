@@ -1,6 +1,6 @@
 //! Everything that runs, made from a configuration. The daemon and the demonstration both start one.
 
-use super::election::{self, Part};
+use super::election::{self, Leaving, Part};
 use super::listen;
 use super::settings::{self, GatewayNumbers};
 use super::state::RestartMarker;
@@ -108,7 +108,7 @@ impl Service {
         let shared = Admin::new(clock, engine.clone(), Arc::clone(&speaker), Arc::clone(&config_loaded), orders);
         let socket = config.admin.as_ref().map(|admin| admin.socket.clone());
         let admin = AbortOnDropHandle::new(tokio::spawn(listen::admin(socket, shared)));
-        let election = Part::take(&config, &engine);
+        let election = Part::take(&config, clock, &engine);
         tracing::info!(
             sources = config.sources.len(),
             gateways = config.gateways.len(),
@@ -187,6 +187,7 @@ impl Service {
         }
         self.engine.reconfigure(settings::engine(&config, &mut self.numbers, self.seed));
         self.config_kept.given(&config);
+        self.election.reconfigured(&config);
         self.speaker.lock().await.reconfigure(settings::speaker(&config, &mut self.numbers)).await;
         self.config = config;
         self.reloaded(true);
@@ -215,7 +216,7 @@ impl Service {
     /// Ends the sessions so that the gateways drop the routes, then everything else.
     pub async fn decommission(self) {
         self.listeners.abort(); // opens no listener again
-        self.election.leave().await;
+        self.election.leave(Leaving::ForGood).await;
         self.speaker.lock().await.decommission().await;
         drop(self.transports);
         self.engine.stop();
@@ -225,7 +226,7 @@ impl Service {
     pub async fn hand_over(self) {
         self.listeners.abort(); // opens no listener again
         // Another one leads before these paths go.
-        self.election.leave().await;
+        self.election.leave(Leaving::ToRestart).await;
         self.speaker.lock().await.hand_over().await;
         // Before the engine: a transport whose orders end would take that for a defect.
         drop(self.transports);

@@ -85,7 +85,7 @@ impl Store {
 
     /// What the request says, or else a look at the keys.
     fn transaction(&self, request: Request) -> Txn {
-        let Keys { leader, term, presence } = &self.keys;
+        let Keys { leader, term, presence, .. } = &self.keys;
         let put = |key: &str, value: &[u8], lease: Option<LeaseId>| {
             TxnOp::put(key, value, lease.map(|LeaseId(lease)| PutOptions::new().with_lease(lease)))
         };
@@ -116,7 +116,7 @@ impl Store {
     }
 
     fn look(&self) -> Vec<TxnOp> {
-        let Keys { leader, term, presence } = &self.keys;
+        let Keys { leader, term, presence, .. } = &self.keys;
         [leader, term, presence].map(|key| TxnOp::get(key.as_str(), None)).to_vec()
     }
 

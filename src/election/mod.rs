@@ -6,12 +6,17 @@
 //!   └── watch of the leader key ── Changed ───►│──► Standing (watch channel) ──► whoever announces
 //! ```
 //!
+//! [`Board`] is apart from that: what replicas say of themselves, over another connection, so that it delays no renewal.
+//!
 //! One task owns the election; what it spawns ends with it. Nothing here is shared with a source, be it in the same etcd: a
 //! source that reads a million records delays no renewal.
 
+mod board;
 mod clock;
 mod etcd;
 mod term;
+
+pub use board::Board;
 
 use crate::clock::since_boot;
 use crate::source::etcd::EtcdConfig;
@@ -101,6 +106,12 @@ impl ElectionHandle {
         let _ = self.orders.send(Order::Leave);
         while self.standing.changed().await.is_ok() {}
     }
+}
+
+/// Where this process says what it is, and reads what the others are.
+pub fn board(config: &ElectionConfig, me: &Replica) -> Board {
+    let keys = Keys::new(&config.key, &config.identity);
+    Board::new(config.etcd.clone(), keys, me.clone(), config.ttl)
 }
 
 /// Starts taking part. The task ends after [`ElectionHandle::leave`] or when the handle is dropped; if it ends otherwise, its

@@ -13,9 +13,11 @@ mod keys;
 mod lead;
 mod outages;
 mod replicas;
+mod resign;
 #[expect(dead_code, reason = "these tests need less of etcd than those that it was written for")]
 #[path = "../source_etcd/server.rs"]
 mod server;
+mod status;
 #[path = "../shared/until.rs"]
 mod until;
 #[path = "../shared/update.rs"]

@@ -12,15 +12,20 @@ use tempfile::TempDir;
 
 on_each_etcd!(c41_the_leaders_paths_are_preferred_and_another_ones_are_at_hand_p7_p10);
 
-struct Replica {
-    service: Service,
-    gateway: Gateway,
+pub(crate) struct Replica {
+    pub(crate) service: Service,
+    pub(crate) gateway: Gateway,
     _directory: TempDir,
 }
 
 impl Replica {
     /// With a gateway of its own, which is told what any gateway would be told by it.
-    async fn start(cluster: &Cluster, number: u8) -> Self {
+    pub(crate) async fn start(cluster: &Cluster, number: u8) -> Self {
+        Self::start_as(cluster, number, |text| text).await
+    }
+
+    /// With another configuration than all the others.
+    pub(crate) async fn start_as(cluster: &Cluster, number: u8, change: impl Fn(String) -> String) -> Self {
         let (gateway, directory) = (Gateway::listen().await, TempDir::new().unwrap());
         let text = format!(
             "router: {{ asn: 64512, id: 10.0.3.{number}, replicas: 2 }}
@@ -38,13 +43,13 @@ state_dir: state
             cluster.endpoints(),
             gateway.port(),
         );
-        let config = config::parse(&text, &directory.path().join("config.yaml"));
+        let config = config::parse(&change(text), &directory.path().join("config.yaml"));
         let config = config.unwrap_or_else(|faults| panic!("{faults}"));
         let service = Service::start(config, Arc::new(Tcp)).await.unwrap();
         Replica { service, gateway, _directory: directory }
     }
 
-    async fn until_role(&self, what: &str, is_it: impl Fn(Role) -> bool) -> Role {
+    pub(crate) async fn until_role(&self, what: &str, is_it: impl Fn(Role) -> bool) -> Role {
         until(what, async || {
             let role = self.service.engine().look(|engine| engine.role().0).await.unwrap();
             if is_it(role) { Ok(role) } else { Err(role) }
@@ -52,13 +57,13 @@ state_dir: state
         .await
     }
 
-    async fn until_leads(&self) -> u32 {
+    pub(crate) async fn until_leads(&self) -> u32 {
         let role = self.until_role("a leader", |role| matches!(role, Role::Leader { .. })).await;
         role.term().unwrap()
     }
 
     /// Waits until its gateway was told these subnets, all of them with such a MED.
-    async fn until_told(&self, subnets: &[&str], what: &str, is_it: impl Fn(u32) -> bool) {
+    pub(crate) async fn until_told(&self, subnets: &[&str], what: &str, is_it: impl Fn(u32) -> bool) {
         until(what, async || {
             let told = self.gateway.table();
             let same = told.keys().map(ToString::to_string).eq(subnets.iter().map(|subnet| (*subnet).to_owned()));
@@ -68,7 +73,7 @@ state_dir: state
     }
 }
 
-async fn put(cluster: &Cluster, host: &str, address: &str, subnets: &str) {
+pub(crate) async fn put(cluster: &Cluster, host: &str, address: &str, subnets: &str) {
     let value = format!(r#"{{"addresses": ["{address}"], "subnets": [{subnets}]}}"#);
     cluster.client().await.put(format!("/fp/hosts/{host}"), value, None).await.unwrap();
 }

@@ -20,12 +20,29 @@ pub struct Keys {
     pub term: String,
     /// The presence key of one identity.
     pub presence: String,
+    /// Where it says what it is.
+    pub status: String,
 }
 
 impl Keys {
     /// The keys of the election at `key`, for this identity.
     pub fn new(key: &str, identity: &str) -> Self {
-        Keys { leader: key.into(), term: format!("{key}/term"), presence: format!("{key}/replicas/{identity}") }
+        Keys {
+            leader: key.into(),
+            term: format!("{key}/term"),
+            presence: format!("{}{identity}", Self::all_presences(key)),
+            status: format!("{}{identity}", Self::all_statuses(key)),
+        }
+    }
+
+    /// What the presence keys of all begin with.
+    pub fn all_presences(key: &str) -> String {
+        format!("{key}/replicas/")
+    }
+
+    /// What the status keys of all begin with.
+    pub fn all_statuses(key: &str) -> String {
+        format!("{key}/status/")
     }
 }
 

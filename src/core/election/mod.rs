@@ -40,4 +40,4 @@ mod trouble;
 pub use keys::{Endpoint, Expect, Held, Keys, LeaderRecord, PresenceRecord, Seal, StoredTerm, View};
 pub use machine::{Effect, Election, Input, LeaseId, Reply, Request};
 pub use settings::Settings;
-pub use trouble::Trouble;
+pub use trouble::{NAMES as TROUBLES, Trouble};

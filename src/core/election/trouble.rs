@@ -2,6 +2,10 @@
 
 use crate::source::Fault;
 
+/// [`Trouble::name`] of every trouble.
+pub const NAMES: [&str; 9] =
+    ["store", "identity", "leader_key", "leader_lease", "term_key", "presence_key", "members", "disk", "terms"];
+
 /// For the log and the health page: what, where, and what to do. Values from the store are never repeated: they are not ours.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Trouble {
@@ -63,4 +67,22 @@ pub enum Trouble {
          state_dir, and start them again"
     )]
     NoTermLeft,
+}
+
+impl Trouble {
+    /// For programs.
+    pub fn name(&self) -> &'static str {
+        let [store, identity, leader_key, leader_lease, term_key, presence_key, members, disk, terms] = NAMES;
+        match self {
+            Trouble::Store(_) => store,
+            Trouble::SameIdentity { .. } => identity,
+            Trouble::ForeignLeader { .. } => leader_key,
+            Trouble::LeaderWithoutLease { .. } => leader_lease,
+            Trouble::ForeignTerm { .. } => term_key,
+            Trouble::ForeignPresence { .. } => presence_key,
+            Trouble::ManyMembers => members,
+            Trouble::Disk(_) => disk,
+            Trouble::NoTermLeft => terms,
+        }
+    }
 }

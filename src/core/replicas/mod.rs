@@ -11,11 +11,15 @@
 mod comparing;
 mod digest;
 mod known;
+mod others;
 mod report;
+mod resign;
 mod trail;
 
 pub use comparing::{Agreement, Apart, Comparing, PATIENCE, ReplicaNote};
 pub use digest::{Digest, TableDigest};
 pub use known::KnownReplica;
+pub use others::{Others, Posted, Reading, Said};
 pub use report::{Malformed, ReplicaReport, ReportedRole, Sessions, SourceReport};
+pub use resign::Resigning;
 pub use trail::Trail;

@@ -87,6 +87,9 @@ pub enum Malformed {
     /// Its form has another number, or none.
     #[error("it is none of this version's form")]
     Form,
+    /// It stands under another identity's key.
+    #[error("it is of another replica than the one whose key it stands in")]
+    OfAnother,
     /// Something in it is missing, or is no such thing.
     #[error("it is not what a replica says of itself (column {0})")]
     Syntax(usize),

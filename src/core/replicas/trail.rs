@@ -54,13 +54,17 @@ impl Trail {
         self.0.push_back(Stretch { to: from.clone(), from, tables });
     }
 
-    /// What was so at these revisions.
+    /// What was so at these revisions. Who has now what this one has now says the same, at whatever revisions: the later of two has read
+    /// the source at another one, and nothing may have changed since.
     pub(super) fn find(&self, revisions: &[u64], tables: PerFamily<TableDigest>) -> Found {
         let within = |stretch: &&Stretch| {
             let bounds = stretch.from.iter().zip(&stretch.to).zip(revisions);
             stretch.from.len() == revisions.len()
                 && bounds.into_iter().all(|((from, to), at)| (from..=to).contains(&at))
         };
+        if self.0.back().is_some_and(|now| now.tables == tables) {
+            return Found::Same;
+        }
         let mut found = Found::Nothing;
         for stretch in self.0.iter().rev().filter(within) {
             if stretch.tables == tables {
@@ -98,7 +102,8 @@ mod tests {
         assert_eq!(find([14, 5], 9), Found::Nothing, "taken in at once");
         assert_eq!(find([9, 5], 9), Found::Nothing, "not any more");
         assert_eq!(find([16, 6], 9), Found::Nothing, "not yet");
-        assert_eq!(trail.find(&[15], table(4)), Found::Nothing, "other sources");
+        assert_eq!(find([16, 6], 4), Found::Same, "what is so now");
+        assert_eq!(trail.find(&[15], table(3)), Found::Nothing, "other sources");
     }
 
     #[test]

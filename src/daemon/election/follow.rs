@@ -1,15 +1,22 @@
 //! How what the election says reaches the engine and the writers.
 
-use super::identity;
+use super::board::{self, Noticed};
+use super::{Leaving, Told, identity};
+use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::daemon::transport;
 use crate::election::{self, ElectionConfig};
 use crate::engine::EngineHandle;
-use fingerpost_core::engine::{Engine, Role};
-use fingerpost_core::model::Leadership;
+use crate::troubles::Wrong;
+use fingerpost_core::election::Trouble;
+use fingerpost_core::engine::{Engine, Input, Introduction, Role};
+use fingerpost_core::model::{Leadership, Replica};
+use fingerpost_core::replicas::{Digest, Others, Resigning};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -31,32 +38,79 @@ pub(super) fn settings(config: &Config, election: &config::Election, state_dir: 
 
 pub(super) async fn take_part(
     config: ElectionConfig,
-    ordinal: u32,
+    wanted: u32,
+    clock: Clock,
     engine: EngineHandle,
-    mut leave: oneshot::Receiver<()>,
+    Told { mut leave, mut agreed }: Told,
 ) {
     tokio::select! {
         () = sources_are_read(&engine) => {}
         _ = &mut leave => return,
     }
-    let (handle, task) = election::spawn(config);
+    let (handle, task) = election::spawn(config.clone());
     let _task = AbortOnDropHandle::new(task);
+    let board = Arc::new(election::board(&config, handle.me()));
+    introduce(handle.me(), agreed.borrow_and_update().clone(), &engine);
+    let (noticed, mut others) = watch::channel(None);
+    let keeping = board::keep(Arc::clone(&board), engine.clone(), clock, handle.standing(), noticed);
+    let keeping = AbortOnDropHandle::new(tokio::spawn(keeping));
     let mut standing = handle.standing();
+    let (mut ordinal, mut resigning) = (wanted, Resigning::default());
     loop {
-        let leadership = standing.borrow_and_update().leadership.clone();
-        tell(&leadership, ordinal, &engine);
+        let now = standing.borrow_and_update().clone();
+        tell(&now.leadership, ordinal, &engine);
+        let wrong = |trouble: Trouble| Wrong { kind: trouble.name(), message: trouble.to_string() };
+        engine.troubles().of_election(now.trouble.map(wrong));
         tokio::select! {
             changed = standing.changed() => if changed.is_err() {
                 tracing::error!("the election has ended, which is a defect: ending");
                 break;
             },
-            _ = &mut leave => {
+            changed = others.changed() => {
+                if changed.is_err() {
+                    break; // with the engine
+                }
+                let Some(Noticed { own, others }) = others.borrow_and_update().clone() else { continue };
+                ordinal = numbered(ordinal, wanted, &others);
+                if resigning.step(clock.now(), &own, others.known()) {
+                    tracing::warn!(
+                        "this replica leads and has no session with any gateway, another one has: it leaves the lead to that one"
+                    );
+                    handle.give_way();
+                }
+            }
+            Ok(()) = agreed.changed() => {
+                introduce(handle.me(), agreed.borrow_and_update().clone(), &engine);
+            },
+            left = &mut leave => {
                 silence(ordinal, &engine);
+                drop(keeping);
+                if left == Ok(Leaving::ForGood) && let Err(fault) = board.withdraw().await {
+                    tracing::warn!("the others will wait for this replica: its status record is still there: {fault}");
+                }
                 return handle.leave().await;
             }
         }
     }
     silence(ordinal, &engine);
+}
+
+fn introduce(me: &Replica, config: BTreeMap<String, Digest>, engine: &EngineHandle) {
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    engine.send(Input::Introduced(Introduction { replica: me.clone(), version, config }), None);
+}
+
+/// This replica's number as a standby, now that the others are known.
+fn numbered(before: u32, wanted: u32, others: &Others) -> u32 {
+    let ordinal = others.ordinal(wanted, Role::ORDINALS);
+    if ordinal != before {
+        tracing::warn!(
+            before,
+            ordinal,
+            "another replica has this one's number as a standby, which would make their paths equal: this one takes the next"
+        );
+    }
+    ordinal
 }
 
 /// Who knows nothing yet should not lead those who do; but not for ever, if nobody can read.

@@ -149,7 +149,7 @@ impl Line {
 }
 
 /// `KvClient` and `WatchClient` that take large messages are made from this per request: it is cheap.
-pub(super) fn kv(client: &Client) -> etcd_client::KvClient {
+pub(crate) fn kv(client: &Client) -> etcd_client::KvClient {
     client.kv_client().max_decoding_message_size(LARGEST)
 }
 

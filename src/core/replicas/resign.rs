@@ -1,0 +1,108 @@
+//! When a leader has no gateways and another replica has, it leaves the lead to that one: the leader's stamp is of use only where
+//! somebody hears it.
+
+use super::{KnownReplica, ReplicaReport, ReportedRole};
+use crate::model::Time;
+use std::time::Duration;
+
+/// For so long it has to be so: sessions take their time after a start.
+const FOR: Duration = Duration::from_secs(10);
+/// Between two resignations of one process: gateways that come and go must not carry the lead to and fro.
+const AGAIN: Duration = Duration::from_secs(120);
+
+/// See the module.
+#[derive(Default, Debug)]
+pub struct Resigning {
+    since: Option<Time>,
+    last: Option<Time>,
+}
+
+impl Resigning {
+    /// Whether it resigns now. `own`: what it says of itself.
+    pub fn step<'a>(
+        &mut self,
+        now: Time,
+        own: &ReplicaReport,
+        others: impl IntoIterator<Item = &'a KnownReplica>,
+    ) -> bool {
+        let is_useless = own.role == ReportedRole::Leader && own.sessions.established == 0;
+        if !is_useless || !others.into_iter().any(could_lead) {
+            self.since = None;
+            return false;
+        }
+        let since = *self.since.get_or_insert(now);
+        let is_rested = self.last.is_none_or(|last| now.since(last) >= AGAIN);
+        if now.since(since) < FOR || !is_rested {
+            return false;
+        }
+        (self.since, self.last) = (None, Some(now));
+        true
+    }
+}
+
+/// Whether it is there, knows its routes, would lead, and has somebody to tell.
+fn could_lead(KnownReplica { report, gone }: &KnownReplica) -> bool {
+    gone.is_none()
+        && report.role == ReportedRole::Standby
+        && report.sessions.established > 0
+        && !report.trouble
+        && report.sources.values().all(|source| source.complete)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::tests::report;
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::since_start(Duration::from_secs(seconds))
+    }
+
+    fn leader(sessions: u64) -> ReplicaReport {
+        let mut own = report("10.0.3.1");
+        (own.role, own.sessions.established) = (ReportedRole::Leader, sessions);
+        own
+    }
+
+    #[test]
+    fn a_leader_without_gateways_resigns_after_a_while_and_not_again_soon() {
+        let (own, others) = (leader(0), [KnownReplica { report: report("10.0.3.2"), gone: None }]);
+        let mut resigning = Resigning::default();
+        let resigned: Vec<u64> = (0..300).filter(|second| resigning.step(at(*second), &own, &others)).collect();
+        assert_eq!(resigned, [10, 130, 250]);
+    }
+
+    #[test]
+    fn it_stays_while_it_has_a_gateway_or_nobody_could_do_better() {
+        let able = || KnownReplica { report: report("10.0.3.2"), gone: None };
+        let resigns = |own: &ReplicaReport, other: KnownReplica| {
+            let mut resigning = Resigning::default();
+            (0..60).any(|second| resigning.step(at(second), own, [&other]))
+        };
+        assert!(resigns(&leader(0), able()));
+        assert!(!resigns(&leader(1), able()));
+        assert!(!resigns(&report("10.0.3.1"), able()), "a standby has nothing to resign from");
+        type Change = fn(&mut KnownReplica);
+        let unable: [Change; 5] = [
+            |other| other.gone = Some(Time::ZERO),
+            |other| other.report.role = ReportedRole::Unsure,
+            |other| other.report.sessions.established = 0,
+            |other| other.report.trouble = true,
+            |other| other.report.sources.values_mut().for_each(|source| source.complete = false),
+        ];
+        for change in unable {
+            let mut other = able();
+            change(&mut other);
+            assert!(!resigns(&leader(0), other.clone()), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_in_between_begins_the_wait_anew() {
+        let (others, mut resigning) = ([KnownReplica { report: report("10.0.3.2"), gone: None }], Resigning::default());
+        for second in 0..100 {
+            let sessions = u64::from(second % 9 == 0);
+            assert!(!resigning.step(at(second), &leader(sessions), &others), "{second}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What this replica says of itself to the others and what they say, kept going beside the election: nothing here delays a renewal.
+
+use crate::clock::Clock;
+use crate::election::{Board, Standing};
+use crate::engine::EngineHandle;
+use crate::troubles::{STATUS, Troubles, Wrong};
+use bytes::Bytes;
+use fingerpost_core::engine::{Engine, Input};
+use fingerpost_core::model::Time;
+use fingerpost_core::replicas::{Others, Reading, ReplicaReport};
+use fingerpost_core::source::Fault;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+/// How often it is looked.
+const EVERY: Duration = Duration::from_secs(1);
+/// So many records may be written one a look after the other, and from then on one each so often: each is a revision more for a store
+/// whose history nobody may compact.
+const BURST: u32 = 10;
+const PACE: Duration = Duration::from_secs(5);
+
+/// What was seen last.
+#[derive(Clone, Debug)]
+pub(super) struct Noticed {
+    /// What this replica says of itself.
+    pub(super) own: ReplicaReport,
+    /// The others.
+    pub(super) others: Arc<Others>,
+}
+
+/// Until the engine ends, or whoever wants to know.
+pub(super) async fn keep(
+    board: Arc<Board>,
+    engine: EngineHandle,
+    clock: Clock,
+    standing: watch::Receiver<Standing>,
+    noticed: watch::Sender<Option<Noticed>>,
+) {
+    let mut others = Others::of(board.me().clone());
+    let mut pace = Pace::full(clock.now());
+    let mut said: Option<Bytes> = None;
+    while let Some(own) = engine.look(Engine::report).await {
+        if let Some(mut own) = own {
+            own.trouble = standing.borrow().trouble.is_some();
+            let now = exchange(&board, &own, &mut said, &mut pace, &clock, &mut others).await;
+            tell(engine.troubles(), now.as_ref().err());
+            if let Ok(reading) = now {
+                warn(&reading);
+                engine.send(Input::Replicas(others.known().cloned().collect()), None);
+                forget(&board, &reading).await;
+                if noticed.send(Some(Noticed { own, others: Arc::new(others.clone()) })).is_err() {
+                    return;
+                }
+            }
+        }
+        sleep(EVERY).await;
+    }
+}
+
+/// Says what is new and reads what the others say. If either fails, what is known stays as it is.
+async fn exchange(
+    board: &Board,
+    own: &ReplicaReport,
+    said: &mut Option<Bytes>,
+    pace: &mut Pace,
+    clock: &Clock,
+    others: &mut Others,
+) -> Result<Reading, Fault> {
+    let record = own.encode();
+    if said.as_ref() != Some(&record) && pace.take(clock.now()) {
+        *said = board.say(own).await?.then_some(record);
+    }
+    let reading = others.take(clock.now(), board.read().await?);
+    // Somebody has written it over, or the store was put back to a backup: it is said again.
+    said.take_if(|said| reading.own.as_ref().map(ReplicaReport::encode).as_ref() != Some(said));
+    Ok(reading)
+}
+
+fn tell(troubles: &Troubles, fault: Option<&Fault>) {
+    let wrong = fault.map(|fault| Wrong { kind: STATUS, message: fault.message.clone() });
+    match (troubles.of_status(wrong), fault) {
+        (None, Some(fault)) => tracing::warn!(
+            "what the replicas say of themselves cannot be written or read, what is known of them stays: {}",
+            fault.message
+        ),
+        (Some(_), None) => tracing::info!("what the replicas say of themselves can be written and read again"),
+        _ => {}
+    }
+}
+
+fn warn(reading: &Reading) {
+    for (identity, why) in &reading.refused {
+        let replica: String = identity.escape_debug().take(80).collect();
+        tracing::warn!(
+            replica,
+            "the status record of a replica is ignored: {why}. If it is of another version, bring all to one; if nobody \
+             runs by that name, delete the record"
+        );
+    }
+}
+
+/// Nobody depends on it: it is tried again with the next reading.
+async fn forget(board: &Board, reading: &Reading) {
+    for (identity, revision) in &reading.forgotten {
+        if board.forget(identity, *revision).await.is_ok() {
+            tracing::info!(replica = &**identity, "a replica that has been gone for a week is forgotten");
+        }
+    }
+}
+
+/// How many records may be written now.
+struct Pace {
+    left: u32,
+    since: Time,
+}
+
+impl Pace {
+    fn full(now: Time) -> Self {
+        Pace { left: BURST, since: now }
+    }
+
+    /// Whether one may be written now; then it counts.
+    fn take(&mut self, now: Time) -> bool {
+        while self.left < BURST && now.since(self.since) >= PACE {
+            self.left += 1;
+            self.since = self.since + PACE;
+        }
+        if self.left == BURST {
+            self.since = now;
+        }
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_changes_all_the_time_is_not_filled_with_status_records() {
+        let at = |seconds| Time::since_start(Duration::from_secs(seconds));
+        let mut pace = Pace::full(at(0));
+        let written: Vec<u64> = (1000..1060).filter(|second| pace.take(at(*second))).collect();
+        assert_eq!(&written[..10], &(1000..1010).collect::<Vec<_>>()[..], "one a second at first");
+        assert_eq!(written.len(), 10 + 11, "then one every five: {written:?}");
+        let rested: Vec<u64> = (2000..2010).filter(|second| pace.take(at(*second))).collect();
+        assert_eq!(rested.len(), 10);
+    }
+}

@@ -1,0 +1,26 @@
+//! A leader that nobody hears.
+
+use crate::replicas::{Replica, put};
+use crate::server::{Cluster, Etcd, free_port};
+use fingerpost_core::engine::Role;
+
+on_each_etcd!(p10_a_leader_without_gateways_leaves_the_lead_to_one_that_has_some);
+
+async fn p10_a_leader_without_gateways_leaves_the_lead_to_one_that_has_some(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    put(&cluster, "a", "10.168.0.11", r#""10.244.1.0/24""#).await;
+    // Nobody listens where its gateway is to be.
+    let unheard = Replica::start_as(&cluster, 1, |text| {
+        let (before, after) = text.split_once("port: ").unwrap();
+        let (_, after) = after.split_once(',').unwrap();
+        format!("{before}port: {},{after}", free_port())
+    });
+    let unheard = unheard.await;
+    let term = unheard.until_leads().await;
+    let heard = Replica::start(&cluster, 2).await;
+    heard.until_role("a standby", |role| matches!(role, Role::Standby { .. })).await;
+    assert_eq!(heard.until_leads().await, term + 1);
+    heard.until_told(&["10.244.1.0/24"], "the new leader's path", |med| med == 1_000_000 - term - 1).await;
+    let standby = unheard.until_role("a standby", |role| matches!(role, Role::Standby { .. })).await;
+    assert_eq!(standby.term(), Some(term + 1), "it takes part as before");
+}
