@@ -16,8 +16,8 @@ use std::time::Duration;
 
 /// Between a write and the next look at what is to be written down.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
-/// What may be queued for one gateway: its credit of two chunks, and one that was a little larger.
-const QUEUED_AT_MOST: usize = 3 * 64 * 1024;
+/// A gateway's credit: for whom so much is queued gets nothing more.
+const CREDIT: usize = 2 * 64 * 1024;
 
 impl World {
     /// The process starts with what is on the disk.
@@ -191,9 +191,9 @@ impl World {
                     "chunks go to the session that stands"
                 );
                 let listed = self.knows.last().map(|knows| knows.listed.as_slice()).unwrap_or_default().into();
-                peer.chunks.push_back(Writing { chunk, listed, written: 0 });
                 let queued: usize = peer.chunks.iter().map(|writing| writing.chunk.bytes.len()).sum();
-                assert!(queued <= QUEUED_AT_MOST, "P6: {queued} octets are queued for gateway {n}");
+                assert!(queued < CREDIT, "P6: gateway {n} is given more, and {queued} octets are queued for it");
+                peer.chunks.push_back(Writing { chunk, listed, written: 0 });
                 self.write(n);
             }
             Effect::CloseSlow(gateway, _) => self.tell(gateway.0 as usize, Happens::TooSlow),
@@ -366,7 +366,13 @@ impl World {
             Report::Progress { at } if faults.overtakes => *at = self.stores[n].rev,
             _ => {}
         }
+        let is_cut = matches!(report, Report::Page { more: true, .. }) && std::mem::take(&mut self.faults[n].cuts);
         self.engine(Input::Report(SourceId(n as u16), attempt, report));
+        if is_cut {
+            self.say(|| format!("source {n}: the rest of the list is compacted away"));
+            self.process.iter_mut().for_each(|process| _ = process.transports[n].fail(FaultKind::Compacted));
+            self.engine(Input::Report(SourceId(n as u16), attempt, Report::Compacted));
+        }
         self.wake(n);
     }
 

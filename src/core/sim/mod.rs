@@ -13,6 +13,7 @@
 
 mod agenda;
 mod dice;
+mod encore;
 mod explained;
 mod gateway;
 mod here;

@@ -56,6 +56,7 @@ impl World {
             let approve = n + 1 == RESTS || self.dice.one_in(2);
             self.rest(approve);
         }
+        self.encore();
     }
 
     fn act(&mut self) {
@@ -128,13 +129,13 @@ impl World {
         }
     }
 
-    fn delete(&mut self, source: usize, host: u8) {
+    pub(super) fn delete(&mut self, source: usize, host: u8) {
         self.say(|| format!("source {source}: host {host} is deleted"));
         self.stores[source].delete(host);
         self.wrote(source);
     }
 
-    fn any_host(&mut self) -> u8 {
+    pub(super) fn any_host(&mut self) -> u8 {
         self.dice.place(self.shape.hosts.into()) as u8
     }
 
@@ -180,7 +181,7 @@ impl World {
         }
     }
 
-    fn fail(&mut self, n: usize, kind: FaultKind) {
+    pub(super) fn fail(&mut self, n: usize, kind: FaultKind) {
         let Some(process) = &mut self.process else { return };
         if let Some((attempt, report)) = process.transports[n].fail(kind) {
             self.engine(crate::engine::Input::Report(SourceId(n as u16), attempt, report));

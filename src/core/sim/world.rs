@@ -81,6 +81,8 @@ pub(super) struct Faults {
     pub(super) repeats: usize,
     /// Its progress runs ahead of its events (etcd#15220).
     pub(super) overtakes: bool,
+    /// Its next list of several pages is compacted away in its middle.
+    pub(super) cuts: bool,
     /// A Serve is on the agenda.
     pub(super) is_awake: bool,
     /// The events that came last.

@@ -168,6 +168,11 @@ impl Transport {
         Some((self.attempt, Report::Failed(Fault { kind, message: "as the test wants".into() })))
     }
 
+    /// Its watch, once that stands.
+    pub(crate) fn watches(&self) -> Option<Attempt> {
+        matches!(self.doing, Doing::Watching { stands: true, .. }).then_some(self.attempt)
+    }
+
     /// Whether it waits for the store.
     pub(crate) fn is_idle(&self, store: &Store) -> bool {
         let watching =
