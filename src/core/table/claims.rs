@@ -133,11 +133,8 @@ impl Table {
             self.owners.release(old.owner);
         }
         family.dirty.push(slot);
-        let is_anothers = family.winners[slot.index()].is_some_and(|winner| winner.source != source);
         self.touched.stated(prefix.family(), slot, source, record);
-        if is_anothers {
-            self.guard.meddles(source, prefix.family(), slot);
-        }
+        self.tell_guard(source, prefix.family(), slot);
     }
 
     /// Lets a claim go, with the proof that its record is gone or states it no longer: the only way a claim dies (promise P2).
@@ -148,10 +145,20 @@ impl Table {
         let Some(old) = claims.take(|held| held.source == key.source && held.record == key.record) else { return };
         self.owners.release(old.owner);
         family.dirty.push(slot);
-        let is_anothers = family.winners[slot.index()].is_some_and(|winner| winner.source != key.source);
         self.touched.gone(key.prefix.family(), slot, (key.source, key.record), *proof.proof());
-        if is_anothers {
-            self.guard.meddles(key.source, key.prefix.family(), slot);
+        self.tell_guard(key.source, key.prefix.family(), slot);
+    }
+
+    /// A source has said something of the slot, and it may be long before that is settled.
+    fn tell_guard(&mut self, source: SourceId, family: Family, slot: SlotId) {
+        let table = &self.families[family];
+        if table.winners[slot.index()].is_some_and(|winner| winner.source != source) {
+            self.guard.meddles(source, family, slot);
+        }
+        if self.guard.hold(family, slot).is_some() {
+            let desired = table.claims[slot.index()].winner(&self.priorities, &self.owners);
+            let to = desired.map(|winner| self.owners.get(winner.owner).next_hop);
+            self.guard.follow_claims(family, slot, to);
         }
     }
 

@@ -108,6 +108,10 @@ pub struct Hold {
     pub(super) decision: Option<Decision>,
     /// It has another reason since it was told.
     pub(super) is_untold: bool,
+    /// The claims say something else now, which is not settled.
+    pub(super) is_unsaid: bool,
+    /// They did so since the last complete list: what the lists before it confirmed counts no more.
+    pub(super) is_broken: bool,
 }
 
 impl Hold {
@@ -140,6 +144,23 @@ impl Hold {
     pub(super) fn doubt(&mut self, now: Time, lists: u64) {
         (self.reason, self.since, self.listed, self.is_untold) = (HoldReason::Replaced, now, lists, true);
         self.decision.take_if(|decision| !decision.is_persons());
+    }
+
+    /// What the claims say now. That something proves it counts only as long as they go on saying so; that there is no limit any more, or
+    /// quiet, is no such proof.
+    pub(super) fn follow_claims(&mut self, to: Option<IpAddr>, is_limited: bool) {
+        self.is_unsaid = self.to != to;
+        if self.is_unsaid && is_limited && self.reason != HoldReason::Flapping {
+            self.is_broken = true;
+            self.decision.take_if(|decision| *decision == Decision::Proven);
+        }
+    }
+
+    /// A complete list more. What was unsaid meanwhile is to be proven from now on.
+    pub(super) fn confirm(&mut self, now: Time, lists: u64) {
+        if self.is_broken {
+            (self.since, self.listed, self.is_broken) = (now, lists, self.is_unsaid);
+        }
     }
 
     /// Whether a person has decided about it.

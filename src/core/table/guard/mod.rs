@@ -174,6 +174,8 @@ impl Guard {
             return Vec::new();
         }
         let (lists, proofs) = (guarded.lists, self.config.proofs);
+        let all = self.holds.iter_mut().flat_map(|(_, holds)| holds.values_mut());
+        all.filter(|hold| hold.source == source).for_each(|hold| hold.confirm(now, lists));
         let of_source = self.holds().filter(|(_, _, hold)| hold.source == source);
         let proven: Vec<_> = of_source
             .filter(|(_, _, hold)| hold.is_proven(now, lists, proofs))
@@ -181,6 +183,13 @@ impl Guard {
             .collect();
         self.decide(Decision::Proven, &proven);
         proven
+    }
+
+    /// The claims for a slot of which something is held lead to this next hop now. In a freeze that is settled much later.
+    pub(in crate::table) fn follow_claims(&mut self, family: Family, slot: SlotId, to: Option<IpAddr>) {
+        if let Some(hold) = self.holds[family].get_mut(&slot) {
+            hold.follow_claims(to, self.config.limit(hold.kind).is_some());
+        }
     }
 
     /// What was decided about these holds; those that are approved pass when they are settled next.
@@ -443,6 +452,8 @@ impl Guard {
             listed: guarded.lists,
             decision: None,
             is_untold: false,
+            is_unsaid: false,
+            is_broken: false,
         };
         self.waiting[family] += usize::from(hold.is_waiting_addition());
         self.holds[family].insert(slot, hold);

@@ -428,3 +428,23 @@ fn c51_a_denial_is_of_the_move_that_was_seen_p3() {
     assert!(world.table.holds().all(|held| !held.hold.is_denied()), "the store says something else");
     assert_eq!(world.held(ChangeKind::Move), 30);
 }
+
+/// In a freeze lists go on confirming what is held, and nothing is settled.
+#[test]
+fn c51_what_the_store_took_back_in_a_freeze_is_not_proven_by_what_it_said_before_p3() {
+    let mut world = World::new(100);
+    world.delete(0..30);
+    assert_eq!((world.settle(), world.held(ChangeKind::Withdrawal)), (0, 30));
+    for _ in 0..2 {
+        world.wait(Duration::from_secs(301));
+        world.table.confirm(world.now, SOURCE);
+    }
+    world.put([0, 1], 1);
+    world.delete([0]);
+    assert_eq!((world.settle(), world.held(ChangeKind::Withdrawal)), (28, 1), "28 are proven, and one is as it was");
+    for _ in 0..2 {
+        assert_eq!((world.confirm(), world.owner(0).as_deref()), (0, Some("host-1")));
+        world.wait(Duration::from_secs(301));
+    }
+    assert_eq!(world.confirm(), 1, "from the first list on that said so again");
+}
