@@ -43,6 +43,8 @@ fn api() -> std::io::Result<()> {
         ("StatusResponse.started_at", "moment"),
         ("StatusResponse.frozen_since", "moment"),
         ("StatusResponse.role_since", "moment"),
+        ("Replica.gone_since", "moment"),
+        ("Replica.differs_since", "moment"),
         ("Source.state", "source_state"),
         ("Source.since", "moment"),
         ("Gateway.since", "moment"),

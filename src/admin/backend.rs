@@ -53,6 +53,11 @@ impl Admin {
         &self.clock
     }
 
+    /// What is wrong with this replica's part among the others.
+    pub(super) fn troubles(&self) -> &crate::troubles::Troubles {
+        self.engine.troubles()
+    }
+
     /// The number of the newest event, as it grows.
     pub(super) fn newest_event(&self) -> tokio::sync::watch::Receiver<u64> {
         self.engine.newest_event()

@@ -18,6 +18,7 @@ mod listener;
 mod model;
 mod orders;
 mod page;
+mod replicas;
 mod service;
 mod told;
 mod words;

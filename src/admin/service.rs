@@ -5,7 +5,7 @@ use super::listener::{Connections, Listening, Peer};
 use super::orders::{self, Wanted, quoted};
 use super::page::{limit, search, wrong_token};
 use super::proto::fingerpost_server::{Fingerpost, FingerpostServer};
-use super::{LARGEST_ANSWER, LONGEST, audit, events, model, proto};
+use super::{LARGEST_ANSWER, LONGEST, audit, events, model, proto, replicas};
 use crate::look::frozen_since;
 use crate::speaker::GatewayReport;
 use fingerpost_core::engine::{Command, Engine, Holds};
@@ -70,9 +70,12 @@ impl Fingerpost for Admin {
         let look = move |engine: &Engine| {
             let orders = (frozen_since(engine, &clock), engine.forced().count(), engine.reload_holds().len());
             let because = engine.frozen_because().unwrap_or_default().to_owned();
-            (engine.source_rows(), engine.count_routes(), orders, because, engine.role())
+            let identity = engine.identity().map(ToString::to_string).unwrap_or_default();
+            let others = (identity, engine.replica_rows());
+            (engine.source_rows(), engine.count_routes(), orders, because, engine.role(), others)
         };
-        let (sources, routes, (frozen, forced, reload), frozen_because, (role, role_since)) = self.look(look).await?;
+        let (sources, routes, (frozen, forced, reload), frozen_because, (role, role_since), (identity, others)) =
+            self.look(look).await?;
         let (reports, _) = self.speaker.lock().await.report().await;
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Ok(Response::new(proto::StatusResponse {
@@ -91,6 +94,9 @@ impl Fingerpost for Admin {
             term: role.term(),
             role_since: Some(model::moment(&self.clock, role_since)),
             sources: sources.into_iter().map(|row| model::source(&self.clock, row)).collect(),
+            identity,
+            replicas: others.into_iter().map(|row| replicas::replica(&self.clock, row)).collect(),
+            troubles: self.troubles().all().into_iter().map(replicas::trouble).collect(),
         }))
     }
 

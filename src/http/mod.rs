@@ -21,6 +21,7 @@ mod metrics;
 mod moment;
 mod problem;
 mod query;
+mod replicas;
 mod routes;
 mod seats;
 mod sources;
@@ -106,6 +107,7 @@ fn router(shared: Shared) -> Router {
         .route("/api/v1/routes", get(routes::page))
         .route("/api/v1/holds", get(holds::page))
         .route("/api/v1/events", get(events::page))
+        .route("/api/v1/replicas", get(replicas::all))
         .route_layer(from_fn_with_state(turns, bounds::in_turn))
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))

@@ -16,7 +16,7 @@ pub(super) struct Problem {
 }
 
 const PATHS: &str = "there are /livez, /readyz, /metrics, /api/v1/gateways, /api/v1/sources, /api/v1/routes, \
-                     /api/v1/holds and /api/v1/events";
+                     /api/v1/holds, /api/v1/events and /api/v1/replicas";
 
 impl Problem {
     fn new(status: StatusCode, error: impl Into<String>, hint: impl Into<String>) -> Self {

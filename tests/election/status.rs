@@ -2,7 +2,7 @@
 
 use crate::elector::value;
 use crate::replicas::{Replica, put};
-use crate::server::{Cluster, Etcd};
+use crate::server::{Cluster, Etcd, free_port};
 use crate::until::until;
 use etcd_client::PutOptions;
 use fingerpost_core::election::{Keys, PresenceRecord};
@@ -10,11 +10,14 @@ use fingerpost_core::engine::{Engine, ReplicaRow};
 use fingerpost_core::model::{self, Instance};
 use fingerpost_core::replicas::{Agreement, Apart, Digest, ReplicaReport};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 on_each_etcd!(
     p7_replicas_know_each_other_and_one_that_is_gone_stays_known,
     replicas_of_other_versions_and_configurations_are_said,
     p7_a_replica_that_announces_something_else_is_noticed,
+    p8_what_is_known_of_the_others_is_served,
     records_that_make_no_sense_are_ignored,
     a_store_that_does_not_answer_is_told_and_what_is_known_stays,
 );
@@ -139,6 +142,50 @@ async fn p7_a_replica_that_announces_something_else_is_noticed(etcd: Etcd) {
     ghost.report.tables.ipv4.digest = right;
     ghost.says(&cluster).await;
     until_other(&replica, "the same routes", |row| row.agreement == Agreement::Same).await;
+}
+
+/// The body of the answer.
+async fn get(port: u16, path: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
+async fn p8_what_is_known_of_the_others_is_served(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    put(&cluster, "a", "10.168.0.11", r#""10.244.1.0/24""#).await;
+    let port = free_port();
+    let with_http = |text: String| format!("{text}http: {{ listen: \"127.0.0.1:{port}\" }}\n");
+    let replica = Replica::start_as(&cluster, 1, with_http).await;
+    replica.until_leads().await;
+    replica.until_told(&["10.244.1.0/24"], "the leader's path", |_| true).await;
+    let mut ghost = Ghost::of(&replica, &cluster).await;
+    ghost.report.tables.ipv4.digest.0 ^= 1;
+    ghost.report.config.insert("policies".into(), Digest(1));
+    ghost.says(&cluster).await;
+    until_other(&replica, "other routes", |row| matches!(row.agreement, Agreement::Differs { .. })).await;
+    let answer: serde_json::Value = serde_json::from_str(&get(port, "/api/v1/replicas").await).unwrap();
+    assert_eq!((&answer["identity"], &answer["role"]), (&"10.0.3.1".into(), &"leader".into()));
+    let other = &answer["replicas"][0];
+    assert_eq!((&other["identity"], &other["agreement"]), (&"10.0.3.9".into(), &"differs".into()), "{other}");
+    assert_eq!((&other["other_config"], &other["gone_since"]), (&["policies"][..].into(), &serde_json::Value::Null));
+    assert!(other["differs_since"].is_string() && other["sources"][0]["revision"].is_u64(), "{other}");
+    let scrape = get(port, "/metrics").await;
+    for sample in [
+        r#"fingerpost_replicas{state="present"} 1"#,
+        r#"fingerpost_replica_mismatch{replica="10.0.3.9",kind="config"} 1"#,
+        r#"fingerpost_replica_mismatch{replica="10.0.3.9",kind="version"} 0"#,
+        r#"fingerpost_election_trouble{kind="status"} 0"#,
+    ] {
+        assert!(scrape.lines().any(|line| line == sample), "no {sample} in {scrape}");
+    }
+    let seconds = scrape.lines().find_map(|line| {
+        line.strip_prefix(r#"fingerpost_replica_divergence_seconds{replica="10.0.3.9"} "#)?.parse::<f64>().ok()
+    });
+    assert!(seconds.is_some_and(|seconds| seconds > 0.0), "{seconds:?}");
 }
 
 async fn records_that_make_no_sense_are_ignored(etcd: Etcd) {

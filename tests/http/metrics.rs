@@ -158,7 +158,11 @@ async fn the_page_and_a_scrape_agree() {
         rows.iter().map(|row| (row.trim_start_matches("| `").split('`').next().unwrap(), *row)).collect();
     assert_eq!(told.len(), rows.len(), "a metric stands twice");
     // Without a range there are no series of ranges, nor of listeners without one: `tests/speaker` looks at those.
-    let elsewhere = |name: &str| name.starts_with("fingerpost_range_") || name == "fingerpost_listener_up";
+    // Of other replicas `tests/election` does.
+    let elsewhere = |name: &str| {
+        ["fingerpost_range_", "fingerpost_replica_"].iter().any(|start| name.starts_with(start))
+            || name == "fingerpost_listener_up"
+    };
     let named: Vec<&str> = told.keys().copied().filter(|name| !elsewhere(name)).collect();
     let served: Vec<&str> = scrape.families.keys().map(String::as_str).collect();
     assert_eq!(named, served);

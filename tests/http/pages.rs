@@ -85,6 +85,7 @@ async fn every_example_answers_as_the_page_shows() {
         "/api/v1/routes",
         "/api/v1/holds",
         "/api/v1/events",
+        "/api/v1/replicas",
     ] {
         assert!(examples.iter().any(|(target, _)| target.starts_with(path)), "no example of {path}");
     }

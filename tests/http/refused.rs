@@ -40,7 +40,7 @@ async fn no_answer_is_kept_or_guessed_at() {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_bad_request_is_told_what_to_write_instead() {
     let world = World::ready(HOSTS, "").await;
-    let paths = "there are /livez, /readyz, /metrics, /api/v1/gateways, /api/v1/sources, /api/v1/routes, /api/v1/holds and /api/v1/events";
+    let paths = "there are /livez, /readyz, /metrics, /api/v1/gateways, /api/v1/sources, /api/v1/routes, /api/v1/holds, /api/v1/events and /api/v1/replicas";
     let number = "write a whole number from 1 to 1000";
     let prefix = "write a prefix such as 10.244.1.0/24, or an address such as 10.244.1.5";
     let page = "give what stood as next in the answer to the same query, or leave it out";

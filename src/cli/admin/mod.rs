@@ -4,6 +4,7 @@ mod client;
 mod events;
 mod explain;
 mod output;
+mod replicas;
 mod run;
 mod tables;
 

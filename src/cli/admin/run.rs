@@ -2,7 +2,9 @@
 
 use super::client::{Client, Failure, connect};
 use super::output::{Format, Table, print_data};
-use super::{AdminCommand, Connect, FamilyName, HoldsOptions, KindName, TargetOptions, events, explain, tables};
+use super::{
+    AdminCommand, Connect, FamilyName, HoldsOptions, KindName, TargetOptions, events, explain, replicas, tables,
+};
 use crate::admin::proto;
 use crate::admin::proto::holds::Which as WhichHolds;
 use crate::admin::proto::target::Which as WhichTarget;
@@ -205,6 +207,7 @@ async fn status(options: &Connect, out: &mut dyn Write) -> Result<(), Failure> {
     let answer = connect(options).await?.status(proto::StatusRequest {}).await?.into_inner();
     if !print_data(out, options.output, &answer)? {
         tables::status(out, &answer, options.no_headers)?;
+        replicas::show(out, &answer, options.output == Format::Wide, options.no_headers)?;
     }
     Ok(())
 }

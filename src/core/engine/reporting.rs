@@ -93,6 +93,11 @@ impl Engine {
         })
     }
 
+    /// What it is called among the replicas of its election, once it takes part in one.
+    pub fn identity(&self) -> Option<&str> {
+        self.reporting.me.as_ref().map(|me| &*me.replica.identity)
+    }
+
     /// What is known of the other replicas.
     pub fn replicas(&self) -> &[KnownReplica] {
         &self.reporting.others

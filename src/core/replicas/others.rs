@@ -31,6 +31,12 @@ pub struct Said {
     pub revision: i64,
 }
 
+/// What the configuration takes for an identity: it becomes a part of keys, labels and lines.
+fn is_name(identity: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    (1..=253).contains(&identity.len()) && identity.chars().all(is_plain)
+}
+
 /// What came of a reading.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Reading {
@@ -100,6 +106,7 @@ impl Others {
     fn read(&mut self, identity: &Arc<str>, said: Said, reading: &mut Reading) -> Option<ReplicaReport> {
         let of_another = |report: &ReplicaReport| report.replica.identity != *identity;
         let refused = match said.report {
+            _ if !is_name(identity) => Malformed::Name,
             Ok(report) if of_another(&report) => Malformed::OfAnother,
             Ok(report) => {
                 self.refused.remove(identity);
@@ -197,6 +204,8 @@ mod tests {
         assert_eq!(gone(&others), [("10.0.3.1".to_owned(), None)]);
         assert_eq!(others.take(at(4), vec![posted("10.0.3.1", 8)]).refused, []);
         assert_eq!(others.take(at(5), vec![broken(9)]).refused.len(), 1, "it had been right again");
+        let control = Posted { identity: "10.0.3.4\u{1b}".into(), ..posted("10.0.3.4\u{1b}", 3) };
+        assert_eq!(others.take(at(6), vec![control]).refused, [("10.0.3.4\u{1b}".into(), Malformed::Name)]);
         // One under another's name.
         let other = Posted { identity: "10.0.3.3".into(), ..posted("10.0.3.1", 10) };
         assert_eq!(others.take(at(6), vec![other]).refused, [("10.0.3.3".into(), Malformed::OfAnother)]);

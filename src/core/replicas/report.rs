@@ -87,6 +87,9 @@ pub enum Malformed {
     /// Its form has another number, or none.
     #[error("it is none of this version's form")]
     Form,
+    /// Its key ends in what no replica can be called.
+    #[error("its key ends in what no replica can be called")]
+    Name,
     /// It stands under another identity's key.
     #[error("it is of another replica than the one whose key it stands in")]
     OfAnother,

@@ -26,6 +26,15 @@ metrics! {
     TIMELINE_DROPPED COUNTER "fingerpost_timeline_dropped_total" []
         "Events that are missing in timeline.file, because the disk took them too slowly or not at all; 0 without a file.";
 
+    ELECTION_TROUBLE GAUGE "fingerpost_election_trouble" ["kind"]
+        "1 for what keeps this replica from leading, from knowing who leads, or from knowing the other replicas; 0 for every other kind.";
+    REPLICAS GAUGE "fingerpost_replicas" ["state"]
+        "Other replicas of the election that are known; those that are gone for a week at the most.";
+    REPLICA_DIVERGENCE_SECONDS GAUGE "fingerpost_replica_divergence_seconds" ["replica"]
+        "For how long the replica has announced other routes than this one, at the same revisions of the sources and unexplained; 0 while it does not.";
+    REPLICA_MISMATCH GAUGE "fingerpost_replica_mismatch" ["replica" "kind"]
+        "1 while the version of a replica, or its configuration, is another one than this replica's.";
+
     SOURCE_UP GAUGE "fingerpost_source_up" ["source"]
         "1 while the source is known up to now, 0 while it cannot be read; its routes stay.";
     SOURCE_COMPLETE GAUGE "fingerpost_source_complete" ["source"]

@@ -1,9 +1,11 @@
 //! `/metrics`: the Prometheus text format 0.0.4, computed at each scrape from what engine and speaker say.
 //!
 //! Nothing is kept from one scrape to the next, so the series of a gateway that is gone are gone too. Labels are names from
-//! the configuration, or words from a `match`: nothing that a store or a gateway says becomes one.
+//! the configuration, words from a `match`, or the names of at most 64 replicas in the characters that one may have: nothing else that a
+//! store or a gateway says becomes one.
 
 mod catalogue;
+mod replicas;
 mod session;
 mod sheet;
 mod table;
@@ -13,7 +15,7 @@ use crate::clock::Clock;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use fingerpost_core::engine::{Engine, GatewayRow, Role, SourceRow};
+use fingerpost_core::engine::{Engine, GatewayRow, ReplicaRow, Role, SourceRow};
 use fingerpost_core::model::{PerFamily, Time};
 use prometheus::TextEncoder;
 use prometheus::core::Collector;
@@ -28,6 +30,7 @@ struct Rows {
     routes: PerFamily<usize>,
     frozen: bool,
     role: Role,
+    replicas: Vec<ReplicaRow>,
 }
 
 /// When it is: for how long something is so already, and in seconds since 1970.
@@ -44,12 +47,14 @@ pub(super) async fn scrape(State(shared): State<Shared>) -> Result<Response, Pro
         routes: engine.count_routes(),
         frozen: engine.frozen().is_some(),
         role: engine.role().0,
+        replicas: engine.replica_rows(),
     };
     let rows = shared.look(look).await?;
     let (reports, ranges) = shared.reports().await;
     let now = Now { clock: &shared.clock, at: shared.clock.now() };
     let mut sheet = Sheet::default();
     table::fill(&mut sheet, &rows, &now);
+    replicas::fill(&mut sheet, &rows, shared.engine.troubles(), &now);
     session::fill(&mut sheet, &reports, &now);
     session::ranges(&mut sheet, &ranges, &reports);
     session::listeners(&mut sheet, &shared.listeners);

@@ -1,0 +1,49 @@
+//! The other replicas, as messages.
+
+use super::model::moment;
+use super::proto;
+use crate::clock::Clock;
+use crate::look::replicas::{compared, role};
+use crate::troubles::Wrong;
+use fingerpost_core::engine::ReplicaRow;
+use fingerpost_core::model::Term;
+
+pub(super) fn replica(clock: &Clock, row: ReplicaRow) -> proto::Replica {
+    let compared = compared(&row);
+    let ReplicaRow { known, diverges, other_version, other_config, .. } = row;
+    let report = known.report;
+    let source = |(name, source): (String, fingerpost_core::replicas::SourceReport)| proto::ReplicaSource {
+        name,
+        revision: source.revision,
+        told: source.told,
+        complete: source.complete,
+        current: source.current,
+    };
+    proto::Replica {
+        identity: report.replica.identity.to_string(),
+        gone_since: known.gone.map(|gone| moment(clock, gone)),
+        role: role(report.role).to_owned(),
+        term: Some(report.term).filter(|term| *term != Term::NONE).map(Term::get),
+        ordinal: report.ordinal,
+        version: report.version,
+        other_version,
+        other_config,
+        agreement: compared.word.to_owned(),
+        reason: compared.reason,
+        differs_since: compared.since.map(|since| moment(clock, since)),
+        diverges,
+        ipv4_routes: report.tables.ipv4.routes,
+        ipv6_routes: report.tables.ipv6.routes,
+        sessions: report.sessions.established,
+        gateways: report.sessions.gateways,
+        held: report.held,
+        forced: report.forced,
+        frozen: report.frozen,
+        trouble: report.trouble,
+        sources: report.sources.into_iter().map(source).collect(),
+    }
+}
+
+pub(super) fn trouble(wrong: Wrong) -> proto::Trouble {
+    proto::Trouble { kind: wrong.kind.to_owned(), message: wrong.message }
+}

@@ -1,0 +1,147 @@
+//! The other replicas as a table.
+
+use super::output::{Table, plain};
+use super::tables::moment;
+use crate::admin::proto::{Replica, StatusResponse};
+use std::io::{self, Write};
+
+const HEADS: [&str; 9] =
+    ["REPLICA", "ROLE", "TERM", "GONE-SINCE", "VERSION", "ROUTES", "SESSIONS", "SAYS", "DIFFERS-IN"];
+const WIDE: [&str; 11] = [
+    "REPLICA",
+    "ROLE",
+    "TERM",
+    "GONE-SINCE",
+    "VERSION",
+    "ROUTES",
+    "SESSIONS",
+    "SAYS",
+    "DIFFERS-IN",
+    "GATEWAYS",
+    "TOLD",
+];
+
+/// What is wrong, and who else there is; nothing without an election.
+pub(super) fn show(out: &mut dyn Write, status: &StatusResponse, wide: bool, no_headers: bool) -> io::Result<()> {
+    for trouble in &status.troubles {
+        writeln!(out, "\nTROUBLE ({}): {}", plain(&trouble.kind), plain(&trouble.message))?;
+    }
+    if status.replicas.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let mut table = Table::new(if wide { &WIDE } else { &HEADS }, no_headers);
+    status.replicas.iter().for_each(|replica| table.row(row(replica, wide)));
+    table.flush(out, "")
+}
+
+fn row(replica: &Replica, wide: bool) -> Vec<String> {
+    let mut row = vec![
+        replica.identity.clone(),
+        replica.role.clone(),
+        replica.term.map(|term| term.to_string()).unwrap_or_default(),
+        moment(replica.gone_since.as_ref()),
+        replica.version.clone(),
+        (replica.ipv4_routes + replica.ipv6_routes).to_string(),
+        replica.sessions.to_string(),
+        says(replica),
+        differs_in(replica),
+    ];
+    if wide {
+        let told = |source: &crate::admin::proto::ReplicaSource| {
+            format!("{}:{}/{}", source.name, source.told, source.revision)
+        };
+        row.push(replica.gateways.join(","));
+        row.push(replica.sources.iter().map(told).collect::<Vec<_>>().join(","));
+    }
+    row
+}
+
+fn says(replica: &Replica) -> String {
+    match (replica.agreement.as_str(), replica.differs_since.as_ref()) {
+        ("differs", Some(since)) if replica.diverges => format!("OTHER ROUTES since {since}"),
+        ("differs", Some(since)) => format!("other routes since {since}"),
+        ("apart", _) => replica.reason.clone(),
+        ("same", _) => "the same".into(),
+        _ => "not compared yet".into(),
+    }
+}
+
+fn differs_in(replica: &Replica) -> String {
+    if replica.other_version { "version".into() } else { replica.other_config.join(",") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::proto::{ReplicaSource, Trouble};
+    use prost_types::Timestamp;
+
+    fn shown(wide: bool) -> String {
+        let since = Some(Timestamp { seconds: 1_773_500_966, nanos: 0 });
+        let same = Replica {
+            identity: "10.0.3.2".into(),
+            role: "standby".into(),
+            term: Some(7),
+            version: "0.1.0".into(),
+            agreement: "same".into(),
+            ipv4_routes: 3,
+            ipv6_routes: 1,
+            sessions: 2,
+            gateways: vec!["core-a".into(), "core-b".into()],
+            sources: vec![ReplicaSource { name: "prod".into(), revision: 12, told: 11, complete: true, current: true }],
+            ..Replica::default()
+        };
+        let diverging = Replica {
+            identity: "10.0.3.3".into(),
+            agreement: "differs".into(),
+            differs_since: since,
+            diverges: true,
+            other_config: vec!["gateways".into(), "policies".into()],
+            ..same.clone()
+        };
+        let gone = Replica {
+            identity: "10.0.3.4\u{1b}[31m".into(),
+            gone_since: since,
+            agreement: "unknown".into(),
+            other_version: true,
+            version: "0.2.0".into(),
+            ..same.clone()
+        };
+        let troubles = vec![Trouble { kind: "store".into(), message: "no answer\nROLE leader".into() }];
+        let status = StatusResponse { replicas: vec![same, diverging, gone], troubles, ..StatusResponse::default() };
+        let mut out = Vec::new();
+        show(&mut out, &status, wide, false).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn who_else_there_is_stands_in_lines_of_its_own() {
+        let text = shown(false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].starts_with("TROUBLE (store): no answer"), "{text}");
+        assert!(lines[3].starts_with("REPLICA ") && lines[3].ends_with("DIFFERS-IN"), "{text}");
+        for (line, parts) in lines[4..].iter().zip([
+            ["10.0.3.2", "standby", " 4 ", "the same"],
+            ["10.0.3.3", "OTHER ROUTES since 2026-03-14T15:09:26Z", "gateways,policies", "0.1.0"],
+            ["10.0.3.4", "2026-03-14T15:09:26Z", "not compared yet", "version"],
+        ]) {
+            assert!(parts.iter().all(|part| line.contains(part)), "{parts:?} in {line:?}");
+        }
+        // What others say makes no lines and no colours.
+        assert!(lines.len() == 7 && !text.contains('\u{1b}'), "{text:?}");
+    }
+
+    #[test]
+    fn wide_tells_gateways_and_revisions() {
+        let text = shown(true);
+        assert!(text.contains("core-a,core-b") && text.contains("prod:11/12"), "{text}");
+    }
+
+    #[test]
+    fn without_an_election_nothing_is_said_of_it() {
+        let mut out = Vec::new();
+        show(&mut out, &StatusResponse::default(), true, false).unwrap();
+        assert_eq!(out, b"");
+    }
+}
