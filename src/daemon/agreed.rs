@@ -68,6 +68,6 @@ state_dir: state
         assert_eq!(differ("asn: 64500", "asn: 64501"), ["gateways"]);
         assert_eq!(differ("prefix: /fp", "prefix: /other"), ["sources"]);
         assert_eq!(differ("source: prod", "source: prod, ttl: 20s"), ["election"]);
-        assert_eq!(differ("state_dir", "guard: { withdrawals: { max: 7 } }\nstate_dir"), ["guard"]);
+        assert_eq!(differ("state_dir", "guard: { withdrawals: off }\nstate_dir"), ["guard"]);
     }
 }
