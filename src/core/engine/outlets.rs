@@ -217,13 +217,13 @@ impl Outlets {
     pub(super) fn start_over(
         &mut self,
         gateway: GatewayId,
-        number: SessionNumber,
+        (number, stamp): (SessionNumber, Stamp),
         views: &mut Views,
         table: &Table,
         effects: &mut Vec<Effect>,
     ) {
         let mut ended = false;
-        self.happen(gateway, |outlet| ended = outlet.start_over(number, views, table));
+        self.happen(gateway, |outlet| ended = outlet.start_over(number, stamp, views, table));
         if ended {
             effects.push(Effect::CloseSlow(gateway, number));
         }

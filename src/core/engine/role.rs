@@ -183,7 +183,7 @@ impl Engine {
         if self.stamp() == stamp {
             self.take_role(now, Role::Unsure { ordinal: self.standing.ordinal }, effects);
         }
-        self.outlets.start_over(gateway, session, &mut self.views, &self.table, effects);
+        self.outlets.start_over(gateway, (session, stamp), &mut self.views, &self.table, effects);
     }
 
     /// Whether nothing changes now, by order or for the want of a leader.

@@ -6,7 +6,7 @@ use super::tally::{Counted, Tally};
 use super::{SessionNumber, SessionUp};
 use crate::model::{Family, GatewayId, PerFamily};
 use crate::table::Table;
-use crate::view::{CHUNK_BYTES, Chunk, Exclusion, Feed, Seq, View};
+use crate::view::{CHUNK_BYTES, Chunk, Exclusion, Feed, Seq, Stamp, View};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub(super) struct Session {
     pub(super) up: SessionUp,
     pub(super) feeds: PerFamily<Option<Feed>>,
     in_flight: usize,
+    /// Under which stamp the family's first End-of-RIB was handed out.
+    completed: PerFamily<Option<Stamp>>,
     pub(super) sent: PerFamily<u64>,
     /// Whether it was said that the cap holds routes back.
     capped: PerFamily<bool>,
@@ -108,8 +110,14 @@ impl Outlet {
             }
             Some(feed)
         });
-        self.session =
-            Some(Session { up, feeds, in_flight: 0, sent: PerFamily::default(), capped: PerFamily::default() });
+        self.session = Some(Session {
+            up,
+            feeds,
+            in_flight: 0,
+            completed: PerFamily::default(),
+            sent: PerFamily::default(),
+            capped: PerFamily::default(),
+        });
     }
 
     pub(super) fn down(&mut self, number: SessionNumber) {
@@ -170,6 +178,9 @@ impl Outlet {
             if let Some(chunk) = pull(feed, view, family) {
                 session.in_flight += chunk.bytes.len();
                 session.sent[family] += chunk.ends.len() as u64;
+                if feed.is_complete() {
+                    session.completed[family].get_or_insert(chunk.stamp);
+                }
                 effects.push(Effect::Send(self.settings.id, session.up.number, chunk));
                 handed_out = true;
             }
@@ -177,12 +188,14 @@ impl Outlet {
         handed_out
     }
 
-    /// What was handed out last did not reach the gateway. True where only a new session helps: this one is over.
-    pub(super) fn start_over(&mut self, number: SessionNumber, views: &mut Views, table: &Table) -> bool {
+    /// What was handed out last with this stamp did not reach the gateway. True where only a new session helps: this one is over.
+    pub(super) fn start_over(&mut self, number: SessionNumber, stamp: Stamp, views: &mut Views, table: &Table) -> bool {
         let Some(session) = self.session.as_mut().filter(|session| session.up.number == number) else { return false };
         let mut lost = false;
         for (family, feed) in session.feeds.iter_mut() {
             let (Some(feed), Some(id)) = (feed, self.views[family]) else { continue };
+            // The first End-of-RIB may have been in it, and no bracket begins before that (RFC 7313 §4).
+            lost |= session.completed[family] == Some(stamp);
             lost |= views.get_mut(id).is_none_or(|view| !feed.resynchronise(view, table.slots(family)));
         }
         self.end_session(|_| lost).is_some()

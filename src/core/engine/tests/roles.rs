@@ -178,3 +178,17 @@ fn p7_p4_who_starts_unsure_serves_what_it_reads_as_a_standby() {
     lab.check_at_rest();
     assert!(lab.peers[2].gateway.is_synchronised(Family::Ipv4));
 }
+
+/// The gateway would wait for an End-of-RIB that it never hears, and a bracket must not begin before it (RFC 7313 §4).
+#[test]
+fn p7_p4_whose_first_end_of_rib_came_too_late_to_be_said_has_a_new_session() {
+    let mut lab = at_rest(Role::Leader { term: 7 });
+    lab.up(2);
+    while lab.work() {}
+    lab.refuse(2);
+    assert_eq!(lab.closed_as_slow, 1);
+    lab.take_role(STANDBY);
+    lab.up(2);
+    lab.settle();
+    lab.check_at_rest();
+}
