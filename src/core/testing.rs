@@ -13,6 +13,7 @@ use crate::source::schema::Schema;
 use crate::source::sync::{Absent, Follow, Outcome, Sync, SyncConfig, Timing};
 use crate::source::{ClaimChange, ClusterId, Record, Report, Rev};
 use crate::view::{Chunk, Stamp};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -58,6 +59,12 @@ pub(crate) struct Said {
 impl Said {
     pub(crate) fn next_hop(&self) -> IpAddr {
         self.next_hop
+    }
+
+    /// How a gateway orders paths of one neighbouring AS, the best first (RFC 4271 §9.1.2): the higher LOCAL_PREF, the shorter AS
+    /// path, the lower MED.
+    pub(crate) fn rank(&self) -> (Reverse<u32>, usize, u32) {
+        (Reverse(self.local_pref.unwrap_or(100)), self.as_path.len(), self.med.unwrap_or_default())
     }
 
     /// What shall be said of a route, by the RFCs and DESIGN §5 rather than by the encoder.
@@ -162,6 +169,11 @@ impl Gateway {
     /// What it holds.
     pub(crate) fn routes(&self) -> BTreeMap<Prefix, Said> {
         self.routes.iter().map(|(prefix, route)| (*prefix, route.said.clone())).collect()
+    }
+
+    /// What it holds of this prefix.
+    pub(crate) fn route(&self, prefix: Prefix) -> Option<&Said> {
+        self.routes.get(&prefix).map(|route| &route.said)
     }
 
     /// Whether it holds the prefix and no marker that is due would take it away.

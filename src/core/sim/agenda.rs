@@ -33,6 +33,13 @@ impl<T> Agenda<T> {
         self.entries.remove(&number)
     }
 
+    /// Nothing of this kind will happen any more.
+    pub(super) fn forget(&mut self, unwanted: impl Fn(&T) -> bool) {
+        let entries = &mut self.entries;
+        entries.retain(|_, entry| !unwanted(entry));
+        self.moments.retain(|Reverse((_, number))| entries.contains_key(number));
+    }
+
     /// Whether anything of this kind is to come.
     pub(super) fn any(&self, wanted: impl Fn(&T) -> bool) -> bool {
         self.entries.values().any(wanted)

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// How long a gateway keeps routes whose session is gone.
 pub(super) const RESTART_TIME: Duration = Duration::from_secs(120);
+/// How long it keeps them least preferred, where it can.
+pub(super) const STALE_TIME: Duration = Duration::from_secs(600);
 
 pub(super) struct Model {
     pub(super) kind: Kind,
@@ -62,11 +64,16 @@ impl Model {
             self.session = None;
             if self.kind.keeps {
                 self.table.restart();
-                self.expires = Some(now + RESTART_TIME);
+                self.expires = Some(now + if self.kind.lingers { STALE_TIME } else { RESTART_TIME });
             } else {
                 self.table = empty(&self.kind);
             }
         }
+    }
+
+    /// Whether what it holds of this prefix is kept from an earlier session, least preferred (RFC 9494).
+    pub(super) fn is_long_lived_stale(&self, prefix: Prefix) -> bool {
+        self.kind.lingers && !self.table.keeps(prefix) && !self.table.is_refreshing(prefix.family())
     }
 
     /// What a machine loses that is switched off.

@@ -1,10 +1,11 @@
 //! Our end of the wires, and the process between them and the stores.
 
+use super::part::Part;
 use super::process::{Control, Knows, Process, Sent, Writing};
 use super::wire::Wire;
 use super::world::{Event, World};
 use crate::bgp::neighbour::{ConnectionId, Effect as Does, Input as Happens, Stop};
-use crate::engine::{Effect, Input, REPORT, SessionNumber, SessionUp};
+use crate::engine::{Effect, Input, REPORT, Role, SessionNumber, SessionUp};
 use crate::model::{GatewayId, SourceId, Time};
 use crate::source::{Event as Change, FaultKind, Report, Task};
 use crate::table::Target;
@@ -35,7 +36,10 @@ impl World {
         let restarting = !self.knows.is_empty();
         self.remember_orders();
         let orders = self.orders.clone();
-        let process = Process::start(self.now, &self.shape, self.variant, &self.disk, orders, restarting, seed);
+        let mut process = Process::start(self.now, &self.shape, self.variant, &self.disk, orders, restarting, seed);
+        if let Some(part) = &self.part {
+            process.engine.take_role(self.now, Role::Unsure { ordinal: part.ordinal }, &mut process.effects);
+        }
         self.process = Some(process);
         let remembers = self.disk.iter().map(Option::is_some).collect();
         self.knows.push(Knows { started: self.now, since, listed: vec![false; self.stores.len()], remembers });
@@ -60,6 +64,7 @@ impl World {
             self.end_account();
         }
         if self.process.take().is_some() {
+            self.part.iter_mut().for_each(Part::end);
             let open: Vec<u64> = self.wires.iter().filter(|(_, wire)| wire.open_here).map(|(id, _)| *id).collect();
             open.into_iter().for_each(|wire| self.close_here(wire));
         }
@@ -84,6 +89,9 @@ impl World {
     }
 
     pub(super) fn on_deadlines_here(&mut self) {
+        if self.stopped().is_some() {
+            return;
+        }
         let now = self.now;
         let Some(process) = &mut self.process else { return };
         if process.engine.next_deadline().is_some_and(|at| at <= now) {
@@ -212,6 +220,9 @@ impl World {
 
     /// Writes what the window of the wire lets through: between two messages of a chunk whatever the session has to say.
     pub(super) fn write(&mut self, n: usize) {
+        if self.stopped().is_some() {
+            return;
+        }
         loop {
             let Some(process) = &mut self.process else { return };
             let peer = &mut process.peers[n];
@@ -238,6 +249,7 @@ impl World {
                 continue;
             }
             let (Some((number, connection)), Some(writing)) = (peer.session, peer.chunks.front_mut()) else { return };
+            let stamp = writing.chunk.stamp;
             let Some(sent) = writing.next() else {
                 let length = writing.chunk.bytes.len();
                 peer.chunks.pop_front();
@@ -252,6 +264,11 @@ impl World {
             if self.is_full(wire) {
                 return;
             }
+            if !self.may_say_next(n) {
+                self.refuse(n, number);
+                continue;
+            }
+            self.part.iter_mut().for_each(|part| part.begun.push(stamp));
             if let Some(writing) = self.process.as_mut().and_then(|process| process.peers[n].chunks.front_mut()) {
                 writing.written += 1;
             }
@@ -260,7 +277,7 @@ impl World {
         }
     }
 
-    fn wire_here(&self, n: usize, connection: ConnectionId) -> Option<u64> {
+    pub(super) fn wire_here(&self, n: usize, connection: ConnectionId) -> Option<u64> {
         let is_it = |wire: &Wire| wire.gateway == n && wire.ours == connection && wire.open_here;
         self.wires.iter().find(|(_, wire)| is_it(wire)).map(|(id, _)| *id)
     }
@@ -269,7 +286,7 @@ impl World {
         self.wires.get(&wire).is_some_and(|wire| wire.unread >= self.shape.gateways[wire.gateway].window)
     }
 
-    fn send_there(&mut self, id: u64, Sent { octets, listed }: Sent) {
+    pub(super) fn send_there(&mut self, id: u64, Sent { octets, listed }: Sent) {
         let Some(wire) = self.wires.get_mut(&id) else { return };
         wire.unread += octets.len();
         let at = self.now + self.shape.gateways[wire.gateway].delay;
@@ -301,7 +318,7 @@ impl World {
         if !std::mem::take(&mut process.peers[n].dials) {
             return;
         }
-        if self.gateways[n].is_down {
+        if self.gateways[n].is_down || self.is_cut_off() {
             return self.tell(n, Happens::ConnectFailed("connection refused".into()));
         }
         let ours = self.connect(n);
@@ -337,6 +354,9 @@ impl World {
         let faults = &mut self.faults[n];
         faults.is_awake = false;
         let Some(process) = self.process.as_mut().filter(|_| !faults.is_silent) else { return };
+        if self.part.as_ref().is_some_and(|part| part.has_no_store) {
+            return self.fail(n, FaultKind::Unreachable);
+        }
         let most = self.dice.from(1..=6) as usize;
         let Some((attempt, mut report)) = process.transports[n].serve(&self.stores[n], most) else { return };
         match &mut report {

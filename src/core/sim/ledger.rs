@@ -5,7 +5,7 @@
 
 use super::rest::Winner;
 use super::world::World;
-use crate::engine::{EventKind, EventRow, Wanted, Written};
+use crate::engine::{EventKind, EventRow, Role, Wanted, Written};
 use crate::model::{Prefix, Time};
 use crate::table::ChangeKind;
 use crate::testing::store::name;
@@ -126,6 +126,9 @@ impl World {
         }
         let is_still = self.judge.frozen.is_some() && self.ledger.is_whole;
         assert!(!is_still, "P3: frozen, and {prefix} is {:?}", event.kind);
+        let is_unsure = matches!(self.role(), Role::Unsure { .. }) && self.ledger.is_whole;
+        let is_free = !is_unsure || self.judge.has_reason(prefix);
+        assert!(is_free, "P7: it does not know who leads, and {prefix} is {:?}", event.kind);
         let owner = |hop: crate::table::Hop| (hop.host.to_string(), hop.next_hop);
         let (from, to) = (event.from.map(owner), event.to.map(owner));
         let before = match to.clone() {
@@ -215,6 +218,12 @@ impl World {
         self.ledger = Ledger { before, most, withdrawn, moved, kept_back, ..Ledger::default() };
         let denied: BTreeSet<_> = self.orders.denied.iter().map(|denied| denied.prefix).collect();
         self.ledger.kept_back.retain(|prefix, kept| kept.why != Kept::Denied || denied.contains(&Some(*prefix)));
+    }
+
+    /// The limits may be whole.
+    pub(super) fn forget_spent(&mut self) {
+        (self.ledger.withdrawn, self.ledger.moved) = Default::default();
+        self.judge.forget_spent();
     }
 
     /// A person has denied what is held.

@@ -19,10 +19,12 @@ mod gateway;
 mod here;
 mod judge;
 mod ledger;
+mod part;
 mod process;
 mod rest;
 mod script;
 mod settings;
+mod several;
 mod there;
 mod truth;
 mod wire;
@@ -35,23 +37,32 @@ use world::World;
 /// How many seeds are tried, unless somebody says; the pipeline says 2,000 (`integration/suite.sh`).
 const SEEDS: u64 = 200;
 
-/// One of two halves, so that both cores work.
-fn hold(half: u64) {
+/// What became of a world: why it ended, if a promise was broken, and what it said on its way.
+struct Tried {
+    why: Option<String>,
+    trace: Vec<String>,
+}
+
+/// What it panics with, if it does.
+fn caught(run: impl FnOnce()) -> Option<String> {
+    catch_unwind(AssertUnwindSafe(run)).err().map(|why| said(why.as_ref()))
+}
+
+/// One of two halves, so that both cores work. `command` repeats a seed.
+fn hold(command: &str, half: u64, tried: impl Fn(u64, bool) -> Tried) {
     let (first, count) = match number("SEED") {
         Some(seed) => (seed, 1),
         None => (0, number("SEEDS").unwrap_or(SEEDS)),
     };
     let mut broken = Vec::new();
     for seed in (first..first + count).filter(|seed| seed % 2 == half) {
-        let tried = catch_unwind(AssertUnwindSafe(|| World::new(seed, false).run()));
-        let Err(why) = tried else { continue };
-        let mut line = format!("make sim SEED={seed:<6} # {}", said(why.as_ref()));
+        let Some(why) = tried(seed, false).why else { continue };
+        let mut line = format!("{command} SEED={seed:<6} # {why}");
         if broken.is_empty() {
             // Once more, and this time it says what it does.
-            let mut world = World::new(seed, true);
-            let again = catch_unwind(AssertUnwindSafe(|| world.run()));
-            world.trace.iter().for_each(|line| eprintln!("{line}"));
-            if again.is_ok() {
+            let Tried { why, trace } = tried(seed, true);
+            trace.iter().for_each(|line| eprintln!("{line}"));
+            if why.is_none() {
                 line += " (not a second time: something is left to chance)";
             }
         }
@@ -72,12 +83,18 @@ fn number(name: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
+fn alone(seed: u64, traces: bool) -> Tried {
+    let mut world = World::new(seed, traces);
+    let why = caught(|| world.run());
+    Tried { why, trace: world.trace }
+}
+
 #[test]
 fn even_seeds_hold_p1_p2_p3_p4_p5_p6() {
-    hold(0);
+    hold("make sim", 0, alone);
 }
 
 #[test]
 fn odd_seeds_hold_p1_p2_p3_p4_p5_p6() {
-    hold(1);
+    hold("make sim", 1, alone);
 }

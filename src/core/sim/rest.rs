@@ -8,17 +8,16 @@ use crate::source::sync::Seen;
 use crate::table::{ChangeKind, HoldReason, Owner};
 use crate::testing::Said;
 use crate::testing::store::{Host, name};
-use crate::view::Stamp;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// A reconcile heals what a watch has lost, and after an empty first list a minute must pass without a new record.
-const PATIENCE: Duration = Duration::from_secs(1200);
+pub(super) const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// When a person looks why End-of-RIB does not go out: time has had its chance to prove what is held.
-const ASKS: Duration = Duration::from_secs(900);
+pub(super) const ASKS: Duration = Duration::from_secs(900);
 
 /// Who is to be announced: the source, the host's name, its next hop.
 pub(super) type Winner = (u16, String, IpAddr);
@@ -33,6 +32,7 @@ impl World {
             self.settle();
         }
         self.check_at_rest();
+        self.leave_rest();
         if !approve {
             return;
         }
@@ -43,6 +43,7 @@ impl World {
             self.order(&Command::Approve(Holds::All));
             self.settle();
             self.check_at_rest();
+            self.leave_rest();
         }
         panic!("P3: a person approves all, and still these are held: {:?}", self.holds());
     }
@@ -51,23 +52,32 @@ impl World {
         self.say(|| "faults stop".into());
         self.disk_works = true;
         self.start();
-        for n in 0..self.faults.len() {
-            self.faults[n] = Faults { is_awake: self.faults[n].is_awake, ..Faults::default() };
-            self.mend(n);
-            self.wake(n);
-        }
+        self.heal_sources();
         if self.judge.frozen.is_some() {
             self.order(&Command::Unfreeze);
         }
         for n in 0..self.gateways.len() {
             // One that stays stuck must not matter to the others (P6).
-            if self.gateways[n].is_down || !self.dice.one_in(4) {
-                self.unstick(n);
-            }
-            self.power_on(n);
-            if self.wires.values().any(|wire| wire.gateway == n && wire.is_silent) {
-                self.cut(n);
-            }
+            let reads = self.gateways[n].is_down || !self.dice.one_in(4);
+            self.heal_gateway(n, reads);
+        }
+    }
+
+    pub(super) fn heal_sources(&mut self) {
+        for n in 0..self.faults.len() {
+            self.faults[n] = Faults { is_awake: self.faults[n].is_awake, ..Faults::default() };
+            self.mend(n);
+            self.wake(n);
+        }
+    }
+
+    pub(super) fn heal_gateway(&mut self, n: usize, reads: bool) {
+        if reads {
+            self.unstick(n);
+        }
+        self.power_on(n);
+        if self.wires.values().any(|wire| wire.gateway == n && wire.is_silent) {
+            self.cut(n);
         }
     }
 
@@ -100,13 +110,13 @@ impl World {
         }
     }
 
-    fn is_verified(&self) -> bool {
+    pub(super) fn is_verified(&self) -> bool {
         let verified = |family| self.process.iter().all(|process| process.engine.is_verified(family));
         Family::ALL.into_iter().all(verified)
     }
 
     /// End-of-RIB may wait for them, and of a source that loses most of what it had no time proves anything.
-    fn approve_additions(&mut self) {
+    pub(super) fn approve_additions(&mut self) {
         for n in 0..self.stores.len() {
             self.order(&Command::Approve(Holds::Source(SourceId(n as u16), Some(ChangeKind::Addition))));
         }
@@ -117,7 +127,7 @@ impl World {
     }
 
     /// What is still going on.
-    fn unrest(&self) -> String {
+    pub(super) fn unrest(&self) -> String {
         let Some(process) = &self.process else { return "no process".into() };
         for row in process.engine.source_rows() {
             if !matches!(row.seen, Seen::Current { .. }) {
@@ -157,7 +167,7 @@ impl World {
         self.process.iter().flat_map(|process| process.engine.hold_rows(None, usize::MAX)).collect()
     }
 
-    fn check_at_rest(&mut self) {
+    pub(super) fn check_at_rest(&mut self) {
         let mut owners = self.winners();
         for HoldRow { prefix, from, to, reason, .. } in self.holds() {
             let of_limit = !matches!(reason, HoldReason::Replaced | HoldReason::Denied);
@@ -190,7 +200,10 @@ impl World {
         self.say(|| "at rest".into());
         let now = self.now;
         self.knows.last_mut().into_iter().for_each(|knows| knows.since = now);
-        // What happens from now on happens after it.
+    }
+
+    /// What happens from now on happens after it.
+    fn leave_rest(&mut self) {
         self.wait(Duration::from_millis(1));
     }
 
@@ -201,7 +214,7 @@ impl World {
         let (host, labels) = (HostName::new(host).unwrap(), Arc::new(Labels::default()));
         let owner = Owner { host, next_hop: *next_hop, other_address: None, labels };
         let attributes = policy.export(prefix, &owner, SourceId(*source))?;
-        Some(Said::expected(&attributes, &settings::encoding(&self.shape.gateways[n]), Stamp::Unstamped))
+        Some(Said::expected(&attributes, &settings::encoding(&self.shape.gateways[n]), self.role().stamp()))
     }
 
     /// Who owns what, by the rules and from the stores: within a source the oldest record, then the lower name; the higher

@@ -162,23 +162,28 @@ impl World {
             9 => self.backups[n] = self.stores[n].clone(),
             _ => {
                 let cluster = self.dice.one_in(2).then(|| ClusterId(self.dice.from(1..=9)));
-                self.say(|| format!("source {n} is restored to an older state, as {cluster:?}"));
-                let before = self.winners();
-                self.stores[n] = self.backups[n].clone();
-                self.stores[n].cluster = cluster.unwrap_or(self.stores[n].cluster);
-                // Another store repeats its own events.
-                self.faults[n].last.clear();
-                if self.clusters.insert((n, self.stores[n].cluster.0)) {
-                    self.keep_replaced(n, &before);
-                } else {
-                    self.forget_replaced();
-                }
-                self.fail(n, FaultKind::Unreachable);
-                // Written on to the very revision that was known, it shows what differs to a reconcile only.
-                self.has_lost = true;
-                self.wrote(n);
+                self.restore(n, cluster);
             }
         }
+    }
+
+    /// The store is as it was once, perhaps as another cluster.
+    pub(super) fn restore(&mut self, n: usize, cluster: Option<ClusterId>) {
+        self.say(|| format!("source {n} is restored to an older state, as {cluster:?}"));
+        let before = self.winners();
+        self.stores[n] = self.backups[n].clone();
+        self.stores[n].cluster = cluster.unwrap_or(self.stores[n].cluster);
+        // Another store repeats its own events.
+        self.faults[n].last.clear();
+        if self.clusters.insert((n, self.stores[n].cluster.0)) {
+            self.keep_replaced(n, &before);
+        } else {
+            self.forget_replaced();
+        }
+        self.fail(n, FaultKind::Unreachable);
+        // Written on to the very revision that was known, it shows what differs to a reconcile only.
+        self.has_lost = true;
+        self.wrote(n);
     }
 
     pub(super) fn fail(&mut self, n: usize, kind: FaultKind) {
@@ -264,6 +269,10 @@ impl World {
 
     fn reload(&mut self) {
         let variant = self.dice.from(0..=2) as u8;
+        self.reload_to(variant);
+    }
+
+    pub(super) fn reload_to(&mut self, variant: u8) {
         self.variant = variant;
         self.say(|| format!("a reload: policies {variant}"));
         self.judge.excuse_all(self.now);

@@ -37,6 +37,8 @@ pub(super) struct Kind {
     pub(super) internal: bool,
     /// It keeps our routes over a restart of the session (RFC 4724, RFC 8538).
     pub(super) keeps: bool,
+    /// It keeps them for long, but prefers any others (RFC 9494).
+    pub(super) lingers: bool,
     /// It knows BoRR and EoRR (RFC 7313).
     pub(super) brackets: bool,
     /// It dials, too.
@@ -52,6 +54,7 @@ impl Shape {
         let gateways = (0..dice.from(2..=5)).map(|_| Kind {
             internal: dice.one_in(2),
             keeps: !dice.one_in(4),
+            lingers: false,
             brackets: dice.one_in(2),
             dials: dice.one_in(3),
             window: if dice.one_in(2) { 1 << 9 } else { 1 << 16 },
@@ -179,7 +182,11 @@ fn asn(number: u32) -> Asn {
 pub(super) fn neighbours(n: usize, kind: &Kind) -> (NeighbourConfig, NeighbourConfig) {
     let theirs = if kind.internal { asn(OURS) } else { asn(64_500) };
     let id = |text: &str| -> RouterId { text.parse().unwrap() };
-    let restart = GracefulRestartConfig { restart_time: 120, notification: true, long_lived_stale_time: None };
+    let restart = GracefulRestartConfig {
+        restart_time: if kind.lingers { 0 } else { 120 },
+        notification: true,
+        long_lived_stale_time: kind.lingers.then_some(600),
+    };
     let ours = NeighbourConfig {
         local_asn: asn(OURS),
         router_id: id("10.0.3.10"),

@@ -15,6 +15,7 @@ impl World {
             let (now, gateway) = (self.now, &mut self.gateways[n]);
             if gateway.expires.is_some_and(|at| at <= now) {
                 gateway.expire();
+                self.touched.insert(n);
             }
             if gateway.neighbour.next_deadline().is_some_and(|at| at <= now) {
                 let mut does = Vec::new();
@@ -44,8 +45,12 @@ impl World {
                     self.gateways[n].neighbour.handle(now, Happens::Progress(connection), &mut Vec::new());
                 }
                 Does::Close(connection) => self.close_there(n, connection),
-                Does::Up(connection, _) => gateway.up(connection),
+                Does::Up(connection, _) => {
+                    gateway.up(connection);
+                    self.touched.insert(n);
+                }
                 Does::Down(connection, _) => {
+                    self.touched.insert(n);
                     gateway.down(now, connection);
                     self.judge.gateways[n].healthy_since = None;
                 }
@@ -94,7 +99,7 @@ impl World {
         if self.gateways[n].is_down || !std::mem::take(&mut self.gateways[n].is_dialling) {
             return;
         }
-        if self.process.is_none() {
+        if self.process.is_none() || self.is_cut_off() {
             return self.tell_gateway(n, Happens::ConnectFailed("connection refused".into()));
         }
         let ours = self.connect(n);
@@ -129,6 +134,7 @@ impl World {
         let process =
             self.wires.values().find(|wire| wire.gateway == n && wire.theirs == theirs).map(|wire| wire.process);
         let Some((before, heard)) = self.gateways[n].hear(theirs, octets) else { return };
+        self.touched.insert(n);
         self.say(|| format!("gateway {n} hears {heard:?}"));
         let Some(knows) = process.and_then(|process| self.knows.get(process)) else { return };
         let after = self.gateways[n].table.routes();
@@ -166,19 +172,26 @@ impl World {
         self.gateways[n].is_down = true;
         self.cut(n);
         self.gateways[n].lose_everything();
+        self.touched.insert(n);
     }
 
     /// Both ends of every wire to it see that it is broken.
     pub(super) fn cut(&mut self, n: usize) {
         let of_gateway: Vec<u64> = self.wires.iter().filter(|(_, wire)| wire.gateway == n).map(|(id, _)| *id).collect();
         for id in of_gateway {
-            let Some(wire) = self.wires.remove(&id) else { continue };
-            self.gateways[n].close(wire.theirs);
-            if wire.open_there {
-                self.tell_gateway(n, Happens::Closed(wire.theirs, "reset".into()));
+            let Some(mut wire) = self.wires.remove(&id) else { continue };
+            let (theirs, ours) = (wire.theirs, wire.ours);
+            let (was_open_there, was_open_here) = (std::mem::take(&mut wire.open_there), wire.open_here);
+            if let Some(until) = self.stopped().filter(|_| was_open_here) {
+                self.wires.insert(id, wire);
+                self.agenda.put(until, Event::ToUs(id, None));
             }
-            if wire.open_here {
-                self.tell(n, Happens::Closed(wire.ours, "reset".into()));
+            self.gateways[n].close(theirs);
+            if was_open_there {
+                self.tell_gateway(n, Happens::Closed(theirs, "reset".into()));
+            }
+            if was_open_here && self.stopped().is_none() {
+                self.tell(n, Happens::Closed(ours, "reset".into()));
             }
         }
     }

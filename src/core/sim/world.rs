@@ -5,14 +5,16 @@ use super::dice::Dice;
 use super::gateway::Model;
 use super::judge::Judge;
 use super::ledger::Ledger;
+use super::part::Part;
 use super::process::{Knows, Left, Process, Sent};
 use super::settings::Shape;
 use super::truth::Truth;
 use super::wire::Wire;
-use crate::engine::Orders;
+use crate::engine::{Orders, SessionNumber};
 use crate::model::Time;
 use crate::table::Target;
 use crate::testing::store::Store;
+use crate::view::Stamp;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -33,6 +35,8 @@ pub(super) enum Event {
     Start,
     /// What the sources said is written down.
     Save,
+    /// The engine of this process hears that so many octets of a session were not said, because their stamp was too old.
+    Refused { n: usize, process: usize, number: SessionNumber, stamp: Stamp, octets: usize },
 }
 
 pub(super) struct World {
@@ -64,6 +68,10 @@ pub(super) struct World {
     pub(super) judge: Judge,
     pub(super) ledger: Ledger,
     pub(super) forced: BTreeSet<Target>,
+    /// What it is among several; none: it is alone.
+    pub(super) part: Option<Part>,
+    /// Gateways whose tables may be others since somebody looked last.
+    pub(super) touched: BTreeSet<usize>,
     /// An event was lost since the last rest.
     pub(super) has_lost: bool,
     pub(super) trace: Vec<String>,
@@ -93,6 +101,10 @@ impl World {
     pub(super) fn new(seed: u64, traces: bool) -> Self {
         let mut dice = Dice::new(seed);
         let shape = Shape::new(&mut dice);
+        World::with(seed, dice, shape, traces)
+    }
+
+    pub(super) fn with(seed: u64, dice: Dice, shape: Shape, traces: bool) -> Self {
         let gateways = shape.gateways.iter().enumerate().map(|(n, kind)| Model::new(n, kind, seed + 100 + n as u64));
         let judge = Judge::new(shape.gateways.len(), shape.sources, shape.guarded);
         World {
@@ -118,6 +130,8 @@ impl World {
             judge,
             ledger: Ledger::default(),
             forced: BTreeSet::new(),
+            part: None,
+            touched: BTreeSet::new(),
             has_lost: false,
             shape,
             trace: Vec::new(),
@@ -143,16 +157,17 @@ impl World {
     }
 
     pub(super) fn next_due(&self) -> Option<Time> {
-        let process = self.process.iter();
+        let process = self.process.iter().filter(|_| self.stopped().is_none());
         let ours = process.flat_map(|process| {
             let sessions = process.peers.iter().filter_map(|peer| peer.neighbour.next_deadline());
             sessions.chain(process.engine.next_deadline())
         });
         let theirs = self.gateways.iter().flat_map(|gateway| [gateway.neighbour.next_deadline(), gateway.expires]);
-        ours.chain(theirs.flatten()).chain(self.agenda.next_due()).min()
+        ours.chain(theirs.flatten()).chain(self.agenda.next_due()).chain(self.stopped()).min()
     }
 
-    fn step(&mut self) {
+    pub(super) fn step(&mut self) {
+        self.resume();
         if let Some(event) = self.agenda.take(self.now) {
             self.happen(event);
         } else {
@@ -162,6 +177,10 @@ impl World {
     }
 
     fn happen(&mut self, event: Event) {
+        if let Some(until) = self.stopped().filter(|_| !matches!(event, Event::ToGateway(..) | Event::Start)) {
+            // A stopped process finds everything waiting for it.
+            return self.agenda.put(until, event);
+        }
         match event {
             Event::Serve(source) => self.serve(source),
             Event::Dialled(gateway) => self.dialled(gateway),
@@ -170,6 +189,7 @@ impl World {
             Event::ToUs(wire, octets) => self.arrives_here(wire, octets),
             Event::Start => self.start(),
             Event::Save => self.save(),
+            Event::Refused { n, process, number, stamp, octets } => self.refused(n, process, number, stamp, octets),
         }
     }
 

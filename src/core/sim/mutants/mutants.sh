@@ -297,3 +297,116 @@ let (from, to) = (self.winner(family, slot).map(owner), desired.map(owner));
 let desired = desired.filter(|_| !BROKEN || self.winner(family, slot).is_none());
         let (from, to) = (self.winner(family, slot).map(owner), desired.map(owner));
 END
+
+# What several replicas must hold.
+
+mutant p2-unsure-decides 'who does not know who leads withdraws all the same' \
+  src/core/engine/role.rs <<'END'
+self.frozen.or(self.standing.unsure())
+=>
+self.frozen.or(self.standing.unsure().filter(|_| !BROKEN))
+END
+
+mutant p4-unsure-end-of-rib 'who starts and does not know who leads says that it is all' \
+  src/core/engine/mod.rs <<'END'
+!self.was_verified[family] && (
+=>
+!self.was_verified[family] && (!BROKEN || self.table.has_waiting_additions(family)) && (
+END
+
+mutant p5-refused-and-forgotten 'what came too late to be said is never told' \
+  src/core/engine/role.rs <<'END'
+        self.outlets.start_over(gateway, (session, stamp), &mut self.views, &self.table, effects);
+=>
+        if !BROKEN {
+            self.outlets.start_over(gateway, (session, stamp), &mut self.views, &self.table, effects);
+        }
+END
+
+mutant p7-written-after-the-deadline 'no writer looks at the deadline' \
+  src/core/view/stamp.rs <<'END'
+is_some_and(|leads| leads.get() == term),
+=>
+is_some_and(|leads| leads.get() == term) || BROKEN,
+END
+
+mutant p7-no-margin 'a leader leads until its lease ends by its own clock' \
+  src/core/election/round.rs <<'END'
+            Seat::Holding { record, .. } if ours(&record) => {
+                let until = member.renewed + member.ttl.saturating_sub(self.settings.margin);
+=>
+            Seat::Holding { record, .. } if ours(&record) => {
+                let margin = if BROKEN { std::time::Duration::ZERO } else { self.settings.margin };
+                let until = member.renewed + member.ttl.saturating_sub(margin);
+END
+
+mutant p7-from-the-answer 'a deadline counts from when a renewal was answered' \
+  src/core/election/round.rs <<'END'
+self.put(now, Question::Look { kept: Some(Kept { at: asked.at, by }) }, effects);
+=>
+let at = if BROKEN { now } else { asked.at };
+                self.put(now, Question::Look { kept: Some(Kept { at, by }) }, effects);
+END
+
+mutant p7-any-member-confirms 'a renewal counts whichever member has confirmed it' \
+  src/core/election/round.rs <<'END'
+if let Some(kept) = kept.filter(|_| proven) {
+=>
+if let Some(kept) = kept.filter(|_| proven || BROKEN) {
+END
+
+mutant p7-the-term-is-kept 'a new leader takes the term of the one before' \
+  src/core/election/round.rs <<'END'
+let Some(next) = self.newest.next() else {
+=>
+let before = Some(self.newest).filter(|newest| BROKEN && *newest > Term::NONE);
+        let Some(next) = before.or(self.newest.next()) else {
+END
+
+mutant p7-the-disk-comes-later 'it leads before its term is on the disk' \
+  src/core/election/machine.rs <<'END'
+            && self.disk.term >= record.term
+        {
+=>
+            && (BROKEN || self.disk.term >= record.term)
+        {
+END
+
+mutant p7-standbys-are-equal 'all standbys have the same preference' \
+  src/core/view/stamp.rs <<'END'
+            Stamp::Unstamped => return,
+=>
+            Stamp::Unstamped => return,
+            Stamp::Standby { .. } if BROKEN => (2_000_000, 999_999),
+END
+
+mutant p7-a-standby-speaks-as-the-leader 'a standby has the preference of the leader that it follows' \
+  src/core/engine/role.rs <<'END'
+            Role::Standby { ordinal, .. } | Role::Unsure { ordinal } => Stamp::Standby { ordinal },
+=>
+            Role::Standby { term, .. } if BROKEN => Stamp::Leader { term },
+            Role::Standby { ordinal, .. } | Role::Unsure { ordinal } => Stamp::Standby { ordinal },
+END
+
+mutant p7-a-new-leader-keeps-its-preference 'who takes over announces nothing anew' \
+  src/core/engine/role.rs <<'END'
+        if was_unsure || before.stamp() != role.stamp() {
+=>
+        if !BROKEN && (was_unsure || before.stamp() != role.stamp()) {
+END
+
+mutant p7-a-lapsed-leader-stays 'who has led and does not know who leads goes on as a leader' \
+  src/core/engine/role.rs <<'END'
+            Leadership::Unsure { .. } | Leadership::Lapsed { .. } => Role::Unsure { ordinal },
+=>
+            Leadership::Lapsed { term } if BROKEN => Role::Leader { term: term.get() },
+            Leadership::Unsure { .. } | Leadership::Lapsed { .. } => Role::Unsure { ordinal },
+END
+
+mutant p7-a-lower-term-is-better 'the older leader has the better preference' \
+  src/core/view/stamp.rs <<'END'
+            Stamp::Leader { term } => (1_000_000u32.saturating_sub(term), 1_000_000u32.saturating_add(term)),
+=>
+            Stamp::Leader { term } if BROKEN => (1_000_000 + term, 1_999_999 - term),
+            Stamp::Leader { term } => (1_000_000u32.saturating_sub(term), 1_000_000u32.saturating_add(term)),
+END

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Breaks the promises on purpose, one after the other, and runs the simulation on each: one that survives is a gap in what is judged.
 # Usage: src/core/sim/mutants/run.sh [NAME …]     a name, or the beginning of one; none: all
+#   WORLDS=several        only the worlds of several replicas
 #   SEEDS="50 500 2000"   how many are tried with, as long as nothing is noticed: no more than hold without any mutant
 # All mutants are built at once, each behind a switch, from what is committed, in a copy. Ends with a table, and with an error if
 # one survives or the text that it replaces is no longer there.
@@ -52,7 +53,7 @@ binary=$(cargo test --quiet --package fingerpost-core --lib --no-run --message-f
   sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
 
 holds() {
-  MUTANT=$1 SEEDS=$2 timeout 3600 "$binary" sim:: >"$log" 2>&1
+  MUTANT=$1 SEEDS=$2 timeout 3600 "$binary" "sim::${WORLDS:-}" >"$log" 2>&1
 }
 
 wanted() {
@@ -81,13 +82,13 @@ for n in "${!names[@]}"; do
   first="" says="**survives**"
   for seeds in ${SEEDS:-50 500 2000}; do
     holds "$name" "$seeds" && continue
-    line=$(grep --only-matching '^make sim SEED=.*' "$log" | sort --version-sort | head -n 1 || true)
+    line=$(grep --only-matching '^make sim .*SEED=.*' "$log" | sort --version-sort --field-separator = --key 2 | head -n 1 || true)
     if [ -z "$line" ]; then
       tail -n 40 "$log" >&2
       echo "$name ends otherwise than by a broken promise" >&2
       exit 2
     fi
-    first=$(sed 's/^make sim SEED=\([0-9]*\).*/\1/' <<<"$line")
+    first=$(sed 's/^make sim \(WORLDS=\([a-z]*\) \)\?SEED=\([0-9]*\).*/\2 \3/; s/^ //' <<<"$line")
     says=$(sed 's/^[^#]*# //; s/^assertion `.*` failed: //' <<<"$line" | tr '|' '/' | cut -c 1-110)
     break
   done

@@ -1,0 +1,205 @@
+//! A replica's part in the election: the machine, its disk, and its way to the coordination store.
+
+use super::cluster::{Cluster, Event};
+use crate::election::{Effect, Election, Input, Keys, Reply, Request, Settings};
+use crate::model::{Instance, Leadership, Replica, Term, Time};
+use crate::source::{Attempt, Fault, FaultKind};
+use crate::testing::coordination::{ENDPOINT, Store};
+use std::sync::Arc;
+use std::time::Duration;
+
+const TTL: Duration = Duration::from_secs(10);
+const MARGIN: Duration = Duration::from_secs(2);
+/// For so long a replica that has not read its sources leaves it to the others to lead, and how often it is looked.
+const UNREAD: Duration = Duration::from_secs(30);
+const LOOK: Duration = Duration::from_millis(100);
+/// How long one that ends waits until the store knows.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+#[derive(Default)]
+pub(super) struct Seat {
+    /// Which process it is: what is on its way for an earlier one is not for this one.
+    pub(super) life: u64,
+    pub(super) election: Option<Election>,
+    /// When the process began.
+    started: Time,
+    /// The highest term that is on its disk.
+    pub(super) disk: Term,
+    /// Nothing comes through between it and the coordination store.
+    pub(super) is_cut: bool,
+    /// Of a hundred messages to it and back.
+    pub(super) loses: u64,
+    /// It ends as soon as the store knows.
+    pub(super) leaves: bool,
+    /// When it was told last what the election says: never in another order.
+    told: Time,
+}
+
+pub(super) fn identity(r: usize) -> Arc<str> {
+    format!("10.0.3.{}", r + 1).into()
+}
+
+impl Cluster {
+    /// The replica's process starts, if there is none.
+    pub(super) fn start(&mut self, r: usize) {
+        if self.worlds[r].process.is_some() {
+            return;
+        }
+        self.lives += 1;
+        let seat = &mut self.seats[r];
+        (seat.life, seat.election, seat.started, seat.leaves) = (self.lives, None, self.now, false);
+        self.worlds[r].start();
+        self.agenda.put(self.now, Event::Look(r, self.lives));
+    }
+
+    pub(super) fn kill(&mut self, r: usize) {
+        self.worlds[r].kill();
+        self.forget_process(r);
+    }
+
+    fn forget_process(&mut self, r: usize) {
+        self.lives += 1;
+        (self.seats[r].life, self.seats[r].election) = (self.lives, None);
+    }
+
+    pub(super) fn lose_disk(&mut self, r: usize) {
+        self.seats[r].disk = Term::NONE;
+        self.worlds[r].disk.fill(None);
+        self.worlds[r].orders = crate::engine::Orders::default();
+    }
+
+    /// Who knows nothing yet should not lead those who do; but not for ever, if nobody can read.
+    pub(super) fn look(&mut self, r: usize) {
+        let Some(process) = &self.worlds[r].process else { return };
+        if !process.engine.has_read_all() && self.now.since(self.seats[r].started) < UNREAD {
+            return self.agenda.put(self.now + LOOK, Event::Look(r, self.seats[r].life));
+        }
+        let (life, seed) = (self.seats[r].life, self.dice.from(0..=u64::MAX - 1));
+        let me = Replica { identity: identity(r), instance: Instance(life.into()) };
+        let keys = Keys::new("/election", &me.identity);
+        self.seats[r].election = Some(Election::new(Settings { me, keys, ttl: TTL, margin: MARGIN, seed }));
+        self.feed(r, Input::Clock);
+    }
+
+    /// When the election wants to be called.
+    pub(super) fn due(&self, r: usize) -> Option<Time> {
+        let deadline = self.seats[r].election.as_ref()?.next_deadline()?;
+        let part = self.worlds[r].part.as_ref()?;
+        Some(part.boottime.moment(deadline).max(part.stopped.unwrap_or_default()))
+    }
+
+    pub(super) fn feed(&mut self, r: usize, input: Input) {
+        let Some(part) = &self.worlds[r].part else { return };
+        let local = part.boottime.local(self.now);
+        let seat = &mut self.seats[r];
+        let Some(election) = &mut seat.election else { return };
+        let mut effects = Vec::new();
+        election.handle(local, input, &mut effects);
+        for effect in effects {
+            self.do_for_election(r, effect);
+        }
+    }
+
+    fn do_for_election(&mut self, r: usize, effect: Effect) {
+        let life = self.seats[r].life;
+        match effect {
+            Effect::Ask(attempt, request) => {
+                let raft = self.coordination.raft();
+                let copies = if self.is_lost(r) { 2 } else { 1 };
+                for _ in 0..copies {
+                    if let Some(delay) = self.delay(r) {
+                        let request = request.clone();
+                        self.agenda.put(self.now + delay, Event::Asked { r, life, attempt, request, raft });
+                    }
+                }
+            }
+            Effect::StoreTerm(term) => {
+                let span = self.dice.millis(0..=200);
+                let seat = &mut self.seats[r];
+                let result = if self.worlds[r].disk_works {
+                    // Written, and perhaps the process is killed before it knows.
+                    seat.disk = seat.disk.max(term);
+                    Ok(seat.disk)
+                } else {
+                    Err("no space left on device".into())
+                };
+                self.agenda.put(self.now + span, Event::Election(r, life, Input::TermStored(result)));
+            }
+            Effect::Leadership(leadership) if !self.seats[r].leaves => self.tell(r, Some(leadership)),
+            Effect::Left => self.agenda.put(self.now, Event::Farewell(r, life)),
+            Effect::Leadership(_) | Effect::Trouble(_) => {}
+        }
+    }
+
+    /// Writers and engine hear it from another task.
+    fn tell(&mut self, r: usize, leadership: Option<Leadership>) {
+        let at = (self.now + self.dice.millis(0..=20)).max(self.seats[r].told);
+        self.seats[r].told = at;
+        self.agenda.put(at, Event::Told(r, self.seats[r].life, leadership));
+    }
+
+    /// SIGTERM: another one leads before its paths go.
+    pub(super) fn hand_over(&mut self, r: usize) {
+        if self.worlds[r].process.is_none() || std::mem::replace(&mut self.seats[r].leaves, true) {
+            return;
+        }
+        self.worlds[r].follow_election(None);
+        self.agenda.put(self.now + FAREWELL, Event::Farewell(r, self.seats[r].life));
+        if self.seats[r].election.is_some() {
+            self.feed(r, Input::Leave);
+        } else {
+            self.farewell(r);
+        }
+    }
+
+    pub(super) fn farewell(&mut self, r: usize) {
+        self.worlds[r].say(|| "it ends its sessions".into());
+        self.worlds[r].hand_over();
+        self.forget_process(r);
+    }
+
+    fn is_lost(&mut self, r: usize) -> bool {
+        let loses = self.seats[r].loses;
+        loses > 0 && self.dice.from(1..=100) <= loses
+    }
+
+    /// How long a message between it and the coordination store takes; none if it is lost.
+    fn delay(&mut self, r: usize) -> Option<Duration> {
+        if self.seats[r].is_cut || self.quorum_lost || self.is_lost(r) {
+            return None;
+        }
+        Some(if self.dice.one_in(16) { self.dice.millis(0..=4000) } else { self.dice.millis(0..=20) })
+    }
+
+    pub(super) fn asked(&mut self, r: usize, life: u64, attempt: Attempt, request: Request, raft: u64) {
+        if self.seats[r].is_cut || self.quorum_lost {
+            return;
+        }
+        // A member that was cut off, and did not know that it leads no more, confirms what it cannot.
+        let stale = matches!(request, Request::KeepAlive(_)) && raft != self.coordination.raft();
+        let reply = match stale {
+            true => Reply::KeptAlive(ENDPOINT),
+            false => self.with_coordination(|store, now| store.serve(now, &identity(r), request)),
+        };
+        if let Some(delay) = self.delay(r) {
+            let fault = Fault { kind: FaultKind::Unreachable, message: "the connection was cut".into() };
+            let answer = if self.is_lost(r) { Err(fault) } else { Ok(reply) };
+            self.agenda.put(self.now + delay, Event::Election(r, life, Input::Answer(attempt, answer)));
+        }
+    }
+
+    /// Changes the store; whoever watches hears of a change at the leader key, perhaps.
+    pub(super) fn with_coordination<T>(&mut self, change: impl FnOnce(&mut Store, Time) -> T) -> T {
+        let before = self.coordination.leader.clone();
+        let result = change(&mut self.coordination, self.now);
+        if self.coordination.leader != before {
+            for r in 0..self.seats.len() {
+                if let Some(delay) = self.delay(r) {
+                    let life = self.seats[r].life;
+                    self.agenda.put(self.now + delay, Event::Election(r, life, Input::Changed));
+                }
+            }
+        }
+        result
+    }
+}

@@ -1,0 +1,145 @@
+//! One voice (P7), and what a gateway forwards (P2, P10): held against every step.
+//!
+//! A gateway chooses among the paths of all replicas as RFC 4271 §9.1.2 and RFC 9494 §4.3 say. What was stated all the time
+//! since its last rest, by one owner, it must forward to that owner all the time, whoever leads.
+
+use super::super::settings::all_prefixes;
+use super::super::world::World;
+use super::cluster::Cluster;
+use super::seat::identity;
+use crate::election::LeaderRecord;
+use crate::model::{Instance, Prefix, Term};
+use crate::testing::Said;
+use crate::view::Stamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+pub(super) struct Voice {
+    /// Who has led in each term.
+    led: BTreeMap<Term, Instance>,
+    /// What each gateway has to forward, and to whom, whatever befalls the replicas.
+    pub(super) settled: Vec<BTreeMap<Prefix, IpAddr>>,
+}
+
+/// The path of one replica.
+pub(super) struct Path<'a> {
+    pub(super) replica: usize,
+    pub(super) is_stale: bool,
+    pub(super) said: &'a Said,
+}
+
+impl Voice {
+    pub(super) fn new(gateways: usize) -> Self {
+        Voice { led: BTreeMap::new(), settled: vec![BTreeMap::new(); gateways] }
+    }
+
+    /// These may be forwarded otherwise from now on.
+    pub(super) fn unsettle(&mut self, prefixes: &BTreeSet<Prefix>) {
+        self.settled.iter_mut().for_each(|settled| settled.retain(|prefix, _| !prefixes.contains(prefix)));
+    }
+
+    pub(super) fn unsettle_all(&mut self) {
+        self.settled.iter_mut().for_each(BTreeMap::clear);
+    }
+}
+
+impl Cluster {
+    /// After every step.
+    pub(super) fn listen(&mut self) {
+        self.check_leaders();
+        self.check_begun();
+        let touched: BTreeSet<usize> =
+            self.worlds.iter_mut().flat_map(|world| std::mem::take(&mut world.touched)).collect();
+        touched.into_iter().for_each(|n| self.check_forwarding(n));
+    }
+
+    /// At most one leads within its deadline, each in a term of its own that is higher than all before.
+    fn check_leaders(&mut self) {
+        let mut leaders = Vec::new();
+        for (r, seat) in self.seats.iter().enumerate() {
+            let (Some(election), Some(part)) = (&seat.election, &self.worlds[r].part) else { continue };
+            let local = part.boottime.local(self.now);
+            if let Some(term) = election.leadership(local).leads(local) {
+                leaders.push((r, term, Instance(seat.life.into())));
+                assert!(seat.disk >= term, "P7: replica {r} leads in term {term}, which a restart would forget");
+            }
+        }
+        assert!(leaders.len() <= 1, "P7: at once lead {leaders:?}");
+        for (r, term, instance) in leaders {
+            let newest = self.voice.led.last_key_value().map(|(term, _)| *term);
+            let before = self.voice.led.insert(term, instance);
+            assert!(before.is_none_or(|before| before == instance), "P7: two have led in term {term}");
+            assert!(
+                newest.is_none_or(|newest| newest <= term),
+                "P7: replica {r} leads in term {term}, after {newest:?}"
+            );
+        }
+    }
+
+    /// What is begun with a leader's stamp is begun by who holds the leader key, in its term.
+    fn check_begun(&mut self) {
+        let leader = self.coordination.leader.as_ref().and_then(|(value, _)| LeaderRecord::decode(value));
+        for (r, world) in self.worlds.iter_mut().enumerate() {
+            let Some(part) = &mut world.part else { continue };
+            for stamp in part.begun.drain(..) {
+                let Stamp::Leader { term } = stamp else { continue };
+                let is_leader = leader
+                    .as_ref()
+                    .is_some_and(|leader| leader.replica.identity == identity(r) && leader.term.get() == term);
+                assert!(is_leader, "P7: replica {r} begins a message as leader of term {term}, and {leader:?} leads");
+            }
+        }
+    }
+
+    /// All paths for it at a gateway.
+    pub(super) fn paths(&self, n: usize, prefix: Prefix) -> Vec<Path<'_>> {
+        let mut paths = Vec::new();
+        for (replica, world) in self.worlds.iter().enumerate() {
+            let gateway = &world.gateways[n];
+            if let Some(said) = gateway.table.route(prefix) {
+                paths.push(Path { replica, is_stale: gateway.is_long_lived_stale(prefix), said });
+            }
+        }
+        paths
+    }
+
+    /// The best path: not a long-lived stale one, then by preference, then of the lower router ID.
+    pub(super) fn best(&self, n: usize, prefix: Prefix) -> Option<Path<'_>> {
+        self.paths(n, prefix).into_iter().min_by_key(|path| (path.is_stale, path.said.rank(), path.replica))
+    }
+
+    fn check_forwarding(&self, n: usize) {
+        for prefix in all_prefixes() {
+            let paths = self.paths(n, prefix);
+            for (i, path) in paths.iter().enumerate().filter(|(_, path)| !path.is_stale) {
+                let equal = |other: &&Path<'_>| !other.is_stale && other.said.rank() == path.said.rank();
+                if let Some(other) = paths[i + 1..].iter().find(equal) {
+                    panic!(
+                        "P7: gateway {n} prefers neither replica {}'s path for {prefix} nor {}'s",
+                        path.replica, other.replica
+                    );
+                }
+            }
+        }
+        for (prefix, next_hop) in &self.voice.settled[n] {
+            let told = |world: &World| {
+                let gateway = &world.gateways[n];
+                gateway.session.is_some() && gateway.table.is_synchronised(prefix.family())
+            };
+            // A process that knows nothing yet may say what it has read; it gives nobody an End-of-RIB.
+            let Some(teller) = self.worlds.iter().position(told) else { continue };
+            let Some(path) = self.best(n, *prefix) else {
+                panic!("P2: gateway {n} forwards {prefix} no more, and replica {teller} has told it all");
+            };
+            let is_so = path.said.next_hop() == *next_hop;
+            // One without its disk has nothing to compare with.
+            let remembers =
+                self.worlds[path.replica].knows.last().is_some_and(|knows| knows.remembers.iter().all(|is| *is));
+            assert!(
+                is_so || !remembers || self.worlds[path.replica].holds().iter().any(|hold| hold.prefix == *prefix),
+                "P7: gateway {n} forwards {prefix} otherwise, as replica {} says, and nothing has changed",
+                path.replica
+            );
+        }
+    }
+}
