@@ -50,6 +50,8 @@ fn api() -> std::io::Result<()> {
         ("Gateway.since", "moment"),
         ("Gateway.last_end_at", "moment"),
         ("Route.relation", "relation"),
+        ("Override.since", "moment"),
+        ("Behind.until", "moment"),
         ("Claim.standing", "standing"),
         ("ExplainResponse.subject", "subject"),
         ("ExplainResponse.frozen_since", "moment"),

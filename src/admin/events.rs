@@ -319,6 +319,8 @@ pub(super) fn event(clock: &Clock, row: EventRow) -> proto::Event {
         EventKind::Session => proto::EventKind::Session,
         EventKind::Reload => proto::EventKind::Reload,
         EventKind::Role => proto::EventKind::Role,
+        EventKind::Overridden => proto::EventKind::Overridden,
+        EventKind::OverrideEnded => proto::EventKind::OverrideEnded,
     };
     let hop = |Hop { host, next_hop }: Hop| hop((host.to_string(), next_hop));
     let by = row.by.unwrap_or_default();

@@ -8,7 +8,8 @@ use crate::look::seen::{Known, known, reason};
 use crate::speaker::GatewayReport;
 use fingerpost_core::bgp::wire::RouteAttributes;
 use fingerpost_core::engine::{
-    ClaimRow, GatewayRow, HoldRow, ReloadHold, RouteRow, SourceRow, TellState, ToldRow, UnresolvedOf,
+    Behind, ClaimRow, GatewayRow, HoldRow, OverrideRow, ReloadHold, RouteRow, SourceRow, TellState, ToldRow,
+    UnresolvedOf,
 };
 use fingerpost_core::model::{Family, Time};
 use fingerpost_core::source::sync::Seen;
@@ -115,6 +116,21 @@ pub(crate) fn route(clock: &Clock, search: &Search, row: RouteRow) -> proto::Rou
         more_claims: u32::try_from(more).unwrap_or(u32::MAX),
         hold: row.hold.map(|row| hold(clock, row)),
         stale: row.stale,
+        overridden: row.overridden.map(|row| overridden(clock, row)),
+    }
+}
+
+fn overridden(clock: &Clock, row: OverrideRow) -> proto::Override {
+    let behind = |behind: &Behind| proto::Behind {
+        why: behind.name().into(),
+        text: behind.to_string(),
+        until: behind.until().map(|until| moment(clock, until)),
+    };
+    proto::Override {
+        by: row.by.to_string(),
+        hop: Some(hop((row.hop.host.to_string(), row.hop.next_hop))),
+        since: Some(moment(clock, row.since)),
+        waits: row.waits.iter().map(behind).collect(),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::config::{self, Config};
 use crate::speaker::{GatewayConfig, Target};
 use fingerpost_core::bgp::neighbour::{GracefulRestartConfig, NeighbourConfig, SEND_HOLD_AT_LEAST, Timers};
-use fingerpost_core::engine::{GatewaySettings, Settings, SourceSettings};
+use fingerpost_core::engine::{GatewaySettings, Others, Settings, SourceSettings};
 use fingerpost_core::model::{GatewayId, HoldTime, PerFamily, SourceId};
 use fingerpost_core::policy::{Match, Policy, Rule, Set};
 use fingerpost_core::source::schema::Schema;
@@ -77,7 +77,23 @@ pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -
         fence: fence(config),
         guard: config.guard.clone(),
         policies,
+        others: others(config),
     }
+}
+
+/// The other replicas, and for how long a gateway may keep what one that is gone has told it: until it notices (the hold time), and
+/// then what the OPENs have asked for (RFC 4724, RFC 9494). A person's configuration of the gateway may say less.
+fn others(config: &Config) -> Others {
+    let kept = |gateway: &config::Gateway| {
+        let notices = gateway.timers.hold.duration().unwrap_or_default();
+        let restart = gateway
+            .open
+            .graceful_restart
+            .map_or(0, |restart| u64::from(restart.restart_time) + u64::from(restart.long_lived.unwrap_or_default()));
+        notices + Duration::from_secs(restart)
+    };
+    let stale = config.gateways.values().map(kept).max().unwrap_or_default();
+    Others { count: usize::from(config.router.replicas.saturating_sub(1)), stale }
 }
 
 /// What an earlier process had in force, as far as it can be compared: its fence, policies and gateways.

@@ -11,7 +11,7 @@ use crate::look::search::{LOOKS, Relation, Search, Unclear};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
-use fingerpost_core::engine::{ClaimRow, RouteRow};
+use fingerpost_core::engine::{ClaimRow, OverrideRow, RouteRow};
 use fingerpost_core::model::Family;
 use fingerpost_core::table::Standing;
 use serde::Serialize;
@@ -33,6 +33,26 @@ struct Route {
     relation: Option<&'static str>,
     claims: Vec<Claim>,
     hold: Option<Hold>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overridden: Option<Override>,
+}
+
+/// Why a withdrawn prefix is announced.
+#[derive(Serialize)]
+struct Override {
+    by: String,
+    host: String,
+    next_hop: IpAddr,
+    since: u64,
+    waits: Vec<Behind>,
+}
+
+/// Who may still hold it.
+#[derive(Serialize)]
+struct Behind {
+    why: &'static str,
+    text: String,
+    until: Option<u64>,
 }
 
 /// One record's claim.
@@ -100,7 +120,23 @@ fn shown(search: &Search, row: RouteRow, clock: &Clock) -> Route {
     });
     let claims = row.claims.into_iter().map(Claim::from).collect();
     let hold = row.hold.map(|row| Hold::shown(row, clock));
-    Route { prefix: row.prefix.to_string(), family: row.prefix.family().name(), relation, claims, hold }
+    let overridden = row.overridden.map(|row| overridden(row, clock));
+    Route { prefix: row.prefix.to_string(), family: row.prefix.family().name(), relation, claims, hold, overridden }
+}
+
+fn overridden(row: OverrideRow, clock: &Clock) -> Override {
+    let waits = row.waits.iter().map(|behind| Behind {
+        why: behind.name(),
+        text: behind.to_string(),
+        until: behind.until().map(|until| clock.unix_seconds(until)),
+    });
+    Override {
+        by: row.by.to_string(),
+        host: row.hop.host.to_string(),
+        next_hop: row.hop.next_hop,
+        since: clock.unix_seconds(row.since),
+        waits: waits.collect(),
+    }
 }
 
 impl From<ClaimRow> for Claim {

@@ -1,6 +1,6 @@
 //! Holds at scale: a hundred thousand of them, listed page by page, hold the engine up no longer than a page takes.
 
-use fingerpost_core::engine::{Effect, Engine, Input, Settings, SourceSettings};
+use fingerpost_core::engine::{Effect, Engine, Input, Others, Settings, SourceSettings};
 use fingerpost_core::model::{Prefix, SourceId, Time};
 use fingerpost_core::source::schema::Schema;
 use fingerpost_core::source::sync::{Follow, SyncConfig, Timing};
@@ -49,6 +49,7 @@ impl World {
             guard: GuardConfig::default(),
             policies: BTreeMap::new(),
             gateways: Vec::new(),
+            others: Others::default(),
         };
         let mut effects = Vec::new();
         let engine = Engine::new(Time::ZERO, settings, &mut effects);

@@ -121,6 +121,8 @@ fn filter(options: &EventsOptions) -> EventFilter {
         EventKindName::Session => EventKind::Session,
         EventKindName::Reload => EventKind::Reload,
         EventKindName::Role => EventKind::Role,
+        EventKindName::Overridden => EventKind::Overridden,
+        EventKindName::OverrideEnded => EventKind::OverrideEnded,
     };
     EventFilter {
         prefix: options.prefix.clone().unwrap_or_default(),

@@ -3,7 +3,7 @@
 use super::events;
 use super::output::{Table, plain};
 use super::tables::{self, kind, moment, waits_for};
-use crate::admin::proto::{Claim, ExplainResponse, Hold, Hop, Relation, Route, Standing, Subject, TellState};
+use crate::admin::proto::{Claim, ExplainResponse, Hold, Hop, Override, Relation, Route, Standing, Subject, TellState};
 use std::io::{self, Write};
 
 pub(super) fn print(out: &mut dyn Write, answer: &ExplainResponse, no_headers: bool) -> io::Result<()> {
@@ -52,11 +52,17 @@ fn one(out: &mut dyn Write, route: &Route) -> io::Result<()> {
         Ok(Relation::Within) => " (lies within it)",
         _ => "",
     };
-    let announced =
-        route.announced.as_ref().map_or("not announced".into(), |owner| format!("announced, {}", hop(owner)));
+    let announced = match (&route.announced, &route.overridden) {
+        (Some(owner), _) => format!("announced, {}", hop(owner)),
+        (None, Some(over)) => format!("withdrawn, and announced like {}", over.by),
+        (None, None) => "not announced".into(),
+    };
     writeln!(out, "{}{relation}: {announced}", route.prefix)?;
     if route.stale {
         writeln!(out, "  stale       its source cannot be read now: see fingerpost status")?;
+    }
+    if let Some(over) = &route.overridden {
+        overridden(out, over)?;
     }
     if let Some(hold) = &route.hold {
         held(out, hold)?;
@@ -66,6 +72,18 @@ fn one(out: &mut dyn Write, route: &Route) -> io::Result<()> {
     }
     if route.more_claims > 0 {
         writeln!(out, "  … and {} more claims", route.more_claims)?;
+    }
+    Ok(())
+}
+
+/// Why a withdrawn prefix is announced, and until when.
+fn overridden(out: &mut dyn Write, over: &Override) -> io::Result<()> {
+    let (by, since) = (&over.by, moment(over.since.as_ref()));
+    let via = over.hop.as_ref().map(|of| format!(", {}", self::hop(of))).unwrap_or_default();
+    writeln!(out, "  overridden  like {by}{via}, since {since}, until no other replica can hold it:")?;
+    for behind in &over.waits {
+        let until = behind.until.as_ref().map(|until| format!(", until {until} at the latest")).unwrap_or_default();
+        writeln!(out, "              {}{until}", behind.text)?;
     }
     Ok(())
 }

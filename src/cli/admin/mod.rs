@@ -208,6 +208,10 @@ pub enum EventKindName {
     Reload,
     /// This replica leads, or another does, or nobody knows.
     Role,
+    /// A withdrawn prefix is announced like the route that covers it.
+    Overridden,
+    /// It is so no longer.
+    OverrideEnded,
 }
 
 /// A family's name.

@@ -141,6 +141,7 @@ pub(super) fn gateway_row(gateway: &Gateway, wide: bool) -> Vec<String> {
 fn state(route: &Route, standing: Option<Standing>) -> String {
     let mut words = Vec::new();
     match standing {
+        _ if route.overridden.is_some() => words.push("overridden".into()),
         Some(standing) => words.push(standing.word()),
         // Its withdrawal is held.
         None if route.announced.is_some() => words.push(Standing::Route.word()),
@@ -167,7 +168,8 @@ pub(super) fn route_row(route: &Route) -> Vec<String> {
     let standing = first.and_then(|claim| Standing::try_from(claim.standing).ok());
     // What is announced stands in no claim any more, if its withdrawal or move is held.
     let is_first = standing == Some(Standing::Route) || route.announced.is_none();
-    let (host, next_hop) = match (&route.announced, first) {
+    let overridden = route.overridden.as_ref().and_then(|over| over.hop.as_ref());
+    let (host, next_hop) = match (route.announced.as_ref().or(overridden), first) {
         (Some(Hop { host, next_hop }), _) | (None, Some(Claim { host, next_hop, .. })) => {
             (host.clone(), next_hop.clone())
         }

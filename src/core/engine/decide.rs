@@ -155,9 +155,11 @@ impl Engine {
             self.outdate_snapshots();
         }
         let heads = self.heads_before(&settled);
+        let withdrawn = self.about_to_withdraw(&settled);
         for (family, changed) in settled.changed.iter() {
             self.views.update(family, changed, &self.table);
         }
+        self.override_withdrawn(now, &settled, withdrawn);
         self.note_settled(now, &settled, &heads);
         self.told.note(&settled, &self.table);
         self.told.tell(now, &self.table, effects);
@@ -174,6 +176,7 @@ impl Engine {
     pub(super) fn go_on(&mut self, now: Time, effects: &mut Vec<Effect>) {
         self.outdate_snapshots();
         self.judge_reload(now, effects);
+        self.renew_overrides(now);
     }
 
     fn count_held(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Looking at the engine from outside: plain rows, in pages, changing nothing.
 
-use super::Engine;
+use super::{Engine, OverrideRow};
 use crate::model::{Family, GatewayId, HostName, PerFamily, Prefix, SourceId, Time};
 use crate::source::sync::{Counts, Seen};
 use crate::table::{ChangeKind, HeldChange, HoldReason, Owner, SlotId, Standing};
@@ -96,6 +96,8 @@ pub struct RouteRow {
     pub announced: Option<(String, IpAddr)>,
     /// Whether the source of what is announced cannot be read now.
     pub stale: bool,
+    /// Without a route of its own it is announced like the one that covers it.
+    pub overridden: Option<OverrideRow>,
 }
 
 /// A change that the guard keeps back.
@@ -213,7 +215,7 @@ impl Engine {
                 return (rows, Some(place));
             }
             let (slot, prefix) = (SlotId(place), slots.prefix(SlotId(place)));
-            if wanted(slot, prefix) && !self.table.is_vacant(family, slot) {
+            if wanted(slot, prefix) && self.is_known(family, slot) {
                 rows.push(self.route_row(family, slot));
             }
         }
@@ -221,10 +223,15 @@ impl Engine {
         (rows, (next < end).then_some(next))
     }
 
-    /// One prefix, if anybody claims it.
+    /// One prefix, if anybody claims it or it is announced.
     pub fn route(&self, prefix: Prefix) -> Option<RouteRow> {
         let slot = self.table.slots(prefix.family()).find(prefix)?;
-        (!self.table.is_vacant(prefix.family(), slot)).then(|| self.route_row(prefix.family(), slot))
+        self.is_known(prefix.family(), slot).then(|| self.route_row(prefix.family(), slot))
+    }
+
+    /// Whether somebody claims the slot's prefix, or it is announced.
+    fn is_known(&self, family: Family, slot: SlotId) -> bool {
+        !self.table.is_vacant(family, slot) || self.is_overridden(self.table.slots(family).prefix(slot))
     }
 
     /// Up to `limit` held changes of prefixes behind `after`, in the order of their prefixes.
@@ -279,7 +286,8 @@ impl Engine {
         });
         let source = winner.and_then(|winner| self.source(winner.source));
         let stale = source.is_some_and(|source| !source.sync.is_current());
-        RouteRow { prefix: self.table.slots(family).prefix(slot), claims, hold, announced, stale }
+        let prefix = self.table.slots(family).prefix(slot);
+        RouteRow { prefix, claims, hold, announced, stale, overridden: self.override_row(prefix) }
     }
 }
 

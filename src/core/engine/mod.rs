@@ -17,6 +17,7 @@ mod lots;
 mod noted;
 mod orders;
 mod outlets;
+mod overrides;
 mod reload;
 mod remember;
 mod reporting;
@@ -36,6 +37,7 @@ pub use explain::{TellState, ToldRow, UnresolvedOf};
 pub use look::{ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
 pub use orders::Orders;
 pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
+pub use overrides::{Behind, Others, OverrideRow};
 pub use reload::ReloadHold;
 pub use remember::{Place, Remembers};
 pub use reporting::{Introduction, ReplicaRow};
@@ -56,6 +58,7 @@ use bytes::Bytes;
 use noted::Noted;
 use orders::Frozen;
 use outlets::{Outlets, Verified};
+use overrides::Overrides;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,6 +152,7 @@ pub struct Engine {
     outlets: Outlets,
     standing: role::Standing,
     reporting: reporting::Reporting,
+    overrides: Overrides,
     /// The [`Table::host_changes`] that the outlets know of.
     hosts_known: u64,
     /// What gateways are told by.
@@ -201,6 +205,7 @@ impl Engine {
             outlets: Outlets::default(),
             standing: role::Standing::default(),
             reporting: reporting::Reporting::default(),
+            overrides: Overrides::default(),
             hosts_known: 0,
             in_force: InForce::default(),
             pending: None,
@@ -245,6 +250,7 @@ impl Engine {
             Input::Left(gateway) => self.outlets.leave(gateway),
             Input::SessionUp(gateway, up) => {
                 self.outlets.session_up(gateway, up, &mut self.views, &self.table);
+                self.reporting.session_up();
                 self.note_session(now, gateway, SessionChange::Up);
             }
             Input::SessionDown(gateway, session) => {
@@ -259,7 +265,10 @@ impl Engine {
             Input::Written(gateway, session, octets) => self.outlets.written(gateway, session, octets),
             Input::Refused(gateway, session, stamp) => self.refused(now, gateway, session, stamp, effects),
             Input::Introduced(me) => self.introduce(me),
-            Input::Replicas(replicas) => self.take_replicas(now, replicas, effects),
+            Input::Replicas(replicas) => {
+                self.take_replicas(now, replicas, effects);
+                self.follow_others(now);
+            }
         }
     }
 
@@ -273,6 +282,7 @@ impl Engine {
             .chain(self.told.next_deadline())
             .chain(self.noted.next_deadline())
             .chain(self.told_of.next_deadline())
+            .chain(self.overrides_deadline())
             .min()
     }
 
@@ -291,6 +301,9 @@ impl Engine {
         if self.table.next_deadline().is_some_and(|at| at <= now) {
             self.table.on_deadline(now);
             self.settle(now, effects);
+        }
+        if self.overrides_deadline().is_some_and(|at| at <= now) {
+            self.review_overrides(now);
         }
         self.tell_losers(now, effects);
         self.told.tell(now, &self.table, effects);

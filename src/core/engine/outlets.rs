@@ -405,6 +405,12 @@ impl Outlets {
         self.get(gateway).and_then(|outlet| outlet.session.as_ref()).is_some_and(|session| session.up.number == number)
     }
 
+    /// The names of the configured gateways with which a session stands.
+    pub(super) fn with_session(&self) -> impl Iterator<Item = &str> {
+        let configured = self.outlets.iter().filter(|outlet| outlet.session.is_some() && outlet.joined.is_none());
+        configured.map(|outlet| &*outlet.settings.name)
+    }
+
     /// Up to `limit` gateways by name, those behind `after`.
     pub(super) fn by_name(&self, after: Option<&str>, limit: usize) -> Vec<&Outlet> {
         let mut some: Vec<&Outlet> =

@@ -165,9 +165,11 @@ impl Engine {
 
     /// Takes the settings as they are.
     fn take(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
+        self.expect_others(now, settings.others);
         self.table.reconfigure(settings.fence.clone(), settings.priorities(), settings.guard.clone());
         self.settle(now, effects);
         self.views.reconfigure(&settings, &self.table);
+        self.renew_overrides_of_views(now);
         self.in_force = InForce { policies: settings.policies, gateways: settings.gateways.clone() };
         self.outlets.reconfigure(settings.gateways, &mut self.views, &self.table);
     }

@@ -51,6 +51,14 @@ pub(super) struct Reporting {
     telling: Option<Telling>,
 }
 
+impl Reporting {
+    /// A session begins: its gateway was handed nothing yet.
+    pub(super) fn session_up(&mut self) {
+        self.told.clear();
+        self.telling = None;
+    }
+}
+
 struct Telling {
     heads: Vec<(ViewId, Seq)>,
     revisions: Vec<Rev>,
@@ -64,7 +72,7 @@ impl Engine {
         let source = |(place, source): (usize, &Source)| {
             let report = SourceReport {
                 revision: source.sync.revision().0,
-                told: self.reporting.told.get(place).copied().unwrap_or_default().0,
+                told: self.reporting.told.get(place).copied().unwrap_or_default().min(self.tellable(place, source)).0,
                 complete: source.sync.is_complete() && self.table.is_read(source.settings.id),
                 current: source.sync.is_current(),
             };
@@ -150,7 +158,7 @@ impl Engine {
             }
             self.reporting.told = telling.revisions;
         }
-        let now = self.sources.iter().map(|source| source.sync.revision());
+        let now = self.sources.iter().enumerate().map(|(place, source)| self.tellable(place, source));
         if now.clone().eq(self.reporting.told.iter().copied()) {
             return;
         }
@@ -161,6 +169,13 @@ impl Engine {
         }
     }
 
+    /// Up to which revision gateways can have been told what a source says: what was withdrawn and is announced like what covers it,
+    /// they still have.
+    fn tellable(&self, place: usize, source: &Source) -> Rev {
+        let revision = source.sync.revision();
+        self.overridden_at(place).map_or(revision, |at| revision.min(Rev(at.saturating_sub(1))))
+    }
+
     /// Whether every gateway with a session was handed what the views had up to there, when it was tidied last.
     fn have_passed(&self, heads: &[(ViewId, Seq)]) -> bool {
         let all = self.tidied.iter().flat_map(|(_, tidied)| &tidied.passed);
@@ -169,7 +184,7 @@ impl Engine {
         heads.iter().all(|(id, head)| all.get(id).is_none_or(|passed| has(passed, *head)))
     }
 
-    fn tables(&self) -> PerFamily<TableDigest> {
+    pub(super) fn tables(&self) -> PerFamily<TableDigest> {
         PerFamily::from_fn(|family: Family| self.table.digest(family))
     }
 }

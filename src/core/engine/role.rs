@@ -160,6 +160,8 @@ impl Engine {
             return;
         }
         let was_unsure = self.standing.unsure.take().is_some();
+        // Among what has changed since, and so before the rest.
+        self.renew_overrides(now);
         if was_unsure || before.stamp() != role.stamp() {
             self.outlets.restamp(&mut self.views, &self.standing.heads.1);
         }

@@ -1,5 +1,6 @@
 //! What the engine needs to know of the configuration.
 
+use super::Others;
 use crate::model::{GatewayId, PerFamily, SourceId};
 use crate::policy::Policy;
 use crate::source::sync::{Snapshot, SyncConfig};
@@ -59,6 +60,8 @@ pub struct Settings {
     pub policies: BTreeMap<String, Policy>,
     /// In any order.
     pub gateways: Vec<GatewaySettings>,
+    /// What other replicas there are.
+    pub others: Others,
 }
 
 impl Settings {

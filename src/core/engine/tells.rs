@@ -51,7 +51,8 @@ impl Engine {
         let session = feed.is_some();
         let absent = TellRow { prefix, tells: Tells::Absent, session, attributes: None };
         let slots = self.table.slots(family);
-        let Some(slot) = slots.find(prefix).filter(|&slot| self.table.winner(family, slot).is_some()) else {
+        let is_route = |slot: &SlotId| self.table.winner(family, *slot).is_some() || self.is_overridden(prefix);
+        let Some(slot) = slots.find(prefix).filter(is_route) else {
             return absent;
         };
         let rejected = TellRow { tells: Tells::Rejected, ..absent };

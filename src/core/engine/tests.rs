@@ -11,6 +11,7 @@ mod histories;
 mod lab;
 mod lists;
 mod many;
+mod overrides;
 mod promises;
 mod ranges;
 mod reloaded;

@@ -123,6 +123,41 @@ impl Views {
         }
     }
 
+    /// By which policies some gateway is told the slot.
+    pub(super) fn policies_of(&self, family: Family, slot: SlotId) -> impl Iterator<Item = &str> + Clone {
+        let exports = move |named: &&Named| named.view.family() == family && named.view.get(slot).is_some();
+        self.views.iter().flatten().filter(exports).map(|named| &*named.policy)
+    }
+
+    /// The policies in use.
+    pub(super) fn policies_in_use(&self, family: Family) -> impl Iterator<Item = &str> + Clone {
+        let views = self.views.iter().flatten();
+        views.filter(move |named| named.view.family() == family).map(|named| &*named.policy)
+    }
+
+    /// In the views of these policies: of the slot what is said of the first of `like` of which anything is said and that the policy
+    /// `admits`; nothing if that is none. Which of them it was, in any of the views.
+    pub(super) fn set_like(
+        &mut self,
+        family: Family,
+        slot: SlotId,
+        policies: &[Box<str>],
+        like: &[SlotId],
+        admits: impl Fn(&Policy, SlotId) -> bool,
+    ) -> Option<SlotId> {
+        let mut found = None;
+        let of_policy = |named: &&mut Named| policies.iter().any(|policy| **policy == *named.policy);
+        let views = self.views.iter_mut().flatten().filter(|named| named.view.family() == family);
+        for Named { policy, view, .. } in views.filter(of_policy) {
+            let Some(policy) = self.policies.get(policy) else { continue };
+            let says = like.iter().find_map(|like| view.get(*like).map(|attr| (*like, attr)));
+            let says = says.filter(|(like, _)| admits(policy, *like));
+            view.set(slot, says.map(|(_, attr)| attr));
+            found = found.or(says.map(|(like, _)| like));
+        }
+        found
+    }
+
     pub(super) fn trim(&mut self, passed: &[(ViewId, Passed)]) {
         for &(id, passed) in passed {
             if let Some(view) = self.get_mut(id) {

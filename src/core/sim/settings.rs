@@ -4,7 +4,7 @@ use super::dice::Dice;
 use super::process::Left;
 use crate::bgp::neighbour::{GracefulRestartConfig, NeighbourConfig, Timers};
 use crate::bgp::wire::{Encoding, MAX_LEN, SessionType};
-use crate::engine::{GatewaySettings, Settings, SourceSettings};
+use crate::engine::{GatewaySettings, Others, Settings, SourceSettings};
 use crate::model::{Asn, GatewayId, HoldTime, PerFamily, Prefix, RouterId, SourceId, Time};
 use crate::policy::{Match, Policy, Rule, Set};
 use crate::source::schema::Schema;
@@ -171,6 +171,7 @@ pub(super) fn settings(now: Time, shape: &Shape, variant: u8, disk: &[Option<Lef
         guard: guard.clone(),
         policies: policies(variant),
         gateways: (0..shape.gateways.len()).map(gateway).collect(),
+        others: Others::default(),
     }
 }
 

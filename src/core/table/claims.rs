@@ -241,6 +241,17 @@ impl Table {
             && family.winners.get(slot.index()).is_none_or(Option::is_none)
     }
 
+    /// The prefix's slot, made if need be: as long as nobody claims it, it waits to be freed.
+    pub fn place(&mut self, prefix: Prefix) -> SlotId {
+        let family = &mut self.families[prefix.family()];
+        if let Some(slot) = family.slots.find(prefix) {
+            return slot;
+        }
+        let slot = family.slot(prefix);
+        family.dead.push(slot);
+        slot
+    }
+
     /// Gives the slot's number back, unless the prefix is claimed again.
     pub fn free(&mut self, family: Family, slot: SlotId) {
         if self.is_vacant(family, slot) {

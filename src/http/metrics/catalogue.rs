@@ -65,6 +65,10 @@ metrics! {
 
     ROUTES GAUGE "fingerpost_routes" ["family"]
         "Prefixes that have an owner and may be announced, before any policy.";
+    OVERRIDDEN GAUGE "fingerpost_overridden_routes" ["family"]
+        "Withdrawn prefixes that are announced like the route that covers them, because another replica may still hold them.";
+    FORGOTTEN COUNTER "fingerpost_forgotten_withdrawals_total" []
+        "Withdrawn prefixes that did not fit into what is remembered while another replica may still hold them: where a route covers one, a gateway may go by the other replica's path until that is gone; 0 is right.";
     EXPORTED_ROUTES GAUGE "fingerpost_gateway_exported_routes" ["gateway" "family"]
         "Routes that the gateway's policy lets through.";
     LAG_CHANGES GAUGE "fingerpost_gateway_lag_changes" ["gateway" "family"]

@@ -19,6 +19,10 @@ pub(super) fn fill(sheet: &mut Sheet, rows: &Rows, now: &Now<'_>) {
     for (family, routes) in rows.routes.iter() {
         sheet.put(&metric::ROUTES, [family.name()], size(*routes));
     }
+    for (family, overridden) in rows.overridden.iter() {
+        sheet.put(&metric::OVERRIDDEN, [family.name()], size(*overridden));
+    }
+    sheet.put(&metric::FORGOTTEN, [], number(rows.forgotten));
     for row in rows.gateways.iter().filter(|row| row.range.is_none()) {
         for family in Family::ALL {
             gateway(sheet, row, family);

@@ -1,6 +1,8 @@
 //! The guard and the snapshot, from a source's list to the routes: P3 over restarts, with the store up or down.
 
-use super::super::{Command, Effect, Engine, Holds, Input, Place, Remembers, Role, Settings, SourceSettings, Waits};
+use super::super::{
+    Command, Effect, Engine, Holds, Input, Others, Place, Remembers, Role, Settings, SourceSettings, Waits,
+};
 use crate::model::{Family, HostName, Prefix, SourceId, Time};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, KnownRecord, Snapshot, SyncConfig, Timing};
@@ -40,6 +42,7 @@ pub(super) fn settings() -> Settings {
         guard: GuardConfig::default(),
         policies: BTreeMap::new(),
         gateways: Vec::new(),
+        others: Others::default(),
     }
 }
 

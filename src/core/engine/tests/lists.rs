@@ -1,6 +1,8 @@
 //! Lists that are let out in several slices.
 
-use super::super::{Effect, Engine, GatewaySettings, Input, SessionNumber, SessionUp, Settings, SourceSettings};
+use super::super::{
+    Effect, Engine, GatewaySettings, Input, Others, SessionNumber, SessionUp, Settings, SourceSettings,
+};
 use crate::bgp::wire::{Encoding, Framer, MAX_LEN, MessageKind, SessionType, Update, UpdateContext, UpdateOutcome};
 use crate::model::{Asn, GatewayId, PerFamily, Prefix, SourceId, Time};
 use crate::policy::Policy;
@@ -47,6 +49,7 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
         },
         guard: GuardConfig::off(),
         policies: BTreeMap::from([("all".to_owned(), Policy::accept_all())]),
+        others: Others::default(),
         gateways: vec![GatewaySettings {
             drain: false,
             id: GATEWAY,

@@ -1,6 +1,6 @@
 //! What the engine is told to do, and what its gateways have agreed to.
 
-use super::super::{GatewaySettings, Settings, SourceSettings};
+use super::super::{GatewaySettings, Others, Settings, SourceSettings};
 use crate::bgp::wire::{Encoding, MAX_LEN, SessionType};
 use crate::model::{Asn, GatewayId, PerFamily, Prefix, SourceId};
 use crate::policy::{Match, Policy, Rule, Set};
@@ -109,6 +109,7 @@ pub(super) fn settings(variant: u8) -> Settings {
         fence: fence(),
         guard: GuardConfig::off(),
         policies: policies(variant),
+        others: Others::default(),
         gateways: (0..GATEWAYS).map(gateway).collect(),
     }
 }

@@ -41,11 +41,15 @@ pub enum EventKind {
     Reload,
     /// This replica leads, or another does, or nobody knows.
     Role,
+    /// A prefix that was withdrawn is announced like the route that covers it: another replica may still hold it.
+    Overridden,
+    /// It is so no longer: it was withdrawn.
+    OverrideEnded,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [EventKind; 13] = [
+    pub const ALL: [EventKind; 15] = [
         EventKind::Announced,
         EventKind::Moved,
         EventKind::Changed,
@@ -59,6 +63,8 @@ impl EventKind {
         EventKind::Session,
         EventKind::Reload,
         EventKind::Role,
+        EventKind::Overridden,
+        EventKind::OverrideEnded,
     ];
 
     /// For programs and people.
@@ -77,6 +83,8 @@ impl EventKind {
             EventKind::Session => "session",
             EventKind::Reload => "reload",
             EventKind::Role => "role",
+            EventKind::Overridden => "overridden",
+            EventKind::OverrideEnded => "override_ended",
         }
     }
 
@@ -115,6 +123,8 @@ pub(in super::super) enum Happened {
     Session(SessionEvent),
     Reloaded { gateways: usize, held: usize },
     Role(Role),
+    Overridden { prefix: Prefix, by: Prefix, hop: Hop },
+    OverrideEnded(Prefix),
 }
 
 /// A route has changed.
@@ -240,7 +250,8 @@ impl Event {
             Happened::Source(_, text) => text.len() + 16,
             Happened::Record(event) => event.key.len() + event.text.len() + 48,
             Happened::Session(event) => event.gateway.len() + 16,
-            Happened::More(_) | Happened::Reloaded { .. } | Happened::Role(_) => 0,
+            Happened::Overridden { hop, .. } => hop.host.as_str().len() + 16,
+            Happened::More(_) | Happened::Reloaded { .. } | Happened::Role(_) | Happened::OverrideEnded(_) => 0,
         };
         std::mem::size_of::<Event>() + beside
     }

@@ -239,6 +239,14 @@ impl Engine {
                 };
             }
             Happened::Role(role) => row.text = role.to_string(),
+            Happened::Overridden { prefix, by, hop } => {
+                (row.prefix, row.to) = (Some(*prefix), Some(hop.clone()));
+                row.text = format!("announced like {by}, which covers it: another replica may not have withdrawn it");
+            }
+            Happened::OverrideEnded(prefix) => {
+                row.prefix = Some(*prefix);
+                "withdrawn: it is not announced like what covers it any more".clone_into(&mut row.text);
+            }
             Happened::Reloaded { gateways, held } => {
                 row.count = Some(*gateways as u64);
                 row.text = match held {
@@ -290,7 +298,9 @@ impl EventKind {
             | EventKind::Withdrawn
             | EventKind::Held
             | EventKind::HoldEnded
-            | EventKind::Record => true,
+            | EventKind::Record
+            | EventKind::Overridden
+            | EventKind::OverrideEnded => true,
             EventKind::More
             | EventKind::Order
             | EventKind::Source
@@ -314,6 +324,8 @@ impl Happened {
             Happened::Session(_) => EventKind::Session,
             Happened::Reloaded { .. } => EventKind::Reload,
             Happened::Role(_) => EventKind::Role,
+            Happened::Overridden { .. } => EventKind::Overridden,
+            Happened::OverrideEnded(_) => EventKind::OverrideEnded,
         }
     }
 
@@ -327,7 +339,9 @@ impl Happened {
             | Happened::More(_)
             | Happened::Session(_)
             | Happened::Reloaded { .. }
-            | Happened::Role(_) => None,
+            | Happened::Role(_)
+            | Happened::Overridden { .. }
+            | Happened::OverrideEnded(_) => None,
         }
     }
 
@@ -335,7 +349,9 @@ impl Happened {
         match self {
             Happened::Route(RouteEvent { prefix, .. })
             | Happened::Held(HoldEvent { prefix, .. })
-            | Happened::HoldEnded(HoldEvent { prefix, .. }, _) => wanted.overlaps(*prefix),
+            | Happened::HoldEnded(HoldEvent { prefix, .. }, _)
+            | Happened::Overridden { prefix, .. }
+            | Happened::OverrideEnded(prefix) => wanted.overlaps(*prefix),
             Happened::Record(record) => record.prefix.is_some_and(|prefix| wanted.overlaps(prefix)),
             Happened::Ordered(ordered) => match ordered.prefix() {
                 Some(prefix) => wanted.overlaps(prefix),
@@ -358,7 +374,9 @@ impl Happened {
                 _ => ordered.is_for_all(),
             },
             Happened::More(_) => true,
-            Happened::Record(_)
+            Happened::Overridden { hop, .. } => hop.host == *wanted,
+            Happened::OverrideEnded(_)
+            | Happened::Record(_)
             | Happened::Source(..)
             | Happened::Session(_)
             | Happened::Reloaded { .. }

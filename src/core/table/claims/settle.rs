@@ -13,6 +13,8 @@ use std::net::IpAddr;
 pub struct Settled {
     /// The slots whose route is another than before, grouped by owner (so that routes which share attributes leave together).
     pub changed: PerFamily<Vec<SlotId>>,
+    /// Slots without a claim that had none before either, but did in between.
+    pub passing: PerFamily<Vec<SlotId>>,
     /// What is held from now on.
     pub held: Vec<(Family, SlotId)>,
     /// Why the first of that would change.
@@ -72,6 +74,7 @@ impl Settled {
     /// Empties it and keeps the memory.
     pub fn clear(&mut self) {
         self.changed.iter_mut().for_each(|(_, slots)| slots.clear());
+        self.passing.iter_mut().for_each(|(_, slots)| slots.clear());
         self.held.clear();
         self.held_because.clear();
         self.told.clear();
@@ -182,6 +185,9 @@ impl Table {
             let forced = self.forced.take(family, slot);
             match change.filter(|(_, source)| !forced && self.guard.is_armed(*source)) {
                 None => {
+                    if current.is_none() && self.is_vacant(family, slot) {
+                        settled.passing[family].push(slot);
+                    }
                     if let Some(hold) = self.guard.rest(now, family, slot) {
                         let because = self.touched.because(family, slot, desired);
                         settled.end(Ended { family, slot, hold, passed: change.is_some(), because });

@@ -1,0 +1,301 @@
+//! More-specifics that are withdrawn while another replica may still hold them at a gateway (promise P5).
+//!
+//! A newer leader's path beats any other to the same prefix. To a longer prefix it does not: a gateway goes by the longest first,
+//! whoever announced it. So where a route is withdrawn and a shorter one covers it, the leader announces it like the covering one
+//! until nobody else can hold the old one any more.
+//!
+//! ```text
+//!  withdrawn ──► ledger ──── it leads, and a route covers it ────► the view says of it what it says of the covering route
+//!                   └── every other replica has told its gateways, or is gone for longer than they keep its routes ──► forgotten
+//! ```
+//!
+//! Standbys keep the ledger, too: who leads next has to know what its predecessor may not have withdrawn. Without other replicas, or
+//! with none behind, there is nothing in it.
+
+mod behind;
+mod ledger;
+mod rows;
+
+pub use behind::Behind;
+pub use rows::OverrideRow;
+
+use super::timeline::Happened;
+use super::{Engine, Role};
+use crate::model::{Family, PerFamily, Prefix, Time};
+use crate::source::sync::Follow;
+use crate::table::{Hop, Settled, SlotId, TOLD, Winner};
+use ipnet::IpNet;
+use ledger::{Batch, Entry, Ledger, Was};
+use std::time::Duration;
+
+/// What replicas there are besides this one, and for how long gateways may keep what one that is gone has told them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Others {
+    /// How many.
+    pub count: usize,
+    /// The longest of all gateways: until they notice that a session is gone, and as long as they keep its routes then (RFC 4724,
+    /// RFC 9494).
+    pub stale: Duration,
+}
+
+/// See the module.
+#[derive(Default, Debug)]
+pub(super) struct Overrides {
+    others: Others,
+    /// Before, others may have told gateways something that this process has never heard of.
+    started: Time,
+    /// When it was last looked who is behind.
+    looked: Time,
+    ledger: Ledger,
+    /// Gateways with which another replica has no session, by its identity and theirs, and since when.
+    cut_off: behind::CutOff,
+}
+
+/// A route that covers another, and what is to be said of it.
+struct Cover {
+    slot: SlotId,
+    prefix: Prefix,
+    hop: Hop,
+}
+
+/// What is about to be withdrawn, and by which policies gateways were told.
+#[derive(Default)]
+pub(super) struct Withdrawn(PerFamily<Vec<(Prefix, Was)>>);
+
+impl Engine {
+    /// What other replicas there are from now on.
+    pub(super) fn expect_others(&mut self, now: Time, others: Others) {
+        if self.overrides.others.count == 0 {
+            self.overrides.started = now;
+        }
+        self.overrides.others = others;
+        if others.count == 0 {
+            self.end_all_overrides(now);
+        }
+    }
+
+    /// Of withdrawn prefixes that are announced like what covers them: how many there are. And of how many more than can be
+    /// remembered nobody knows whether another replica holds them.
+    pub fn count_overrides(&self) -> (PerFamily<usize>, u64) {
+        (self.overrides.ledger.count_announced(), self.overrides.ledger.left_out())
+    }
+
+    /// What of it goes, while the views still have it.
+    pub(super) fn about_to_withdraw(&mut self, settled: &Settled) -> Withdrawn {
+        let mut withdrawn = Withdrawn::default();
+        if self.overrides.others.count == 0 || self.standing_role() == Role::Alone {
+            return withdrawn;
+        }
+        for family in Family::ALL {
+            let changed = settled.changed[family].iter().map(|slot| (*slot, false));
+            // Another replica may have decided when it was there.
+            let passing = settled.passing[family].iter().map(|slot| (*slot, true));
+            let Overrides { ledger, .. } = &mut self.overrides;
+            let room = ledger.room(family);
+            for (slot, by_others) in changed.chain(passing) {
+                if self.table.winner(family, slot).is_some() {
+                    continue;
+                }
+                let policies = if by_others {
+                    ledger.policies(self.views.policies_in_use(family))
+                } else {
+                    ledger.policies(self.views.policies_of(family, slot))
+                };
+                if policies.is_empty() {
+                    continue;
+                }
+                if withdrawn.0[family].len() == room {
+                    ledger.leave_out();
+                    continue;
+                }
+                withdrawn.0[family].push((self.table.slots(family).prefix(slot), Was { policies, by_others }));
+            }
+        }
+        withdrawn
+    }
+
+    /// The views have taken in what was settled. What was withdrawn may still be told by others; what came back is nobody's
+    /// leftover; and what covers may be another route now.
+    pub(super) fn override_withdrawn(&mut self, now: Time, settled: &Settled, withdrawn: Withdrawn) {
+        for (family, slots) in settled.changed.iter() {
+            if self.overrides.ledger.is_empty() {
+                break;
+            }
+            for &slot in slots.iter().filter(|&&slot| self.table.winner(family, slot).is_some()) {
+                self.overrides.ledger.remove(family, self.table.slots(family).prefix(slot));
+            }
+        }
+        self.note_withdrawn(now, withdrawn);
+        if self.overrides.ledger.is_empty() {
+            return;
+        }
+        for (family, slots) in settled.changed.iter() {
+            let mut concerned = Vec::new();
+            for &slot in slots.iter().chain(&settled.passing[family]) {
+                let prefix = self.table.slots(family).prefix(slot);
+                concerned.extend(self.overrides.ledger.within(prefix));
+            }
+            concerned.sort_unstable();
+            concerned.dedup();
+            self.announce_overrides(now, family, &concerned);
+        }
+    }
+
+    fn note_withdrawn(&mut self, now: Time, withdrawn: Withdrawn) {
+        if withdrawn.0.iter().all(|(_, prefixes)| prefixes.is_empty()) {
+            return;
+        }
+        let at: Vec<Option<u64>> = self.sources.iter().map(position).collect();
+        self.overrides.looked = now;
+        let replicas = self.others_now(now);
+        for (family, prefixes) in withdrawn.0.iter() {
+            for ordered in [false, true] {
+                let batch = Batch { at: at.clone(), ordered, since: now };
+                if replicas.iter().all(|replica| replica.behind(&batch).is_none()) {
+                    continue;
+                }
+                // What somebody still claims is withdrawn by order, or by other rules: no revision tells whether that is so elsewhere.
+                let is_ordered = |prefix: &Prefix| {
+                    let slot = self.table.slots(family).find(*prefix);
+                    slot.is_some_and(|slot| !self.table.is_vacant(family, slot))
+                };
+                let of_batch = prefixes.iter().filter(|(prefix, _)| is_ordered(prefix) == ordered).cloned();
+                let of_batch: Vec<(Prefix, Was)> = of_batch.collect();
+                self.overrides.ledger.insert(family, batch, of_batch);
+            }
+        }
+    }
+
+    /// What others have said, or that time has passed: what nobody can hold any more is forgotten.
+    pub(super) fn review_overrides(&mut self, now: Time) {
+        if self.overrides.ledger.is_empty() || self.holds_still().is_some() {
+            return;
+        }
+        self.overrides.looked = now;
+        let replicas = self.others_now(now);
+        let is_over = |batch: &Batch| replicas.iter().all(|replica| replica.behind(batch).is_none());
+        let over = self.overrides.ledger.take_batches(is_over);
+        self.end_overrides(now, over);
+    }
+
+    /// Another role, an end of a freeze, or other policies: all are looked at.
+    pub(super) fn renew_overrides(&mut self, now: Time) {
+        if self.overrides.ledger.is_empty() || self.holds_still().is_some() {
+            return;
+        }
+        self.review_overrides(now);
+        for family in Family::ALL {
+            let all: Vec<Prefix> = self.overrides.ledger.all(family).collect();
+            self.announce_overrides(now, family, &all);
+        }
+    }
+
+    /// When somebody may have been gone for long enough.
+    pub(super) fn overrides_deadline(&self) -> Option<Time> {
+        if self.overrides.ledger.is_empty() || self.holds_still().is_some() {
+            return None;
+        }
+        self.others_now(self.overrides.looked).into_iter().filter_map(|replica| replica.until()).min()
+    }
+
+    /// Of a source, the revision that this replica must not say to have told: what was withdrawn at it is still announced.
+    pub(super) fn overridden_at(&self, source: usize) -> Option<u64> {
+        self.overrides.ledger.announced_at(source)
+    }
+
+    /// The views were derived anew, which withdraws what is no route.
+    pub(super) fn renew_overrides_of_views(&mut self, now: Time) {
+        for family in Family::ALL {
+            let announced = self.overrides.ledger.announced_behind(None).map(|(prefix, _)| prefix);
+            let announced: Vec<Prefix> = announced.filter(|prefix| prefix.family() == family).collect();
+            self.announce_overrides(now, family, &announced);
+        }
+    }
+
+    fn end_all_overrides(&mut self, now: Time) {
+        let all = self.overrides.ledger.take_batches(|_| true);
+        self.end_overrides(now, all);
+    }
+
+    fn end_overrides(&mut self, now: Time, over: Vec<(Prefix, Entry)>) {
+        let mut ended = 0;
+        for (prefix, entry) in over {
+            let Some(slot) = self.table.slots(prefix.family()).find(prefix).filter(|_| entry.over.is_some()) else {
+                continue;
+            };
+            if self.table.winner(prefix.family(), slot).is_none() {
+                self.views.set_like(prefix.family(), slot, &entry.was.policies, &[], |_, _| false);
+                ended += 1;
+                if ended <= TOLD {
+                    self.timeline.push(now, Happened::OverrideEnded(prefix));
+                }
+            }
+        }
+    }
+
+    /// Lets the views say of these what they say of the routes that cover them, or nothing.
+    fn announce_overrides(&mut self, now: Time, family: Family, prefixes: &[Prefix]) {
+        // What stays as it is goes on to be true.
+        let (stays, leads) = (self.holds_still().is_some(), matches!(self.standing_role(), Role::Leader { .. }));
+        let mut told = 0;
+        for &prefix in prefixes {
+            let Some(entry) = self.overrides.ledger.get(family, prefix) else { continue };
+            let (was, Was { policies, by_others }) = (entry.over.clone(), entry.was.clone());
+            let announces = if stays { was.is_some() } else { leads };
+            let covers = if announces { self.covers(prefix) } else { Vec::new() };
+            if covers.is_empty() && was.is_none() {
+                continue;
+            }
+            let slot = self.table.place(prefix);
+            if self.table.winner(family, slot).is_some() {
+                continue;
+            }
+            let slots: Vec<SlotId> = covers.iter().map(|cover| cover.slot).collect();
+            let Engine { views, table, .. } = self;
+            let by = views.set_like(family, slot, &policies, &slots, |policy, like| {
+                let winner = table.winner(family, like);
+                let would = |winner: Winner| policy.export(prefix, table.owner(winner.owner), winner.source).is_some();
+                !by_others || winner.is_some_and(would)
+            });
+            let over = by.and_then(|by| covers.into_iter().find(|cover| cover.slot == by));
+            let over = over.map(|cover| (cover.prefix, cover.hop));
+            if over == was {
+                continue;
+            }
+            told += 1;
+            if told <= TOLD {
+                let what = match &over {
+                    Some((by, hop)) => Happened::Overridden { prefix, by: *by, hop: hop.clone() },
+                    None => Happened::OverrideEnded(prefix),
+                };
+                self.timeline.push(now, what);
+            }
+            self.overrides.ledger.set_over(family, prefix, over);
+        }
+    }
+
+    /// The routes that cover the prefix, the longest first, as far as the prefix may be announced with their next hop (P1).
+    fn covers(&self, prefix: Prefix) -> Vec<Cover> {
+        let (family, net) = (prefix.family(), prefix.net());
+        let slots = self.table.slots(family);
+        let at = |length: u8| {
+            let shorter = Prefix::truncated(IpNet::new(net.addr(), length).ok()?);
+            let slot = slots.find(shorter)?;
+            let owner = self.table.owner(self.table.winner(family, slot)?.owner);
+            self.table.fence().admits(prefix, owner.next_hop).ok()?;
+            let hop = Hop { host: owner.host.clone(), next_hop: owner.next_hop };
+            Some(Cover { slot, prefix: shorter, hop })
+        };
+        (1..prefix.length()).rev().filter_map(at).collect()
+    }
+
+    fn standing_role(&self) -> Role {
+        self.role().0
+    }
+}
+
+/// Up to where what a source says was taken in, if other replicas count in the same way.
+fn position(source: &super::Source) -> Option<u64> {
+    let counts = source.settings.sync.follow == Follow::Watch;
+    source.sync.believed().filter(|_| counts).map(|(_, revision)| revision.0)
+}

@@ -1,0 +1,204 @@
+//! Who may still have a gateway hold what was withdrawn here.
+
+use super::ledger::Batch;
+use crate::engine::Engine;
+use crate::model::Time;
+use crate::replicas::KnownReplica;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Why another replica may still have a gateway hold what was withdrawn.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Behind {
+    /// It has not said that its gateways were told.
+    Untold {
+        /// Who.
+        replica: Arc<str>,
+    },
+    /// It changes nothing now.
+    Frozen {
+        /// Who.
+        replica: Arc<str>,
+    },
+    /// It has no session with a gateway, which keeps what it was told.
+    CutOff {
+        /// Who.
+        replica: Arc<str>,
+        /// The gateway's name.
+        gateway: Arc<str>,
+        /// At the latest until then.
+        until: Time,
+    },
+    /// It is gone, and gateways keep what they were told.
+    Gone {
+        /// Who.
+        replica: Arc<str>,
+        /// At the latest until then.
+        until: Time,
+    },
+    /// So many have not been heard of since this process began: they may have gone just before.
+    Unheard {
+        /// How many.
+        replicas: usize,
+        /// Gateways keep what they were told until then at the latest.
+        until: Time,
+    },
+}
+
+impl Behind {
+    /// When that is over whatever happens.
+    pub fn until(&self) -> Option<Time> {
+        match *self {
+            Behind::Untold { .. } | Behind::Frozen { .. } => None,
+            Behind::CutOff { until, .. } | Behind::Gone { until, .. } | Behind::Unheard { until, .. } => Some(until),
+        }
+    }
+
+    /// For programs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Behind::Untold { .. } => "untold",
+            Behind::Frozen { .. } => "frozen",
+            Behind::CutOff { .. } => "cut_off",
+            Behind::Gone { .. } => "gone",
+            Behind::Unheard { .. } => "unheard",
+        }
+    }
+}
+
+impl fmt::Display for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Behind::Untold { replica } => write!(f, "replica {replica} has not said that its gateways were told"),
+            Behind::Frozen { replica } => write!(f, "replica {replica} changes nothing now"),
+            Behind::CutOff { replica, gateway, .. } => {
+                write!(f, "replica {replica} has no session with {gateway}, which keeps what it was told")
+            }
+            Behind::Gone { replica, .. } => write!(f, "replica {replica} is gone, and gateways keep what it told them"),
+            Behind::Unheard { replicas, .. } => {
+                write!(f, "{replicas} of the other replicas have not been heard of since this one was started")
+            }
+        }
+    }
+}
+
+/// Gateways with which another replica has no session, by its identity and their names, and since when.
+#[derive(Default, Debug)]
+pub(super) struct CutOff(BTreeMap<Arc<str>, BTreeMap<Arc<str>, Time>>);
+
+impl CutOff {
+    /// What the others have said, and with which gateways this replica has sessions: only there can it say anything itself.
+    pub(super) fn follow(&mut self, now: Time, replicas: &[KnownReplica], gateways: &[Arc<str>]) {
+        let mut before = std::mem::take(&mut self.0);
+        for replica in replicas.iter().filter(|replica| replica.gone.is_none()) {
+            let identity = &replica.report.replica.identity;
+            let known = before.remove(identity).unwrap_or_default();
+            let has = &replica.report.sessions.gateways;
+            // They are in order; of one that says otherwise more is waited for.
+            let lacks = gateways.iter().filter(|gateway| has.binary_search_by(|name| (**name).cmp(gateway)).is_err());
+            let since = |gateway: &Arc<str>| known.get(gateway).copied().unwrap_or(now);
+            let lacking = lacks.map(|gateway| (Arc::clone(gateway), since(gateway))).collect();
+            self.0.insert(Arc::clone(identity), lacking);
+        }
+    }
+
+    /// The one that lost its session last.
+    fn last(&self, replica: &str) -> Option<(&Arc<str>, Time)> {
+        let lacking = self.0.get(replica)?;
+        lacking.iter().max_by_key(|(_, since)| **since).map(|(gateway, since)| (gateway, *since))
+    }
+}
+
+/// Another replica at this moment.
+pub(super) enum OtherNow {
+    /// Whatever was withdrawn, a gateway may hold its path.
+    Holds(Behind),
+    /// No gateway holds any path of it.
+    Past,
+    /// It has told its gateways so much.
+    Said {
+        identity: Arc<str>,
+        /// Of each source, in this engine's order.
+        told: Vec<Option<u64>>,
+        /// Its guard keeps something back.
+        holds: bool,
+        /// It announces what this one does, and its gateways know.
+        same: bool,
+    },
+}
+
+impl OtherNow {
+    /// Why a gateway may hold what was withdrawn; none if no gateway does.
+    pub(super) fn behind(&self, batch: &Batch) -> Option<Behind> {
+        match self {
+            OtherNow::Holds(behind) => Some(behind.clone()),
+            OtherNow::Past => None,
+            OtherNow::Said { identity, told, holds, same } => {
+                let has_told = || {
+                    let mut sources = batch.at.iter().zip(told);
+                    sources.all(|(at, told)| at.zip(*told).is_some_and(|(at, told)| told >= at))
+                };
+                let is_over = *same || (!batch.ordered && !holds && has_told());
+                (!is_over).then(|| Behind::Untold { replica: Arc::clone(identity) })
+            }
+        }
+    }
+
+    pub(super) fn until(&self) -> Option<Time> {
+        match self {
+            OtherNow::Holds(behind) => behind.until(),
+            OtherNow::Past | OtherNow::Said { .. } => None,
+        }
+    }
+}
+
+impl Engine {
+    /// The others at this moment: those that are known, and as many as there must be besides.
+    pub(super) fn others_now(&self, now: Time) -> Vec<OtherNow> {
+        let known = self.replicas();
+        let mut others: Vec<OtherNow> = known.iter().map(|replica| self.other_now(now, replica)).collect();
+        let unheard = self.overrides.others.count.saturating_sub(known.len());
+        let until = self.overrides.started + self.overrides.others.stale;
+        if unheard > 0 && now < until {
+            others.push(OtherNow::Holds(Behind::Unheard { replicas: unheard, until }));
+        }
+        others
+    }
+
+    fn other_now(&self, now: Time, replica: &KnownReplica) -> OtherNow {
+        let stale = self.overrides.others.stale;
+        let report = &replica.report;
+        let identity = Arc::clone(&report.replica.identity);
+        if let Some(gone) = replica.gone {
+            let until = gone + stale;
+            return if now < until {
+                OtherNow::Holds(Behind::Gone { replica: identity, until })
+            } else {
+                OtherNow::Past
+            };
+        }
+        if report.frozen {
+            return OtherNow::Holds(Behind::Frozen { replica: identity });
+        }
+        if let Some((gateway, since)) = self.overrides.cut_off.last(&identity) {
+            let until = since + stale;
+            if now < until {
+                return OtherNow::Holds(Behind::CutOff { replica: identity, gateway: Arc::clone(gateway), until });
+            }
+        }
+        let of = |source: &crate::engine::Source| report.sources.get(&source.settings.name);
+        let told = self.sources.iter().map(|source| of(source).filter(|of| of.complete).map(|of| of.told));
+        let is_told =
+            self.sources.iter().all(|source| of(source).is_some_and(|of| of.complete && of.told == of.revision));
+        let same = is_told && report.tables == self.tables();
+        OtherNow::Said { told: told.collect(), holds: report.held > 0, same, identity }
+    }
+
+    /// What the others say of themselves.
+    pub(in crate::engine) fn follow_others(&mut self, now: Time) {
+        let gateways: Vec<Arc<str>> = self.outlets.with_session().map(Arc::from).collect();
+        self.overrides.cut_off.follow(now, &self.reporting.others, &gateways);
+        self.review_overrides(now);
+    }
+}

@@ -1,0 +1,195 @@
+//! What was withdrawn and may still be told by others, in batches: what was decided at once is confirmed at once.
+
+use crate::model::{Family, PerFamily, Prefix, Time};
+use crate::table::Hop;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+use std::sync::Arc;
+
+/// So many of a family are remembered at the most: what is withdrawn beyond that, others may go on telling.
+const MOST: usize = 65_536;
+
+/// The names of policies.
+pub(super) type Policies = Arc<[Box<str>]>;
+
+/// By which policies gateways were told what was withdrawn.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Was {
+    pub(super) policies: Policies,
+    /// Not by this replica, which never announced it: others may have.
+    pub(super) by_others: bool,
+}
+
+/// What was withdrawn in one settling.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Batch {
+    /// Up to which revision each source was taken in by then, where that can be compared with what others say.
+    pub(super) at: Vec<Option<u64>>,
+    /// No source has said so.
+    pub(super) ordered: bool,
+    /// When.
+    pub(super) since: Time,
+}
+
+/// A prefix that was withdrawn.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) batch: u64,
+    pub(super) was: Was,
+    /// The covering route that it is announced like, and where that leads.
+    pub(super) over: Option<(Prefix, Hop)>,
+}
+
+/// A batch, how many entries it has, and how many of them are announced.
+#[derive(Debug)]
+struct Counted {
+    batch: Batch,
+    entries: usize,
+    announced: usize,
+}
+
+/// See the module.
+#[derive(Default, Debug)]
+pub(super) struct Ledger {
+    entries: PerFamily<BTreeMap<Prefix, Entry>>,
+    batches: BTreeMap<u64, Counted>,
+    newest: u64,
+    announced: PerFamily<usize>,
+    left_out: u64,
+    /// Nearly all have the same.
+    last: Option<Policies>,
+}
+
+impl Ledger {
+    pub(super) fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// How many more there is room for.
+    pub(super) fn room(&self, family: Family) -> usize {
+        MOST.saturating_sub(self.entries[family].len())
+    }
+
+    /// There was no room for one.
+    pub(super) fn leave_out(&mut self) {
+        self.left_out += 1;
+    }
+
+    pub(super) fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    pub(super) fn count_announced(&self) -> PerFamily<usize> {
+        self.announced
+    }
+
+    /// These names, kept once for all that have the same.
+    pub(super) fn policies<'a>(&mut self, names: impl Iterator<Item = &'a str> + Clone) -> Policies {
+        match &self.last {
+            Some(last) if last.iter().map(|name| &**name).eq(names.clone()) => Arc::clone(last),
+            _ => Arc::clone(self.last.insert(names.map(Box::from).collect())),
+        }
+    }
+
+    pub(super) fn insert(&mut self, family: Family, batch: Batch, prefixes: Vec<(Prefix, Was)>) {
+        if prefixes.is_empty() {
+            return;
+        }
+        self.newest += 1;
+        let number = self.newest;
+        self.batches.insert(number, Counted { batch, entries: 0, announced: 0 });
+        for (prefix, was) in prefixes {
+            // What is announced stays so until it is looked at.
+            let over = self.remove(family, prefix).and_then(|entry| entry.over);
+            let announced = usize::from(over.is_some());
+            self.announced[family] += announced;
+            self.entries[family].insert(prefix, Entry { batch: number, was, over });
+            if let Some(counted) = self.batches.get_mut(&number) {
+                counted.entries += 1;
+                counted.announced += announced;
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, family: Family, prefix: Prefix) -> Option<Entry> {
+        let entry = self.entries[family].remove(&prefix)?;
+        let announced = usize::from(entry.over.is_some());
+        self.announced[family] -= announced;
+        if let Some(counted) = self.batches.get_mut(&entry.batch) {
+            counted.entries -= 1;
+            counted.announced -= announced;
+            if counted.entries == 0 {
+                self.batches.remove(&entry.batch);
+            }
+        }
+        Some(entry)
+    }
+
+    pub(super) fn get(&self, family: Family, prefix: Prefix) -> Option<&Entry> {
+        self.entries[family].get(&prefix)
+    }
+
+    pub(super) fn batch(&self, entry: &Entry) -> Option<&Batch> {
+        self.batches.get(&entry.batch).map(|counted| &counted.batch)
+    }
+
+    pub(super) fn set_over(&mut self, family: Family, prefix: Prefix, over: Option<(Prefix, Hop)>) {
+        let Some(entry) = self.entries[family].get_mut(&prefix) else { return };
+        let before = std::mem::replace(&mut entry.over, over);
+        let (now, before) = (usize::from(entry.over.is_some()), usize::from(before.is_some()));
+        self.announced[family] = self.announced[family] + now - before;
+        if let Some(counted) = self.batches.get_mut(&entry.batch) {
+            counted.announced = counted.announced + now - before;
+        }
+    }
+
+    /// The prefix itself and all that lie in it.
+    pub(super) fn within(&self, prefix: Prefix) -> impl Iterator<Item = Prefix> {
+        let last = IpNet::new(prefix.net().broadcast(), prefix.net().max_prefix_len());
+        let last = last.map_or(prefix, Prefix::truncated);
+        self.entries[prefix.family()].range(prefix..=last).map(|(prefix, _)| *prefix)
+    }
+
+    pub(super) fn all(&self, family: Family) -> impl Iterator<Item = Prefix> {
+        self.entries[family].keys().copied()
+    }
+
+    /// Those that are announced like others, behind `after`, in the order of their prefixes.
+    pub(super) fn announced_behind(&self, after: Option<Prefix>) -> impl Iterator<Item = (Prefix, &Entry)> {
+        let behind = move |family: Family| {
+            let entries = &self.entries[family];
+            let start = after.filter(|after| after.family() == family).map_or(Unbounded, Excluded);
+            entries.range((start, Unbounded))
+        };
+        let families =
+            Family::ALL.into_iter().filter(move |family| after.is_none_or(|after| after.family() <= *family));
+        families.flat_map(behind).filter(|(_, entry)| entry.over.is_some()).map(|(prefix, entry)| (*prefix, entry))
+    }
+
+    /// The entries of these batches, which are forgotten.
+    pub(super) fn take_batches(&mut self, wanted: impl Fn(&Batch) -> bool) -> Vec<(Prefix, Entry)> {
+        let before = self.batches.len();
+        self.batches.retain(|_, counted| !wanted(&counted.batch));
+        if self.batches.len() == before {
+            return Vec::new();
+        }
+        let batches = &self.batches;
+        let mut taken = Vec::new();
+        for (family, entries) in self.entries.iter_mut() {
+            let over = entries.extract_if(.., |_, entry| !batches.contains_key(&entry.batch));
+            let from = taken.len();
+            taken.extend(over);
+            let ended = taken.iter().skip(from).filter(|(_, entry)| entry.over.is_some()).count();
+            self.announced[family] -= ended;
+        }
+        taken
+    }
+
+    /// The earliest revision of the source at which something was withdrawn that is announced.
+    pub(super) fn announced_at(&self, source: usize) -> Option<u64> {
+        // Revisions do not go back, so that the first batch has the earliest.
+        let first = self.batches.values().find(|counted| counted.announced > 0)?;
+        first.batch.at.get(source).copied().flatten()
+    }
+}
