@@ -1,6 +1,7 @@
 //! The state machine: what comes in, what goes out, and when.
 
 use super::keys::{Endpoint, Expect, LeaderRecord, PresenceRecord, View};
+use super::pace::Pace;
 use super::seat::{Asked, Disk, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State};
 use super::{Settings, Trouble};
 use crate::model::{Leadership, Rng, Term, Time};
@@ -128,6 +129,8 @@ pub struct Election {
     led: Option<Term>,
     /// No leadership is wanted before.
     pub(super) hold_off: Time,
+    /// When leaderships began lately.
+    pub(super) pace: Pace,
     pub(super) predecessor: Option<Predecessor>,
     /// A change was heard of while a question was open.
     pub(super) changed: bool,
@@ -157,6 +160,7 @@ impl Election {
             known: None,
             led: None,
             hold_off: Time::ZERO,
+            pace: Pace::default(),
             predecessor: None,
             changed: false,
             failures: 0,
@@ -350,7 +354,7 @@ impl Election {
                 self.disk.term = self.disk.term.max(term);
                 self.newest = self.newest.max(term);
                 self.disk_trouble = None;
-                self.take_seat();
+                self.take_seat(now);
             }
             Err(failed) => {
                 self.disk.again = now + self.rng.jitter(DISK_AGAIN);
@@ -370,13 +374,16 @@ impl Election {
     }
 
     /// We lead by the leader key once it is known to be ours and its term is on disk.
-    pub(super) fn take_seat(&mut self) {
+    pub(super) fn take_seat(&mut self, now: Time) {
         let State::Member(member) = &mut self.state else { return };
         if let Seat::Claimed { record, sure: true } = &member.seat
             && self.disk.works
             && self.disk.term >= record.term
         {
             let until = member.renewed + member.ttl.saturating_sub(self.settings.margin);
+            if self.own != record.term {
+                self.pace.begun(now, self.settings.ttl, &mut self.rng);
+            }
             self.led = Some(record.term);
             self.own = record.term;
             self.known = None;

@@ -23,6 +23,8 @@
 //!   Followers write the terms they hear of, and raise the store's where it has lost its own (a restored backup).
 //! - **An outcome that is not known is looked up** before anything else is tried. A leader key that turns up as ours without
 //!   our leading by it is given back.
+//! - **Nobody begins again and again.** Every leadership has all gateways told everything anew. A process that cannot keep it waits
+//!   between one beginning and the next, up to six times the lease's length.
 //! - **Nothing foreign is overwritten**: a leader or term key that we cannot read is a fault that a person must mend.
 //!
 //! A process that was started anew within its predecessor's lease waits until that lease ends: at most the lease's time. To
@@ -30,6 +32,7 @@
 
 mod keys;
 mod machine;
+mod pace;
 mod round;
 mod seat;
 mod settings;

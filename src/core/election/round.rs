@@ -102,7 +102,7 @@ impl Election {
                 if let State::Member(member) = &mut self.state {
                     member.seat = Seat::Claimed { record, sure: true };
                 }
-                self.take_seat();
+                self.take_seat(now);
             }
             // Resting until now: the keys are looked at once more.
             (Question::Register | Question::Release(_) | Question::Raise(..), Reply::Done) => self.answered(),
@@ -149,7 +149,7 @@ impl Election {
         };
         member.doing = Doing::Resting { next: now + span };
         self.state = State::Member(member);
-        self.take_seat();
+        self.take_seat(now);
         if let Next::Ask(question) = next {
             self.put(now, question, effects);
         }
@@ -273,6 +273,10 @@ impl Election {
             return Next::Rest;
         };
         if !self.disk.works || now < self.hold_off {
+            return Next::Rest;
+        }
+        if self.pace.must_wait(now) {
+            self.keys_trouble = Some(Trouble::TooOften);
             return Next::Rest;
         }
         if now >= member.renewed + self.settings.ttl / 2 {

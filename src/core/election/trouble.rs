@@ -3,8 +3,18 @@
 use crate::source::Fault;
 
 /// [`Trouble::name`] of every trouble.
-pub const NAMES: [&str; 9] =
-    ["store", "identity", "leader_key", "leader_lease", "term_key", "presence_key", "members", "disk", "terms"];
+pub const NAMES: [&str; 10] = [
+    "store",
+    "identity",
+    "leader_key",
+    "leader_lease",
+    "term_key",
+    "presence_key",
+    "members",
+    "disk",
+    "terms",
+    "often",
+];
 
 /// For the log and the health page: what, where, and what to do. Values from the store are never repeated: they are not ours.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -57,6 +67,12 @@ pub enum Trouble {
          members in endpoints, not a proxy before them"
     )]
     ManyMembers,
+    /// It has begun to lead so often lately that it waits before it does again.
+    #[error(
+        "this replica has begun to lead again and again within ten minutes, and waits for up to six times the lease's length before \
+         it wants to once more: see why it loses the leadership (the store's answers take too long, or the process stands still)"
+    )]
+    TooOften,
     /// A term could not be written to disk; what the system said. Without that a process does not lead: after a loss of the
     /// store, its next term could be lower than this one.
     #[error("{0}")]
@@ -72,7 +88,7 @@ pub enum Trouble {
 impl Trouble {
     /// For programs.
     pub fn name(&self) -> &'static str {
-        let [store, identity, leader_key, leader_lease, term_key, presence_key, members, disk, terms] = NAMES;
+        let [store, identity, leader_key, leader_lease, term_key, presence_key, members, disk, terms, often] = NAMES;
         match self {
             Trouble::Store(_) => store,
             Trouble::SameIdentity { .. } => identity,
@@ -83,6 +99,7 @@ impl Trouble {
             Trouble::ManyMembers => members,
             Trouble::Disk(_) => disk,
             Trouble::NoTermLeft => terms,
+            Trouble::TooOften => often,
         }
     }
 }

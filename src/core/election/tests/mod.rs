@@ -407,6 +407,29 @@ fn who_yields_stops_before_another_can_begin_and_wants_nothing_for_a_while() {
 }
 
 #[test]
+fn l13_who_loses_the_leadership_again_and_again_waits_before_it_leads_once_more_and_says_why() {
+    let mut desk = Desk::new(1, Term::NONE);
+    let (mut begun, mut seen) = (Vec::new(), Term::NONE);
+    let start = desk.now;
+    while desk.now.since(start) < seconds(600) {
+        desk.run(seconds(1));
+        if let Some(term) = desk.role().leads(desk.now).filter(|term| *term != seen) {
+            seen = term;
+            begun.push(desk.now);
+            let leases = desk.store.leases();
+            leases.into_iter().for_each(|lease| desk.store.end(lease));
+        }
+    }
+    assert!(begun.len() > 8 && begun.len() <= 16, "{begun:?}");
+    assert!(begun[1].since(begun[0]) < seconds(10), "the second comes at once: {begun:?}");
+    desk.run(seconds(20));
+    assert_eq!((desk.role().leads(desk.now), desk.trouble()), (None, Some(Trouble::TooOften)));
+    desk.run(seconds(60));
+    assert!(desk.role().leads(desk.now).is_some());
+    assert_eq!(desk.trouble(), None);
+}
+
+#[test]
 fn who_leaves_takes_all_its_keys_along() {
     let mut desk = Desk::new(1, Term::NONE);
     desk.run(seconds(1));

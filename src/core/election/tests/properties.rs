@@ -5,9 +5,9 @@ use crate::model::{Leadership, Term};
 use proptest::prelude::*;
 use std::time::Duration;
 
-/// Within this of everybody being well again, somebody leads: what is left of a lease and of a yield, two rounds, and an
-/// identity's last owner.
-const SOON: Duration = Duration::from_secs(30);
+/// Within this of everybody being well again, somebody leads: what is left of a lease and of a yield, two rounds, an identity's last
+/// owner, and the longest wait of one that has begun to lead again and again.
+const SOON: Duration = Duration::from_secs(90);
 
 /// One leads in the same term from now on, and the others know it.
 fn is_settled(world: &mut World, nodes: usize) -> Term {
