@@ -135,11 +135,11 @@ impl OtherNow {
             OtherNow::Holds(behind) => Some(behind.clone()),
             OtherNow::Past => None,
             OtherNow::Said { identity, told, holds, same } => {
-                let has_told = || {
-                    let mut sources = batch.at.iter().zip(told);
-                    sources.all(|(at, told)| at.zip(*told).is_some_and(|(at, told)| told >= at))
-                };
-                let is_over = *same || (!batch.ordered && !holds && has_told());
+                let mut sources = batch.at.iter().zip(told);
+                // What was the same before may have been another in between.
+                let has_told = sources.all(|(at, told)| at.is_none_or(|at| told.is_some_and(|told| told >= at)));
+                let counts = batch.at.iter().all(Option::is_some);
+                let is_over = has_told && (*same || (!batch.ordered && !holds && counts));
                 (!is_over).then(|| Behind::Untold { replica: Arc::clone(identity) })
             }
         }
