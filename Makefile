@@ -52,7 +52,7 @@ failover: ## measure what pods and gateways notice when a leader ends, and write
 
 sim: SEEDS ?= 2000
 sim: ## simulate the whole core with faults, restarts and orders in virtual time (SEEDS=10000; SEED=n repeats one; WORLDS=several)
-	SEEDS=$(SEEDS) SEED=$(SEED) cargo test --package fingerpost-core -- sim::$(WORLDS)
+	SEEDS=$(SEEDS) SEVERAL_SEEDS=$(SEEDS) SEED=$(SEED) cargo test --package fingerpost-core -- sim::$(WORLDS)
 
 sim-mutants: ## break the promises on purpose, one by one, and see whether the simulation notices (MUTANTS="p1 p5-younger" some)
 	@src/core/sim/mutants/run.sh $(MUTANTS)

@@ -53,7 +53,7 @@ binary=$(cargo test --quiet --package fingerpost-core --lib --no-run --message-f
   sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
 
 holds() {
-  MUTANT=$1 SEEDS=$2 timeout 3600 "$binary" "sim::${WORLDS:-}" >"$log" 2>&1
+  MUTANT=$1 SEEDS=$2 SEVERAL_SEEDS=$2 timeout 3600 "$binary" "sim::${WORLDS:-}" >"$log" 2>&1
 }
 
 wanted() {

@@ -94,6 +94,8 @@ impl Cluster {
     }
 
     pub(super) fn wait(&mut self, span: Duration) {
+        // What has been begun just now was begun by who leads now.
+        self.listen();
         let until = self.now + span;
         while let Some(at) = self.next_due().filter(|at| *at <= until) {
             self.move_to(self.now.max(at));

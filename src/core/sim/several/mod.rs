@@ -28,10 +28,10 @@ fn tried(seed: u64, traces: bool) -> Tried {
 
 #[test]
 fn even_seeds_hold_p1_p2_p4_p5_p6_p7_p10() {
-    hold("make sim WORLDS=several", 0, tried);
+    hold("make sim WORLDS=several", "SEVERAL_SEEDS", 0, tried);
 }
 
 #[test]
 fn odd_seeds_hold_p1_p2_p4_p5_p6_p7_p10() {
-    hold("make sim WORLDS=several", 1, tried);
+    hold("make sim WORLDS=several", "SEVERAL_SEEDS", 1, tried);
 }
