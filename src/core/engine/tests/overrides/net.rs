@@ -152,6 +152,8 @@ impl Net {
         self.be_standby(replica);
         self.up(replica);
         self.serve(replica);
+        // One that takes part says so within a second.
+        self.report();
     }
 
     fn be_standby(&mut self, replica: usize) {
