@@ -158,10 +158,7 @@ impl World {
         }
         let is_proven = match to {
             None => self.truth.is_long_absent(prefix, now, PROVEN_AFTER),
-            Some(next_hop) => {
-                let since = self.truth.stated_since(prefix, next_hop);
-                since.is_some_and(|since| now.since(since) >= PROVEN_AFTER)
-            }
+            Some(next_hop) => self.truth.is_long_stated(prefix, next_hop, now, PROVEN_AFTER),
         };
         match kept_back {
             Some(KeptBack { why: Kept::Denied, .. }) => panic!("P3: a person has denied that {prefix} goes to {to:?}"),
@@ -236,6 +233,7 @@ impl World {
 
     /// A store is another than it was before, and can be told from it.
     pub(super) fn keep_replaced(&mut self, store: usize, before: &BTreeMap<Prefix, Winner>) {
+        self.truth.replaced(self.now);
         let now = self.winners();
         for (prefix, (source, owner, next_hop)) in before {
             let to = now.get(prefix).map(|(.., next_hop)| *next_hop);

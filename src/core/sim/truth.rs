@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// What was written in so short a time before nobody may know yet.
 const NEWS: Duration = Duration::from_secs(15);
+/// The same where a store was replaced: it is followed after a minute.
+const NEWS_OF_ANOTHER_STORE: Duration = Duration::from_secs(75);
 
 #[derive(Default)]
 pub(super) struct Truth {
@@ -22,6 +24,10 @@ pub(super) struct Truth {
     since: BTreeMap<(Prefix, IpAddr), Time>,
     /// When that was so last.
     stated: BTreeMap<(Prefix, IpAddr), Time>,
+    /// The last time of that that is over: from when until when.
+    last: BTreeMap<(Prefix, IpAddr), (Time, Time)>,
+    /// When a store was replaced last.
+    replaced: Option<Time>,
     /// What cannot be read counts as it was.
     kept: Absence,
     /// It counts as nothing: so a process sees it that never read it.
@@ -85,7 +91,14 @@ impl Truth {
             self.stated.insert((prefix, next_hop), now);
         }
         let stated: BTreeSet<_> = self.now.iter().map(|(prefix, next_hop, ..)| (*prefix, *next_hop)).collect();
-        self.since.retain(|of, _| stated.contains(of));
+        let last = &mut self.last;
+        self.since.retain(|of, since| {
+            let is_stated = stated.contains(of);
+            if !is_stated {
+                last.insert(*of, (*since, now));
+            }
+            is_stated
+        });
         stated.into_iter().for_each(|of| _ = self.since.entry(of).or_insert(now));
         self.kept.follow(now, stores.len(), &kept);
         self.readable.follow(now, stores.len(), &readable);
@@ -104,14 +117,28 @@ impl Truth {
         let is_absent = |store| self.kept.since.get(&(prefix, store)).is_some_and(|since| now.since(*since) >= span);
         let was_absent = |store| {
             let last = self.kept.last.get(&(prefix, store));
-            last.is_some_and(|(since, until)| now.since(*until) <= NEWS && until.since(*since) >= span)
+            last.is_some_and(|last| self.was_long(*last, now, span))
         };
         (0..self.said.len()).all(|store| is_absent(store) || was_absent(store))
     }
 
-    /// Since when somebody has stated the prefix by this next hop, if anybody does.
-    pub(super) fn stated_since(&self, prefix: Prefix, next_hop: IpAddr) -> Option<Time> {
-        self.since.get(&(prefix, next_hop)).copied()
+    /// Whether somebody has stated the prefix by this next hop for so long, as far as anybody can know by now.
+    pub(super) fn is_long_stated(&self, prefix: Prefix, next_hop: IpAddr, now: Time, span: Duration) -> bool {
+        let of = (prefix, next_hop);
+        let is_stated = self.since.get(&of).is_some_and(|since| now.since(*since) >= span);
+        is_stated || self.last.get(&of).is_some_and(|last| self.was_long(*last, now, span))
+    }
+
+    /// Whether it was so for so long, and nobody need know yet that it is over.
+    fn was_long(&self, (since, until): (Time, Time), now: Time, span: Duration) -> bool {
+        let is_recent = self.replaced.is_some_and(|at| now.since(at) <= NEWS_OF_ANOTHER_STORE);
+        let news = if is_recent { NEWS_OF_ANOTHER_STORE } else { NEWS };
+        now.since(until) <= news && until.since(since) >= span
+    }
+
+    /// A store is another than it was before.
+    pub(super) fn replaced(&mut self, now: Time) {
+        self.replaced = Some(now);
     }
 
     /// Whether there was a moment since then at which somebody stated the prefix by this next hop.
