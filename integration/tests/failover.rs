@@ -20,15 +20,12 @@ fn another_leads_and_nobody_notices(daemon: Daemon, fault: Fault) {
 
 /// At the end the gateway holds exactly what etcd says, by the newest leader's paths: without that there is nothing to measure.
 fn quiet(daemon: Daemon, fault: Fault) -> Outcome {
-    let case = Case {
-        title: "a test",
-        speaker: Speaker::Fingerpost,
-        replicas: 2,
-        keys: "",
-        fault,
-        change: Change::Subnets,
-        why: ["", ""],
-    };
+    quiet_with(daemon, fault, Change::Subnets)
+}
+
+fn quiet_with(daemon: Daemon, fault: Fault, change: Change) -> Outcome {
+    let case =
+        Case { title: "a test", speaker: Speaker::Fingerpost, replicas: 2, keys: "", fault, change, why: ["", ""] };
     let outcome = measure(&case, daemon);
     assert!(outcome.families.iter().all(|found| found.sent > 3000), "pods talked: {outcome:#?}");
     assert!(outcome.is_quiet(), "{daemon}, {fault:?}: {outcome:#?}");
@@ -85,4 +82,24 @@ fn l9_p7_a_subnet_moves_at_bird_while_the_standby_is_cut_from_etcd() {
     }
     let outcome = quiet(Daemon::Bird, Fault::StandbyCutFromStore);
     assert_eq!(outcome.led_anew, None, "the leader goes on: {outcome:#?}");
+}
+
+/// A host gives an address back that it had borrowed from another one's subnet, where it is used at once, while the standby is gone: it
+/// is back only once the gateway's kernel sends packets for that address to the subnet's owner.
+fn a_borrowed_address_is_the_owners_again(daemon: Daemon) {
+    if skip::unless(&NEEDS) {
+        return;
+    }
+    let outcome = quiet_with(daemon, Fault::StandbyKill, Change::Borrowed);
+    assert_eq!(outcome.led_anew, None, "the leader goes on: {outcome:#?}");
+}
+
+#[test]
+fn l10_p5_an_address_given_back_while_a_standby_is_dead_is_the_owners_again_at_bird() {
+    a_borrowed_address_is_the_owners_again(Daemon::Bird);
+}
+
+#[test]
+fn l10_p5_an_address_given_back_while_a_standby_is_dead_is_the_owners_again_at_frr() {
+    a_borrowed_address_is_the_owners_again(Daemon::Frr);
 }

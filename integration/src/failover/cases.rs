@@ -14,7 +14,6 @@ pub const CASES: &[Case] = &[
     quick("both links of the leader's machine down, hold time 6 s", Fault::LinkDown),
     Case {
         change: Change::Borrowed,
-        why: [LEFT, LEFT],
         ..case("a borrowed address is given back while a standby is gone by SIGKILL", Fault::StandbyKill)
     },
     case("standby cut from etcd", Fault::StandbyCutFromStore),
@@ -48,9 +47,6 @@ pub const RIVALS: &[Case] = &{
     ]
 };
 
-const LEFT: &str = "Not built yet: the path of the replica that is gone is the only one to the /32 that was given back, and the gateway keeps it \
-                    for the long-lived time or, as here, until that replica is back. The leader would have to announce the /32 by the \
-                    subnet's own host until then.";
 const KILL: &str = "SIGKILL of the one whose paths are preferred";
 const TERM: &str = "SIGTERM of the one whose paths are preferred";
 const STOP: &str = "SIGSTOP of the one whose paths are preferred, for a minute or until the other's are";
