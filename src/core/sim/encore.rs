@@ -4,7 +4,7 @@
 use super::settings::{all_prefixes, is_admitted};
 use super::world::{Event, World};
 use crate::engine::{Command, Holds, Input};
-use crate::model::SourceId;
+use crate::model::{Family, SourceId};
 use crate::source::{FaultKind, Report};
 use std::time::Duration;
 
@@ -12,6 +12,8 @@ use std::time::Duration;
 const NEW: [u8; 2] = [40, 41];
 /// More than a limit of a source with all hosts lets come at once.
 const MANY: usize = 12;
+/// With what so many requests are answered, a gateway has no credit any more, by far.
+const REQUESTS: usize = 120;
 
 impl World {
     /// And a last rest.
@@ -21,6 +23,7 @@ impl World {
             1 => self.overtake(),
             2 if self.shape.guarded => self.deny_and_restart(),
             3 if self.shape.guarded && self.stores.len() > 1 => self.hide_and_restart(),
+            4 => self.ask_without_reading(),
             _ => return,
         }
         self.rest(true);
@@ -91,6 +94,18 @@ impl World {
         self.say(|| format!("source 1: host {hidden} has nothing"));
         self.put(1, hidden, 0, &[]);
         self.wait(Duration::from_secs(5));
+    }
+
+    /// A gateway asks for everything again and again, and reads nothing of it.
+    fn ask_without_reading(&mut self) {
+        let n = self.dice.place(self.gateways.len());
+        self.say(|| format!("gateway {n} asks for everything {REQUESTS} times, and does not read"));
+        self.gateways[n].is_stuck = true;
+        self.judge.gateways[n].healthy_since = None;
+        for _ in 0..REQUESTS {
+            Family::ALL.into_iter().for_each(|family| self.ask_refresh(n, family));
+            self.wait(Duration::from_millis(100));
+        }
     }
 
     fn restart(&mut self) {
