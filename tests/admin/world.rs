@@ -128,8 +128,10 @@ impl World {
 
     pub(crate) async fn until_status(&self, what: &str, wanted: impl Fn(&StatusResponse) -> bool) -> StatusResponse {
         until(what, async || {
-            let status = self.status().await;
-            if wanted(&status) { Ok(status) } else { Err(status) }
+            // Of a process that has just taken another's place the first connection may still have gone to that one.
+            let status =
+                self.client.clone().status(StatusRequest {}).await.map_err(|error| error.to_string())?.into_inner();
+            if wanted(&status) { Ok(status) } else { Err(format!("{status:?}")) }
         })
         .await
     }
