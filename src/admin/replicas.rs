@@ -6,7 +6,6 @@ use crate::clock::Clock;
 use crate::look::replicas::{compared, role};
 use crate::troubles::Wrong;
 use fingerpost_core::engine::ReplicaRow;
-use fingerpost_core::model::Term;
 
 pub(super) fn replica(clock: &Clock, row: ReplicaRow) -> proto::Replica {
     let compared = compared(&row);
@@ -23,7 +22,7 @@ pub(super) fn replica(clock: &Clock, row: ReplicaRow) -> proto::Replica {
         identity: report.replica.identity.to_string(),
         gone_since: known.gone.map(|gone| moment(clock, gone)),
         role: role(report.role).to_owned(),
-        term: Some(report.term).filter(|term| *term != Term::NONE).map(Term::get),
+        term: report.term.known(),
         ordinal: report.ordinal,
         version: report.version,
         other_version,

@@ -6,7 +6,7 @@ use super::gateway::Gateway;
 use super::keys;
 use super::policy::{self, Action, Policy};
 use super::source::{Etcd, Schema, Source, Store};
-use fingerpost_core::model::Asn;
+use fingerpost_core::model::{Asn, Replica};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -116,11 +116,9 @@ fn key(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<Stri
     Some(key.to_owned())
 }
 
-/// It is a part of a key.
 fn identity(field: &Field<'_>, check: &mut Check) -> Option<String> {
     let identity = field.text(check)?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-    if identity.is_empty() || identity.len() > 253 || !identity.chars().all(plain) {
+    if !Replica::is_identity(identity) {
         let hint =
             "write 1 to 253 letters, digits, dots, colons, hyphens and underscores, or leave it out for router.id";
         check.fault(&field.path, "is no identity", hint);

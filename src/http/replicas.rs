@@ -8,7 +8,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use fingerpost_core::engine::{Engine, ReplicaRow};
-use fingerpost_core::model::Term;
 use fingerpost_core::replicas::SourceReport;
 use serde::Serialize;
 
@@ -94,7 +93,7 @@ fn replica(clock: &Clock, row: ReplicaRow) -> Replica {
         identity: report.replica.identity.to_string(),
         gone_since: known.gone.map(|gone| moment::shown(clock, gone)),
         role: role(report.role),
-        term: Some(report.term).filter(|term| *term != Term::NONE).map(Term::get),
+        term: report.term.known(),
         ordinal: report.ordinal,
         version: report.version,
         other_version,

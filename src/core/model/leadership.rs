@@ -32,6 +32,11 @@ impl Term {
         self.0
     }
 
+    /// Its number, unless nobody has led yet.
+    pub fn known(self) -> Option<u32> {
+        Some(self.0).filter(|_| self != Term::NONE)
+    }
+
     /// The one after it; none after the last.
     pub fn next(self) -> Option<Self> {
         Term::new(self.0 + 1).ok()
@@ -64,6 +69,15 @@ pub struct Replica {
     pub identity: Arc<str>,
     /// This process and no other: drawn at its start.
     pub instance: Instance,
+}
+
+impl Replica {
+    /// Whether a replica can be called that: 1 to 253 letters, digits, dots, colons, hyphens and underscores of ASCII. It becomes a part
+    /// of keys, labels and lines.
+    pub fn is_identity(text: &str) -> bool {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+        (1..=253).contains(&text.len()) && text.chars().all(is_plain)
+    }
 }
 
 /// A number that is drawn at a process's start, and that no other process has.

@@ -31,12 +31,6 @@ pub struct Said {
     pub revision: i64,
 }
 
-/// What the configuration takes for an identity: it becomes a part of keys, labels and lines.
-fn is_name(identity: &str) -> bool {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-    (1..=253).contains(&identity.len()) && identity.chars().all(is_plain)
-}
-
 /// What came of a reading.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Reading {
@@ -106,7 +100,7 @@ impl Others {
     fn read(&mut self, identity: &Arc<str>, said: Said, reading: &mut Reading) -> Option<ReplicaReport> {
         let of_another = |report: &ReplicaReport| report.replica.identity != *identity;
         let refused = match said.report {
-            _ if !is_name(identity) => Malformed::Name,
+            _ if !Replica::is_identity(identity) => Malformed::Name,
             Ok(report) if of_another(&report) => Malformed::OfAnother,
             Ok(report) => {
                 self.refused.remove(identity);
