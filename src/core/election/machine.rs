@@ -380,7 +380,7 @@ impl Election {
             && self.disk.works
             && self.disk.term >= record.term
         {
-            let until = member.renewed + member.ttl.saturating_sub(self.settings.margin);
+            let until = member.leads_until(self.settings.margin);
             if self.own != record.term {
                 self.pace.begun(now, self.settings.ttl, &mut self.rng);
             }

@@ -158,23 +158,13 @@ impl Election {
     fn decide(&mut self, now: Time, at: Time, member: &mut Member, view: &View) -> Next {
         let ours = |record: &LeaderRecord| view.leader == Held::By(record.clone(), Some(member.lease));
         match std::mem::replace(&mut member.seat, Seat::Watching) {
-            Seat::Holding { record, .. } if ours(&record) => {
-                let until = member.renewed + member.ttl.saturating_sub(self.settings.margin);
-                let next = self.hold(member, view, &record);
-                member.seat = Seat::Holding { record, until };
-                next
-            }
+            Seat::Holding { record, .. } if ours(&record) => self.stay(member, view, record),
             Seat::Claimed { record, .. } if ours(&record) => {
                 member.seat = Seat::Claimed { record, sure: true };
                 Next::Rest
             }
             // A newer term could not be had: by the one in which it led before, it leads on.
-            Seat::Claimed { .. } if let Some(record) = self.before(view, member) => {
-                let until = member.renewed + member.ttl.saturating_sub(self.settings.margin);
-                let next = self.hold(member, view, &record);
-                member.seat = Seat::Holding { record, until };
-                next
-            }
+            Seat::Claimed { .. } if let Some(record) = self.before(view, member) => self.stay(member, view, record),
             _ => self.watch(now, at, member, view),
         }
     }
@@ -183,6 +173,14 @@ impl Election {
     fn before(&self, view: &View, member: &Member) -> Option<LeaderRecord> {
         let record = LeaderRecord { replica: self.settings.me.clone(), term: self.own, lease: member.lease };
         (view.leader == Held::By(record.clone(), Some(member.lease))).then_some(record)
+    }
+
+    /// It goes on to lead by this record, which the leader key holds.
+    fn stay(&mut self, member: &mut Member, view: &View, record: LeaderRecord) -> Next {
+        let until = member.leads_until(self.settings.margin);
+        let next = self.hold(member, view, &record);
+        member.seat = Seat::Holding { record, until };
+        next
     }
 
     /// The leader key is ours.

@@ -53,6 +53,13 @@ pub(super) struct Member {
     pub(super) seat: Seat,
 }
 
+impl Member {
+    /// So long it may lead by its lease, which could end by then at the earliest but for the margin.
+    pub(super) fn leads_until(&self, margin: Duration) -> Time {
+        self.renewed + self.ttl.saturating_sub(margin)
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Doing {
     Resting { next: Time },

@@ -332,12 +332,11 @@ END
 
 mutant p7-no-margin 'a leader leads until its lease ends by its own clock' \
   src/core/election/round.rs <<'END'
-            Seat::Holding { record, .. } if ours(&record) => {
-                let until = member.renewed + member.ttl.saturating_sub(self.settings.margin);
+        let until = member.leads_until(self.settings.margin);
+        let next
 =>
-            Seat::Holding { record, .. } if ours(&record) => {
-                let margin = if BROKEN { std::time::Duration::ZERO } else { self.settings.margin };
-                let until = member.renewed + member.ttl.saturating_sub(margin);
+        let until = member.leads_until(if BROKEN { std::time::Duration::ZERO } else { self.settings.margin });
+        let next
 END
 
 mutant p7-from-the-answer 'a deadline counts from when a renewal was answered' \
