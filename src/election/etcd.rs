@@ -64,23 +64,19 @@ impl Store {
     async fn keep_alive(&self, LeaseId(lease): LeaseId) -> Result<Reply, Failure> {
         let asked = self.line.ask(self.patience, |client| {
             let mut leases = client.lease_client();
-            async move {
-                match leases.keep_alive(lease).await {
-                    Err(error) if is_gone(&error) => Ok(false),
-                    answer => answer.map(|_| true),
-                }
-            }
+            async move { unless_gone(leases.keep_alive(lease).await) }
         });
         let (kept, endpoint) = asked.await?;
-        Ok(if kept { Reply::KeptAlive(self.endpoint(&endpoint)) } else { Reply::NoLease })
+        Ok(kept.map_or(Reply::NoLease, |_| Reply::KeptAlive(self.endpoint(&endpoint))))
     }
 
     async fn revoke(&self, LeaseId(lease): LeaseId) -> Result<Reply, Failure> {
         let asked = self.line.ask(self.patience, |client| {
             let mut leases = client.lease_client();
-            async move { unless_gone(leases.revoke(lease).await.map(|_| Reply::Done)) }
+            async move { unless_gone(leases.revoke(lease).await) }
         });
-        Ok(asked.await?.0)
+        let (revoked, _) = asked.await?;
+        Ok(revoked.map_or(Reply::NoLease, |_| Reply::Done))
     }
 
     /// What the request says, or else a look at the keys.
@@ -123,12 +119,7 @@ impl Store {
     async fn transact(&self, transaction: Txn) -> Result<Reply, Failure> {
         let asked = self.line.ask(self.patience, |client| {
             let (mut kv, transaction) = (client.kv_client(), transaction.clone());
-            async move {
-                match kv.txn(transaction).await {
-                    Err(error) if is_gone(&error) => Ok(None),
-                    answer => answer.map(Some),
-                }
-            }
+            async move { unless_gone(kv.txn(transaction).await) }
         });
         let (answer, endpoint) = asked.await?;
         answer.map_or(Ok(Reply::NoLease), |answer| self.understand(&answer, &endpoint))
@@ -196,10 +187,11 @@ fn is(key: &str, expect: &Expect) -> Compare {
     }
 }
 
-fn unless_gone(answer: Result<Reply, Error>) -> Result<Reply, Error> {
+/// The answer; none if the lease has ended.
+fn unless_gone<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
-        Err(error) if is_gone(&error) => Ok(Reply::NoLease),
-        answer => answer,
+        Err(error) if is_gone(&error) => Ok(None),
+        answer => answer.map(Some),
     }
 }
 
