@@ -379,11 +379,10 @@ impl Outlets {
 
     /// The sessions that stand.
     pub(super) fn sessions(&self) -> Sessions {
-        let standing = || self.outlets.iter().filter(|outlet| outlet.session.is_some());
-        let named = standing().filter(|outlet| outlet.joined.is_none()).map(|outlet| outlet.settings.name.clone());
-        let mut gateways: Vec<String> = named.collect();
+        let standing = self.outlets.iter().filter(|outlet| outlet.session.is_some());
+        let mut gateways: Vec<String> = self.with_session().map(str::to_owned).collect();
         gateways.sort_unstable();
-        Sessions { established: u64::try_from(standing().count()).unwrap_or(u64::MAX), gateways }
+        Sessions { established: u64::try_from(standing.count()).unwrap_or(u64::MAX), gateways }
     }
 
     /// Whether some dump still has to withdraw routes by slot.

@@ -19,10 +19,10 @@ mod rows;
 pub use behind::Behind;
 pub use rows::OverrideRow;
 
+use super::reporting::is_compared;
 use super::timeline::Happened;
-use super::{Engine, Role};
+use super::{Engine, Role, Source};
 use crate::model::{Family, PerFamily, Prefix, Time};
-use crate::source::sync::Follow;
 use crate::table::{Hop, Settled, SlotId, TOLD, Winner};
 use ipnet::IpNet;
 use ledger::{Batch, Entry, Ledger, Was};
@@ -151,7 +151,7 @@ impl Engine {
         for (family, prefixes) in withdrawn.0.iter() {
             for ordered in [false, true] {
                 let batch = Batch { at: at.clone(), ordered, since: now };
-                if replicas.iter().all(|replica| replica.behind(&batch).is_none()) {
+                if behind::nobody_is(&replicas, &batch) {
                     continue;
                 }
                 // What somebody still claims is withdrawn by order, or by other rules: no revision tells whether that is so elsewhere.
@@ -173,8 +173,7 @@ impl Engine {
         }
         self.overrides.looked = now;
         let replicas = self.others_now(now);
-        let is_over = |batch: &Batch| replicas.iter().all(|replica| replica.behind(batch).is_none());
-        let over = self.overrides.ledger.take_batches(is_over);
+        let over = self.overrides.ledger.take_batches(|batch| behind::nobody_is(&replicas, batch));
         self.end_overrides(now, over);
     }
 
@@ -294,8 +293,7 @@ impl Engine {
     }
 }
 
-/// Up to where what a source says was taken in, if other replicas count in the same way.
-fn position(source: &super::Source) -> Option<u64> {
-    let counts = source.settings.sync.follow == Follow::Watch;
-    source.sync.believed().filter(|_| counts).map(|(_, revision)| revision.0)
+/// Up to where what a source says was taken in, if that can be compared with what other replicas say.
+fn position(source: &Source) -> Option<u64> {
+    source.sync.believed().filter(|_| is_compared(source)).map(|(_, revision)| revision.0)
 }

@@ -189,8 +189,8 @@ impl Engine {
     }
 }
 
-/// What a file's revisions count is this process's own.
-fn is_compared(source: &Source) -> bool {
+/// Whether other replicas count its revisions in the same way: what a file's count is this process's own.
+pub(super) fn is_compared(source: &Source) -> bool {
     source.settings.sync.follow == Follow::Watch
 }
 

@@ -128,6 +128,11 @@ pub(super) enum OtherNow {
     },
 }
 
+/// Whether no gateway holds any more what was withdrawn, of any of them.
+pub(super) fn nobody_is(others: &[OtherNow], batch: &Batch) -> bool {
+    others.iter().all(|other| other.behind(batch).is_none())
+}
+
 impl OtherNow {
     /// Why a gateway may hold what was withdrawn; none if no gateway does.
     pub(super) fn behind(&self, batch: &Batch) -> Option<Behind> {
