@@ -252,29 +252,48 @@ mod tests {
     use super::*;
     use crate::lead::tests::{in_an_hour, leading};
     use fingerpost_core::view::Seq;
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, DuplexStream, ReadHalf};
+    use tokio::task::JoinHandle;
 
     fn chunk(stamp: Stamp, octets: &'static [u8]) -> ToSession {
         let ends = Box::new([octets.len() as u32]);
         ToSession::Chunk(Arc::new(Chunk { stamp, at: Seq::default(), bytes: Bytes::from_static(octets), ends }))
     }
 
+    /// A writer that leads in term 5, and what is around it.
+    struct Bench {
+        gateway: DuplexStream,
+        to: mpsc::UnboundedSender<ToSession>,
+        told: mpsc::Receiver<Event>,
+        lead: Lead,
+        control: mpsc::UnboundedSender<Control>,
+        writer: JoinHandle<()>,
+        _reader: ReadHalf<Box<dyn Stream>>,
+    }
+
+    impl Bench {
+        /// The gateway takes so many octets before it has read any.
+        fn new(room: usize) -> Self {
+            let (stream, gateway) = tokio::io::duplex(room);
+            let (_reader, stream) = tokio::io::split(Box::new(stream) as Box<dyn Stream>);
+            let (control, ordered) = mpsc::unbounded_channel();
+            let (to, chunks) = mpsc::unbounded_channel();
+            let (events, told) = mpsc::channel(16);
+            let lead = Lead::default();
+            lead.follow(leading(5, in_an_hour()));
+            let writer = Writer { id: ConnectionId(1), stream, control: ordered, chunks, lead: lead.clone(), events };
+            Bench { gateway, to, told, lead, control, writer: tokio::spawn(writer.run()), _reader }
+        }
+    }
+
     #[tokio::test]
     async fn p7_of_a_piece_that_waits_for_the_gateway_only_the_message_under_way_is_finished() {
         // The gateway takes six octets, and nothing more for now.
-        let (stream, mut gateway) = tokio::io::duplex(6);
-        let stream: Box<dyn Stream> = Box::new(stream);
-        let (_reader, stream) = tokio::io::split(stream);
-        let (control, control_items) = mpsc::unbounded_channel();
-        let (to, chunks) = mpsc::unbounded_channel();
-        let (events, mut told) = mpsc::channel(16);
-        let (lead, stamp) = (Lead::default(), Stamp::Leader { term: 5 });
-        lead.follow(leading(5, in_an_hour()));
+        let Bench { mut gateway, to, mut told, lead, control, writer, _reader } = Bench::new(6);
+        let stamp = Stamp::Leader { term: 5 };
         let bytes = Bytes::from_static(b"one.two.three.");
         let whole = Chunk { stamp, at: Seq::default(), bytes, ends: Box::new([4, 8, 14]) };
         to.send(ToSession::Chunk(Arc::new(whole))).unwrap();
-        let writer = Writer { id: ConnectionId(1), stream, control: control_items, chunks, lead: lead.clone(), events };
-        let writer = tokio::spawn(writer.run());
         let mut said = [0; 1];
         gateway.read_exact(&mut said).await.unwrap();
         // All that fits was written: the second message has begun.
@@ -293,17 +312,9 @@ mod tests {
 
     #[tokio::test]
     async fn p7_nothing_is_begun_with_a_stamp_that_may_not_be_said_any_more() {
-        let (stream, mut gateway) = tokio::io::duplex(1024);
-        let stream: Box<dyn Stream> = Box::new(stream);
-        let (_reader, stream) = tokio::io::split(stream);
-        let (control, control_items) = mpsc::unbounded_channel();
-        let (to, chunks) = mpsc::unbounded_channel();
-        let (events, mut told) = mpsc::channel(16);
-        let (lead, leader, standby) = (Lead::default(), Stamp::Leader { term: 5 }, Stamp::Standby { ordinal: 1 });
-        lead.follow(leading(5, in_an_hour()));
+        let Bench { mut gateway, to, mut told, lead, control, writer, _reader } = Bench::new(1024);
+        let (leader, standby) = (Stamp::Leader { term: 5 }, Stamp::Standby { ordinal: 1 });
         to.send(chunk(leader, b"in time")).unwrap();
-        let writer = Writer { id: ConnectionId(1), stream, control: control_items, chunks, lead: lead.clone(), events };
-        let writer = tokio::spawn(writer.run());
         let mut said = [0; 7];
         gateway.read_exact(&mut said).await.unwrap();
         assert_eq!(&said, b"in time");
