@@ -60,14 +60,6 @@ pub struct Standing {
     pub trouble: Option<Trouble>,
 }
 
-impl Standing {
-    /// The term that a write may carry that is begun now. Asked before each write: a process that was stopped, or a machine
-    /// that slept, is a leader no more when it goes on, whatever it was told last (promise P7).
-    pub fn leads(&self) -> Option<Term> {
-        self.leadership.leads(since_boot())
-    }
-}
-
 /// A running election. Dropping it ends the task and leaves the lease to run out, as the process's end would.
 #[derive(Debug)]
 pub struct ElectionHandle {

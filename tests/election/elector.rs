@@ -3,6 +3,7 @@
 use crate::server::Cluster;
 use crate::until::until;
 use etcd_client::Client;
+use fingerpost::clock::since_boot;
 use fingerpost::election::{ElectionConfig, ElectionHandle, Standing, spawn};
 use fingerpost::source::etcd::EtcdConfig;
 use fingerpost_core::model::{Leadership, Replica, Term};
@@ -85,7 +86,7 @@ impl Elector {
     }
 
     pub(crate) fn leads(&self) -> Option<Term> {
-        self.standing.borrow().leads()
+        leads(&self.standing)
     }
 
     pub(crate) fn standing(&self) -> Standing {
@@ -152,6 +153,11 @@ pub(crate) async fn leader(electors: &[Elector]) -> (usize, Term) {
     .await
 }
 
+/// The term in which it leads now.
+fn leads(standing: &watch::Receiver<Standing>) -> Option<Term> {
+    standing.borrow().leadership.leads(since_boot())
+}
+
 /// What the key holds.
 pub(crate) async fn value(client: &mut Client, key: &str) -> Option<String> {
     let answer = client.get(key, None).await.unwrap();
@@ -172,7 +178,7 @@ impl Judge {
         let looks = tokio::spawn(async move {
             let mut led: BTreeMap<Term, usize> = BTreeMap::new();
             loop {
-                let leads = |n: usize| seen[n].borrow().leads();
+                let leads = |n: usize| leads(&seen[n]);
                 let leading: Vec<(usize, Term)> = (0..seen.len()).filter_map(|n| Some((n, leads(n)?))).collect();
                 // The first may have stopped while the second was asked: only who still leads does so at the same time.
                 let still: Vec<_> = leading.iter().filter(|(n, term)| leads(*n) == Some(*term)).collect();
