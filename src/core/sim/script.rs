@@ -14,7 +14,7 @@ use std::time::Duration;
 /// Things that happen between two rests, and how often all comes to rest.
 const BETWEEN: u64 = 40;
 const RESTS: u64 = 3;
-/// Writes of a storm: a gateway is told about 150 octets for each.
+/// Writes of a storm.
 const STORM: usize = 2500;
 
 /// Whether an order is about this route.
@@ -117,7 +117,7 @@ impl World {
         }
     }
 
-    /// More than a gateway has credit for, while one does not read; the guard would hold it.
+    /// Many writes while one gateway does not read; the guard would hold them.
     fn storm(&mut self) {
         self.say(|| "a storm, and gateway 0 does not read".into());
         self.gateways[0].is_stuck = true;
