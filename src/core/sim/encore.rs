@@ -1,11 +1,13 @@
 //! What chance alone brings about too rarely: after its last rest a seed's world meets one of these, by its number. Which seed has
 //! which does not move what befalls it before.
 
-use super::settings::{all_prefixes, is_admitted};
+use super::gateway::Model;
+use super::settings::{self, all_prefixes, is_admitted};
 use super::world::{Event, World};
 use crate::engine::{Command, Holds, Input};
-use crate::model::{Family, SourceId};
+use crate::model::{Family, Prefix, SourceId};
 use crate::source::{FaultKind, Report};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A host of no other record.
@@ -73,7 +75,7 @@ impl World {
         let [hidden, other] = NEW;
         let stated = self.winners();
         let numbers = (0u8..).zip(all_prefixes()).filter(|(_, prefix)| !stated.contains_key(prefix));
-        let is_free = |prefix| super::settings::addresses(hidden, 0).into_iter().any(|by| is_admitted(prefix, by));
+        let is_free = |prefix| settings::addresses(hidden, 0).into_iter().any(|by| is_admitted(prefix, by));
         let free: Vec<u8> = numbers.filter(|(_, prefix)| is_free(*prefix)).map(|(n, _)| n).take(MANY).collect();
         if free.len() < MANY {
             return;
@@ -81,6 +83,7 @@ impl World {
         self.say(|| format!("source 1: host {hidden} has {free:?}"));
         self.put(1, hidden, 0, &free);
         self.rest(true);
+        let before = self.kept_of(&free);
         self.say(|| format!("source 1: host {hidden} cannot be read, and the process loses its disk"));
         self.skip_revisions(1, hidden);
         self.stores[1].put(hidden, None);
@@ -94,6 +97,21 @@ impl World {
         self.say(|| format!("source 1: host {hidden} has nothing"));
         self.put(1, hidden, 0, &[]);
         self.wait(Duration::from_secs(5));
+        // By the moments alone the judge could not tell: each source lacked them for a while, and never both.
+        for ((n, before), now) in (0..).zip(before).zip(self.kept_of(&free)) {
+            let lost: Vec<_> = before.difference(&now).collect();
+            assert!(lost.is_empty(), "P4: gateway {n} has lost {lost:?}, which a source has stated at every moment");
+        }
+    }
+
+    /// What of these every gateway holds, if it keeps it over the end of a session.
+    fn kept_of(&self, numbers: &[u8]) -> Vec<BTreeSet<Prefix>> {
+        let of = |gateway: &Model| -> BTreeSet<Prefix> {
+            let held = gateway.table.routes();
+            let wanted = numbers.iter().map(|n| settings::prefix(*n)).filter(|prefix| held.contains_key(prefix));
+            wanted.filter(|_| gateway.kind.keeps).collect()
+        };
+        self.gateways.iter().map(of).collect()
     }
 
     /// A gateway asks for everything again and again, and reads nothing of it.
