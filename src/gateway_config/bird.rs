@@ -69,7 +69,7 @@ fn discards(filter: &Filter<'_>, ranges: &[Prefix], out: &mut String) -> fmt::Re
 }
 
 fn filter_of(filter: &Filter<'_>, out: &mut String) -> fmt::Result {
-    writeln!(out, "\nfilter fingerpost{} {{", filter.digit())?;
+    writeln!(out, "\nfilter fingerpost_{} {{", filter.family)?;
     let prefixes = filter.prefixes.iter().map(|range| {
         let (low, high) = (range.lengths.start(), range.lengths.end());
         format!("{}{{{low},{high}}}", range.within)
@@ -132,7 +132,7 @@ fn session(sheet: &Sheet<'_>, speaker: Speaker, number: &str, out: &mut String) 
         if family == Family::Ipv4 && sheet.has_extended_next_hop() {
             writeln!(out, "    extended next hop;")?;
         }
-        writeln!(out, "    import filter fingerpost{};", filter.digit())?;
+        writeln!(out, "    import filter fingerpost_{family};")?;
         if let Some(limit) = filter.limit {
             writeln!(out, "    import limit {limit} action block;")?;
         }

@@ -100,6 +100,20 @@ fn a_listener_on_every_address_says_not_where_we_are() {
     assert!(text.contains("neighbor 10.0.3.12 port 1179 as 64513;"), "{text}");
 }
 
+/// BIRD has one space of names: it refused a fourth and a sixth session that were called like the filters.
+#[test]
+fn no_two_things_in_bird_have_one_name() {
+    let many = speakers(&["10.0.3.11", "10.0.3.12", "10.0.3.13", "10.0.3.14", "10.0.3.15", "10.0.3.16"]);
+    let text = print(&config(), "hosts", Some(Platform::Bird), &many).unwrap();
+    let named = text.lines().filter(|line| line.starts_with("protocol ") || line.starts_with("filter "));
+    let mut names: Vec<&str> = named.filter_map(|line| line.trim_end_matches(" {").rsplit(' ').next()).collect();
+    assert!(names.contains(&"fingerpost6") && names.contains(&"fingerpost_ipv6"), "{text}");
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), all, "{text}");
+}
+
 #[test]
 fn without_a_listener_the_gateway_waits() {
     let config = deaf();
@@ -114,7 +128,7 @@ fn a_gateway_that_no_host_is_near_lets_nothing_in() {
     let text = print(&config, "attached", Some(Platform::Frr), &[]).unwrap();
     assert!(text.contains("route-map FINGERPOST4 deny 10\n"), "{text}");
     let text = print(&config, "attached", Some(Platform::Bird), &[]).unwrap();
-    let (_, filter) = text.split_once("filter fingerpost4 {").unwrap();
+    let (_, filter) = text.split_once("filter fingerpost_ipv4 {").unwrap();
     let (filter, _) = filter.split_once('}').unwrap();
     assert!(!filter.contains("accept") && filter.contains("reject;"), "{filter}");
 }
@@ -205,7 +219,7 @@ fn a_host_that_peers_in_connects_and_discards_nothing() {
 fn ipv4_routes_have_ipv6_next_hops_only_where_a_source_and_the_gateway_say_so() {
     let via6 = |config: &Config| {
         let text = print(config, "borrowing", Some(Platform::Bird), &[]).unwrap();
-        let (_, filter) = text.split_once("filter fingerpost4 {").unwrap();
+        let (_, filter) = text.split_once("filter fingerpost_ipv4 {").unwrap();
         let (filter, rest) = filter.split_once("reject;").unwrap();
         (filter.contains("bgp_next_hop ~ fd00:10:168::/64"), rest.contains("extended next hop;"))
     };
