@@ -7,28 +7,31 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::lab::gateway::Daemon;
 
-/// The gateways that forward.
+/// The gateways that forward by themselves.
 pub const DAEMONS: [Daemon; 2] = [Daemon::Bird, Daemon::Frr];
 
-/// A case with what was found with each of [`DAEMONS`]: nothing where the lab failed.
+/// A case with what was found with each of its gateways: nothing where the lab failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Measured<C, T> {
     /// The case.
     pub case: C,
-    /// BIRD's, FRR's.
-    pub found: [Option<T>; 2],
+    /// One for each of the gateways, in their order.
+    pub found: Vec<Option<T>>,
 }
 
-/// Measures all of them, so many labs at a time; `show` is the line for who waits.
+/// Measures all of them with the gateways that `daemons` says, so many labs at a time; `show` is the line for who waits.
 pub fn all<C: Copy + Send + Sync, T: Send>(
     cases: &[C],
     labs: usize,
+    daemons: impl Fn(&C) -> &'static [Daemon] + Sync,
     measure: impl Fn(&C, Daemon) -> T + Sync,
     show: impl Fn(&C, Daemon, Option<&T>) -> String + Sync,
 ) -> Vec<Measured<C, T>> {
-    let jobs = (0..cases.len()).flat_map(|place| [(place, 0), (place, 1)]);
+    let columns = |case: &C| 0..daemons(case).len();
+    let jobs = cases.iter().enumerate().flat_map(|(place, case)| columns(case).map(move |column| (place, column)));
     let queue = Mutex::new(jobs.collect::<VecDeque<(usize, usize)>>());
-    let rows = cases.iter().map(|case| Measured { case: *case, found: [None, None] }).collect::<Vec<_>>();
+    let rows = cases.iter().map(|case| Measured { case: *case, found: columns(case).map(|_| None).collect() });
+    let rows = rows.collect::<Vec<_>>();
     let rows = Mutex::new(rows);
     std::thread::scope(|scope| {
         for _ in 0..labs {
@@ -36,7 +39,8 @@ pub fn all<C: Copy + Send + Sync, T: Send>(
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some((place, column)) = next else { return };
-                    let (case, daemon) = (&cases[place], DAEMONS[column]);
+                    let case = &cases[place];
+                    let daemon = daemons(case)[column];
                     // What went wrong was printed by the panic.
                     let found = catch_unwind(AssertUnwindSafe(|| measure(case, daemon))).ok();
                     eprintln!("{}", show(case, daemon, found.as_ref()));

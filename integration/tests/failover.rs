@@ -3,7 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
-use integration::failover::{Case, Change, Fault, Outcome, Speaker, measure};
+use integration::failover::{Case, Change, Fault, NO_WHY, Outcome, Speaker, measure};
 use integration::lab::gateway::Daemon;
 use integration::lab::skip::{self, Need};
 
@@ -25,7 +25,7 @@ fn quiet(daemon: Daemon, fault: Fault) -> Outcome {
 
 fn quiet_with(daemon: Daemon, fault: Fault, change: Change) -> Outcome {
     let case =
-        Case { title: "a test", speaker: Speaker::Fingerpost, replicas: 2, keys: "", fault, change, why: ["", ""] };
+        Case { title: "a test", speaker: Speaker::Fingerpost, replicas: 2, keys: "", fault, change, why: NO_WHY };
     let outcome = measure(&case, daemon);
     assert!(outcome.families.iter().all(|found| found.sent > 3000), "pods talked: {outcome:#?}");
     assert!(outcome.is_quiet(), "{daemon}, {fault:?}: {outcome:#?}");
@@ -53,15 +53,27 @@ fn c49_p10_frr_is_told_by_the_next_leader_after_sigterm_and_pods_notice_nothing(
     another_leads_and_nobody_notices(Daemon::Frr, Fault::Terminate);
 }
 
-/// The subnet moves while the leader is stopped; when it goes on it still believes what it believed, and nobody listens.
+/// The subnet moves while the leader is stopped; when it goes on it still believes what it believed. Everything that it sends from
+/// then on is captured: no UPDATE of it has a leader's stamp.
 #[test]
-fn l9_p7_a_leader_stopped_past_its_lease_says_nothing_to_bird_when_it_goes_on() {
+fn c42_l9_p7_a_leader_stopped_past_its_lease_says_nothing_to_bird_when_it_goes_on() {
     another_leads_and_nobody_notices(Daemon::Bird, Fault::Pause);
 }
 
 #[test]
-fn l9_p7_a_leader_stopped_past_its_lease_says_nothing_to_frr_when_it_goes_on() {
+fn c42_l9_p7_a_leader_stopped_past_its_lease_says_nothing_to_frr_when_it_goes_on() {
     another_leads_and_nobody_notices(Daemon::Frr, Fault::Pause);
+}
+
+/// Neither its lease nor a session hangs on what time it thinks it is.
+#[test]
+fn c48_p7_a_leader_whose_clock_is_an_hour_wrong_leads_on_at_bird() {
+    if skip::unless(&NEEDS) {
+        return;
+    }
+    let outcome = quiet(Daemon::Bird, Fault::Clock);
+    assert_eq!(outcome.led_anew, None, "the leader goes on: {outcome:#?}");
+    assert_eq!(outcome.other_path, None, "its paths are preferred all the while: {outcome:#?}");
 }
 
 #[test]

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn p7_of_a_piece_that_waits_for_the_gateway_only_the_message_under_way_is_finished() {
+    async fn c42_p7_of_a_piece_that_waits_for_the_gateway_only_the_message_under_way_is_finished() {
         // The gateway takes six octets, and nothing more for now.
         let Bench { mut gateway, to, mut told, lead, control, writer, _reader } = Bench::new(6);
         let stamp = Stamp::Leader { term: 5 };
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn p7_nothing_is_begun_with_a_stamp_that_may_not_be_said_any_more() {
+    async fn c42_c47_p7_nothing_is_begun_with_a_stamp_that_may_not_be_said_any_more() {
         let Bench { mut gateway, to, mut told, lead, control, writer, _reader } = Bench::new(1024);
         let (leader, standby) = (Stamp::Leader { term: 5 }, Stamp::Standby { ordinal: 1 });
         to.send(chunk(leader, b"in time")).unwrap();

@@ -1,6 +1,6 @@
 //! What is measured.
 
-use super::{Case, Change, Fault, Speaker};
+use super::{Blow, Case, Change, Fault, NO_WHY, Speaker};
 use crate::lab::gateway::Daemon;
 
 /// All cases, in the order of the page.
@@ -35,17 +35,26 @@ pub const RIVALS: &[Case] = &{
         Case { speaker: gobgp3, ..case(KILL, Fault::Kill) },
         Case { speaker: gobgp4, ..case(KILL, Fault::Kill) },
         Case { speaker: Speaker::Bird, ..case(KILL, Fault::Kill) },
+        mesh("SIGKILL of the speaker of a host whose pods talk, back 3 s later", TALKS, Blow::Kill, 3),
+        mesh("SIGKILL of the speaker of the host that gets the subnet, back 3 s later", GETS, Blow::Kill, 3),
         Case { speaker: gobgp3, ..case(TERM, Fault::Terminate) },
         Case { speaker: gobgp4, ..case(TERM, Fault::Terminate) },
         Case { speaker: Speaker::Bird, ..case(TERM, Fault::Terminate) },
+        mesh("SIGTERM of the speaker of a host whose pods talk, back 3 s later", TALKS, Blow::Terminate, 3),
         Case { speaker: gobgp3, ..case(STOP, Fault::Pause) },
         Case { speaker: gobgp4, ..case(STOP, Fault::Pause) },
         Case { speaker: Speaker::Bird, ..case(STOP, Fault::Pause) },
+        mesh("SIGSTOP of the speaker of a host whose pods talk, for a minute", TALKS, Blow::Stop, 60),
         Case { speaker: gobgp3, ..case(CUT, Fault::CutFromStore) },
         Case { speaker: gobgp4, ..case(CUT, Fault::CutFromStore) },
         Case { speaker: Speaker::Bird, ..case(CUT, Fault::CutFromStore) },
     ]
 };
+
+/// The pod of this host is in all streams.
+const TALKS: &str = "node-b2";
+/// Where the subnet moves to.
+const GETS: &str = "node-b1";
 
 const KILL: &str = "SIGKILL of the one whose paths are preferred";
 const TERM: &str = "SIGTERM of the one whose paths are preferred";
@@ -53,7 +62,12 @@ const STOP: &str = "SIGSTOP of the one whose paths are preferred, for a minute o
 const CUT: &str = "the one whose paths are preferred is cut from etcd for a minute, or until the other's are";
 
 const fn case(title: &'static str, fault: Fault) -> Case {
-    Case { title, speaker: Speaker::Fingerpost, replicas: 2, keys: "", fault, change: Change::Subnets, why: ["", ""] }
+    Case { title, speaker: Speaker::Fingerpost, replicas: 2, keys: "", fault, change: Change::Subnets, why: NO_WHY }
+}
+
+/// A speaker on each host: nobody leads, and nobody else can say what its host owns.
+const fn mesh(title: &'static str, name: &'static str, blow: Blow, away: u64) -> Case {
+    Case { speaker: Speaker::Mesh, ..case(title, Fault::Host { name, blow, away }) }
 }
 
 /// The hold time is what it takes to notice.

@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::plan::{Plan, whole_names};
 use super::rival::{Rival, Speaker};
-use super::{Case, Fault};
+use super::watch::STANDBYS;
+use super::{Blow, Case, Fault, NO_WHY};
+use crate::lab::capture::{self, Capture};
 use crate::lab::etcd::Etcd;
 use crate::lab::fingerpost::{Fingerpost, LEADER, replica_configuration};
 use crate::lab::gateway::Gateway;
@@ -108,6 +110,8 @@ pub(super) struct Cast<'lab> {
     may_fail: bool,
     replicas: Vec<Player>,
     pub(super) etcd: Etcd,
+    /// The UPDATEs that a leader which was stopped past its lease has sent since as if it led.
+    pub(super) late: Vec<String>,
 }
 
 impl<'lab> Cast<'lab> {
@@ -116,15 +120,24 @@ impl<'lab> Cast<'lab> {
         let etcd = Etcd::start_cluster(lab);
         etcd.put_at_once(&plan.records);
         let start = |place| {
+            if case.speaker == Speaker::Mesh {
+                return Player::Theirs(Rival::start_on_host(lab, &etcd, place));
+            }
             if case.speaker != Speaker::Fingerpost {
                 return Player::Theirs(Rival::start(lab, &etcd, place, case.speaker));
             }
             let configuration = replica_configuration(lab, &etcd, place, SNAPSHOT);
             Player::Ours(Fingerpost::start_replica(lab, place, &configuration, case.fault == Fault::Clock))
         };
-        let replicas = (0..lab.replicas().count()).map(start).collect();
-        let may_fail = case.speaker != Speaker::Fingerpost || case.why != ["", ""];
-        Self { lab, speaker: case.speaker, may_fail, replicas, etcd }
+        let count = if case.speaker == Speaker::Mesh { lab.hosts().len() } else { lab.replicas().count() };
+        let replicas = (0..count).map(start).collect();
+        let may_fail = case.speaker != Speaker::Fingerpost || case.why != NO_WHY;
+        Self { lab, speaker: case.speaker, may_fail, replicas, etcd, late: Vec::new() }
+    }
+
+    /// How many of them announce a prefix.
+    fn voices(&self) -> usize {
+        if self.speaker == Speaker::Mesh { 1 } else { self.replicas.len() }
     }
 
     fn gateway(&self) -> &'lab Gateway {
@@ -204,7 +217,7 @@ impl<'lab> Cast<'lab> {
                 && choices.iter().all(|(prefix, choice)| {
                     expected.get(prefix) == Some(&choice.via)
                         && leader.is_some_and(|leader| leader.has_said(choice))
-                        && choice.paths == cast.replicas.len()
+                        && choice.paths == cast.voices()
                 });
             match leader {
                 Some(leader) if is_right && kernel == *expected => Ok(leader),
@@ -221,6 +234,26 @@ impl<'lab> Cast<'lab> {
             let all = choices.values().all(|choice| choice.paths == cast.replicas.len());
             if all { Ok(()) } else { Err(choices) }
         });
+    }
+
+    /// Lets a leader work on that was stopped past its lease, and captures what it says from then on, until it has taken the stamp of
+    /// a standby.
+    #[track_caller]
+    fn unpause(&mut self, leader: Leader) {
+        if self.speaker != Speaker::Fingerpost {
+            self.replicas[leader.replica].unpause();
+            return;
+        }
+        let address = self.lab.replicas().address(leader.replica);
+        let capture = Capture::start_of_sessions(self.lab.switch());
+        self.replicas[leader.replica].unpause();
+        let is_standbys = |update: &String| capture::med(update).is_some_and(|med| med >= STANDBYS);
+        wait::until_true("the one that led to speak as a standby", BOUND, || {
+            capture.so_far().updates(address).iter().any(is_standbys)
+        });
+        sleep(LINGER);
+        let updates = capture.stop().updates(address).into_iter();
+        self.late = updates.filter(|update| capture::med(update).is_some_and(|med| med < STANDBYS)).collect();
     }
 
     /// One that does not lead.
@@ -265,14 +298,27 @@ impl Fault {
                 sleep(LINGER);
                 cast.replicas[standby].resume();
             }
+            Self::Host { name, blow, away } => {
+                let host = cast.lab.hosts().iter().position(|host| host.name() == name).expect("a host's name");
+                match blow {
+                    Blow::Kill => cast.replicas[host].kill(),
+                    Blow::Terminate => cast.replicas[host].terminate(),
+                    Blow::Stop => cast.replicas[host].pause(),
+                }
+                change(cast);
+                wait(away);
+                match blow {
+                    Blow::Kill | Blow::Terminate => cast.replicas[host].resume(),
+                    Blow::Stop => cast.replicas[host].unpause(),
+                }
+            }
             Self::Pause => {
                 cast.replicas[leader.replica].pause();
                 change(cast);
                 cast.await_another(leader);
                 cast.await_told(plan);
                 sleep(LINGER);
-                cast.replicas[leader.replica].unpause();
-                sleep(LINGER);
+                cast.unpause(leader);
             }
             Self::CutFromStore => {
                 cast.cut(leader, &[Side::Store], true);

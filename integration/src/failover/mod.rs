@@ -13,6 +13,7 @@
 
 mod cases;
 mod cast;
+mod gap;
 mod page;
 mod plan;
 mod rival;
@@ -30,12 +31,18 @@ use crate::lab::rib::Choice;
 use crate::lab::topology::Subnet;
 use crate::lab::{Lab, Peering};
 use cast::Cast;
+use gap::Gaps;
 use plan::Plan;
 use traffic::Traffic;
 use watch::Sample;
 
 /// What changes hands while something fails.
 const MOVED: Subnet = Subnet(5);
+
+/// The gateways: two that forward by themselves, and one for which a helper puts what it prefers into its kernel.
+pub const GATEWAYS: [Daemon; 3] = [Daemon::Bird, Daemon::Frr, Daemon::Gobgp4];
+/// Every figure has to be 0.
+pub const NO_WHY: [&str; 3] = [""; 3];
 
 /// What happens while pods talk. "Leader" is the replica that leads at that moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,9 +75,29 @@ pub enum Fault {
     AllRestart(u64),
     /// SIGTERM of one after the other, each started again at once, the next once the gateway has all of its paths.
     Rolling,
+    /// What a host has as its own speaker ends, or stops, and is there again so many seconds later.
+    Host {
+        /// The host's name.
+        name: &'static str,
+        /// How.
+        blow: Blow,
+        /// For so many seconds.
+        away: u64,
+    },
     /// SIGKILL of the leader so often; it is started again once another one leads, and the next is killed once the gateway has
     /// all of its paths.
     Flaps(usize),
+}
+
+/// What befalls a speaker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// SIGKILL.
+    Kill,
+    /// SIGTERM.
+    Terminate,
+    /// SIGSTOP, and SIGCONT later.
+    Stop,
 }
 
 /// How the source changes meanwhile.
@@ -97,8 +124,8 @@ pub struct Case {
     pub fault: Fault,
     /// And what in the source.
     pub change: Change,
-    /// Why a figure is not 0 with BIRD and with FRR; empty where it has to be.
-    pub why: [&'static str; 2],
+    /// Why a figure is not 0 with each of [`GATEWAYS`]; empty where it has to be.
+    pub why: [&'static str; 3],
 }
 
 /// What was found in one family.
@@ -112,6 +139,8 @@ pub struct Found {
     pub astray: usize,
     /// What the kernel said of entries that are the same before and after.
     pub rewritten: Vec<String>,
+    /// Of those that were lost in IPv6, those that were under way while the kernel lacked an entry, with that entry's times.
+    pub absent: Vec<String>,
 }
 
 /// What was found.
@@ -127,6 +156,8 @@ pub struct Outcome {
     pub told: Option<Duration>,
     /// How often it preferred an older leader's path after a newer one's.
     pub went_back: usize,
+    /// The UPDATEs that a leader which was stopped past its lease has sent since as if it led: captured on the wire.
+    pub late: Vec<String>,
     /// Whether at the end the gateway held exactly what etcd says: always, with Fingerpost.
     pub whole: bool,
 }
@@ -140,11 +171,16 @@ pub struct Outcome {
 #[track_caller]
 pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
     let mut session = Peering::Ebgp.session();
-    session.keys = format!("platform: {daemon}");
+    // Nothing but the name differs between GoBGP's versions.
+    session.keys = format!("platform: {}", daemon.word().trim_end_matches(|last: char| last.is_ascii_digit()));
     if !case.keys.is_empty() {
         session.keys = format!("{}, {}", session.keys, case.keys);
     }
-    let lab = Lab::builder(Peering::Ebgp).gateway_with(daemon, session).replicas(case.replicas).build();
+    let builder = Lab::builder(Peering::Ebgp).gateway_with(daemon, session).replicas(case.replicas);
+    let mut lab = if case.speaker == Speaker::Mesh { builder.mesh() } else { builder }.build();
+    if !daemon.forwards() {
+        lab.gateways_mut()[0].mirror();
+    }
     let plan = Plan::new(&lab, case.change);
     plan.moves.iter().for_each(|host| host.own(MOVED));
     let gateway = &lab.gateways()[0];
@@ -172,7 +208,8 @@ pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
     if whole {
         traffic.await_more();
     }
-    let families = traffic.judge(plan.rewritten(&monitor.stop()));
+    let changes = monitor.stop_timed();
+    let families = traffic.judge(plan.rewritten(&changes), &Gaps::of(&changes));
     let since = |moment: Instant, holds: &dyn Fn(&Sample) -> bool| {
         let found = samples.iter().find(|sample| sample.at >= moment && holds(sample));
         found.map(|sample| sample.at - moment)
@@ -185,16 +222,19 @@ pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
         led_anew: since(begin, &|sample| all(sample, &newer)),
         told: since(written, &|sample| plan.is_told(&sample.kernel)),
         went_back: watch::steps_back(&samples, &plan.after),
+        late: std::mem::take(&mut cast.late),
         whole,
     }
 }
 
 impl Outcome {
-    /// Whether IPv4 was as if nothing had happened, no packet went astray, and no leader was followed by an older one.
+    /// Whether IPv4 was as if nothing had happened, what IPv6 lost was under way while the kernel had no entry for it, no packet went astray, no leader was followed by an older one, and none spoke
+    /// past its lease.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         let [ipv4, ipv6] = &self.families;
         let unchanged = ipv4.lost == 0 && ipv4.rewritten.is_empty();
-        unchanged && ipv4.astray + ipv6.astray + self.went_back == 0 && self.whole
+        let explained = ipv6.lost == ipv6.absent.len() as u64;
+        unchanged && explained && ipv4.astray + ipv6.astray + self.went_back + self.late.len() == 0 && self.whole
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Case, Outcome, Speaker, measure};
+use super::{Case, GATEWAYS, Outcome, Speaker, measure};
 use crate::lab::gateway::Daemon;
 use crate::measured::{self, DAEMONS};
 
@@ -19,7 +19,8 @@ const HEAD: &str = "\
 What two or three replicas are for: the leader, what it depends on or all of them fail, and pods notice nothing. Measured in network
 namespaces with a real gateway whose kernel forwards and whose only pod routes are Fingerpost's, an etcd of three members, and
 each replica on a machine of its own; eBGP over one hop, the gateway configured by `fingerpost gateway-config`, everything else at
-its defaults. Pods in two VLANs send 1,000 requests (UDP) a second and stream in each family, two streams, each answered. While it
+its defaults. GoBGP gives a kernel nothing by itself: there a helper (`integration/gobgp/mirror.py`) puts in what `gobgp monitor
+global rib` says of best paths, and leaves alone an entry whose next hop stays; so its figures tell what GoBGP preferred. Pods in two VLANs send 1,000 requests (UDP) a second and stream in each family, two streams, each answered. While it
 fails, a subnet moves, one comes and one goes, and a case ends once the gateway holds exactly what etcd says, by the paths of who
 leads. `make failover` measures it anew and writes this page; a figure that has to be 0 and is not makes it fail.
 ";
@@ -29,25 +30,41 @@ const RULES: &str = "
 - **astray**: requests for the subnet that moved which arrived at its old host after one had arrived at the new one.
 - **rewritten**: what the gateway's kernel said (`ip monitor route`) of entries that are the same before and after. FRR deletes and adds
   an IPv6 entry whenever it prefers another path, with the same next hop too, and BIRD replaces it: there the loss is what counts.
+  A request that is lost in IPv6 is explained where it was sent at most 20 ms before, or while, `ip -ts monitor route` told of an entry
+  that was deleted and made anew.
 - **other path**: after how long the gateway preferred no path of the first leader any more, to prefixes that are there before and after.
   **New leader**: after how long it preferred a newer leader's to all of these. **Told**: how long it took from the change in etcd
   to the gateway's kernel. All looked at some ten times a second, so that much too long; `–`: did not happen.
 ";
+
+const REWRITES: &str = "\
+Preferring another path, BIRD replaces the IPv6 entry by the same one: `ip monitor route` shows each once, and nothing is deleted.";
+const FRR_REWRITES: &str = "\
+Preferring another path, FRR deletes the IPv6 entry and makes the same one again: `ip monitor route` shows both. For IPv4 it replaces \
+nothing. A packet in between has no way.";
 
 const RIVALS: &str = "
 ## What people do instead
 
 In the same lab, with the same traffic and the same change in etcd: two speakers of another kind, each fed by a script on an etcd watch
 (`integration/rivals/follow.py`; the daemons' configurations are in `integration/src/failover/rival.rs`), without election, so their
-paths are equal; long-lived graceful restart, as Fingerpost's. Every figure here is what they do, none is expected. Better set-ups are welcome.
+paths are equal; long-lived graceful restart, as Fingerpost's. \"One a host\" is a mesh: every host runs BIRD with graceful restart, its
+script watches its own record only, and it tells what it owns the gateway, by eBGP, and all other hosts, by iBGP. There is no leader, and nobody
+else to say what a host owns whose speaker is away: so that one comes back after a time that is the same for all gateways. Every
+figure here is what they do, none is expected. Better set-ups are welcome.
 
 | what happens | speakers | gateway | lost, IPv4 | lost, IPv6 | astray | rewritten, IPv4 | rewritten, IPv6 | told |
 |---|---|---|--:|--:|--:|--:|--:|--:|";
 
+/// The alternatives are compared at the gateways that forward by themselves.
+fn gateways(case: &Case) -> &'static [Daemon] {
+    if case.speaker == Speaker::Fingerpost { &GATEWAYS } else { &DAEMONS }
+}
+
 /// Measures all of them, several at a time.
 #[must_use]
 pub fn run(cases: &[Case]) -> Vec<Measured> {
-    measured::all(cases, LABS, measure, line)
+    measured::all(cases, LABS, gateways, measure, line)
 }
 
 /// The page, and what of it nobody expects: a figure that is not explained, or a case that could not be measured.
@@ -57,28 +74,28 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
     let mut faults = Vec::new();
     let mut add = |text: &str| writeln!(page, "{text}").expect("a string can be written to");
     add(RULES);
-    let names = DAEMONS.map(|daemon| format!("{} {}", daemon.name(), daemon.version())).join(" and ");
+    let names = GATEWAYS.map(|daemon| format!("{} {}", daemon.name(), daemon.version())).join(", ");
     add(&format!("Gateways: {names}.\n"));
     add(
         "| what happens | replicas | gateway | lost, IPv4 | lost, IPv6 | astray | rewritten, IPv4 | rewritten, IPv6 | other path | new leader | told | why |",
     );
     add("|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|---|");
-    let mut whys: Vec<&str> = Vec::new();
+    let mut whys: Vec<String> = Vec::new();
     for measured::Measured { case, found } in rows.iter().filter(|row| row.case.speaker == Speaker::Fingerpost) {
-        for ((outcome, daemon), why) in found.iter().zip(DAEMONS).zip(case.why) {
+        for ((outcome, daemon), why) in found.iter().zip(GATEWAYS).zip(case.why) {
             let is_quiet = outcome.as_ref().is_some_and(Outcome::is_quiet);
             if outcome.is_none() || (!is_quiet && why.is_empty()) {
                 faults.push(line(case, daemon, outcome.as_ref()));
             }
-            let mut number = String::new();
-            if !why.is_empty() {
+            let mut numbers = Vec::new();
+            for why in reasons(why, daemon, outcome.as_ref()) {
                 let place = whys.iter().position(|known| *known == why).unwrap_or(whys.len());
                 if place == whys.len() {
                     whys.push(why);
                 }
-                number = (place + 1).to_string();
+                numbers.push((place + 1).to_string());
             }
-            add(&format!("{} {number} |", line(case, daemon, outcome.as_ref())));
+            add(&format!("{} {} |", line(case, daemon, outcome.as_ref()), numbers.join(", ")));
         }
     }
     if !whys.is_empty() {
@@ -102,6 +119,25 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
     (page, faults)
 }
 
+/// Why figures are not 0: what is known of the case, and what the capture of the kernel's table shows.
+fn reasons(known: &str, daemon: Daemon, outcome: Option<&Outcome>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if !known.is_empty() {
+        reasons.push(known.to_owned());
+    }
+    let Some(Outcome { families: [_, ipv6], .. }) = outcome else { return reasons };
+    if !ipv6.rewritten.is_empty() {
+        reasons.push(if daemon == Daemon::Frr { FRR_REWRITES.to_owned() } else { REWRITES.to_owned() });
+    }
+    if !ipv6.absent.is_empty() {
+        reasons.push(format!(
+            "What was lost in IPv6 was under way while the kernel had no entry for it: {}.",
+            ipv6.absent.join("; ")
+        ));
+    }
+    reasons
+}
+
 fn line(case: &Case, daemon: Daemon, outcome: Option<&Outcome>) -> String {
     let second = match case.speaker {
         Speaker::Fingerpost => case.replicas.to_string(),
@@ -112,6 +148,9 @@ fn line(case: &Case, daemon: Daemon, outcome: Option<&Outcome>) -> String {
     let seconds = |time: Option<Duration>| time.map_or("–".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
     let [v4, v6] = &outcome.families;
     let mut wrong = if outcome.went_back == 0 { String::new() } else { format!(", {} steps back", outcome.went_back) };
+    if !outcome.late.is_empty() {
+        wrong += &format!(", {} UPDATEs past the lease", outcome.late.len());
+    }
     if !outcome.whole {
         wrong += ", wrong at the end";
     }

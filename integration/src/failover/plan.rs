@@ -2,6 +2,7 @@
 
 use super::{Change, MOVED};
 use crate::lab::host::Host;
+use crate::lab::monitor::RouteChange;
 use crate::lab::rib::{Choice, Choices};
 use crate::lab::route::PodRoutes;
 use crate::lab::topology::Subnet;
@@ -73,12 +74,13 @@ impl<'lab> Plan<'lab> {
     }
 
     /// The changes of a kernel's table, as `ip` writes them, that are of what does not change: IPv4, IPv6.
-    pub(super) fn rewritten(&self, changes: &[String]) -> [Vec<String>; 2] {
-        let same = |change: &&String| {
+    pub(super) fn rewritten(&self, changes: &[RouteChange]) -> [Vec<String>; 2] {
+        let changes = changes.iter().map(|change| change.text.clone());
+        let same = |change: &String| {
             let prefix = change.trim_start_matches("Deleted ").split_whitespace().next().unwrap_or_default();
             self.before.contains_key(prefix) && self.before.get(prefix) == self.after.get(prefix)
         };
-        let (v6, v4) = changes.iter().filter(same).cloned().partition(|change| change.contains("fd00:"));
+        let (v6, v4) = changes.filter(same).partition(|change| change.contains("fd00:"));
         [v4, v6]
     }
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use super::gap::Gaps;
 use super::plan::Plan;
 use super::{Found, MOVED};
 use crate::lab::Lab;
+use crate::lab::monitor::time_of_day;
 use crate::lab::stream::Stream;
 
 /// Between two requests of a stream.
@@ -42,11 +44,19 @@ impl Traffic {
     }
 
     /// Ends all streams and counts.
-    pub(super) fn judge(&mut self, rewritten: [Vec<String>; 2]) -> [Found; 2] {
+    pub(super) fn judge(&mut self, rewritten: [Vec<String>; 2], gaps: &Gaps) -> [Found; 2] {
         let mut rewritten = rewritten.into_iter();
         std::array::from_fn(|family| {
             let moving = &mut self.moving[family];
             let reports = [self.steady[family].stop(), moving.stop()];
+            // IPv4 entries are never absent, or something is wrong.
+            let absent = if family == 0 {
+                Vec::new()
+            } else {
+                let streams = [&self.steady[family], &*moving].into_iter().zip(&reports);
+                let moments = streams.flat_map(|(stream, report)| report.unanswered.iter().map(|n| stream.sent_at(*n)));
+                moments.flatten().filter_map(|moment| gaps.around(time_of_day(moment))).collect()
+            };
             let first_at_new = moving.delivered(1).first().copied();
             let late = |number: &u32| first_at_new.is_some_and(|first| *number > first);
             Found {
@@ -54,6 +64,7 @@ impl Traffic {
                 lost: reports.iter().map(|report| report.lost).sum(),
                 astray: moving.delivered(0).iter().filter(|number| late(number)).count(),
                 rewritten: rewritten.next().unwrap_or_default(),
+                absent,
             }
         })
     }

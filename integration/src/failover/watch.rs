@@ -9,7 +9,7 @@ use crate::lab::route::PodRoutes;
 
 const PERIOD: Duration = Duration::from_millis(50);
 /// A leader's stamp is a MED below this, a standby's one above: 1,000,000 less the term, 2,000,000 and more.
-const STANDBYS: u32 = 2_000_000;
+pub(super) const STANDBYS: u32 = 2_000_000;
 
 /// What was seen at one moment, and other than before.
 #[derive(Clone, Debug)]

@@ -60,6 +60,12 @@ impl<'lab> Capture<'lab> {
         Self { switch, process, file }
     }
 
+    /// What it has so far; the last frames may be missing.
+    #[must_use]
+    pub fn so_far(&self) -> Captured {
+        Captured { file: self.file.clone() }
+    }
+
     /// Ends the capture.
     ///
     /// # Panics
@@ -75,6 +81,13 @@ impl<'lab> Capture<'lab> {
         assert!(log.contains("\n0 packets dropped by kernel"), "the capture is not complete:\n{log}");
         captured
     }
+}
+
+/// The MED of an UPDATE that [`Captured::updates`] gives; `None` where it has none.
+#[must_use]
+pub fn med(update: &str) -> Option<u32> {
+    let line = update.lines().find(|line| line.starts_with("Multi Exit Discriminator "))?;
+    line.rsplit(' ').next()?.parse().ok()
 }
 
 impl Captured {

@@ -24,6 +24,8 @@ pub use super::daemon::Daemon;
 /// How long a change may take from the source to a gateway's table, with a session that has to come up first.
 pub const BOUND: Duration = Duration::from_secs(30);
 
+const MIRROR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/gobgp/mirror.py");
+
 /// A gateway of the lab.
 #[derive(Debug)]
 pub struct Gateway {
@@ -33,6 +35,8 @@ pub struct Gateway {
     session: Session,
     namespace: Namespace,
     processes: Vec<Process>,
+    /// What its daemon prefers is put into its kernel by a helper.
+    mirrored: bool,
 }
 
 impl Gateway {
@@ -49,7 +53,7 @@ impl Gateway {
         for vlan in [Vlan::Hosts168, Vlan::Hosts169, Vlan::Control170] {
             switch.plug(&namespace, &name, vlan, station);
         }
-        Self { name, daemon, station, session, namespace, processes: Vec::new() }
+        Self { name, daemon, station, session, namespace, processes: Vec::new(), mirrored: false }
     }
 
     /// Starts the routing daemon, with an empty table.
@@ -61,6 +65,22 @@ impl Gateway {
         assert!(self.processes.is_empty(), "{} runs already", self.name);
         let configuration = self.configuration();
         self.processes = self.daemon.program().start(&self.node(), &configuration);
+    }
+
+    /// Lets a helper (`integration/gobgp/mirror.py`) put into its kernel what GoBGP prefers, so that it forwards.
+    ///
+    /// # Panics
+    /// When it runs another daemon.
+    pub fn mirror(&mut self) {
+        assert!(
+            matches!(self.daemon, Daemon::Gobgp3 | Daemon::Gobgp4),
+            "{} forwards by itself, or not at all",
+            self.daemon
+        );
+        let client = self.daemon.path().with_file_name("gobgp").to_string_lossy().into_owned();
+        let process = self.namespace.spawn(&format!("{}-mirror", self.name), "python3", &[MIRROR, &client]);
+        self.processes.insert(0, process);
+        self.mirrored = true;
     }
 
     /// Kills the routing daemon. What its kernel has stays there.
@@ -132,7 +152,11 @@ impl Gateway {
     /// The pod subnets in its kernel's table, or in its daemon's where that has none in the kernel.
     #[must_use]
     pub fn routes(&self) -> PodRoutes {
-        if self.daemon.forwards() { route::pod_routes(&self.namespace) } else { rib::next_hops(&self.rib()) }
+        if self.daemon.forwards() || self.mirrored {
+            route::pod_routes(&self.namespace)
+        } else {
+            rib::next_hops(&self.rib())
+        }
     }
 
     /// The pod subnets that its daemon learned from Fingerpost.

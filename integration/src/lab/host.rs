@@ -15,7 +15,7 @@ const GATEWAY_STATION: u8 = 1;
 #[derive(Debug)]
 pub struct Host {
     place: Place,
-    namespace: Namespace,
+    namespace: Arc<Namespace>,
     pod: Namespace,
 }
 
@@ -29,10 +29,18 @@ impl Host {
         cable((&namespace, "pod"), (&pod, "eth0"));
         namespace.ip("link set pod up");
         pod.ip("link set eth0 up");
-        let host = Self { place, namespace, pod };
+        let host = Self { place, namespace: Arc::new(namespace), pod };
         host.route_by(GATEWAY_STATION);
         host.own(place.subnet);
         host
+    }
+
+    /// Plugs it in where speakers and etcd are.
+    pub(super) fn join(&self, switch: &mut Switch) {
+        let noun = self.place.name.trim_start_matches("node-");
+        for vlan in [Vlan::Control170, Vlan::Behind171] {
+            switch.plug(&self.namespace, noun, vlan, self.place.control_station());
+        }
     }
 
     /// Its name in the source.
@@ -65,9 +73,15 @@ impl Host {
         self.place.vlan
     }
 
+    /// Its address on its sessions, where hosts speak BGP themselves.
+    #[must_use]
+    pub fn control(&self) -> IpAddr {
+        Vlan::Control170.v4(self.place.control_station()).into()
+    }
+
     /// The host's namespace.
     #[must_use]
-    pub fn namespace(&self) -> &Namespace {
+    pub fn namespace(&self) -> &Arc<Namespace> {
         &self.namespace
     }
 

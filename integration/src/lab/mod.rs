@@ -121,6 +121,7 @@ pub struct Builder {
     peering: Peering,
     gateways: Vec<(Daemon, Session)>,
     hosts: bool,
+    mesh: bool,
     replicas: usize,
 }
 
@@ -156,6 +157,12 @@ impl Builder {
         self
     }
 
+    /// Gives every host a link to where speakers and etcd are, and lets the gateways peer with the hosts instead of replicas.
+    pub fn mesh(mut self) -> Self {
+        self.mesh = true;
+        self
+    }
+
     /// Builds it and starts the gateways' daemons.
     ///
     /// # Panics
@@ -163,23 +170,29 @@ impl Builder {
     #[must_use]
     #[track_caller]
     pub fn build(self) -> Lab {
-        let Self { peering, mut gateways, hosts, replicas } = self;
+        let Self { peering, mut gateways, hosts, mesh, replicas } = self;
         let context = Arc::new(Context::new());
         let mut switch = Switch::new(&context);
         let control = Namespace::new(&context, "control");
         switch.plug(&control, "control", peering.speaker_vlan(), SPEAKER_STATION);
         let control = Arc::new(control);
         let replicas = (replicas > 1).then(|| Replicas::new(&context, &mut switch, &control, replicas));
+        let places = if hosts { HOSTS.as_slice() } else { &[] };
+        let hosts: Vec<Host> = places.iter().map(|place| Host::new(&context, &mut switch, *place)).collect();
         for (_, session) in &mut gateways {
             session.others = replicas.as_ref().map(Replicas::others).unwrap_or_default();
+            if let (true, [first, others @ ..]) = (mesh, hosts.as_slice()) {
+                (session.speaker, session.others) = (first.control(), others.iter().map(Host::control).collect());
+            }
+        }
+        if mesh {
+            hosts.iter().for_each(|host| host.join(&mut switch));
         }
         let router = peering.is_multihop().then(|| router(&context, &mut switch, &control));
         let gateways = (1..).zip(gateways);
         let gateways: Vec<Gateway> = gateways
             .map(|(station, (daemon, session))| Gateway::new(&context, &mut switch, station, daemon, session))
             .collect();
-        let places = if hosts { HOSTS.as_slice() } else { &[] };
-        let hosts = places.iter().map(|place| Host::new(&context, &mut switch, *place)).collect();
         // From here on a panic prints the logs.
         let mut lab = Lab { peering, gateways, hosts, switch, router, control, replicas, context };
         for gateway in &mut lab.gateways {
@@ -212,7 +225,7 @@ pub struct Lab {
 impl Lab {
     /// Begins to describe a lab.
     pub fn builder(peering: Peering) -> Builder {
-        Builder { peering, gateways: Vec::new(), hosts: true, replicas: 1 }
+        Builder { peering, gateways: Vec::new(), hosts: true, mesh: false, replicas: 1 }
     }
 
     /// How its gateways peer with Fingerpost.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 
@@ -41,6 +41,8 @@ struct Shared {
     sent_all: AtomicBool,
     over: AtomicBool,
     sent: AtomicU64,
+    /// When each was sent.
+    moments: Mutex<Vec<SystemTime>>,
     answered: Mutex<BTreeSet<u32>>,
     /// What came to each of the places.
     delivered: Vec<Mutex<BTreeSet<u32>>>,
@@ -138,6 +140,13 @@ impl Stream {
         u32::try_from(self.shared.sent.load(Ordering::SeqCst)).expect("nobody sends that much")
     }
 
+    /// When a datagram was sent; `None` where it was not yet.
+    #[must_use]
+    pub fn sent_at(&self, number: u32) -> Option<SystemTime> {
+        let moments = self.shared.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        moments.get(usize::try_from(number).ok()?).copied()
+    }
+
     /// The numbers of the datagrams that came to this place so far.
     #[must_use]
     pub fn delivered(&self, place: usize) -> BTreeSet<u32> {
@@ -196,6 +205,7 @@ fn send_all(socket: &UdpSocket, target: SocketAddr, interval: Duration, shared: 
         // Counted before it leaves, so that no number that is sent is one of [`Stream::next`] any more. One that cannot be sent
         // is lost.
         shared.sent.fetch_add(1, Ordering::SeqCst);
+        shared.moments.lock().unwrap_or_else(PoisonError::into_inner).push(SystemTime::now());
         socket.send_to(&number.to_be_bytes(), target).ok();
     }
 }

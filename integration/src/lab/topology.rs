@@ -75,6 +75,14 @@ pub struct Place {
     pub subnet: Subnet,
 }
 
+impl Place {
+    /// Its station where speakers and etcd are, in a lab whose hosts speak BGP themselves.
+    #[must_use]
+    pub const fn control_station(&self) -> u8 {
+        40 + self.subnet.0
+    }
+}
+
 /// The hosts: two in each VLAN.
 pub const HOSTS: [Place; 4] = [
     Place { name: "node-a1", vlan: Vlan::Hosts168, station: 11, subnet: Subnet(1) },

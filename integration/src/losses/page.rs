@@ -34,9 +34,13 @@ const RULES: &str = "
 /// Measures all of them, several at a time.
 #[must_use]
 pub fn run(cases: &[Case]) -> Vec<Measured> {
-    measured::all(cases, LABS, measure, |case, daemon, losses| {
-        format!("{} | {} | {daemon} |{}", case.title, case.session, show(losses))
-    })
+    measured::all(
+        cases,
+        LABS,
+        |_| &DAEMONS,
+        measure,
+        |case, daemon, losses| format!("{} | {} | {daemon} |{}", case.title, case.session, show(losses)),
+    )
 }
 
 /// The page, and what of it nobody expects: a loss that is not explained, or a cell that could not be measured.
@@ -67,7 +71,7 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
             }
         }
         numbers.dedup();
-        let cells = found.each_ref().map(|cell| show(cell.as_ref())).concat();
+        let cells = found.iter().map(|cell| show(cell.as_ref())).collect::<String>();
         line(&format!("| {} | {} |{cells} {} |", case.title, case.session, numbers.join(", ")));
     }
     line("\n## Why\n");

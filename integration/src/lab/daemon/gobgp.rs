@@ -10,12 +10,13 @@ use serde_json::Value;
 
 use super::{Node, Program};
 use crate::lab::process::Process;
-use crate::lab::rib::{Mark, Rib};
+use crate::lab::rib::{Choice, Choices, Mark, Rib};
 use crate::lab::route::is_pod_subnet;
 
 const BOUND: Duration = Duration::from_secs(20);
-/// Path attributes by their numbers: NEXT_HOP, LOCAL_PREF, COMMUNITIES, MP_REACH_NLRI.
+/// Path attributes by their numbers: NEXT_HOP, MULTI_EXIT_DISC, LOCAL_PREF, COMMUNITIES, MP_REACH_NLRI.
 const NEXT_HOP: u64 = 3;
+const MULTI_EXIT_DISC: u64 = 4;
 const LOCAL_PREF: u64 = 5;
 const COMMUNITIES: u64 = 8;
 const MP_REACH_NLRI: u64 = 14;
@@ -107,6 +108,15 @@ impl Program for Gobgp {
         rib
     }
 
+    fn choices(&self, node: &Node<'_>) -> Choices {
+        let replicas = node.session.neighbours();
+        let mut choices = Choices::new();
+        for family in ["ipv4", "ipv6"] {
+            add_choices(&mut choices, &self.ask(node, &["-j", "global", "rib", "-a", family]), &replicas);
+        }
+        choices
+    }
+
     fn count(&self, node: &Node<'_>) -> usize {
         let neighbours = self.neighbours(node);
         let families = neighbours.iter().filter_map(|neighbour| neighbour["afi_safis"].as_array()).flatten();
@@ -159,10 +169,61 @@ fn add_routes(rib: &mut Rib, text: &str) {
     }
 }
 
+fn add_choices(choices: &mut Choices, text: &str, replicas: &[String]) {
+    let parsed: Value = serde_json::from_str(text).unwrap_or_default();
+    for (prefix, paths) in parsed.as_object().into_iter().flatten().filter(|(prefix, _)| is_pod_subnet(prefix)) {
+        let mut choice = Choice::default();
+        for path in paths.as_array().into_iter().flatten() {
+            let attribute = |number: u64| {
+                let attributes = path["attrs"].as_array().into_iter().flatten();
+                attributes.into_iter().find(|attribute| attribute["type"] == number)
+            };
+            let communities = attribute(COMMUNITIES).and_then(|value| value["communities"].as_array());
+            let mut marks = communities.into_iter().flatten().filter_map(Value::as_u64).filter_map(mark);
+            choice.paths += usize::from(path["stale"] != true && !marks.any(|mark| mark == Mark::LongLivedStale));
+            if path["best"] == true {
+                let via = [NEXT_HOP, MP_REACH_NLRI].iter().filter_map(|number| attribute(*number)?["nexthop"].as_str());
+                choice.via = via.filter_map(|via| via.parse::<IpAddr>().ok()).collect();
+                choice.from = replicas.iter().position(|replica| path["peer-address"] == replica.as_str());
+                let med = attribute(MULTI_EXIT_DISC).and_then(|value| value["metric"].as_u64());
+                choice.med = med.and_then(|med| u32::try_from(med).ok());
+            }
+        }
+        choices.insert(prefix.clone(), choice);
+    }
+}
+
 fn mark(community: u64) -> Option<Mark> {
     match community {
         0xffff_0000 => Some(Mark::GracefulShutdown),
         0xffff_0006 => Some(Mark::LongLivedStale),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_preferred_path_is_read_and_those_of_the_living_are_counted() {
+        let path = |peer: &str, best: bool, med: u32, communities: &str| {
+            format!(
+                r#"{{"nlri":{{"prefix":"10.244.1.0/24"}},"best":{best},"attrs":[{{"type":4,"metric":{med}}},
+                {{"type":3,"nexthop":"10.168.0.11"}}{communities}],"stale":false,"peer-address":"{peer}"}}"#
+            )
+        };
+        let kept = r#",{"type":8,"communities":[4294901766]}"#;
+        let text = format!(
+            r#"{{"10.244.1.0/24":[{},{},{}],"192.0.2.0/24":[]}}"#,
+            path("10.170.0.11", true, 999_999, ""),
+            path("10.170.0.10", false, 2_000_000, ""),
+            path("10.170.0.12", false, 5, kept)
+        );
+        let mut choices = Choices::new();
+        add_choices(&mut choices, &text, &["10.170.0.10".to_owned(), "10.170.0.11".to_owned()]);
+        let choice = &choices["10.244.1.0/24"];
+        assert_eq!((choices.len(), choice.paths, choice.med, choice.from), (1, 2, Some(999_999), Some(1)));
+        assert!(choice.via.iter().eq(&["10.168.0.11".parse::<IpAddr>().unwrap()]));
     }
 }

@@ -74,7 +74,7 @@ fn p7_who_has_lost_its_lease_says_nothing_and_serves_new_sessions_as_a_standby()
 }
 
 #[test]
-fn p7_what_was_handed_out_and_came_too_late_is_told_by_a_dump_or_a_new_session() {
+fn c47_p7_what_was_handed_out_and_came_too_late_is_told_by_a_dump_or_a_new_session() {
     let mut lab = at_rest(STANDBY);
     lab.take_role(Role::Leader { term: 7 });
     lab.settle();
