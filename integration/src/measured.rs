@@ -15,22 +15,25 @@ pub const DAEMONS: [Daemon; 2] = [Daemon::Bird, Daemon::Frr];
 pub struct Measured<C, T> {
     /// The case.
     pub case: C,
-    /// One for each of the gateways, in their order.
-    pub found: Vec<Option<T>>,
+    /// With which gateway what was found.
+    pub found: Vec<(Daemon, Option<T>)>,
 }
 
 /// Measures all of them with the gateways that `daemons` says, so many labs at a time; `show` is the line for who waits.
 pub fn all<C: Copy + Send + Sync, T: Send>(
     cases: &[C],
     labs: usize,
-    daemons: impl Fn(&C) -> &'static [Daemon] + Sync,
+    daemons: impl Fn(&C) -> Vec<Daemon> + Sync,
     measure: impl Fn(&C, Daemon) -> T + Sync,
     show: impl Fn(&C, Daemon, Option<&T>) -> String + Sync,
 ) -> Vec<Measured<C, T>> {
     let columns = |case: &C| 0..daemons(case).len();
     let jobs = cases.iter().enumerate().flat_map(|(place, case)| columns(case).map(move |column| (place, column)));
     let queue = Mutex::new(jobs.collect::<VecDeque<(usize, usize)>>());
-    let rows = cases.iter().map(|case| Measured { case: *case, found: columns(case).map(|_| None).collect() });
+    let rows = cases.iter().map(|case| {
+        let found = daemons(case).into_iter().map(|daemon| (daemon, None)).collect();
+        Measured { case: *case, found }
+    });
     let rows = rows.collect::<Vec<_>>();
     let rows = Mutex::new(rows);
     std::thread::scope(|scope| {
@@ -44,7 +47,7 @@ pub fn all<C: Copy + Send + Sync, T: Send>(
                     // What went wrong was printed by the panic.
                     let found = catch_unwind(AssertUnwindSafe(|| measure(case, daemon))).ok();
                     eprintln!("{}", show(case, daemon, found.as_ref()));
-                    rows.lock().unwrap_or_else(PoisonError::into_inner)[place].found[column] = found;
+                    rows.lock().unwrap_or_else(PoisonError::into_inner)[place].found[column].1 = found;
                 }
             });
         }

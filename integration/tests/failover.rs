@@ -24,8 +24,16 @@ fn quiet(daemon: Daemon, fault: Fault) -> Outcome {
 }
 
 fn quiet_with(daemon: Daemon, fault: Fault, change: Change) -> Outcome {
-    let case =
-        Case { title: "a test", speaker: Speaker::Fingerpost, replicas: 2, keys: "", fault, change, why: NO_WHY };
+    let case = Case {
+        title: "a test",
+        speaker: Speaker::Fingerpost,
+        replicas: 2,
+        keys: "",
+        frr: "",
+        fault,
+        change,
+        why: NO_WHY,
+    };
     let outcome = measure(&case, daemon);
     assert!(outcome.families.iter().all(|found| found.sent > 3000), "pods talked: {outcome:#?}");
     assert!(outcome.is_quiet(), "{daemon}, {fault:?}: {outcome:#?}");

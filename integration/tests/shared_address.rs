@@ -1,4 +1,4 @@
-//! L2 and L3 with a single replica: two gateways share by VRRP the addresses that hosts use as their default, and each peers with
+//! L2, with one replica and with two, and L3: two gateways share by VRRP the addresses that hosts use as their default, and each peers with
 //! Fingerpost from its own. Who is the master changes no route; a gateway that restarts is no master before its routes are there.
 
 #![cfg(target_os = "linux")]
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use integration::lab::gateway::Daemon;
 use integration::lab::skip::{self, Need};
-use integration::lab::stage::Stage;
+use integration::lab::stage::{Stage, Team};
 use integration::lab::stream::Stream;
 use integration::lab::vrrp::{self, Fit, Vrrp};
 use integration::lab::{Lab, Peering, ping, wait};
@@ -24,18 +24,36 @@ const PRIORITIES: [u8; 2] = [150, 100];
 fn shared(daemons: [Daemon; 2], fit: Fit) -> (Stage, [Vrrp; 2]) {
     let lab = daemons.into_iter().fold(Lab::builder(Peering::Ebgp), |builder, daemon| builder.gateway(daemon)).build();
     let stage = Stage::native_in(lab);
-    let [first, second] = stage.lab.gateways() else { panic!("two gateways were asked for") };
+    let vrrp = share(&stage.lab, fit);
+    (stage, vrrp)
+}
+
+/// The same with two replicas, with both of which both gateways peer.
+fn shared_by_two() -> (Team, [Vrrp; 2]) {
+    let gateways = [Daemon::Bird, Daemon::Frr].into_iter();
+    let lab = gateways.fold(Lab::builder(Peering::Ebgp), |builder, daemon| {
+        let mut session = Peering::Ebgp.session();
+        session.keys = format!("platform: {daemon}");
+        builder.gateway_with(daemon, session)
+    });
+    let team = Team::native_in(lab.replicas(2).build());
+    let vrrp = share(&team.lab, Fit::Always);
+    (team, vrrp)
+}
+
+fn share(lab: &Lab, fit: Fit) -> [Vrrp; 2] {
+    let [first, second] = lab.gateways() else { panic!("two gateways were asked for") };
     assert_eq!(first.routes(), second.routes(), "both have the same table");
     let [one, other] = PRIORITIES;
     let vrrp = [Vrrp::start(first, one, fit), Vrrp::start(second, other, fit)];
     vrrp::await_master(first);
-    stage.lab.hosts().iter().for_each(|host| host.route_by(vrrp::STATION));
-    (stage, vrrp)
+    lab.hosts().iter().for_each(|host| host.route_by(vrrp::STATION));
+    vrrp
 }
 
 /// From the first VLAN to the second, in both families.
-fn traffic(stage: &Stage) -> [Stream; 2] {
-    let [from, to] = ["node-a1", "node-b2"].map(|name| stage.lab.host(name));
+fn traffic(lab: &Lab) -> [Stream; 2] {
+    let [from, to] = ["node-a1", "node-b2"].map(|name| lab.host(name));
     let streams = [to.subnet().pod_v4(), to.subnet().pod_v6()];
     let streams = streams.map(|target| Stream::start(from.pod(), to.pod(), target, INTERVAL));
     await_more(&streams);
@@ -56,10 +74,24 @@ fn a_change_of_the_master_changes_no_route(daemons: [Daemon; 2]) {
         return;
     }
     let (stage, [first, _second]) = shared(daemons, Fit::Always);
-    let gateways = stage.lab.gateways();
+    a_change_of_the_master_costs_only_its_own_time(&stage.lab, first);
+
+    // There by the master, back by the other one.
+    for name in ["node-b1", "node-b2"] {
+        stage.lab.host(name).route_by(1);
+    }
+    let [from, to] = ["node-a1", "node-b2"].map(|name| stage.lab.host(name));
+    for target in [to.subnet().pod_v4(), to.subnet().pod_v6()] {
+        ping::burst(from.pod(), target, 10, ping::full_size(target)).assert_lossless(10);
+    }
+}
+
+/// The first gateway gives the shared addresses up: no route is touched, no session ends, and only what was sent meanwhile is lost.
+fn a_change_of_the_master_costs_only_its_own_time(lab: &Lab, first: Vrrp) {
+    let gateways = lab.gateways();
     let sessions: Vec<_> = gateways.iter().map(|gateway| gateway.await_session()).collect();
     let monitors: Vec<_> = gateways.iter().map(|gateway| gateway.watch_routes()).collect();
-    let mut streams = traffic(&stage);
+    let mut streams = traffic(lab);
 
     let before = next(&streams);
     first.stop();
@@ -69,7 +101,7 @@ fn a_change_of_the_master_changes_no_route(daemons: [Daemon; 2]) {
     await_more(&streams);
     for (stream, after) in streams.iter_mut().zip(after) {
         let report = stream.stop();
-        eprintln!("{daemons:?}: {} of {} lost by the change of the master", report.lost, report.sent);
+        eprintln!("{} of {} lost by the change of the master", report.lost, report.sent);
         let outside = report.unanswered.iter().find(|number| !(before..after).contains(number));
         assert_eq!(outside, None, "it costs no more than its own time, {before} to {after}: {report:?}");
     }
@@ -78,14 +110,39 @@ fn a_change_of_the_master_changes_no_route(daemons: [Daemon; 2]) {
     for monitor in monitors {
         assert_eq!(monitor.stop(), Vec::<String>::new(), "no route was touched");
     }
+}
 
-    // There by the master, back by the other one.
-    for name in ["node-b1", "node-b2"] {
-        stage.lab.host(name).route_by(1);
+/// And when the replica then ends that both prefer, both have the same table throughout, and lose no IPv4 entry.
+#[test]
+fn l2_a_change_of_the_master_with_two_replicas_changes_no_route_nor_does_the_end_of_one() {
+    if skip::unless(&NEEDS) {
+        return;
     }
-    let [from, to] = ["node-a1", "node-b2"].map(|name| stage.lab.host(name));
-    for target in [to.subnet().pod_v4(), to.subnet().pod_v6()] {
-        ping::burst(from.pod(), target, 10, ping::full_size(target)).assert_lossless(10);
+    let (mut team, [first, _second]) = shared_by_two();
+    a_change_of_the_master_costs_only_its_own_time(&team.lab, first);
+
+    let home = team.lab.home_routes();
+    let leader =
+        team.lab.gateways()[0].choices().values().next().and_then(|choice| choice.from).expect("somebody leads");
+    let [one, other] = team.lab.gateways() else { panic!("two gateways were asked for") };
+    let monitors = [one.watch_routes(), other.watch_routes()];
+    let mut streams = traffic(&team.lab);
+    team.replicas[leader].kill();
+    wait::until("both gateways to prefer the other one", BOUND, || {
+        let choices = [one.choices(), other.choices()];
+        let all = choices
+            .iter()
+            .flat_map(|choices| choices.values())
+            .all(|choice| choice.from.is_some_and(|it| it != leader));
+        if all { Ok(()) } else { Err(choices) }
+    });
+    await_more(&streams);
+    assert_eq!((one.routes(), other.routes()), (home.clone(), home), "both have the same table");
+    let ipv4 = streams[0].stop();
+    assert_eq!(ipv4.lost, 0, "{ipv4:?}");
+    for monitor in monitors {
+        let ipv4: Vec<String> = monitor.stop().into_iter().filter(|change| !change.contains("fd00:")).collect();
+        assert_eq!(ipv4, Vec::<String>::new(), "no entry was touched");
     }
 }
 
@@ -107,7 +164,7 @@ fn no_master_before_its_routes_are_there(daemons: [Daemon; 2]) {
     let fit = Fit::WithRoutes(4);
     let (mut stage, [first, _second]) = shared(daemons, fit);
     let home = stage.lab.home_routes();
-    let mut streams = traffic(&stage);
+    let mut streams = traffic(&stage.lab);
 
     let before = next(&streams);
     first.stop();
@@ -160,7 +217,7 @@ fn l3_a_master_without_its_routes_is_a_black_hole() {
         return;
     }
     let (mut stage, [first, _second]) = shared([Daemon::Bird, Daemon::Frr], Fit::Always);
-    let mut streams = traffic(&stage);
+    let mut streams = traffic(&stage.lab);
     first.stop();
     stage.lab.gateways_mut()[0].kill();
     stage.lab.gateways()[0].forget_routes();

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run -p integration --bin failover -- docs/failover.md    # make failover, as root
-//! cargo run -p integration --bin failover -- - SIGSTOP             # only some cases, onto standard output
+//! cargo run -p integration --bin failover -- - SIGSTOP frr         # only some cases and gateways, onto standard output
 //! ```
 
 use std::process::ExitCode;
@@ -22,12 +22,17 @@ fn run() -> ExitCode {
     use integration::{failover, measured};
 
     measured::write("failover", |filter| {
+        let named = |word: &str| failover::GATEWAYS.into_iter().find(|gateway| gateway.word() == word);
+        let gateways: Vec<_> = filter.iter().filter_map(|word| named(word)).collect();
+        let gateways = if gateways.is_empty() { failover::GATEWAYS.to_vec() } else { gateways };
         let wanted = |case: &&failover::Case| {
-            let text = format!("{} {:?}", case.title, case.speaker);
-            filter.iter().all(|word| text.contains(word))
+            let text = format!("{} {} {:?}", case.title, case.replicas, case.speaker);
+            filter.iter().filter(|word| named(word).is_none()).all(|word| text.contains(word))
         };
         let all = failover::CASES.iter().chain(failover::RIVALS);
         let cases: Vec<failover::Case> = all.filter(wanted).copied().collect();
-        failover::render(&failover::run(&cases))
+        let all = filter.is_empty() || filter.iter().any(|word| word == "gone");
+        let gone = if all { failover::gone(&gateways) } else { Default::default() };
+        failover::render(&failover::run(&cases, &gateways), gone)
     })
 }

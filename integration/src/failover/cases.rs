@@ -25,6 +25,11 @@ pub const CASES: &[Case] = &[
     Case { replicas: 3, ..case("rolling restart by SIGTERM", Fault::Rolling) },
     Case { replicas: 3, ..case("leader ended by SIGKILL", Fault::Kill) },
     case("leader ended by SIGKILL ten times", Fault::Flaps(10)),
+    Case {
+        frr: DAMPENING,
+        why: ["", DAMPENED, ""],
+        ..case("the same where the gateway dampens (FRR's `bgp dampening`)", Fault::Flaps(10))
+    },
 ];
 
 /// The same with what people do instead, in the order of the page.
@@ -51,6 +56,13 @@ pub const RIVALS: &[Case] = &{
     ]
 };
 
+const DAMPENING: &str = "\
+router bgp 64512\n address-family ipv4 unicast\n  bgp dampening\n exit-address-family\n \
+address-family ipv6 unicast\n  bgp dampening\n exit-address-family\nexit\n";
+const DAMPENED: &str = "Where FRR dampens, it suppresses every path that changes too often, each replica's: in the end a prefix has none, \
+for as long as the penalty lasts. So `fingerpost gateway-config` says not to dampen on these sessions; without dampening the row \
+above is what ten changes of the leader cost.";
+
 /// The pod of this host is in all streams.
 const TALKS: &str = "node-b2";
 /// Where the subnet moves to.
@@ -62,7 +74,16 @@ const STOP: &str = "SIGSTOP of the one whose paths are preferred, for a minute o
 const CUT: &str = "the one whose paths are preferred is cut from etcd for a minute, or until the other's are";
 
 const fn case(title: &'static str, fault: Fault) -> Case {
-    Case { title, speaker: Speaker::Fingerpost, replicas: 2, keys: "", fault, change: Change::Subnets, why: NO_WHY }
+    Case {
+        title,
+        speaker: Speaker::Fingerpost,
+        replicas: 2,
+        keys: "",
+        fault,
+        change: Change::Subnets,
+        frr: "",
+        why: NO_WHY,
+    }
 }
 
 /// A speaker on each host: nobody leads, and nobody else can say what its host owns.

@@ -14,6 +14,7 @@
 mod cases;
 mod cast;
 mod gap;
+pub mod gone;
 mod page;
 mod plan;
 mod rival;
@@ -21,7 +22,7 @@ mod traffic;
 mod watch;
 
 pub use cases::{CASES, RIVALS};
-pub use page::{Measured, render, run};
+pub use page::{Measured, gone, render, run};
 pub use rival::Speaker;
 
 use std::time::{Duration, Instant};
@@ -120,6 +121,8 @@ pub struct Case {
     pub replicas: usize,
     /// Keys of the gateway's entry.
     pub keys: &'static str,
+    /// What FRR's operator has configured besides; then only FRR is measured.
+    pub frr: &'static str,
     /// What happens.
     pub fault: Fault,
     /// And what in the source.
@@ -176,6 +179,7 @@ pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
     if !case.keys.is_empty() {
         session.keys = format!("{}, {}", session.keys, case.keys);
     }
+    case.frr.clone_into(&mut session.beside);
     let builder = Lab::builder(Peering::Ebgp).gateway_with(daemon, session).replicas(case.replicas);
     let mut lab = if case.speaker == Speaker::Mesh { builder.mesh() } else { builder }.build();
     if !daemon.forwards() {

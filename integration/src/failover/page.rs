@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::gone::Loneliness;
 use super::{Case, GATEWAYS, Outcome, Speaker, measure};
 use crate::lab::gateway::Daemon;
 use crate::measured::{self, DAEMONS};
@@ -56,22 +57,56 @@ figure here is what they do, none is expected. Better set-ups are welcome.
 | what happens | speakers | gateway | lost, IPv4 | lost, IPv6 | astray | rewritten, IPv4 | rewritten, IPv6 | told |
 |---|---|---|--:|--:|--:|--:|--:|--:|";
 
-/// The alternatives are compared at the gateways that forward by themselves.
-fn gateways(case: &Case) -> &'static [Daemon] {
-    if case.speaker == Speaker::Fingerpost { &GATEWAYS } else { &DAEMONS }
+const GONE: &str = "
+## When nobody is left
+
+How long all routes stay once nobody tells the gateway anything any more. Behind the gateway whose replicas are killed, and stay
+away, is a core (BIRD, eBGP) that does not offer long-lived graceful restart (RFC 9494): a gateway is not to tell it what is stale for
+long (section 4.3). BIRD heeds that, so that the core loses at once what the gateway keeps, and with it whoever comes by the core; FRR
+goes on telling it. A core that offers it, or a plain restart time with a single replica, avoids that. Where a gateway is reached by another one that dies, it hears of no
+end: it waits for the hold time, and keeps what it has for the stale time, though others may know better. Peer with each gateway by a
+path of its own.
+
+| what happens | graceful restart | gateway | kept there | kept by the core |
+|---|---|---|--:|--:|";
+
+/// Measures what is left once nobody speaks, and says it.
+#[must_use]
+pub fn gone(only: &[Daemon]) -> (String, Vec<String>) {
+    let gateways = |_: &Loneliness| DAEMONS.into_iter().filter(|daemon| only.contains(daemon)).collect();
+    let rows = measured::all(&Loneliness::ALL, LABS, gateways, Loneliness::measure, Loneliness::line);
+    let (mut page, mut faults) = (format!("{GONE}\n"), Vec::new());
+    for measured::Measured { case, found } in rows {
+        for (daemon, found) in found {
+            let line = case.line(daemon, found.as_ref());
+            writeln!(page, "{line}").expect("a string can be written to");
+            if found.is_none() {
+                faults.push(line);
+            }
+        }
+    }
+    (page, faults)
 }
 
-/// Measures all of them, several at a time.
+/// Measures all of them, several at a time, at those of `only` that the case is measured at.
 #[must_use]
-pub fn run(cases: &[Case]) -> Vec<Measured> {
+pub fn run(cases: &[Case], only: &[Daemon]) -> Vec<Measured> {
+    let gateways = |case: &Case| {
+        let all = match case.speaker {
+            _ if !case.frr.is_empty() => &[Daemon::Frr],
+            Speaker::Fingerpost => GATEWAYS.as_slice(),
+            // The alternatives are compared at the gateways that forward by themselves.
+            _ => DAEMONS.as_slice(),
+        };
+        all.iter().copied().filter(|daemon| only.contains(daemon)).collect()
+    };
     measured::all(cases, LABS, gateways, measure, line)
 }
 
-/// The page, and what of it nobody expects: a figure that is not explained, or a case that could not be measured.
+/// The page with a section on what is left, and what of it nobody expects: a figure that is not explained, or a case that could not be measured.
 #[must_use]
-pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
+pub fn render(rows: &[Measured], (gone, mut faults): (String, Vec<String>)) -> (String, Vec<String>) {
     let mut page = HEAD.to_owned();
-    let mut faults = Vec::new();
     let mut add = |text: &str| writeln!(page, "{text}").expect("a string can be written to");
     add(RULES);
     let names = GATEWAYS.map(|daemon| format!("{} {}", daemon.name(), daemon.version())).join(", ");
@@ -82,20 +117,21 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
     add("|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|---|");
     let mut whys: Vec<String> = Vec::new();
     for measured::Measured { case, found } in rows.iter().filter(|row| row.case.speaker == Speaker::Fingerpost) {
-        for ((outcome, daemon), why) in found.iter().zip(GATEWAYS).zip(case.why) {
+        for (daemon, outcome) in found {
+            let why = GATEWAYS.iter().zip(case.why).find(|(gateway, _)| *gateway == daemon).map_or("", |(_, why)| why);
             let is_quiet = outcome.as_ref().is_some_and(Outcome::is_quiet);
             if outcome.is_none() || (!is_quiet && why.is_empty()) {
-                faults.push(line(case, daemon, outcome.as_ref()));
+                faults.push(line(case, *daemon, outcome.as_ref()));
             }
             let mut numbers = Vec::new();
-            for why in reasons(why, daemon, outcome.as_ref()) {
+            for why in reasons(why, *daemon, outcome.as_ref()) {
                 let place = whys.iter().position(|known| *known == why).unwrap_or(whys.len());
                 if place == whys.len() {
                     whys.push(why);
                 }
                 numbers.push((place + 1).to_string());
             }
-            add(&format!("{} {} |", line(case, daemon, outcome.as_ref()), numbers.join(", ")));
+            add(&format!("{} {} |", line(case, *daemon, outcome.as_ref()), numbers.join(", ")));
         }
     }
     if !whys.is_empty() {
@@ -104,16 +140,17 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
     for (number, why) in (1..).zip(&whys) {
         add(&format!("{number}. {why}"));
     }
+    add(gone.trim_end());
     let rivals = rows.iter().filter(|row| row.case.speaker != Speaker::Fingerpost);
     for (place, measured::Measured { case, found }) in rivals.enumerate() {
         if place == 0 {
             add(RIVALS);
         }
-        for (outcome, daemon) in found.iter().zip(DAEMONS) {
+        for (daemon, outcome) in found {
             if outcome.is_none() {
-                faults.push(line(case, daemon, None));
+                faults.push(line(case, *daemon, None));
             }
-            add(&line(case, daemon, outcome.as_ref()));
+            add(&line(case, *daemon, outcome.as_ref()));
         }
     }
     (page, faults)

@@ -63,7 +63,7 @@ impl Gateway {
     #[track_caller]
     pub fn start(&mut self) {
         assert!(self.processes.is_empty(), "{} runs already", self.name);
-        let configuration = self.configuration();
+        let configuration = format!("{}\n{}", self.configuration(), self.session.beside);
         self.processes = self.daemon.program().start(&self.node(), &configuration);
     }
 
@@ -86,6 +86,14 @@ impl Gateway {
     /// Kills the routing daemon. What its kernel has stays there.
     pub fn kill(&mut self) {
         self.processes.clear();
+    }
+
+    /// Ends all of it: its routing daemon, and its links. Nobody else is told.
+    pub fn die(&mut self) {
+        self.kill();
+        for vlan in [Vlan::Hosts168, Vlan::Hosts169, Vlan::Control170] {
+            self.namespace.ip(&format!("link set {} down", vlan.bridge()));
+        }
     }
 
     /// Takes every pod subnet out of its kernel, as a reboot of its machine does.

@@ -100,6 +100,7 @@ impl Peering {
             password: None,
             ttl_security: false,
             extended_next_hop: false,
+            beside: String::new(),
             keys: String::new(),
         }
     }
@@ -300,6 +301,15 @@ impl Lab {
     #[track_caller]
     pub fn replicas(&self) -> &Replicas {
         self.replicas.as_ref().expect("it has several replicas")
+    }
+
+    /// One more machine in the gateways' and speakers' VLAN; it forwards.
+    #[must_use]
+    pub fn machine(&mut self, noun: &str, station: u8) -> Namespace {
+        let machine = Namespace::new(&self.context, noun);
+        machine.forward();
+        self.switch.plug(&machine, noun, Vlan::Control170, station);
+        machine
     }
 
     /// Loses every frame from and to a replica on one side, or lets them pass again. No link goes down.

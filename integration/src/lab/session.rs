@@ -30,6 +30,8 @@ pub struct Session {
     pub ttl_security: bool,
     /// IPv4 routes may have IPv6 next hops (RFC 8950).
     pub extended_next_hop: bool,
+    /// What else the gateway's operator has configured, in its daemon's own language, after ours.
+    pub beside: String,
     /// More keys of the gateway's entry in Fingerpost's configuration, as YAML writes them between braces.
     pub keys: String,
 }

@@ -2,13 +2,13 @@
 //! kernels of all gateways.
 
 use super::etcd::Etcd;
-use super::fingerpost::{Fingerpost, Source};
-use super::gateway::Daemon;
+use super::fingerpost::{Fingerpost, Source, replica_configuration};
+use super::gateway::{BOUND, Daemon};
 use super::host::Host;
 use super::record;
 use super::route::PodRoutes;
 use super::topology::Subnet;
-use super::{Lab, Peering};
+use super::{Lab, Peering, wait};
 
 /// A lab in which everything works; what follows is the scenario.
 #[derive(Debug)]
@@ -78,5 +78,48 @@ impl Stage {
     #[track_caller]
     pub fn await_home_routes(&self) {
         self.await_routes(&self.lab.home_routes());
+    }
+}
+
+/// The same with several replicas, each on a machine of its own, and an etcd of three members.
+#[derive(Debug)]
+pub struct Team {
+    /// The product.
+    pub replicas: Vec<Fingerpost>,
+    /// Their source, where they also elect their leader.
+    pub etcd: Etcd,
+    /// The rest.
+    pub lab: Lab,
+}
+
+impl Team {
+    /// The native schema in a given lab.
+    #[must_use]
+    #[track_caller]
+    pub fn native_in(lab: Lab) -> Self {
+        let etcd = Etcd::start_cluster(&lab);
+        let record = |host: &Host| (record::native_key(host), record::native_value(host, &[host.subnet()]));
+        etcd.put_at_once(&lab.hosts().iter().map(record).collect::<Vec<_>>());
+        let start = |place| {
+            let configuration = replica_configuration(&lab, &etcd, place, "");
+            Fingerpost::start_replica(&lab, place, &configuration, false)
+        };
+        let replicas = (0..lab.replicas().count()).map(start).collect();
+        let team = Self { replicas, etcd, lab };
+        team.await_home_routes();
+        team
+    }
+
+    /// Waits until every gateway's kernel holds exactly every host's own subnets, and its daemon a path of every replica to each.
+    #[track_caller]
+    pub fn await_home_routes(&self) {
+        for gateway in self.lab.gateways() {
+            gateway.await_routes(&self.lab.home_routes());
+            wait::until(&format!("{} to have all paths", gateway.name()), BOUND, || {
+                let choices = gateway.choices();
+                let all = choices.values().all(|choice| choice.paths == self.replicas.len());
+                if all { Ok(()) } else { Err(choices) }
+            });
+        }
     }
 }

@@ -37,7 +37,7 @@ pub fn run(cases: &[Case]) -> Vec<Measured> {
     measured::all(
         cases,
         LABS,
-        |_| &DAEMONS,
+        |_| DAEMONS.to_vec(),
         measure,
         |case, daemon, losses| format!("{} | {} | {daemon} |{}", case.title, case.session, show(losses)),
     )
@@ -56,7 +56,7 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
     let mut whys: Vec<&str> = Vec::new();
     for measured::Measured { case, found } in rows {
         let mut numbers = Vec::new();
-        for ((cell, daemon), why) in found.iter().zip(DAEMONS).zip(case.why) {
+        for ((daemon, cell), why) in found.iter().zip(case.why) {
             let lossless =
                 cell.as_ref().is_some_and(|losses| losses.iter().all(|loss| loss.report.lost == 0 && loss.back));
             if cell.is_none() || (!lossless && why.is_empty()) {
@@ -71,7 +71,7 @@ pub fn render(rows: &[Measured]) -> (String, Vec<String>) {
             }
         }
         numbers.dedup();
-        let cells = found.iter().map(|cell| show(cell.as_ref())).collect::<String>();
+        let cells = found.iter().map(|(_, cell)| show(cell.as_ref())).collect::<String>();
         line(&format!("| {} | {} |{cells} {} |", case.title, case.session, numbers.join(", ")));
     }
     line("\n## Why\n");
