@@ -98,8 +98,10 @@ fn every_case_of_the_test_catalogue_is_shown_or_said_not_to_be() {
         match rows.iter().find(|row| row[0] == case.to_string()) {
             Some(row) => {
                 let names = quoted(&row[2]);
-                let numbered =
-                    |name: &&str| name.starts_with(&format!("c{case}_")) || name.starts_with(&format!("c{case:02}_"));
+                let beginnings = [format!("c{case}_"), format!("c{case:02}_")];
+                let numbered = |name: &&str| {
+                    beginnings.iter().any(|start| name.starts_with(start)) || name.contains(&format!("_c{case}_"))
+                };
                 if !names.iter().any(numbered) {
                     faults.push(format!("case {case}: no test carries its number"));
                 }
