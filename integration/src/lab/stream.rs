@@ -19,7 +19,7 @@ const BUFFER: usize = 8 << 20;
 const PORT: u16 = 7;
 /// How often the threads look whether they shall end.
 const LOOK: Duration = Duration::from_millis(300);
-/// Whatever was not answered by then is lost: on a machine that has other things to do, an answer may take long.
+/// What was not answered is lost once no answer has come for so long: on a machine that has other things to do, many may be late.
 const LATE: Duration = Duration::from_secs(2);
 
 /// How long anything may take.
@@ -161,9 +161,13 @@ impl Stream {
     pub fn stop(&mut self) -> Report {
         self.shared.sent_all.store(true, Ordering::Relaxed);
         self.sender.take().and_then(|sender| sender.join().ok()).expect("the sender has ended");
-        let (sent, end) = (self.shared.sent.load(Ordering::Relaxed), Instant::now() + LATE);
+        let sent = self.shared.sent.load(Ordering::Relaxed);
+        let (mut answers, mut end) = (self.answers(), Instant::now() + LATE);
         loop {
-            let lost = sent - self.answers() as u64;
+            if self.answers() != answers {
+                (answers, end) = (self.answers(), Instant::now() + LATE);
+            }
+            let lost = sent - answers as u64;
             if lost == 0 || Instant::now() > end {
                 let answered = copy(&self.shared.answered);
                 let unanswered: BTreeSet<u32> = (0..self.next()).filter(|number| !answered.contains(number)).collect();
