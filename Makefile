@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit fuzz integration interop losses failover sim sim-mutants bench clean
+.PHONY: help demo build test setup lint unit fuzz integration interop losses failover mixed sim sim-mutants bench clean
 
 MACHETE := cargo-machete 0.9.2
 DENY := cargo-deny 0.20.2
@@ -46,9 +46,17 @@ losses: ## measure lost packets when something fails or is operated on, and writ
 	@$(WITH_PROTOC) cargo build --package fingerpost
 	FINGERPOST_BIN=$${CARGO_TARGET_DIR:-target}/debug/fingerpost cargo run --quiet --package integration --bin losses -- docs/losses.md
 
-failover: ## measure what pods and gateways notice when a leader ends, and write docs/failover.md (root)
+failover: ## measure what is noticed when a leader ends, and write docs/failover.md and docs/alternatives.md (root)
 	@$(WITH_PROTOC) cargo build --package fingerpost
-	FINGERPOST_BIN=$${CARGO_TARGET_DIR:-target}/debug/fingerpost cargo run --quiet --package integration --bin failover -- docs/failover.md
+	export FINGERPOST_BIN=$${CARGO_TARGET_DIR:-target}/debug/fingerpost; \
+	cargo run --quiet --package integration --bin failover -- docs/failover.md; \
+	cargo run --quiet --package integration --bin failover -- docs/alternatives.md alternatives
+
+mixed: OLD ?= ff5f39c
+mixed: ## replace replicas of an older commit by present ones and back, and write docs/mixed-versions.md (root; OLD=commit)
+	@$(WITH_PROTOC) cargo build --package fingerpost
+	old=$$(integration/old.sh $(OLD)); export FINGERPOST_OLD_BIN=$$old FINGERPOST_BIN=$${CARGO_TARGET_DIR:-target}/debug/fingerpost; \
+	cargo run --quiet --package integration --bin mixed -- docs/mixed-versions.md
 
 sim: SEEDS ?= 2000
 sim: ## simulate the whole core with faults, restarts and orders in virtual time (SEEDS=10000; SEED=n repeats one; WORLDS=several)

@@ -55,15 +55,17 @@ pub fn all<C: Copy + Send + Sync, T: Send>(
     rows.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The program of this name: `NAME FILE [WORD OF A CASE]...` writes the page that `make` makes of the cases with these words, and
+/// The program of this name: `NAME FILE [WORD OF A CASE]...` writes the page that `make` makes of the cases with these words and of what the page was, and
 /// fails where `make` found something that nobody expects.
-pub fn write(name: &str, make: impl FnOnce(&[String]) -> (String, Vec<String>)) -> ExitCode {
+pub fn write(name: &str, make: impl FnOnce(&[String], &str) -> (String, Vec<String>)) -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let Some((path, filter)) = words.split_first() else {
         eprintln!("usage: {name} FILE [WORD OF A CASE]...; FILE may be - for standard output");
         return ExitCode::FAILURE;
     };
-    let (page, faults) = make(filter);
+    // What it was, for who measures only a part anew.
+    let before = std::fs::read_to_string(path).unwrap_or_default();
+    let (page, faults) = make(filter, &before);
     if path == "-" {
         println!("{page}");
     } else if let Err(error) = std::fs::write(path, page) {

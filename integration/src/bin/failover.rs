@@ -1,8 +1,11 @@
-//! Measures what pods and gateways notice when a leader ends, and writes docs/failover.md:
+//! Measures what pods and gateways notice when a leader ends, and writes docs/failover.md; and the same with what people do instead,
+//! for docs/alternatives.md:
 //!
 //! ```text
-//! cargo run -p integration --bin failover -- docs/failover.md    # make failover, as root
-//! cargo run -p integration --bin failover -- - SIGSTOP frr         # only some cases and gateways, onto standard output
+//! cargo run -p integration --bin failover -- docs/failover.md                             # make failover, as root
+//! cargo run -p integration --bin failover -- docs/alternatives.md alternatives            # the other half of it
+//! cargo run -p integration --bin failover -- docs/alternatives.md alternatives Mesh frr   # only some rows, the others stay
+//! cargo run -p integration --bin failover -- - SIGSTOP frr                                # only some, onto standard output
 //! ```
 
 use std::process::ExitCode;
@@ -19,20 +22,28 @@ fn run() -> ExitCode {
 
 #[cfg(target_os = "linux")]
 fn run() -> ExitCode {
-    use integration::{failover, measured};
+    use integration::failover::{self, Case};
+    use integration::measured;
 
-    measured::write("failover", |filter| {
-        let named = |word: &str| failover::GATEWAYS.into_iter().find(|gateway| gateway.word() == word);
-        let gateways: Vec<_> = filter.iter().filter_map(|word| named(word)).collect();
-        let gateways = if gateways.is_empty() { failover::GATEWAYS.to_vec() } else { gateways };
-        let wanted = |case: &&failover::Case| {
-            let text = format!("{} {} {:?}", case.title, case.replicas, case.speaker);
-            filter.iter().filter(|word| named(word).is_none()).all(|word| text.contains(word))
+    measured::write("failover", |words, before| {
+        let gateways = failover::gateways(words);
+        let is_gateway = |word: &str| failover::GATEWAYS.into_iter().any(|gateway| gateway.word() == word);
+        let of = |cases: &[Case], words: &[String]| {
+            let wanted = |case: &&Case| {
+                let text = format!("{} {} {:?}", case.title, case.replicas, case.speaker);
+                words.iter().filter(|word| !is_gateway(word)).all(|word| text.contains(word))
+            };
+            let cases: Vec<Case> = cases.iter().filter(wanted).copied().collect();
+            failover::run(&cases, &gateways)
         };
-        let all = failover::CASES.iter().chain(failover::RIVALS);
-        let cases: Vec<failover::Case> = all.filter(wanted).copied().collect();
-        let all = filter.is_empty() || filter.iter().any(|word| word == "gone");
-        let gone = if all { failover::gone(&gateways) } else { Default::default() };
-        failover::render(&failover::run(&cases, &gateways), gone)
+        match words {
+            [first, words @ ..] if first == "alternatives" => {
+                failover::alternatives(&of(failover::RIVALS, words), before)
+            }
+            _ => {
+                let gone = if words.is_empty() { failover::gone(&gateways) } else { Default::default() };
+                failover::render(&of(failover::CASES, words), gone)
+            }
+        }
     })
 }

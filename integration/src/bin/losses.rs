@@ -21,7 +21,7 @@ fn run() -> ExitCode {
 fn run() -> ExitCode {
     use integration::{losses, measured};
 
-    measured::write("losses", |filter| {
+    measured::write("losses", |filter, _| {
         let wanted =
             |case: &&losses::Case| filter.iter().all(|word| case.title.contains(word) || case.session.contains(word));
         let cases: Vec<losses::Case> = losses::CASES.iter().filter(wanted).copied().collect();

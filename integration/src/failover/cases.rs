@@ -32,6 +32,12 @@ pub const CASES: &[Case] = &[
     },
 ];
 
+/// Versions that differ.
+pub(super) const MIXED: [Case; 2] = {
+    let two = case("replaced by the present version and back, one after the other", Fault::Mixed);
+    [two, Case { replicas: 3, ..two }]
+};
+
 /// The same with what people do instead, in the order of the page.
 pub const RIVALS: &[Case] = &{
     let gobgp3 = Speaker::Gobgp(Daemon::Gobgp3);

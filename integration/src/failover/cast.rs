@@ -1,6 +1,7 @@
 //! Who plays: the replicas and the etcd that they share, and what happens to them.
 
 use std::fmt::Debug;
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use super::watch::STANDBYS;
 use super::{Blow, Case, Fault, NO_WHY};
 use crate::lab::capture::{self, Capture};
 use crate::lab::etcd::Etcd;
-use crate::lab::fingerpost::{Fingerpost, LEADER, replica_configuration};
+use crate::lab::fingerpost::{Fingerpost, LEADER, binary, older_binary, replica_configuration};
 use crate::lab::gateway::Gateway;
 use crate::lab::replica::Side;
 use crate::lab::rib::Choice;
@@ -94,6 +95,12 @@ impl Player {
         }
     }
 
+    fn become_version(&mut self, version: PathBuf) {
+        if let Self::Ours(fingerpost) = self {
+            fingerpost.become_version(version);
+        }
+    }
+
     fn ours(&self) -> &Fingerpost {
         match self {
             Self::Ours(fingerpost) => fingerpost,
@@ -112,6 +119,8 @@ pub(super) struct Cast<'lab> {
     pub(super) etcd: Etcd,
     /// The UPDATEs that a leader which was stopped past its lease has sent since as if it led.
     pub(super) late: Vec<String>,
+    /// The UPDATEs that withdraw what stays, where versions are mixed.
+    pub(super) withdrawn: Vec<String>,
 }
 
 impl<'lab> Cast<'lab> {
@@ -127,12 +136,18 @@ impl<'lab> Cast<'lab> {
                 return Player::Theirs(Rival::start(lab, &etcd, place, case.speaker));
             }
             let configuration = replica_configuration(lab, &etcd, place, SNAPSHOT);
-            Player::Ours(Fingerpost::start_replica(lab, place, &configuration, case.fault == Fault::Clock))
+            let mut fingerpost = Fingerpost::start_replica(lab, place, &configuration, case.fault == Fault::Clock);
+            if case.fault == Fault::Mixed {
+                fingerpost.terminate();
+                fingerpost.become_version(older_binary());
+                fingerpost.resume();
+            }
+            Player::Ours(fingerpost)
         };
         let count = if case.speaker == Speaker::Mesh { lab.hosts().len() } else { lab.replicas().count() };
         let replicas = (0..count).map(start).collect();
         let may_fail = case.speaker != Speaker::Fingerpost || case.why != NO_WHY;
-        Self { lab, speaker: case.speaker, may_fail, replicas, etcd, late: Vec::new() }
+        Self { lab, speaker: case.speaker, may_fail, replicas, etcd, late: Vec::new(), withdrawn: Vec::new() }
     }
 
     /// How many of them announce a prefix.
@@ -405,6 +420,31 @@ impl Fault {
                     cast.replicas[place].resume();
                     cast.await_all_paths();
                 }
+            }
+            Self::Mixed => {
+                let capture = Capture::start_of_sessions(cast.lab.switch());
+                let count = cast.replicas.len();
+                let steps = [binary(), older_binary()]
+                    .into_iter()
+                    .flat_map(|version| (0..count).map(move |n| (version.clone(), n)));
+                for (step, (version, place)) in steps.enumerate() {
+                    cast.replicas[place].terminate();
+                    cast.replicas[place].become_version(version);
+                    cast.replicas[place].resume();
+                    cast.await_all_paths();
+                    if step == 0 {
+                        change(cast);
+                        cast.await_told(plan);
+                    }
+                }
+                sleep(LINGER);
+                let captured = capture.stop();
+                let updates = (0..count).flat_map(|place| captured.updates(cast.lab.replicas().address(place)));
+                let (stays, goes): (Vec<String>, Vec<String>) = updates
+                    .filter(|update| plan.withdraws(update).is_some())
+                    .partition(|update| plan.withdraws(update) == Some(true));
+                assert!(!goes.is_empty(), "the capture shows what was withdrawn on purpose");
+                cast.withdrawn = stays;
             }
             Self::Flaps(times) => {
                 let mut leader = leader;

@@ -9,7 +9,7 @@
 //!                  BIRD or FRR ◄── sessions ── replicas 1, 2 (, 3) ◄── etcd: three members
 //! ```
 //!
-//! `cases` is the list, `page` makes docs/failover.md of it (`make failover`); scenarios take single cases.
+//! `cases` is the list, `page` makes docs/failover.md and docs/alternatives.md of it (`make failover`); scenarios take single cases.
 
 mod cases;
 mod cast;
@@ -22,7 +22,7 @@ mod traffic;
 mod watch;
 
 pub use cases::{CASES, RIVALS};
-pub use page::{Measured, gone, render, run};
+pub use page::{Measured, alternatives, gateways, gone, mixed, render, run};
 pub use rival::Speaker;
 
 use std::time::{Duration, Instant};
@@ -85,6 +85,9 @@ pub enum Fault {
         /// For so many seconds.
         away: u64,
     },
+    /// All replicas are an older version; one after the other is ended by SIGTERM and started as the present one, and then back. The
+    /// source changes once there is one of each.
+    Mixed,
     /// SIGKILL of the leader so often; it is started again once another one leads, and the next is killed once the gateway has
     /// all of its paths.
     Flaps(usize),
@@ -161,6 +164,8 @@ pub struct Outcome {
     pub went_back: usize,
     /// The UPDATEs that a leader which was stopped past its lease has sent since as if it led: captured on the wire.
     pub late: Vec<String>,
+    /// The UPDATEs that withdraw what is there before and after: captured on the wire, where versions are mixed.
+    pub withdrawn: Vec<String>,
     /// Whether at the end the gateway held exactly what etcd says: always, with Fingerpost.
     pub whole: bool,
 }
@@ -227,18 +232,22 @@ pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
         told: since(written, &|sample| plan.is_told(&sample.kernel)),
         went_back: watch::steps_back(&samples, &plan.after),
         late: std::mem::take(&mut cast.late),
+        withdrawn: std::mem::take(&mut cast.withdrawn),
         whole,
     }
 }
 
 impl Outcome {
-    /// Whether IPv4 was as if nothing had happened, what IPv6 lost was under way while the kernel had no entry for it, no packet went astray, no leader was followed by an older one, and none spoke
-    /// past its lease.
+    /// Whether IPv4 was as if nothing had happened, what IPv6 lost was under way while the kernel had no entry for it, no packet went astray, no leader was followed by an older one, none spoke
+    /// past its lease, and nothing was withdrawn that stays.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         let [ipv4, ipv6] = &self.families;
         let unchanged = ipv4.lost == 0 && ipv4.rewritten.is_empty();
         let explained = ipv6.lost == ipv6.absent.len() as u64;
-        unchanged && explained && ipv4.astray + ipv6.astray + self.went_back + self.late.len() == 0 && self.whole
+        unchanged
+            && explained
+            && ipv4.astray + ipv6.astray + self.went_back + self.late.len() + self.withdrawn.len() == 0
+            && self.whole
     }
 }

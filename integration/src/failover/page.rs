@@ -3,12 +3,14 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::cases::MIXED as MIXED_CASES;
 use super::gone::Loneliness;
-use super::{Case, GATEWAYS, Outcome, Speaker, measure};
+use super::{Case, GATEWAYS, Outcome, RIVALS, Speaker, measure};
+use crate::lab::fingerpost::{binary, commit_of, older_binary};
 use crate::lab::gateway::Daemon;
 use crate::measured::{self, DAEMONS};
 
-/// Labs at a time. They send some thousand packets a second each.
+/// Labs at a time. They send some thousand packets a second each, and mostly wait.
 const LABS: usize = 2;
 
 /// What was found in a case.
@@ -44,15 +46,19 @@ const FRR_REWRITES: &str = "\
 Preferring another path, FRR deletes the IPv6 entry and makes the same one again: `ip monitor route` shows both. For IPv4 it replaces \
 nothing. A packet in between has no way.";
 
-const RIVALS: &str = "
-## What people do instead
+const ALTERNATIVES: &str = "\
+# What people do instead
 
-In the same lab, with the same traffic and the same change in etcd: two speakers of another kind, each fed by a script on an etcd watch
-(`integration/rivals/follow.py`; the daemons' configurations are in `integration/src/failover/rival.rs`), without election, so their
-paths are equal; long-lived graceful restart, as Fingerpost's. \"One a host\" is a mesh: every host runs BIRD with graceful restart, its
-script watches its own record only, and it tells what it owns the gateway, by eBGP, and all other hosts, by iBGP. There is no leader, and nobody
-else to say what a host owns whose speaker is away: so that one comes back after a time that is the same for all gateways. Every
-figure here is what they do, none is expected. Better set-ups are welcome.
+In the lab of [failover.md](failover.md), with the same traffic and the same change in etcd: two speakers of another kind, each fed by a
+script on an etcd watch (`integration/rivals/follow.py`; the daemons' configurations are in `integration/src/failover/rival.rs`), without
+election, so their paths are equal; long-lived graceful restart, as Fingerpost's. \"One a host\" is a mesh: every host runs BIRD with
+graceful restart and takes up where it was (`bird -R`), its script watches its own record only, and it tells what it owns the gateway, by
+eBGP, and all other hosts, by iBGP. There is no leader, and nobody else to say what a host owns whose speaker is away: so that one comes
+back after a time that does not depend on what the gateway has heard. Every figure here is what they do, none is expected. Better set-ups
+are welcome.
+
+`make failover` measures all of it anew; `cargo run -p integration --bin failover -- docs/alternatives.md alternatives Mesh` only the
+rows of one kind, and leaves the others as they were.
 
 | what happens | speakers | gateway | lost, IPv4 | lost, IPv6 | astray | rewritten, IPv4 | rewritten, IPv6 | told |
 |---|---|---|--:|--:|--:|--:|--:|--:|";
@@ -69,6 +75,14 @@ path of its own.
 
 | what happens | graceful restart | gateway | kept there | kept by the core |
 |---|---|---|--:|--:|";
+
+/// Those of the gateways that are named among `words`, or all.
+#[must_use]
+pub fn gateways(words: &[String]) -> Vec<Daemon> {
+    let named: Vec<Daemon> =
+        GATEWAYS.into_iter().filter(|gateway| words.iter().any(|word| word == gateway.word())).collect();
+    if named.is_empty() { GATEWAYS.to_vec() } else { named }
+}
 
 /// Measures what is left once nobody speaks, and says it.
 #[must_use]
@@ -91,7 +105,7 @@ pub fn gone(only: &[Daemon]) -> (String, Vec<String>) {
 /// Measures all of them, several at a time, at those of `only` that the case is measured at.
 #[must_use]
 pub fn run(cases: &[Case], only: &[Daemon]) -> Vec<Measured> {
-    let gateways = |case: &Case| {
+    let chosen = |case: &Case| {
         let all = match case.speaker {
             _ if !case.frr.is_empty() => &[Daemon::Frr],
             Speaker::Fingerpost => GATEWAYS.as_slice(),
@@ -100,10 +114,10 @@ pub fn run(cases: &[Case], only: &[Daemon]) -> Vec<Measured> {
         };
         all.iter().copied().filter(|daemon| only.contains(daemon)).collect()
     };
-    measured::all(cases, LABS, gateways, measure, line)
+    measured::all(cases, LABS, chosen, measure, line)
 }
 
-/// The page with a section on what is left, and what of it nobody expects: a figure that is not explained, or a case that could not be measured.
+/// Fingerpost's page with a section on what is left, and what of it nobody expects: a figure that is not explained, or a case that could not be measured.
 #[must_use]
 pub fn render(rows: &[Measured], (gone, mut faults): (String, Vec<String>)) -> (String, Vec<String>) {
     let mut page = HEAD.to_owned();
@@ -116,7 +130,7 @@ pub fn render(rows: &[Measured], (gone, mut faults): (String, Vec<String>)) -> (
     );
     add("|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|---|");
     let mut whys: Vec<String> = Vec::new();
-    for measured::Measured { case, found } in rows.iter().filter(|row| row.case.speaker == Speaker::Fingerpost) {
+    for measured::Measured { case, found } in rows {
         for (daemon, outcome) in found {
             let why = GATEWAYS.iter().zip(case.why).find(|(gateway, _)| *gateway == daemon).map_or("", |(_, why)| why);
             let is_quiet = outcome.as_ref().is_some_and(Outcome::is_quiet);
@@ -141,17 +155,60 @@ pub fn render(rows: &[Measured], (gone, mut faults): (String, Vec<String>)) -> (
         add(&format!("{number}. {why}"));
     }
     add(gone.trim_end());
-    let rivals = rows.iter().filter(|row| row.case.speaker != Speaker::Fingerpost);
-    for (place, measured::Measured { case, found }) in rivals.enumerate() {
-        if place == 0 {
-            add(RIVALS);
-        }
+    (page, faults)
+}
+
+const MIXED: &str = "\
+# Mixed versions
+
+Two and three replicas of an older version, in the lab of [failover.md](failover.md) and under its traffic: one after the other is ended
+by SIGTERM and started as the present version with the same state, and then the same back. Once there is one of each, a subnet
+moves, one comes and one goes. `make mixed OLD=COMMIT` measures it anew and writes this page; it fails where a figure that has to be 0 is
+not, where an UPDATE of any replica withdraws something that stays (captured on the wire), or where the gateway does not hold exactly
+what etcd says at the end. Not in the pipeline: it takes a build of the older version.
+";
+
+/// Measures what is noticed of mixed versions, and says it.
+#[must_use]
+pub fn mixed(only: &[Daemon]) -> (String, Vec<String>) {
+    let (older, present) = (commit_of(&older_binary()), commit_of(&binary()));
+    let rows = measured::all(&MIXED_CASES, LABS, |_| only.to_vec(), measure, line);
+    let (mut page, mut faults) = (MIXED.to_owned(), Vec::new());
+    let mut add = |text: &str| writeln!(page, "{text}").expect("a string can be written to");
+    add(&format!("\nThe older version is commit {older}, the present one {present}.\n"));
+    add(
+        "| what happens | replicas | gateway | lost, IPv4 | lost, IPv6 | astray | rewritten, IPv4 | rewritten, IPv6 | other path | new leader | told |",
+    );
+    add("|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|");
+    for measured::Measured { case, found } in rows {
         for (daemon, outcome) in found {
-            if outcome.is_none() {
-                faults.push(line(case, *daemon, None));
+            let line = line(&case, daemon, outcome.as_ref());
+            add(&line);
+            if !outcome.as_ref().is_some_and(Outcome::is_quiet) {
+                faults.push(line);
             }
-            add(&line(case, *daemon, outcome.as_ref()));
         }
+    }
+    (page, faults)
+}
+
+/// The page of the alternatives: where a row was not measured now, it is as in `before`.
+#[must_use]
+pub fn alternatives(rows: &[Measured], before: &str) -> (String, Vec<String>) {
+    let (mut page, mut faults) = (format!("{ALTERNATIVES}\n"), Vec::new());
+    for (case, daemon) in RIVALS.iter().flat_map(|case| DAEMONS.map(|daemon| (case, daemon))) {
+        let now = rows.iter().filter(|row| row.case == *case).flat_map(|row| &row.found);
+        let now = now.filter(|(gateway, _)| *gateway == daemon).find_map(|(_, outcome)| outcome.as_ref());
+        let missing = line(case, daemon, None);
+        let head = missing.split(" not measured").next().unwrap_or_default();
+        let line = match now {
+            Some(outcome) => line(case, daemon, Some(outcome)),
+            None => before.lines().find(|line| line.starts_with(head)).map_or(missing.clone(), str::to_owned),
+        };
+        if line == missing {
+            faults.push(missing);
+        }
+        writeln!(page, "{line}").expect("a string can be written to");
     }
     (page, faults)
 }
@@ -187,6 +244,9 @@ fn line(case: &Case, daemon: Daemon, outcome: Option<&Outcome>) -> String {
     let mut wrong = if outcome.went_back == 0 { String::new() } else { format!(", {} steps back", outcome.went_back) };
     if !outcome.late.is_empty() {
         wrong += &format!(", {} UPDATEs past the lease", outcome.late.len());
+    }
+    if !outcome.withdrawn.is_empty() {
+        wrong += &format!(", {} UPDATEs withdraw what stays", outcome.withdrawn.len());
     }
     if !outcome.whole {
         wrong += ", wrong at the end";

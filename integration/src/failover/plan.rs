@@ -73,6 +73,17 @@ impl<'lab> Plan<'lab> {
         choices.iter().filter(move |(prefix, _)| lasts(prefix)).map(|(_, choice)| choice)
     }
 
+    /// Whether what an UPDATE withdraws, as tcpdump explains it, is there after as before; `None` where it withdraws nothing that was
+    /// there.
+    pub(super) fn withdraws(&self, update: &str) -> Option<bool> {
+        if !["Withdrawn", "Unreach"].iter().any(|word| update.contains(word)) {
+            return None;
+        }
+        let mut named = self.before.keys().filter(|prefix| update.contains(prefix.as_str())).peekable();
+        named.peek()?;
+        Some(named.any(|prefix| self.after.contains_key(prefix)))
+    }
+
     /// The changes of a kernel's table, as `ip` writes them, that are of what does not change: IPv4, IPv6.
     pub(super) fn rewritten(&self, changes: &[RouteChange]) -> [Vec<String>; 2] {
         let changes = changes.iter().map(|change| change.text.clone());

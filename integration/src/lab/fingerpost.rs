@@ -195,6 +195,7 @@ pub struct Fingerpost {
     name: String,
     namespace: Arc<Namespace>,
     configuration: PathBuf,
+    binary: PathBuf,
     clock: Option<Clock>,
     process: Option<Process>,
 }
@@ -216,7 +217,7 @@ impl Fingerpost {
     pub fn start_with(lab: &Lab, configuration: &str) -> Self {
         let (name, namespace, path) =
             ("fingerpost".to_owned(), Arc::clone(lab.control()), write(lab.folder(), configuration));
-        Self { name, namespace, configuration: path, clock: None, process: None }.started()
+        Self { name, namespace, configuration: path, binary: binary(), clock: None, process: None }.started()
     }
 
     /// Starts one of several replicas with a configuration of its own: 0 is the first. Where it `has_clock`, that can be set.
@@ -229,7 +230,12 @@ impl Fingerpost {
         let (name, folder) = (format!("fingerpost{}", replica + 1), replica_folder(lab, replica));
         let (namespace, path) = (Arc::clone(lab.replicas().namespace(replica)), write(&folder, configuration));
         let clock = has_clock.then(|| Clock::new(&folder));
-        Self { name, namespace, configuration: path, clock, process: None }.started()
+        Self { name, namespace, configuration: path, binary: binary(), clock, process: None }.started()
+    }
+
+    /// Lets it be another version from its next start on.
+    pub fn become_version(&mut self, binary: PathBuf) {
+        self.binary = binary;
     }
 
     #[track_caller]
@@ -251,13 +257,13 @@ impl Fingerpost {
     /// Starts only its process, for a start that is to fail.
     #[must_use]
     pub fn spawn(lab: &Lab, configuration: &str) -> Process {
-        run(lab.control(), "fingerpost", &write(lab.folder(), configuration), None)
+        run(lab.control(), "fingerpost", &binary(), &write(lab.folder(), configuration), None)
     }
 
     /// Starts it again after its end, with the same configuration and state.
     #[track_caller]
     pub fn resume(&mut self) {
-        let mut process = run(&self.namespace, &self.name, &self.configuration, self.clock.as_ref());
+        let mut process = run(&self.namespace, &self.name, &self.binary, &self.configuration, self.clock.as_ref());
         let namespace = &self.namespace;
         process.await_ready(BOUND, |_| http::get(namespace, HTTP, "/livez").is_ok_and(|answer| answer.status == 200));
         self.process = Some(process);
@@ -351,12 +357,33 @@ fn write(folder: &Path, configuration: &str) -> PathBuf {
     path
 }
 
-fn run(namespace: &Namespace, name: &str, configuration: &Path, clock: Option<&Clock>) -> Process {
-    let (binary, configuration) =
-        (binary().to_string_lossy().into_owned(), configuration.to_string_lossy().into_owned());
+fn run(namespace: &Namespace, name: &str, binary: &Path, configuration: &Path, clock: Option<&Clock>) -> Process {
+    let (binary, configuration) = (binary.to_string_lossy().into_owned(), configuration.to_string_lossy().into_owned());
     let mut command = clock.map_or_else(|| namespace.command(&binary), |clock| clock.command(namespace, &binary));
     command.args(["run", "--config", &configuration]);
     Process::spawn(namespace.context(), name, command)
+}
+
+/// The binary of an older version: `FINGERPOST_OLD_BIN`.
+///
+/// # Panics
+/// When there is none.
+#[must_use]
+pub fn older_binary() -> PathBuf {
+    let found = std::env::var_os("FINGERPOST_OLD_BIN").map(PathBuf::from).filter(|path| path.exists());
+    found.expect("FINGERPOST_OLD_BIN names a binary; make mixed builds it")
+}
+
+/// Which commit a binary says that it was built of.
+///
+/// # Panics
+/// When it does not say that.
+#[must_use]
+#[track_caller]
+pub fn commit_of(binary: &Path) -> String {
+    let text = checked(std::process::Command::new(binary).arg("version"));
+    let commit = text.lines().find_map(|line| line.strip_prefix("commit")).map(|commit| commit.trim().to_owned());
+    commit.unwrap_or_else(|| panic!("no commit in {text}"))
 }
 
 /// The product's binary: `FINGERPOST_BIN`, or the one beside this test in the target folder.
