@@ -208,9 +208,9 @@ impl Outlets {
         families
     }
 
-    /// Everything again to everybody with another stamp, and first what has changed since each view stood there.
-    pub(super) fn restamp(&mut self, views: &mut Views, since: &[(ViewId, Seq)]) {
-        self.all_happen(|outlet| outlet.restamp(views, since));
+    /// Everything again with this stamp to whoever was told it with another, and first what has changed since each view stood there.
+    pub(super) fn restamp(&mut self, views: &mut Views, since: &[(ViewId, Seq)], stamp: Stamp) {
+        self.all_happen(|outlet| outlet.restamp(views, since, stamp));
     }
 
     /// What was handed to the gateway last did not reach it.

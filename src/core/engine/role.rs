@@ -133,8 +133,9 @@ impl Engine {
         self.standing.role.stamp()
     }
 
-    /// Takes another role. A leader and a standby announce everything anew with their stamp, a leader first what has changed
-    /// since its predecessor's term began. Who is unsure says nothing to anybody who knows its routes already.
+    /// Takes another role. A leader and a standby announce everything anew with their stamp wherever it was said with another one, a
+    /// leader first what has changed since its predecessor's term began. Who is unsure says nothing to anybody who knows its routes
+    /// already; and where that was all that was said since, a standby has nothing to say either.
     pub fn take_role(&mut self, now: Time, role: Role, effects: &mut Vec<Effect>) {
         self.latest = now;
         let before = std::mem::replace(&mut self.standing.role, role);
@@ -162,9 +163,7 @@ impl Engine {
         let was_unsure = self.standing.unsure.take().is_some();
         // Among what has changed since, and so before the rest.
         self.renew_overrides(now);
-        if was_unsure || before.stamp() != role.stamp() {
-            self.outlets.restamp(&mut self.views, &self.standing.heads.1);
-        }
+        self.outlets.restamp(&mut self.views, &self.standing.heads.1, role.stamp());
         if was_unsure {
             self.go_on(now, effects);
         }

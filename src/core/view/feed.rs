@@ -95,6 +95,26 @@ pub enum Knows {
     Capped,
 }
 
+/// The stamp of what was handed out since the last dump of everything began: of all that the gateway holds once that is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stamped {
+    /// Nothing was.
+    Not,
+    /// All of it with this one.
+    All(Stamp),
+    /// Part of it with another one.
+    Mixed,
+}
+
+/// What else was asked for while a dump was in progress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Again {
+    /// Everything, by the gateway or by order.
+    Refresh,
+    /// Everything with another stamp, and first what has changed since then.
+    Restamp(Seq),
+}
+
 #[derive(Debug)]
 struct Dump {
     order: Arc<Order>,
@@ -120,8 +140,8 @@ pub struct Feed {
     dump: Option<Dump>,
     /// The family's End-of-RIB went out on this session.
     initial_done: bool,
-    /// Another refresh was asked for while a dump was in progress.
-    again: bool,
+    again: Option<Again>,
+    stamped: Stamped,
     /// Boxed: most gateways have none.
     cap: Option<Box<Cap>>,
 }
@@ -145,7 +165,8 @@ impl Feed {
             walked: false,
             dump,
             initial_done: false,
-            again: false,
+            again: None,
+            stamped: Stamped::Not,
             cap: None,
         }
     }
@@ -261,18 +282,22 @@ impl Feed {
     /// the family's End-of-RIB it is answered without brackets if that is held back: a BoRR may not come first.
     pub fn refresh(&mut self, view: &mut View) {
         if self.dump.is_some() {
-            self.again = true;
+            self.again = Some(Again::Refresh);
             return;
         }
         let order = view.order();
         self.begin_dump(order, self.end_of_refresh(), false);
     }
 
-    /// Everything again with another stamp, and first what has changed since that position. A dump that is in progress goes on
-    /// with the new stamp, and then comes once more.
-    pub fn restamp(&mut self, view: &mut View, since: Seq) {
+    /// Everything again with this stamp, unless that is the one which it was told with; and first what has changed since that
+    /// position. A dump that is in progress goes on with the new stamp, and then comes once more.
+    pub fn restamp(&mut self, view: &mut View, since: Seq, stamp: Stamp) {
+        if self.stamped == Stamped::Not || self.stamped == Stamped::All(stamp) {
+            self.again = self.again.filter(|again| *again == Again::Refresh);
+            return;
+        }
         if self.dump.is_some() {
-            self.again = true;
+            self.again.get_or_insert(Again::Restamp(since));
             return;
         }
         let order = view.order_newest_first(since);
@@ -320,7 +345,9 @@ impl Feed {
         }
         let order = view.order_of_difference(n, before);
         self.start_over(order.at);
+        let stamped = self.stamped;
         self.begin_dump(order, Marker::None, true);
+        self.stamped = stamped; // the rest is not told again
     }
 
     /// From now on with another exclusion. Where no route of the view is told otherwise for it there is nothing to say: so it
@@ -348,7 +375,9 @@ impl Feed {
     fn begin_dump(&mut self, order: Arc<Order>, end: Marker, withdraw_absent: bool) {
         // Slots that changed since the order was made are left out of the dump: the tail must carry them (again).
         self.tail = self.tail.min(order.at);
-        self.again &= end == Marker::EndOfRib; // which answers no request
+        // What comes is stamped anew; and End-of-RIB answers no request.
+        self.again = self.again.filter(|again| *again == Again::Refresh && end == Marker::EndOfRib);
+        self.stamped = Stamped::Not;
         self.dump = Some(Dump { order, next: 0, end, begin: end == Marker::EndOfRefresh, withdraw_absent });
     }
 
@@ -373,6 +402,9 @@ impl Feed {
     /// The piece that begins there, less what the cap makes wait.
     fn piece(&mut self, view: &mut View, from: &From, slots: &Slots, stamp: Stamp) -> Piece {
         let piece = view.piece(from, self.ask(slots, stamp));
+        if !piece.chunk.bytes.is_empty() {
+            self.say(stamp);
+        }
         let Some(cap) = &mut self.cap else { return piece };
         let packer = Packer::new(self.encoding, view.family());
         let allowed = Allowed { exclusion: &self.exclusion, packer: &packer };
@@ -391,7 +423,17 @@ impl Feed {
         if let (Some(cap), Some(filled)) = (&mut self.cap, list.get(..taken)) {
             cap.fill(slots, filled);
         }
+        self.say(stamp);
         Some(chunk)
+    }
+
+    /// Something goes out with this stamp.
+    fn say(&mut self, stamp: Stamp) {
+        self.stamped = match self.stamped {
+            Stamped::Not => Stamped::All(stamp),
+            Stamped::All(before) if before == stamp => Stamped::All(stamp),
+            Stamped::All(_) | Stamped::Mixed => Stamped::Mixed,
+        };
     }
 
     /// The next slice of the dump, or its marker once everything before it was handed out, changes included. None: nothing
@@ -422,10 +464,10 @@ impl Feed {
         }
         if end == Marker::EndOfRib && !verified {
             // Whoever asked for everything again need not wait for the sources, as End-of-RIB must.
-            if !std::mem::take(&mut self.again) {
-                return None;
-            }
-            let order = view.order();
+            let order = match self.again.take()? {
+                Again::Refresh => view.order(),
+                Again::Restamp(since) => view.order_newest_first(since),
+            };
             self.begin_dump(order, end, false);
             return self.pull_dump(view, slots, stamp, verified);
         }
@@ -445,8 +487,11 @@ impl Feed {
             }
             Marker::None => None,
         };
-        if self.again {
-            self.refresh(view);
+        if let Some(again) = self.again.take() {
+            match again {
+                Again::Refresh => self.refresh(view),
+                Again::Restamp(since) => self.restamp(view, since, stamp),
+            }
             // Nothing handed out means nothing left to do: go on with the new dump where no marker ends the old one.
             return marker.or_else(|| self.pull_dump(view, slots, stamp, verified));
         }

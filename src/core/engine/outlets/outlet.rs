@@ -144,15 +144,15 @@ impl Outlet {
         }
     }
 
-    /// Everything again with another stamp; of a view that was not there then, nothing before the rest.
-    pub(super) fn restamp(&mut self, views: &mut Views, since: &[(ViewId, Seq)]) {
+    /// Everything again with this stamp, where it was told with another; of a view that was not there then, nothing before the rest.
+    pub(super) fn restamp(&mut self, views: &mut Views, since: &[(ViewId, Seq)], stamp: Stamp) {
         let Some(session) = &mut self.session else { return };
         for (family, feed) in session.feeds.iter_mut() {
             let (Some(feed), Some(id)) = (feed, self.views[family]) else { continue };
             let since = since.iter().find(|(view, _)| *view == id).map(|(_, head)| *head);
             if let Some(view) = views.get_mut(id) {
                 let since = since.unwrap_or(view.head());
-                feed.restamp(view, since);
+                feed.restamp(view, since, stamp);
             }
         }
     }

@@ -107,6 +107,45 @@ fn p7_who_was_unsure_announces_all_with_the_new_stamp() {
     }
 }
 
+/// A spell of not knowing, and a start, are no reason to have every gateway compare all its paths anew.
+#[test]
+fn p7_p10_who_goes_on_with_the_stamp_that_was_said_last_says_nothing() {
+    for (role, after) in [(STANDBY, STANDBY), (UNSURE, STANDBY), (Role::Leader { term: 5 }, Role::Leader { term: 5 })] {
+        let mut lab = at_rest(role);
+        lab.take_role(UNSURE);
+        assert_eq!([0, 1, 2].map(|n| heard(&mut lab, n)), [const { Vec::new() }; 3]);
+        lab.take_role(after);
+        let held_back = usize::from(role == UNSURE);
+        for n in [0, 1, 2] {
+            let heard = heard(&mut lab, n);
+            assert!(announced(&heard).is_empty(), "gateway {n}, {role} and again {after}: {heard:?}");
+            assert!(held_back == 1 || heard.is_empty(), "gateway {n}: {heard:?}");
+        }
+        lab.settle();
+        lab.check_at_rest();
+    }
+}
+
+#[test]
+fn p7_who_led_says_all_once_with_the_standbys_stamp_where_it_has_not_said_it_so() {
+    let mut lab = at_rest(Role::Leader { term: 5 });
+    lab.take_role(UNSURE);
+    lab.up(1);
+    heard(&mut lab, 1);
+    lab.take_role(STANDBY);
+    assert_eq!(heard(&mut lab, 1), [], "a session that came up meanwhile");
+    let mut again = announced(&heard(&mut lab, 2));
+    again.sort_unstable();
+    let all: Vec<Prefix> = lab.peers[2].gateway.routes().into_keys().collect();
+    assert_eq!(again, all);
+    lab.settle();
+    lab.check_at_rest();
+    lab.take_role(Role::Standby { term: 7, ordinal: ORDINAL });
+    lab.take_role(Role::Leader { term: 8 });
+    lab.take_role(STANDBY);
+    assert_eq!([0, 1, 2].map(|n| heard(&mut lab, n)), [const { Vec::new() }; 3], "nothing was said as a leader");
+}
+
 #[test]
 fn p7_a_standby_changes_what_it_announces_at_once() {
     let mut lab = at_rest(STANDBY);

@@ -389,9 +389,11 @@ END
 
 mutant p7-a-new-leader-keeps-its-preference 'who takes over announces nothing anew' \
   src/core/engine/role.rs <<'END'
-        if was_unsure || before.stamp() != role.stamp() {
+        self.outlets.restamp(&mut self.views, &self.standing.heads.1, role.stamp());
 =>
-        if !BROKEN && (was_unsure || before.stamp() != role.stamp()) {
+        if !BROKEN {
+            self.outlets.restamp(&mut self.views, &self.standing.heads.1, role.stamp());
+        }
 END
 
 mutant p7-a-lapsed-leader-stays 'who has led and does not know who leads goes on as a leader' \
