@@ -146,6 +146,8 @@ pub fn spawn(
     let (sender, messages) = channel();
     let (alive, ended) = oneshot::channel();
     let (told, newest) = watch::channel(0);
+    let lead = Lead::default();
+    let of_writers = lead.clone();
     std::thread::Builder::new().name("engine".into()).spawn(move || {
         let Beginning { settings, before, standing, role } = beginning;
         let _alive = alive; // dropped at the end, also by a panic
@@ -163,7 +165,8 @@ pub fn spawn(
         engine.limit_timeline(timeline);
         engine.resume(clock.now(), standing);
         engine.take_role(clock.now(), role, &mut effects);
-        let mut shell = Shell { clock, engine, effects, orders, names, sessions: HashMap::new(), newest: told };
+        let sessions = HashMap::new();
+        let mut shell = Shell { clock, engine, effects, orders, names, sessions, newest: told, lead: of_writers };
         shell.run(&messages);
     })?;
     Ok((
@@ -172,7 +175,7 @@ pub fn spawn(
             sessions: Arc::default(),
             joined: Arc::default(),
             newest,
-            lead: Lead::default(),
+            lead,
             troubles: Troubles::default(),
         },
         ended,
@@ -192,6 +195,8 @@ struct Shell {
     sessions: HashMap<GatewayId, (SessionNumber, mpsc::UnboundedSender<ToSession>)>,
     /// For who follows the timeline.
     newest: watch::Sender<u64>,
+    /// What the writers go by.
+    lead: Lead,
 }
 
 impl Shell {
@@ -248,6 +253,12 @@ impl Shell {
                     && self.sessions.get(&gateway).is_some_and(|(current, _)| *current == number)
                 {
                     self.sessions.remove(&gateway);
+                }
+                // The refusal may be an old one, and it leads on.
+                if let Input::Refused(.., refusal) = &input
+                    && !self.lead.allows(refusal.stamp)
+                {
+                    self.engine.lapse(self.clock.now(), refusal.stamp, &mut self.effects);
                 }
                 self.engine.handle(self.clock.now(), input, &mut self.effects);
                 drop(permit);

@@ -2,7 +2,7 @@
 
 use crate::engine::EngineHandle;
 use fingerpost_core::bgp::neighbour::ConnectionId;
-use fingerpost_core::engine::{Input, REPORT, SessionNumber};
+use fingerpost_core::engine::{Input, REPORT, Refusal, SessionNumber};
 use fingerpost_core::model::GatewayId;
 use fingerpost_core::view::Stamp;
 
@@ -14,6 +14,8 @@ pub(super) struct Standing {
     engine: EngineHandle,
     /// Octets that went into the socket and that the engine was not told of.
     unreported: usize,
+    /// Octets that went into the socket or were refused.
+    done: u64,
 }
 
 impl Standing {
@@ -23,15 +25,20 @@ impl Standing {
         gateway: GatewayId,
         engine: EngineHandle,
     ) -> Self {
-        Standing { connection, number, gateway, engine, unreported: 0 }
+        Standing { connection, number, gateway, engine, unreported: 0, done: 0 }
     }
 
     /// So many octets of chunks went into the socket. The engine is not woken by every small change that everybody is told.
     pub(super) fn written(&mut self, octets: usize) {
-        self.unreported += octets;
+        self.take(octets);
         if self.unreported >= REPORT {
             self.report();
         }
+    }
+
+    fn take(&mut self, octets: usize) {
+        self.unreported += octets;
+        self.done += octets as u64;
     }
 
     fn report(&mut self) {
@@ -41,9 +48,10 @@ impl Standing {
 
     /// So many octets with this stamp may not be said any more, and are under way no longer.
     pub(super) fn refused(&mut self, stamp: Stamp, octets: usize) {
-        self.unreported += octets;
+        let refusal = Refusal { stamp, after: self.done };
+        self.take(octets);
         self.report();
-        self.engine.send(Input::Refused(self.gateway, self.number, stamp), None);
+        self.engine.send(Input::Refused(self.gateway, self.number, refusal), None);
     }
 }
 

@@ -36,7 +36,7 @@ pub use command::{Command, Holds};
 pub use explain::{TellState, ToldRow, UnresolvedOf};
 pub use look::{ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
 pub use orders::Orders;
-pub use outlets::{Joined, REPORT, SessionNumber, SessionUp};
+pub use outlets::{Joined, REPORT, Refusal, SessionNumber, SessionUp};
 pub use overrides::{Behind, Others, OverrideRow};
 pub use reload::ReloadHold;
 pub use remember::{Place, Remembers};
@@ -53,7 +53,7 @@ use crate::replicas::{KnownReplica, ReplicaNote};
 use crate::source::sync::{Note, OfRecord, Outcome, Snapshot, Sync};
 use crate::source::{Attempt, Order, Report};
 use crate::table::{ChangeKind, HoldReason, Loser, Losers, Settled, Table};
-use crate::view::{Chunk, Stamp};
+use crate::view::Chunk;
 use bytes::Bytes;
 use noted::Noted;
 use orders::Frozen;
@@ -83,8 +83,9 @@ pub enum Input {
     Refresh(GatewayId, SessionNumber, Family),
     /// So many octets of chunks went into the gateway's socket. Less than [`REPORT`] may stay unsaid.
     Written(GatewayId, SessionNumber, usize),
-    /// Chunks with this stamp were not written, or not whole: by then it could not be said any more.
-    Refused(GatewayId, SessionNumber, Stamp),
+    /// Something was not written: see there. Whether its stamp may be said again meanwhile, or may not be as yet, is another
+    /// question ([`Engine::lapse`]).
+    Refused(GatewayId, SessionNumber, Refusal),
     /// There are other replicas, and this is who this one is to them from now on.
     Introduced(Introduction),
     /// What is known of the other replicas from now on: all of them.
@@ -263,7 +264,7 @@ impl Engine {
                 self.outlets.refresh(gateway, session, family, &mut self.views);
             }
             Input::Written(gateway, session, octets) => self.outlets.written(gateway, session, octets),
-            Input::Refused(gateway, session, stamp) => self.refused(now, gateway, session, stamp, effects),
+            Input::Refused(gateway, session, refusal) => self.refused(gateway, session, refusal, effects),
             Input::Introduced(me) => self.introduce(me),
             Input::Replicas(replicas) => {
                 self.take_replicas(now, replicas, effects);

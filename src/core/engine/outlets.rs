@@ -42,6 +42,15 @@ pub struct SessionUp {
     pub address: IpAddr,
 }
 
+/// Chunks of a session that were not written, or not whole: by then their stamp could not be said any more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// Their stamp.
+    pub stamp: Stamp,
+    /// How many octets of the session's chunks had been written or refused before them.
+    pub after: u64,
+}
+
 /// A gateway that came from a range (a dynamic neighbour): it is told what the range's entry says, except for routes via
 /// an address of its own.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -209,24 +218,34 @@ impl Outlets {
     }
 
     /// Everything again with this stamp to whoever was told it with another, and first what has changed since each view stood there.
-    pub(super) fn restamp(&mut self, views: &mut Views, since: &[(ViewId, Seq)], stamp: Stamp) {
-        self.all_happen(|outlet| outlet.restamp(views, since, stamp));
+    /// And everything as it is to whoever was not told something that it was handed.
+    pub(super) fn restamp(
+        &mut self,
+        views: &mut Views,
+        table: &Table,
+        since: &[(ViewId, Seq)],
+        stamp: Stamp,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.all_happen(|outlet| {
+            let ended = outlet.restamp(views, table, since, stamp);
+            effects.extend(ended.map(|number| Effect::CloseSlow(outlet.settings.id, number)));
+        });
     }
 
-    /// What was handed to the gateway last did not reach it.
-    pub(super) fn start_over(
+    /// What was handed to the gateway did not reach it; see [`Outlet::refused`].
+    pub(super) fn refused(
         &mut self,
         gateway: GatewayId,
-        (number, stamp): (SessionNumber, Stamp),
+        (number, refusal): (SessionNumber, Refusal),
+        later: bool,
         views: &mut Views,
         table: &Table,
         effects: &mut Vec<Effect>,
     ) {
-        let mut ended = false;
-        self.happen(gateway, |outlet| ended = outlet.start_over(number, stamp, views, table));
-        if ended {
-            effects.push(Effect::CloseSlow(gateway, number));
-        }
+        let mut ended = None;
+        self.happen(gateway, |outlet| ended = outlet.refused(number, refusal, later, views, table));
+        effects.extend(ended.map(|number| Effect::CloseSlow(gateway, number)));
     }
 
     pub(super) fn written(&mut self, gateway: GatewayId, number: SessionNumber, octets: usize) {

@@ -4,7 +4,7 @@
 use super::orders::Frozen;
 use super::timeline::Happened;
 use super::views::ViewId;
-use super::{Effect, Engine, SessionNumber};
+use super::{Effect, Engine, Refusal, SessionNumber};
 use crate::model::{GatewayId, Leadership, Time};
 use crate::view::{Seq, Stamp};
 use std::fmt;
@@ -163,28 +163,32 @@ impl Engine {
         let was_unsure = self.standing.unsure.take().is_some();
         // Among what has changed since, and so before the rest.
         self.renew_overrides(now);
-        self.outlets.restamp(&mut self.views, &self.standing.heads.1, role.stamp());
+        self.outlets.restamp(&mut self.views, &self.table, &self.standing.heads.1, role.stamp(), effects);
         if was_unsure {
             self.go_on(now, effects);
         }
         self.settle(now, effects);
     }
 
-    /// A gateway was not told what it was handed. It is told everything again, in brackets, as it is now; where it knows no
-    /// brackets, or has not been told everything once, its session is closed, as one that is too slow.
-    pub(super) fn refused(
-        &mut self,
-        now: Time,
-        gateway: GatewayId,
-        session: SessionNumber,
-        stamp: Stamp,
-        effects: &mut Vec<Effect>,
-    ) {
-        // The writers see the deadline pass first.
+    /// This stamp may not be said now: the writers see the deadline pass before the election says so.
+    pub fn lapse(&mut self, now: Time, stamp: Stamp, effects: &mut Vec<Effect>) {
         if self.stamp() == stamp {
             self.take_role(now, Role::Unsure { ordinal: self.standing.ordinal }, effects);
         }
-        self.outlets.start_over(gateway, (session, stamp), &mut self.views, &self.table, effects);
+    }
+
+    /// A gateway was not told what it was handed. It is told everything again, in brackets, as it is now; where it knows no
+    /// brackets, or has not been told everything once, its session is closed, as one that is too slow. Who does not know who leads
+    /// puts that off until it does.
+    pub(super) fn refused(
+        &mut self,
+        gateway: GatewayId,
+        session: SessionNumber,
+        refusal: Refusal,
+        effects: &mut Vec<Effect>,
+    ) {
+        let later = self.standing.role.is_unsure();
+        self.outlets.refused(gateway, (session, refusal), later, &mut self.views, &self.table, effects);
     }
 
     /// Whether nothing changes now, by order or for the want of a leader.

@@ -133,7 +133,7 @@ impl World {
                     process.sessions += 1;
                     let number = SessionNumber(process.sessions);
                     peer.session = Some((number, connection));
-                    peer.unreported = 0;
+                    (peer.unreported, peer.done) = (0, 0);
                     let address = IpAddr::from([10, 170, 0, n as u8]);
                     let (families, enhanced_refresh) = (agreed.families, agreed.enhanced_refresh);
                     let up = SessionUp { number, families, enhanced_refresh, address };
@@ -254,6 +254,7 @@ impl World {
                 let length = writing.chunk.bytes.len();
                 peer.chunks.pop_front();
                 peer.unreported += length;
+                peer.done += length as u64;
                 if peer.unreported >= REPORT {
                     let octets = std::mem::take(&mut peer.unreported);
                     self.engine(Input::Written(GatewayId(n as u32), number, octets));

@@ -2,7 +2,7 @@
 
 use super::process::Sent;
 use super::world::{Event, World};
-use crate::engine::{Input, REPORT, Role, SessionNumber};
+use crate::engine::{Input, REPORT, Refusal, Role, SessionNumber};
 use crate::model::{GatewayId, Leadership, Time};
 use crate::view::Stamp;
 use std::time::Duration;
@@ -142,17 +142,26 @@ impl World {
         let Some(peer) = self.process.as_mut().map(|process| &mut process.peers[n]) else { return };
         let Some(stamp) = peer.chunks.front().map(|writing| writing.chunk.stamp) else { return };
         let dropped = peer.chunks.iter().filter(|writing| writing.chunk.stamp == stamp);
-        peer.unreported += dropped.map(|writing| writing.chunk.bytes.len()).sum::<usize>();
+        let dropped: usize = dropped.map(|writing| writing.chunk.bytes.len()).sum();
+        let refusal = Refusal { stamp, after: peer.done };
+        peer.unreported += dropped;
+        peer.done += dropped as u64;
         peer.chunks.retain(|writing| writing.chunk.stamp != stamp);
         let octets = if peer.unreported >= REPORT { std::mem::take(&mut peer.unreported) } else { 0 };
         self.say(|| format!("gateway {n} is not told any more what was to be said as {stamp:?}"));
-        self.agenda.put(self.now, Event::Refused { n, process: self.knows.len(), number, stamp, octets });
+        self.agenda.put(self.now, Event::Refused { n, process: self.knows.len(), number, refusal, octets });
     }
 
-    pub(super) fn refused(&mut self, n: usize, process: usize, number: SessionNumber, stamp: Stamp, octets: usize) {
+    pub(super) fn refused(&mut self, n: usize, process: usize, number: SessionNumber, refusal: Refusal, octets: usize) {
         if process == self.knows.len() {
             self.engine(Input::Written(GatewayId(n as u32), number, octets));
-            self.engine(Input::Refused(GatewayId(n as u32), number, stamp));
+            if let Some(part) = &self.part
+                && !refusal.stamp.may_be_said(part.said.as_ref(), part.boottime.local(self.now))
+                && let Some(process) = &mut self.process
+            {
+                process.engine.lapse(self.now, refusal.stamp, &mut process.effects);
+            }
+            self.engine(Input::Refused(GatewayId(n as u32), number, refusal));
         }
     }
 

@@ -51,6 +51,8 @@ pub(super) struct Peer {
     pub(super) chunks: VecDeque<Writing>,
     /// Octets that were written and that the engine was not told of, as a speaker does it.
     pub(super) unreported: usize,
+    /// Octets of the session that were written or refused.
+    pub(super) done: u64,
     pub(super) dials: bool,
 }
 
@@ -104,6 +106,7 @@ impl Process {
             control: VecDeque::new(),
             chunks: VecDeque::new(),
             unreported: 0,
+            done: 0,
             dials: false,
         };
         Process {

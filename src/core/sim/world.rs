@@ -10,11 +10,10 @@ use super::process::{Knows, Left, Process, Sent};
 use super::settings::Shape;
 use super::truth::Truth;
 use super::wire::Wire;
-use crate::engine::{Orders, SessionNumber};
+use crate::engine::{Orders, Refusal, SessionNumber};
 use crate::model::Time;
 use crate::table::Target;
 use crate::testing::store::Store;
-use crate::view::Stamp;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -36,7 +35,7 @@ pub(super) enum Event {
     /// What the sources said is written down.
     Save,
     /// The engine of this process hears that so many octets of a session were not said, because their stamp was too old.
-    Refused { n: usize, process: usize, number: SessionNumber, stamp: Stamp, octets: usize },
+    Refused { n: usize, process: usize, number: SessionNumber, refusal: Refusal, octets: usize },
 }
 
 pub(super) struct World {
@@ -189,7 +188,7 @@ impl World {
             Event::ToUs(wire, octets) => self.arrives_here(wire, octets),
             Event::Start => self.start(),
             Event::Save => self.save(),
-            Event::Refused { n, process, number, stamp, octets } => self.refused(n, process, number, stamp, octets),
+            Event::Refused { n, process, number, refusal, octets } => self.refused(n, process, number, refusal, octets),
         }
     }
 

@@ -142,6 +142,8 @@ pub struct Feed {
     initial_done: bool,
     again: Option<Again>,
     stamped: Stamped,
+    /// How many markers went out.
+    markers: u64,
     /// Boxed: most gateways have none.
     cap: Option<Box<Cap>>,
 }
@@ -167,6 +169,7 @@ impl Feed {
             initial_done: false,
             again: None,
             stamped: Stamped::Not,
+            markers: 0,
             cap: None,
         }
     }
@@ -233,9 +236,19 @@ impl Feed {
         self.initial_done
     }
 
+    /// How many dumps were ended by a marker: the first one is the family's End-of-RIB.
+    pub fn markers(&self) -> u64 {
+        self.markers
+    }
+
     /// Whether a dump is in progress.
     pub fn is_dumping(&self) -> bool {
         self.dump.is_some()
+    }
+
+    /// Whether a dump in progress ends with a marker, by which the gateway drops what it was not told.
+    pub fn is_vouched_for(&self) -> bool {
+        self.dump.as_ref().is_some_and(|dump| dump.end != Marker::None)
     }
 
     /// Whether a dump in progress still has to withdraw routes by slot: until then no slot may be freed.
@@ -472,6 +485,7 @@ impl Feed {
             return self.pull_dump(view, slots, stamp, verified);
         }
         self.dump = None;
+        self.markers += u64::from(end != Marker::None);
         let marker = match end {
             Marker::EndOfRib => {
                 self.initial_done = true;

@@ -3,7 +3,7 @@
 use super::super::views::{ViewId, Views};
 use super::super::{Effect, GatewaySettings};
 use super::tally::{Counted, Tally};
-use super::{SessionNumber, SessionUp};
+use super::{Refusal, SessionNumber, SessionUp};
 use crate::model::{Family, GatewayId, PerFamily};
 use crate::table::Table;
 use crate::view::{CHUNK_BYTES, Chunk, Exclusion, Feed, Seq, Stamp, View};
@@ -16,12 +16,23 @@ const CREDIT: usize = CHUNK_BYTES;
 /// comes. Small changes, which concern everybody at once, are never reported one by one.
 pub const REPORT: usize = CREDIT / 2;
 
+/// Where among all octets of a session a marker ended, and its stamp.
+#[derive(Clone, Copy)]
+struct Marked {
+    stamp: Stamp,
+    end: u64,
+}
+
 pub(super) struct Session {
     pub(super) up: SessionUp,
     pub(super) feeds: PerFamily<Option<Feed>>,
     in_flight: usize,
-    /// Under which stamp the family's first End-of-RIB was handed out.
-    completed: PerFamily<Option<Stamp>>,
+    /// How many octets were handed out.
+    handed_out: u64,
+    /// The family's End-of-RIB, and the marker that was handed out last.
+    completed: PerFamily<Option<(Marked, Marked)>>,
+    /// Something was not said, and is to be told again once it is known who leads.
+    lacks: bool,
     pub(super) sent: PerFamily<u64>,
     /// Whether it was said that the cap holds routes back.
     capped: PerFamily<bool>,
@@ -114,6 +125,8 @@ impl Outlet {
             up,
             feeds,
             in_flight: 0,
+            handed_out: 0,
+            lacks: false,
             completed: PerFamily::default(),
             sent: PerFamily::default(),
             capped: PerFamily::default(),
@@ -144,9 +157,17 @@ impl Outlet {
         }
     }
 
-    /// Everything again with this stamp, where it was told with another; of a view that was not there then, nothing before the rest.
-    pub(super) fn restamp(&mut self, views: &mut Views, since: &[(ViewId, Seq)], stamp: Stamp) {
-        let Some(session) = &mut self.session else { return };
+    /// Everything again with this stamp, where it was told with another or something was not said; of a view that was not there
+    /// then, nothing before the rest. The session's number, if it is over because only a new one helps.
+    pub(super) fn restamp(
+        &mut self,
+        views: &mut Views,
+        table: &Table,
+        since: &[(ViewId, Seq)],
+        stamp: Stamp,
+    ) -> Option<SessionNumber> {
+        let ended = self.start_over(views, table);
+        let Some(session) = &mut self.session else { return ended };
         for (family, feed) in session.feeds.iter_mut() {
             let (Some(feed), Some(id)) = (feed, self.views[family]) else { continue };
             let since = since.iter().find(|(view, _)| *view == id).map(|(_, head)| *head);
@@ -155,6 +176,7 @@ impl Outlet {
                 feed.restamp(view, since, stamp);
             }
         }
+        ended
     }
 
     pub(super) fn written(&mut self, number: SessionNumber, octets: usize) {
@@ -175,11 +197,15 @@ impl Outlet {
         for (family, feed) in session.feeds.iter_mut() {
             let Some(feed) = feed.as_mut().filter(|_| session.in_flight < CREDIT) else { continue };
             let Some(view) = self.views[family].and_then(|id| views.get_mut(id)) else { continue };
+            let markers = feed.markers();
             if let Some(chunk) = pull(feed, view, family) {
                 session.in_flight += chunk.bytes.len();
+                session.handed_out += chunk.bytes.len() as u64;
                 session.sent[family] += chunk.ends.len() as u64;
-                if feed.is_complete() {
-                    session.completed[family].get_or_insert(chunk.stamp);
+                if feed.markers() > markers {
+                    let last = Marked { stamp: chunk.stamp, end: session.handed_out };
+                    let first = session.completed[family].map_or(last, |(first, _)| first);
+                    session.completed[family] = Some((first, last));
                 }
                 effects.push(Effect::Send(self.settings.id, session.up.number, chunk));
                 handed_out = true;
@@ -188,17 +214,45 @@ impl Outlet {
         handed_out
     }
 
-    /// What was handed out last with this stamp did not reach the gateway. True where only a new session helps: this one is over.
-    pub(super) fn start_over(&mut self, number: SessionNumber, stamp: Stamp, views: &mut Views, table: &Table) -> bool {
-        let Some(session) = self.session.as_mut().filter(|session| session.up.number == number) else { return false };
-        let mut lost = false;
-        for (family, feed) in session.feeds.iter_mut() {
-            let (Some(feed), Some(id)) = (feed, self.views[family]) else { continue };
-            // The first End-of-RIB may have been in it, and no bracket begins before that (RFC 7313 §4).
-            lost |= session.completed[family] == Some(stamp);
-            lost |= views.get_mut(id).is_none_or(|view| !feed.resynchronise(view, table.slots(family)));
+    /// Something was not said. Everything is told again: `later`, if that can wait, as it can where no marker makes the gateway drop
+    /// what it was not told. The session's number where only a new one helps: this one is over.
+    pub(super) fn refused(
+        &mut self,
+        number: SessionNumber,
+        refusal: Refusal,
+        later: bool,
+        views: &mut Views,
+        table: &Table,
+    ) -> Option<SessionNumber> {
+        let session = self.session.as_mut().filter(|session| session.up.number == number)?;
+        let Refusal { stamp, after } = refusal;
+        let (mut lost, mut is_vouched_for) = (false, false);
+        for (family, feed) in session.feeds.iter() {
+            is_vouched_for |= feed.as_ref().is_some_and(Feed::is_vouched_for);
+            if let Some((first, last)) = session.completed[family] {
+                // No bracket begins before the first End-of-RIB (RFC 7313 §4).
+                lost |= first.stamp == stamp && first.end > after;
+                is_vouched_for |= last.end > after;
+            }
         }
-        self.end_session(|_| lost).is_some()
+        session.lacks = true;
+        if later && !lost && !is_vouched_for {
+            return None;
+        }
+        if lost { self.end_session(|_| true) } else { self.start_over(views, table) }
+    }
+
+    /// Tells everything again where something was not said; the session's number, if it is over because only a new one helps.
+    fn start_over(&mut self, views: &mut Views, table: &Table) -> Option<SessionNumber> {
+        let session = self.session.as_mut()?;
+        let mut lost = false;
+        if std::mem::take(&mut session.lacks) {
+            for (family, feed) in session.feeds.iter_mut() {
+                let (Some(feed), Some(id)) = (feed, self.views[family]) else { continue };
+                lost |= views.get_mut(id).is_none_or(|view| !feed.resynchronise(view, table.slots(family)));
+            }
+        }
+        self.end_session(|_| lost)
     }
 
     /// A feed that trails too far starts over. The session's number where that is not possible: it is given up.

@@ -1,7 +1,8 @@
 //! An engine, its stores and its gateways.
 
 use super::super::{
-    Command, Effect, Engine, Input, REPORT, Role, SessionNumber, SessionUp, Settings, TellState, Tells, Wanted, Written,
+    Command, Effect, Engine, Input, REPORT, Refusal, Role, SessionNumber, SessionUp, Settings, TellState, Tells,
+    Wanted, Written,
 };
 use super::settings::{GATEWAYS, SOURCES, address, addresses, encoding, prefix, settings};
 use super::timeline::{replayed, routes};
@@ -24,6 +25,8 @@ pub(super) struct Peer {
     queue: VecDeque<(Arc<Chunk>, u8)>,
     /// Octets that it took and that the engine was not told of, as a speaker does it.
     unreported: usize,
+    /// Octets of the session that it took or that were refused.
+    done: u64,
     /// What it heard on this session.
     pub(super) heard: Vec<Heard>,
     /// Families whose End-of-RIB it has heard on any session.
@@ -63,6 +66,7 @@ impl Lab {
             session: None,
             queue: VecDeque::new(),
             unreported: 0,
+            done: 0,
             heard: Vec::new(),
             completed: PerFamily::default(),
         };
@@ -158,7 +162,7 @@ impl Lab {
         let peer = &mut self.peers[n];
         peer.gateway.restart();
         peer.queue.clear();
-        peer.unreported = 0;
+        (peer.unreported, peer.done) = (0, 0);
         peer.heard.clear();
         peer.session = Some(number);
         self.handle(Input::SessionUp(GatewayId(id), up));
@@ -211,14 +215,25 @@ impl Lab {
         self.carry_out();
     }
 
-    /// The gateway's writer drops what it has not written, because its stamp may not be said any more.
-    pub(super) fn refuse(&mut self, n: usize) {
+    /// The gateway's writer drops what it has not written, because its stamp may not be said any more; the engine hears that later.
+    pub(super) fn refuse(&mut self, n: usize) -> Option<Input> {
         let peer = &mut self.peers[n];
-        let Some(number) = peer.session else { return };
+        let (number, (first, _)) = (peer.session?, peer.queue.front()?);
+        let (gateway, refusal) = (GatewayId(n as u32), Refusal { stamp: first.stamp, after: peer.done });
         let dropped: usize = peer.queue.drain(..).map(|(chunk, _)| chunk.bytes.len()).sum();
-        let (gateway, stamp) = (GatewayId(n as u32), self.stamp);
+        peer.done += dropped as u64;
         self.handle(Input::Written(gateway, number, dropped));
-        self.handle(Input::Refused(gateway, number, stamp));
+        Some(Input::Refused(gateway, number, refusal))
+    }
+
+    /// And the engine hears it at once, before the election says anything.
+    pub(super) fn lapse(&mut self, n: usize) {
+        let Some(refused) = self.refuse(n) else { return };
+        if let Input::Refused(.., Refusal { stamp, .. }) = refused {
+            self.engine.lapse(self.now, stamp, &mut self.effects);
+        }
+        self.stamp = self.engine.role().0.stamp();
+        self.handle(refused);
     }
 
     pub(super) fn work(&mut self) -> bool {
@@ -242,6 +257,7 @@ impl Lab {
         }
         peer.heard.extend(heard);
         peer.unreported += chunk.bytes.len();
+        peer.done += chunk.bytes.len() as u64;
         if peer.unreported >= REPORT {
             let octets = std::mem::take(&mut peer.unreported);
             self.handle(Input::Written(GatewayId(n as u32), number, octets));

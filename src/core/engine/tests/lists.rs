@@ -1,7 +1,7 @@
 //! Lists that are let out in several slices.
 
 use super::super::{
-    Effect, Engine, GatewaySettings, Input, Others, SessionNumber, SessionUp, Settings, SourceSettings,
+    Effect, Engine, GatewaySettings, Input, Others, Refusal, SessionNumber, SessionUp, Settings, SourceSettings,
 };
 use crate::bgp::wire::{Encoding, Framer, MAX_LEN, MessageKind, SessionType, Update, UpdateContext, UpdateOutcome};
 use crate::model::{Asn, GatewayId, PerFamily, Prefix, SourceId, Time};
@@ -211,7 +211,8 @@ fn a_record_that_never_could_be_read_holds_end_of_rib_back_p2_p4() {
     assert_eq!(updates.iter().flat_map(Update::routes).count(), 2);
     // Nor after a session that was given up because something did not reach the gateway.
     let mut effects = Vec::new();
-    engine.handle(Time::ZERO, Input::Refused(GATEWAY, next, Stamp::Leader { term: 1 }), &mut effects);
+    let refusal = Refusal { stamp: Stamp::Leader { term: 1 }, after: 0 };
+    engine.handle(Time::ZERO, Input::Refused(GATEWAY, next, refusal), &mut effects);
     assert!(matches!(effects[..], [Effect::CloseSlow(GATEWAY, ended)] if ended == next), "{effects:?}");
     let last = SessionNumber(next.0 + 1);
     engine.handle(Time::ZERO, Input::SessionDown(GATEWAY, next), &mut effects);

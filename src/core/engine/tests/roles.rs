@@ -21,6 +21,7 @@ fn host(number: u8, subnets: &[u8]) -> Host {
 /// Two sources with a host each, and three gateways that hold their routes with this role's stamp.
 fn at_rest(role: Role) -> Lab {
     let mut lab = Lab::new();
+    lab.take_role(UNSURE); // as a process starts
     lab.take_role(role);
     lab.put(0, 1, host(1, &[0, 1, 2]));
     lab.put(1, 2, host(2, &[3, 4]));
@@ -74,15 +75,15 @@ fn p7_who_has_lost_its_lease_says_nothing_and_serves_new_sessions_as_a_standby()
 }
 
 #[test]
-fn c47_p7_what_was_handed_out_and_came_too_late_is_told_by_a_dump_or_a_new_session() {
-    let mut lab = at_rest(STANDBY);
-    lab.take_role(Role::Leader { term: 7 });
-    lab.settle();
+fn c47_p7_what_was_handed_out_and_came_too_late_is_told_by_a_dump_or_a_new_session_once_it_is_known_who_leads() {
+    let mut lab = at_rest(Role::Leader { term: 7 });
     change(&mut lab);
     while lab.work() {}
-    (0..3).for_each(|n| lab.refuse(n));
-    lab.stamp = UNSURE.stamp();
+    (0..3).for_each(|n| lab.lapse(n));
     assert_eq!(lab.engine.role().0, UNSURE, "the writers notice the deadline first");
+    assert_eq!([0, 1, 2].map(|n| heard(&mut lab, n)), [const { Vec::new() }; 3], "frozen");
+    assert_eq!(lab.closed_as_slow, 0);
+    lab.take_role(STANDBY);
     assert_eq!(lab.closed_as_slow, 1, "gateway 0 knows no brackets");
     for n in [1, 2] {
         let heard = heard(&mut lab, n);
@@ -90,6 +91,38 @@ fn c47_p7_what_was_handed_out_and_came_too_late_is_told_by_a_dump_or_a_new_sessi
         assert_eq!(lab.peers[n].gateway.routes(), lab.expected(n), "with the standby's stamp");
     }
     lab.take_role(Role::Leader { term: 8 });
+    lab.settle();
+    lab.check_at_rest();
+}
+
+/// At the end of its bracket the gateway would drop what was not said.
+#[test]
+fn p7_a_refresh_of_which_a_part_came_too_late_begins_again_at_once() {
+    let mut lab = at_rest(Role::Leader { term: 7 });
+    lab.refresh(2, Family::Ipv4);
+    while lab.work() {}
+    lab.lapse(2);
+    assert_eq!((lab.engine.role().0, lab.closed_as_slow), (UNSURE, 0));
+    let said = heard(&mut lab, 2);
+    assert!(said.contains(&Heard::BeginOfRefresh(Family::Ipv4)), "{said:?}");
+    assert!(!lab.peers[2].gateway.is_refreshing(Family::Ipv4), "{said:?}");
+    assert_eq!(lab.peers[2].gateway.routes(), lab.expected(2), "the frozen table, with the standby's stamp");
+    lab.take_role(Role::Leader { term: 8 });
+    lab.settle();
+    lab.check_at_rest();
+}
+
+#[test]
+fn p7_who_leads_on_is_not_frozen_by_what_it_hears_late_of_a_moment_without_a_deadline() {
+    let mut lab = at_rest(Role::Leader { term: 7 });
+    change(&mut lab);
+    while lab.work() {}
+    let refused = lab.refuse(2).unwrap();
+    lab.take_role(UNSURE);
+    lab.take_role(Role::Leader { term: 7 });
+    lab.handle(refused);
+    assert_eq!(lab.engine.role().0, Role::Leader { term: 7 });
+    assert!(heard(&mut lab, 2).contains(&Heard::BeginOfRefresh(Family::Ipv4)), "but the gateway is told all");
     lab.settle();
     lab.check_at_rest();
 }
@@ -224,7 +257,7 @@ fn p7_p4_whose_first_end_of_rib_came_too_late_to_be_said_has_a_new_session() {
     let mut lab = at_rest(Role::Leader { term: 7 });
     lab.up(2);
     while lab.work() {}
-    lab.refuse(2);
+    lab.lapse(2);
     assert_eq!(lab.closed_as_slow, 1);
     lab.take_role(STANDBY);
     lab.up(2);

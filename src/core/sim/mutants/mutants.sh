@@ -316,10 +316,10 @@ END
 
 mutant p5-refused-and-forgotten 'what came too late to be said is never told' \
   src/core/engine/role.rs <<'END'
-        self.outlets.start_over(gateway, (session, stamp), &mut self.views, &self.table, effects);
+        self.outlets.refused(gateway, (session, refusal), later, &mut self.views, &self.table, effects);
 =>
         if !BROKEN {
-            self.outlets.start_over(gateway, (session, stamp), &mut self.views, &self.table, effects);
+            self.outlets.refused(gateway, (session, refusal), later, &mut self.views, &self.table, effects);
         }
 END
 
@@ -389,10 +389,10 @@ END
 
 mutant p7-a-new-leader-keeps-its-preference 'who takes over announces nothing anew' \
   src/core/engine/role.rs <<'END'
-        self.outlets.restamp(&mut self.views, &self.standing.heads.1, role.stamp());
+        self.outlets.restamp(&mut self.views, &self.table, &self.standing.heads.1, role.stamp(), effects);
 =>
         if !BROKEN {
-            self.outlets.restamp(&mut self.views, &self.standing.heads.1, role.stamp());
+            self.outlets.restamp(&mut self.views, &self.table, &self.standing.heads.1, role.stamp(), effects);
         }
 END
 
