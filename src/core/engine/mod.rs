@@ -57,7 +57,7 @@ use crate::view::Chunk;
 use bytes::Bytes;
 use noted::Noted;
 use orders::Frozen;
-use outlets::{Outlets, Verified};
+use outlets::{Outlets, Saying, Verified};
 use overrides::Overrides;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -284,6 +284,7 @@ impl Engine {
             .chain(self.noted.next_deadline())
             .chain(self.told_of.next_deadline())
             .chain(self.overrides_deadline())
+            .chain(self.outlets.next_deadline())
             .min()
     }
 
@@ -303,6 +304,7 @@ impl Engine {
             self.table.on_deadline(now);
             self.settle(now, effects);
         }
+        self.outlets.on_deadline(now);
         if self.overrides_deadline().is_some_and(|at| at <= now) {
             self.review_overrides(now);
         }
@@ -318,12 +320,12 @@ impl Engine {
         self.note_tables();
         let verified = self.verified();
         self.was_verified.iter_mut().for_each(|(family, was)| *was |= verified.of(family));
-        let stamp = self.stamp();
+        let saying = Saying { now: self.latest, stamp: self.stamp(), unsure: self.standing.unsure().is_some() };
         let Engine { table, views, outlets, .. } = self;
-        if outlets.hand_out_changes(views, table, stamp, effects) {
+        if outlets.hand_out_changes(views, table, saying.stamp, effects) {
             return true;
         }
-        let handed_out = outlets.hand_out_slice(views, table, stamp, verified, effects);
+        let handed_out = outlets.hand_out_slice(views, table, saying, verified, effects);
         let before = effects.len();
         if !handed_out {
             self.tidy(effects);

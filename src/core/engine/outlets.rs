@@ -9,12 +9,13 @@
 
 mod line;
 mod outlet;
+mod pace;
 mod tally;
 
 use super::views::{Passed, ViewId, Views};
 use super::{Effect, GatewaySettings};
 use crate::bgp::wire::Encoding;
-use crate::model::{Family, GatewayId, PerFamily};
+use crate::model::{Family, GatewayId, PerFamily, Time};
 use crate::replicas::Sessions;
 use crate::table::Table;
 use crate::view::{Feed, Seq, Stamp, View};
@@ -22,6 +23,7 @@ use hashbrown::HashMap;
 use line::Line;
 pub(super) use outlet::Outlet;
 pub use outlet::REPORT;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use tally::Tally;
 
@@ -65,6 +67,15 @@ pub struct Joined {
     pub address: IpAddr,
 }
 
+/// How gateways are told what they are told now.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Saying {
+    pub(super) now: Time,
+    pub(super) stamp: Stamp,
+    /// It is not known who leads: nobody is told anything anew.
+    pub(super) unsure: bool,
+}
+
 /// Whether an End-of-RIB would be true (P4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Verified {
@@ -92,6 +103,8 @@ pub(super) struct Outlets {
     changes: Line,
     /// Who may have a slice of a dump to be told.
     slices: Line,
+    /// Who is told the rest of another stamp later, and when.
+    later: BTreeSet<(Time, GatewayId)>,
     /// Whose cap may have begun or ceased to hold routes back.
     caps: Line,
     tally: Tally,
@@ -233,6 +246,21 @@ impl Outlets {
         });
     }
 
+    /// When somebody may be told more of another stamp.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        self.later.first().map(|(at, _)| *at)
+    }
+
+    /// Puts those in line whose time has come.
+    pub(super) fn on_deadline(&mut self, now: Time) {
+        while let Some(&(at, gateway)) = self.later.first()
+            && at <= now
+        {
+            self.later.pop_first();
+            self.slices.push(gateway);
+        }
+    }
+
     /// What was handed to the gateway did not reach it; see [`Outlet::refused`].
     pub(super) fn refused(
         &mut self,
@@ -316,10 +344,11 @@ impl Outlets {
         &mut self,
         views: &mut Views,
         table: &Table,
-        stamp: Stamp,
+        saying: Saying,
         verified: Verified,
         effects: &mut Vec<Effect>,
     ) -> bool {
+        let Saying { now, stamp, unsure } = saying;
         if self.verified.replace(verified) != Some(verified) {
             self.looks += self.outlets.len() as u64;
             let dumping = self.outlets.iter().filter(|outlet| outlet.is_dumping());
@@ -331,8 +360,10 @@ impl Outlets {
             };
             self.looks += 1;
             let (completed, ended) = (outlet.completed, &mut self.ended);
+            let (is_due, mut unhurried) = (outlet.pace.due() <= now, 0);
             let handed_out = outlet.hand_out(views, effects, |feed, view, family| {
-                if !feed.is_dumping() {
+                let (is_restamping, is_unhurried) = (feed.is_restamping(), feed.is_unhurried());
+                if !feed.is_dumping() || (unsure && is_restamping) || (is_unhurried && !is_due) {
                     return None;
                 }
                 let before = feed.is_complete();
@@ -341,8 +372,15 @@ impl Outlets {
                 if feed.is_complete() && !before {
                     ended.push((gateway, family));
                 }
+                unhurried += chunk.as_ref().filter(|_| is_unhurried).map_or(0, |chunk| chunk.bytes.len());
                 chunk
             });
+            if unhurried > 0 {
+                outlet.pace.say(now, unhurried);
+            }
+            if !is_due && !unsure && outlet.is_unhurried() {
+                self.later.insert((outlet.pace.due(), gateway));
+            }
             outlet.recount(&mut self.tally);
             if outlet.is_capped() {
                 self.caps.push(gateway);

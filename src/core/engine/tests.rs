@@ -12,6 +12,7 @@ mod lab;
 mod lists;
 mod many;
 mod overrides;
+mod paced;
 mod promises;
 mod ranges;
 mod reloaded;

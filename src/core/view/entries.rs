@@ -24,6 +24,8 @@ pub(super) struct Order {
     pub(super) at: Seq,
     /// By attributes, so that equal ones share messages.
     pub(super) slots: Vec<SlotId>,
+    /// So many come first because they have changed lately.
+    pub(super) newest: usize,
 }
 
 /// Of a view at one moment, and of another view then.
@@ -230,7 +232,7 @@ impl View {
         let mut slots: Vec<SlotId> = all.filter(|&slot| differs(slot)).collect();
         slots.sort_unstable_by_key(|&slot| (self.get(slot).is_none(), self.get(slot), slot));
         self.orders_made += 1;
-        let order = Arc::new(Order { id: self.orders_made, at: self.head(), slots });
+        let order = Arc::new(Order { id: self.orders_made, at: self.head(), slots, newest: 0 });
         self.difference = Some(Difference { other: known, order: Arc::clone(&order) });
         order
     }
@@ -245,6 +247,7 @@ impl View {
         let mut order = self.new_order();
         // Stable: each of the two parts stays in the order of its attributes.
         order.slots.sort_by_key(|&slot| self.changed_at(slot) < since);
+        order.newest = order.slots.partition_point(|&slot| self.changed_at(slot) >= since);
         let order = Arc::new(order);
         self.newest_first = Some((since, Arc::clone(&order)));
         order
@@ -254,7 +257,8 @@ impl View {
         self.orders_made += 1;
         let mut live: Vec<(AttrId, SlotId)> = self.live().map(|(slot, attr)| (attr, slot)).collect();
         live.sort_unstable();
-        Order { id: self.orders_made, at: self.head(), slots: live.into_iter().map(|(_, slot)| slot).collect() }
+        let slots = live.into_iter().map(|(_, slot)| slot).collect();
+        Order { id: self.orders_made, at: self.head(), slots, newest: 0 }
     }
 
     /// Drops what no feed needs any more: `passed` is the smallest tail of all feeds of this view, `dumping` whether

@@ -95,7 +95,8 @@ pub enum Knows {
     Capped,
 }
 
-/// The stamp of what was handed out since the last dump of everything began: of all that the gateway holds once that is done.
+/// The stamp of what was handed out since the first chunk of the last dump of everything: of all that the gateway holds once that is
+/// done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stamped {
     /// Nothing was.
@@ -123,6 +124,8 @@ struct Dump {
     /// A Begin-of-Route-Refresh is still to be sent.
     begin: bool,
     withdraw_absent: bool,
+    /// It says nothing new, only another stamp: from this place on there is time.
+    unhurried: Option<usize>,
 }
 
 /// Where one gateway is in one view.
@@ -142,6 +145,8 @@ pub struct Feed {
     initial_done: bool,
     again: Option<Again>,
     stamped: Stamped,
+    /// A dump of everything has begun, and nothing was handed out since.
+    anew: bool,
     /// How many markers went out.
     markers: u64,
     /// Boxed: most gateways have none.
@@ -156,8 +161,8 @@ impl Feed {
     pub fn new(view: &mut View, encoding: Encoding, exclusion: Exclusion, enhanced_refresh: bool) -> Self {
         let order = view.order();
         let tail = order.at;
-        let dump = Dump { order, next: 0, end: Marker::EndOfRib, begin: false, withdraw_absent: false };
-        let dump = Some(dump);
+        let end = Marker::EndOfRib;
+        let dump = Some(Dump { order, next: 0, end, begin: false, withdraw_absent: false, unhurried: None });
         Feed {
             encoding,
             exclusion,
@@ -169,6 +174,7 @@ impl Feed {
             initial_done: false,
             again: None,
             stamped: Stamped::Not,
+            anew: true,
             markers: 0,
             cap: None,
         }
@@ -294,7 +300,7 @@ impl Feed {
     /// The gateway asked for everything again (RFC 2918, RFC 7313). During a dump it counts as a request for later; before
     /// the family's End-of-RIB it is answered without brackets if that is held back: a BoRR may not come first.
     pub fn refresh(&mut self, view: &mut View) {
-        if self.dump.is_some() {
+        if self.dump.is_some() && !self.is_restamping() {
             self.again = Some(Again::Refresh);
             return;
         }
@@ -303,18 +309,44 @@ impl Feed {
     }
 
     /// Everything again with this stamp, unless that is the one which it was told with; and first what has changed since that
-    /// position. A dump that is in progress goes on with the new stamp, and then comes once more.
+    /// position. No bracket: nothing is to be dropped, and some gateways drop what takes too long to come. A dump that is in progress
+    /// for another reason goes on with the new stamp, and then all comes once more.
     pub fn restamp(&mut self, view: &mut View, since: Seq, stamp: Stamp) {
-        if self.stamped == Stamped::Not || self.stamped == Stamped::All(stamp) {
-            self.again = self.again.filter(|again| *again == Again::Refresh);
-            return;
-        }
-        if self.dump.is_some() {
-            self.again.get_or_insert(Again::Restamp(since));
-            return;
+        let is_said = self.stamped == Stamped::Not || self.stamped == Stamped::All(stamp);
+        match &self.dump {
+            None if is_said => return,
+            Some(dump) if dump.unhurried.is_some() && is_said => {
+                if std::mem::take(&mut self.anew) {
+                    self.dump = None; // nothing was said with yet another stamp
+                }
+                return;
+            }
+            Some(dump) if dump.unhurried.is_none() => {
+                if self.anew || is_said {
+                    self.again = self.again.filter(|again| *again == Again::Refresh);
+                } else {
+                    self.again.get_or_insert(Again::Restamp(since));
+                }
+                return;
+            }
+            _ => {}
         }
         let order = view.order_newest_first(since);
-        self.begin_dump(order, self.end_of_refresh(), false);
+        let newest = order.newest;
+        self.begin_dump(order, Marker::None, false);
+        if let Some(dump) = &mut self.dump {
+            dump.unhurried = Some(newest);
+        }
+    }
+
+    /// Whether a dump is in progress that says nothing new, only another stamp.
+    pub fn is_restamping(&self) -> bool {
+        self.dump.as_ref().is_some_and(|dump| dump.unhurried.is_some())
+    }
+
+    /// Whether one is of which only that is left that has not changed.
+    pub fn is_unhurried(&self) -> bool {
+        self.dump.as_ref().is_some_and(|dump| dump.unhurried.is_some_and(|from| dump.next >= from))
     }
 
     /// Too far behind to be told change by change: starts over with a bracketed dump. False where the gateway knows no
@@ -358,9 +390,9 @@ impl Feed {
         }
         let order = view.order_of_difference(n, before);
         self.start_over(order.at);
-        let stamped = self.stamped;
+        let anew = self.anew;
         self.begin_dump(order, Marker::None, true);
-        self.stamped = stamped; // the rest is not told again
+        self.anew = anew; // the rest is not told again
     }
 
     /// From now on with another exclusion. Where no route of the view is told otherwise for it there is nothing to say: so it
@@ -390,8 +422,9 @@ impl Feed {
         self.tail = self.tail.min(order.at);
         // What comes is stamped anew; and End-of-RIB answers no request.
         self.again = self.again.filter(|again| *again == Again::Refresh && end == Marker::EndOfRib);
-        self.stamped = Stamped::Not;
-        self.dump = Some(Dump { order, next: 0, end, begin: end == Marker::EndOfRefresh, withdraw_absent });
+        self.anew = true;
+        let begin = end == Marker::EndOfRefresh;
+        self.dump = Some(Dump { order, next: 0, end, begin, withdraw_absent, unhurried: None });
     }
 
     /// The next changes, if any.
@@ -442,7 +475,9 @@ impl Feed {
 
     /// Something goes out with this stamp.
     fn say(&mut self, stamp: Stamp) {
+        let is_first = std::mem::take(&mut self.anew);
         self.stamped = match self.stamped {
+            _ if is_first => Stamped::All(stamp),
             Stamped::Not => Stamped::All(stamp),
             Stamped::All(before) if before == stamp => Stamped::All(stamp),
             Stamped::All(_) | Stamped::Mixed => Stamped::Mixed,

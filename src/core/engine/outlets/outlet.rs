@@ -2,6 +2,7 @@
 
 use super::super::views::{ViewId, Views};
 use super::super::{Effect, GatewaySettings};
+use super::pace::Pace;
 use super::tally::{Counted, Tally};
 use super::{Refusal, SessionNumber, SessionUp};
 use crate::model::{Family, GatewayId, PerFamily};
@@ -48,6 +49,7 @@ pub(in super::super) struct Outlet {
     /// The range that it came from, and its address.
     pub(super) joined: Option<(GatewayId, IpAddr)>,
     counted: PerFamily<Option<Counted>>,
+    pub(super) pace: Pace,
 }
 
 impl Outlet {
@@ -57,7 +59,7 @@ impl Outlet {
         joined: Option<(GatewayId, IpAddr)>,
     ) -> Self {
         let (completed, counted) = (PerFamily::default(), PerFamily::default());
-        Outlet { settings, views, session: None, completed, joined, counted }
+        Outlet { settings, views, session: None, completed, joined, counted, pace: Pace::default() }
     }
 
     fn view<'a>(&self, family: Family, views: &'a mut Views) -> Option<&'a mut View> {
@@ -88,6 +90,11 @@ impl Outlet {
 
     pub(super) fn is_dumping(&self) -> bool {
         self.feeds().any(Feed::is_dumping)
+    }
+
+    /// Whether something is left to be said that there is time for.
+    pub(super) fn is_unhurried(&self) -> bool {
+        self.feeds().any(Feed::is_unhurried)
     }
 
     pub(super) fn is_capped(&self) -> bool {

@@ -16,7 +16,9 @@ pub(super) struct Counted {
 
 impl Counted {
     pub(super) fn of(view: ViewId, feed: &Feed) -> Self {
-        let (dumping, withdraws_absent) = (feed.is_dumping(), feed.withdraws_absent());
+        // Another stamp alone is told of nothing that anybody waits for.
+        let dumping = feed.is_dumping() && !feed.is_restamping();
+        let withdraws_absent = feed.withdraws_absent();
         Counted { view, tail: feed.tail(), dumping, withdraws_absent }
     }
 }

@@ -18,9 +18,9 @@ const SOURCE: SourceId = SourceId(0);
 const GATEWAY: GatewayId = GatewayId(0);
 const SESSION: SessionNumber = SessionNumber(7);
 /// More than go out in one slice.
-const HOSTS: u32 = 40_000;
+pub(super) const HOSTS: u32 = 40_000;
 
-fn engine(effects: &mut Vec<Effect>) -> Engine {
+pub(super) fn engine(effects: &mut Vec<Effect>) -> Engine {
     let p = |text: &str| text.parse::<Prefix>().unwrap();
     let sync = SyncConfig {
         source: SOURCE,
@@ -65,7 +65,7 @@ fn engine(effects: &mut Vec<Effect>) -> Engine {
 }
 
 /// The attempt of the first list that the engine has ordered.
-fn ordered(effects: &[Effect]) -> Attempt {
+pub(super) fn ordered(effects: &[Effect]) -> Attempt {
     let attempt = effects.iter().find_map(|effect| match effect {
         Effect::Order(_, order) => Some(order.attempt),
         _ => None,
@@ -85,12 +85,12 @@ fn up(number: SessionNumber) -> SessionUp {
     SessionUp { number, families, enhanced_refresh: false, address: "192.0.2.1".parse().unwrap() }
 }
 
-fn subnet(n: u32) -> Prefix {
+pub(super) fn subnet(n: u32) -> Prefix {
     format!("10.{}.{}.0/26", n / 256, n % 256).parse().unwrap()
 }
 
 /// Every host owns one subnet, except that `owner` owns the first one's, too, which then owns none.
-fn list(at: u64, owner: Option<u32>) -> Report {
+pub(super) fn list(at: u64, owner: Option<u32>) -> Report {
     let record = |n: u32| {
         let mut subnets: Vec<String> = vec![subnet(n).to_string()];
         match owner {

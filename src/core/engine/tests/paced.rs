@@ -1,0 +1,113 @@
+//! A takeover with a large table: what has changed first, then the rest, not faster than gateways can well take it.
+
+use super::super::{Effect, Engine, Input, Role};
+use super::lists::{HOSTS, engine, list, ordered, subnet};
+use crate::bgp::wire::{Framer, Update, UpdateContext, UpdateOutcome};
+use crate::model::{Asn, PerFamily, Prefix, SourceId, Time};
+use std::time::Duration;
+
+/// What is handed out at once, and then in a second.
+const OCTETS: usize = 256 << 10;
+/// Two chunks are on their way at the most.
+const CHUNKS: usize = 2 * (64 << 10);
+
+struct World {
+    engine: Engine,
+    now: Time,
+    effects: Vec<Effect>,
+    octets: usize,
+    framer: Framer,
+    heard: Vec<Prefix>,
+}
+
+impl World {
+    /// All that is to be done at this moment; the gateway takes it at once.
+    fn work(&mut self) {
+        let context = UpdateContext {
+            internal: false,
+            four_octet_as: true,
+            families: PerFamily { ipv4: true, ipv6: false },
+            extended_next_hop: PerFamily::default(),
+            local_asn: Asn::new(64500).unwrap(),
+        };
+        loop {
+            let due = self.engine.next_deadline().is_some_and(|at| at <= self.now);
+            if due {
+                self.engine.on_deadline(self.now, &mut self.effects);
+            }
+            let more = self.engine.work(&mut self.effects) || due;
+            for effect in std::mem::take(&mut self.effects) {
+                if let Effect::Send(gateway, session, chunk) = effect {
+                    self.octets += chunk.bytes.len();
+                    self.framer.push(&chunk.bytes);
+                    let written = Input::Written(gateway, session, chunk.bytes.len());
+                    self.engine.handle(self.now, written, &mut self.effects);
+                }
+            }
+            while let Some(frame) = self.framer.next().unwrap() {
+                let UpdateOutcome::Accept(update) = Update::decode(&frame.body, &context) else { panic!("{frame:?}") };
+                self.heard.extend(update.routes().map(|(prefix, _)| prefix));
+            }
+            if !more {
+                return;
+            }
+        }
+    }
+
+    /// As time goes by, the rest of so many routes; how long that takes.
+    fn rest(&mut self, routes: usize) -> Duration {
+        let begin = self.now;
+        self.work();
+        while self.heard.len() < routes {
+            let at = self.engine.next_deadline().unwrap();
+            assert!(at < begin + Duration::from_secs(60), "it does not go on");
+            self.now = at.max(self.now);
+            self.work();
+            let span = self.now.since(begin).as_secs_f64();
+            let most = OCTETS as f64 * (1.0 + span) + CHUNKS as f64 + 4096.0;
+            assert!((self.octets as f64) <= most, "{} after {span} s", self.octets);
+        }
+        self.now.since(begin)
+    }
+
+    fn forget(&mut self) {
+        self.octets = 0;
+        self.heard.clear();
+    }
+}
+
+#[test]
+fn l13_after_a_takeover_what_has_changed_comes_at_once_and_the_rest_in_time() {
+    let mut effects = Vec::new();
+    let engine = engine(&mut effects);
+    let attempt = ordered(&effects);
+    let (framer, heard) = (Framer::new(), Vec::new());
+    let mut world = World { engine, now: Time::ZERO, effects, octets: 0, framer, heard };
+    let source = SourceId(0);
+    world.engine.handle(world.now, Input::Report(source, attempt, list(1, None)), &mut world.effects);
+    world.work();
+    assert_eq!(world.heard.len(), HOSTS as usize, "and is told a new session at once");
+    world.forget();
+    world.engine.take_role(world.now, Role::Standby { term: 3, ordinal: 7 }, &mut world.effects);
+    world.rest(HOSTS as usize);
+    let all = world.octets;
+    assert!(all > 4 * OCTETS, "a table that takes time: {all}");
+    world.now = world.now + Duration::from_secs(2);
+    // In the leader's term a subnet moves; then this one leads.
+    world.engine.handle(world.now, Input::Report(source, attempt, list(2, Some(HOSTS - 1))), &mut world.effects);
+    world.work();
+    world.forget();
+    world.engine.take_role(world.now, Role::Leader { term: 4 }, &mut world.effects);
+    world.work();
+    assert_eq!(world.heard.first(), Some(&subnet(0)));
+    let first = world.heard.len();
+    assert!(world.octets >= OCTETS && world.octets <= OCTETS + CHUNKS, "{}", world.octets);
+    // Another change does not wait.
+    world.heard.clear();
+    world.engine.handle(world.now, Input::Report(source, attempt, list(3, None)), &mut world.effects);
+    world.work();
+    assert_eq!(world.heard, [subnet(0)]);
+    let span = world.rest(HOSTS as usize - first + 1).as_secs_f64();
+    let least = all as f64 / OCTETS as f64 - 2.0;
+    assert!(span >= least && span < least + 3.0, "{} of {all} in {span} s", world.octets);
+}
