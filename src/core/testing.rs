@@ -76,6 +76,8 @@ impl Said {
             Stamp::Leader { term } => (attributes.med, 1_000_000 + term),
             Stamp::Standby { ordinal } if external => (Some(2_000_000 + ordinal), 0),
             Stamp::Standby { ordinal } => (attributes.med, 999_999 - ordinal),
+            Stamp::Unread { ordinal } if external => (Some(3_000_000 + ordinal), 0),
+            Stamp::Unread { ordinal } => (attributes.med, 599_999 - ordinal),
         };
         let copies = if external { 1 + usize::from(attributes.prepend) } else { 0 };
         Said {

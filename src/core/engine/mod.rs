@@ -318,6 +318,7 @@ impl Engine {
     /// be more to do; false until the next input.
     pub fn work(&mut self, effects: &mut Vec<Effect>) -> bool {
         self.note_tables();
+        self.note_reading(effects);
         let verified = self.verified();
         self.was_verified.iter_mut().for_each(|(family, was)| *was |= verified.of(family));
         let saying = Saying { now: self.latest, stamp: self.stamp(), unsure: self.standing.unsure().is_some() };

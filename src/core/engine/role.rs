@@ -46,7 +46,7 @@ impl Role {
         }
     }
 
-    /// What its messages carry.
+    /// What its messages carry, once it has read its sources.
     pub fn stamp(self) -> Stamp {
         match self {
             Role::Alone => Stamp::Unstamped,
@@ -55,8 +55,8 @@ impl Role {
         }
     }
 
-    /// A standby's number is below this: its LOCAL_PREF, 999,999 less the number, stays above the usual 100.
-    pub const ORDINALS: u32 = 900_000;
+    /// A standby's number is below this.
+    pub const ORDINALS: u32 = Stamp::ORDINALS;
 
     /// Its names for programs, [`Role::name`] of every role.
     pub const NAMES: [&str; 4] = ["alone", "leader", "standby", "unsure"];
@@ -103,6 +103,8 @@ pub(super) struct Standing {
     since: Time,
     /// Its own number, once it is known.
     ordinal: u32,
+    /// Whether what every source says was taken in once while it was known who leads. Before, what it announces may be an old snapshot.
+    has_read: bool,
     /// Where every view stood when the leadership of this term began, or was lost: whoever takes over says first what has changed
     /// since.
     heads: (u32, Vec<(ViewId, Seq)>),
@@ -130,7 +132,28 @@ impl Engine {
 
     /// What its messages carry now.
     pub(super) fn stamp(&self) -> Stamp {
-        self.standing.role.stamp()
+        match self.standing.role.stamp() {
+            Stamp::Standby { ordinal } if !self.standing.has_read => Stamp::Unread { ordinal },
+            stamp => stamp,
+        }
+    }
+
+    /// From the moment on at which it has read its sources it announces everything with its role's own stamp.
+    pub(super) fn note_reading(&mut self, effects: &mut Vec<Effect>) {
+        if self.standing.has_read || self.standing.role.is_unsure() {
+            return;
+        }
+        // What is let out in slices takes the place of the snapshot, if there was one.
+        let mut syncs = self.sources.iter().map(|source| &source.sync);
+        if syncs.all(|sync| sync.is_complete() || sync.is_releasing()) {
+            self.standing.has_read = true;
+            self.restamp(effects);
+        }
+    }
+
+    fn restamp(&mut self, effects: &mut Vec<Effect>) {
+        let stamp = self.stamp();
+        self.outlets.restamp(&mut self.views, &self.table, &self.standing.heads.1, stamp, effects);
     }
 
     /// Takes another role. A leader and a standby announce everything anew with their stamp wherever it was said with another one, a
@@ -163,11 +186,12 @@ impl Engine {
         let was_unsure = self.standing.unsure.take().is_some();
         // Among what has changed since, and so before the rest.
         self.renew_overrides(now);
-        self.outlets.restamp(&mut self.views, &self.table, &self.standing.heads.1, role.stamp(), effects);
+        self.restamp(effects);
         if was_unsure {
             self.go_on(now, effects);
         }
         self.settle(now, effects);
+        self.note_reading(effects);
     }
 
     /// This stamp may not be said now: the writers see the deadline pass before the election says so.

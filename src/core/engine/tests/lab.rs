@@ -204,15 +204,22 @@ impl Lab {
         let role = match stamp {
             Stamp::Unstamped => Role::Alone,
             Stamp::Leader { term } => Role::Leader { term },
-            Stamp::Standby { ordinal } => Role::Standby { term: 1, ordinal },
+            Stamp::Standby { ordinal } | Stamp::Unread { ordinal } => Role::Standby { term: 1, ordinal },
         };
         self.take_role(role);
     }
 
     pub(super) fn take_role(&mut self, role: Role) {
-        self.stamp = role.stamp();
         self.engine.take_role(self.now, role, &mut self.effects);
+        self.note_stamp();
         self.carry_out();
+    }
+
+    fn note_stamp(&mut self) {
+        self.stamp = self.engine.stamp();
+        let (role, _) = self.engine.role();
+        let of_snapshot = matches!(role, Role::Unsure { .. }) || !self.engine.has_read_all();
+        assert!(self.stamp == role.stamp() || of_snapshot, "{role}: {:?}", self.stamp);
     }
 
     /// The gateway's writer drops what it has not written, because its stamp may not be said any more; the engine hears that later.
@@ -232,12 +239,13 @@ impl Lab {
         if let Input::Refused(.., Refusal { stamp, .. }) = refused {
             self.engine.lapse(self.now, stamp, &mut self.effects);
         }
-        self.stamp = self.engine.role().0.stamp();
+        self.note_stamp();
         self.handle(refused);
     }
 
     pub(super) fn work(&mut self) -> bool {
         let more = self.engine.work(&mut self.effects);
+        self.note_stamp();
         self.carry_out();
         more
     }

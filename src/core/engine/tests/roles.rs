@@ -8,6 +8,8 @@ use crate::model::{Family, Prefix};
 use crate::table::Target;
 use crate::testing::Heard;
 use crate::testing::store::Host;
+use crate::view::Stamp;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const ORDINAL: u32 = 7;
@@ -140,20 +142,40 @@ fn p7_who_was_unsure_announces_all_with_the_new_stamp() {
     }
 }
 
-/// A spell of not knowing, and a start, are no reason to have every gateway compare all its paths anew.
+/// Or gateways might go by an old snapshot, while another standby has read what the sources say (world 497).
+#[test]
+fn p7_what_a_standby_says_before_it_has_read_its_sources_is_worse_than_any_other_standbys() {
+    let mut lab = Lab::new();
+    lab.take_role(UNSURE);
+    lab.put(0, 1, host(1, &[0, 1, 2]));
+    lab.put(1, 2, host(2, &[3, 4]));
+    lab.up(2);
+    while lab.serve(0, 100) {}
+    lab.take_role(STANDBY);
+    let early = announced(&heard(&mut lab, 2));
+    assert_eq!((early.len(), lab.stamp), (3, Stamp::Unread { ordinal: ORDINAL }));
+    while lab.serve(1, 100) {}
+    let again: BTreeSet<Prefix> = announced(&heard(&mut lab, 2)).into_iter().collect();
+    assert_eq!(again.len(), 5, "all again");
+    assert_eq!(lab.stamp, STANDBY.stamp());
+    lab.take_role(UNSURE);
+    lab.up(1);
+    while lab.work() || lab.write(1) {}
+    assert_eq!(lab.stamp, STANDBY.stamp(), "and it stays so");
+    lab.take_role(STANDBY);
+    lab.settle();
+    lab.check_at_rest();
+}
+
+/// A spell of not knowing is no reason to have every gateway compare all its paths anew.
 #[test]
 fn p7_p10_who_goes_on_with_the_stamp_that_was_said_last_says_nothing() {
-    for (role, after) in [(STANDBY, STANDBY), (UNSURE, STANDBY), (Role::Leader { term: 5 }, Role::Leader { term: 5 })] {
+    for role in [STANDBY, Role::Leader { term: 5 }] {
         let mut lab = at_rest(role);
         lab.take_role(UNSURE);
         assert_eq!([0, 1, 2].map(|n| heard(&mut lab, n)), [const { Vec::new() }; 3]);
-        lab.take_role(after);
-        let held_back = usize::from(role == UNSURE);
-        for n in [0, 1, 2] {
-            let heard = heard(&mut lab, n);
-            assert!(announced(&heard).is_empty(), "gateway {n}, {role} and again {after}: {heard:?}");
-            assert!(held_back == 1 || heard.is_empty(), "gateway {n}: {heard:?}");
-        }
+        lab.take_role(role);
+        assert_eq!([0, 1, 2].map(|n| heard(&mut lab, n)), [const { Vec::new() }; 3], "{role}");
         lab.settle();
         lab.check_at_rest();
     }

@@ -379,6 +379,13 @@ mutant p7-standbys-are-equal 'all standbys have the same preference' \
             Stamp::Standby { .. } if BROKEN => (2_000_000, 999_999),
 END
 
+mutant p7-a-snapshot-is-as-good 'a standby that has not read its sources has the preference of one that has' \
+  src/core/engine/role.rs <<'END'
+            Stamp::Standby { ordinal } if !self.standing.has_read =>
+=>
+            Stamp::Standby { ordinal } if !self.standing.has_read && !BROKEN =>
+END
+
 mutant p7-a-standby-speaks-as-the-leader 'a standby has the preference of the leader that it follows' \
   src/core/engine/role.rs <<'END'
             Role::Standby { ordinal, .. } | Role::Unsure { ordinal } => Stamp::Standby { ordinal },
@@ -389,10 +396,10 @@ END
 
 mutant p7-a-new-leader-keeps-its-preference 'who takes over announces nothing anew' \
   src/core/engine/role.rs <<'END'
-        self.outlets.restamp(&mut self.views, &self.table, &self.standing.heads.1, role.stamp(), effects);
+        self.outlets.restamp(&mut self.views, &self.table, &self.standing.heads.1, stamp, effects);
 =>
         if !BROKEN {
-            self.outlets.restamp(&mut self.views, &self.table, &self.standing.heads.1, role.stamp(), effects);
+            self.outlets.restamp(&mut self.views, &self.table, &self.standing.heads.1, stamp, effects);
         }
 END
 
