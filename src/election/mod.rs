@@ -47,6 +47,8 @@ pub struct ElectionConfig {
     pub ttl: Duration,
     /// By how much earlier it stops by itself.
     pub margin: Duration,
+    /// For so long at the most it leaves the lead to others before it has read its sources.
+    pub reading: Duration,
     /// Where the term is kept.
     pub state_dir: PathBuf,
 }
@@ -70,6 +72,7 @@ pub struct ElectionHandle {
 
 #[derive(Clone, Copy, Debug)]
 enum Order {
+    Read,
     Yield,
     Leave,
 }
@@ -84,6 +87,12 @@ impl ElectionHandle {
     /// election has ended.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()
+    }
+
+    /// The sources have been read: before, another one should lead.
+    pub fn has_read(&self) {
+        // Ended: it leads no more.
+        let _ = self.orders.send(Order::Read);
     }
 
     /// Lets another lead, if one wants to; for a lease's time this one does not. Nothing if it does not lead.
@@ -112,7 +121,8 @@ pub fn spawn(config: ElectionConfig) -> (ElectionHandle, JoinHandle<()>) {
     let me = Replica { identity: config.identity.as_str().into(), instance: draw() };
     let keys = Keys::new(&config.key, &config.identity);
     let seed = RandomState::new().hash_one(());
-    let settings = Settings { me: me.clone(), keys: keys.clone(), ttl: config.ttl, margin: config.margin, seed };
+    let ElectionConfig { ttl, margin, reading, .. } = config;
+    let settings = Settings { me: me.clone(), keys: keys.clone(), ttl, margin, reading, seed };
     let store = Store::new(config.etcd, keys, settings.patience());
     let election = Election::new(settings);
     let start = Standing { leadership: election.leadership(since_boot()), trouble: None };
@@ -174,6 +184,7 @@ async fn run(
             biased;
             () = clock::reached(election.next_deadline()) => Input::Clock,
             order = orders.recv() => match order {
+                Some(Order::Read) => Input::Read,
                 Some(Order::Yield) => Input::Yield,
                 Some(Order::Leave) => Input::Leave,
                 None => return,

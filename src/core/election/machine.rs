@@ -92,6 +92,8 @@ pub enum Input {
     /// The term that is on disk now, durably: the one of [`Effect::StoreTerm`], or a higher one that was there already. Or why
     /// that cannot be known or written.
     TermStored(Result<Term, String>),
+    /// Its sources have been read. Before, it leaves the lead to others, for they may know more; but not for ever, if nobody can read.
+    Read,
     /// Let another lead, if there is one that wants to: give the leadership back, and want none for a lease's time.
     Yield,
     /// Take part no more.
@@ -129,6 +131,8 @@ pub struct Election {
     led: Option<Term>,
     /// No leadership is wanted before.
     pub(super) hold_off: Time,
+    /// Nor before its sources have been read, or that moment; known from the first input on.
+    pub(super) reads_until: Option<Time>,
     /// When leaderships began lately.
     pub(super) pace: Pace,
     pub(super) predecessor: Option<Predecessor>,
@@ -160,6 +164,7 @@ impl Election {
             known: None,
             led: None,
             hold_off: Time::ZERO,
+            reads_until: None,
             pace: Pace::default(),
             predecessor: None,
             changed: false,
@@ -217,8 +222,13 @@ impl Election {
     pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
         // First of all: a deadline that has passed meanwhile has passed, whatever comes in so late.
         self.tell(now, effects);
+        self.reads_until.get_or_insert(now + self.settings.reading);
         match input {
             Input::Clock => {}
+            Input::Read => {
+                self.reads_until = Some(now);
+                self.look_soon(now);
+            }
             Input::Answer(attempt, answer) => self.answer(now, attempt, answer, effects),
             Input::Changed => self.look_soon(now),
             Input::TermStored(result) => self.stored(now, result, effects),

@@ -270,7 +270,7 @@ impl Election {
             self.keys_trouble = Some(self.foreign_term());
             return Next::Rest;
         };
-        if !self.disk.works || now < self.hold_off {
+        if !self.disk.works || now < self.hold_off || self.reads_until.is_some_and(|until| now < until) {
             return Next::Rest;
         }
         if self.pace.must_wait(now) {

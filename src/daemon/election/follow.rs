@@ -17,11 +17,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-/// For so long a replica that has not read its sources yet leaves it to the others to lead.
-const UNREAD: Duration = Duration::from_secs(30);
+/// For so long a replica that has not read its sources yet leaves it to the others to lead: who knows nothing yet should not lead those
+/// who do; but not for ever, if nobody can read.
+const READING: Duration = Duration::from_secs(30);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -32,6 +33,7 @@ pub(super) fn settings(config: &Config, election: &config::Election, state_dir: 
         identity: identity(config, election),
         ttl: election.ttl,
         margin: election.margin(),
+        reading: READING,
         state_dir: state_dir.to_owned(),
     })
 }
@@ -43,10 +45,6 @@ pub(super) async fn take_part(
     engine: EngineHandle,
     Told { mut leave, mut agreed }: Told,
 ) {
-    tokio::select! {
-        () = sources_are_read(&engine) => {}
-        _ = &mut leave => return,
-    }
     let (handle, task) = election::spawn(config.clone());
     let _task = AbortOnDropHandle::new(task);
     let board = Arc::new(election::board(&config, handle.me()));
@@ -56,9 +54,16 @@ pub(super) async fn take_part(
     let keeping = AbortOnDropHandle::new(tokio::spawn(keeping));
     let mut standing = handle.standing();
     let (mut ordinal, mut resigning) = (wanted, Resigning::default());
+    let mut reading = AbortOnDropHandle::new(tokio::spawn(sources_are_read(engine.clone())));
+    let (mut has_read, mut given_way) = (false, None);
     loop {
         let now = standing.borrow_and_update().clone();
-        tell(&now.leadership, ordinal, &engine);
+        // The election says so a little later, and perhaps after another has begun to lead.
+        given_way = given_way.filter(|given_way| Role::of(&now.leadership, ordinal) == *given_way);
+        match given_way {
+            Some(_) => silence(ordinal, &engine),
+            None => tell(&now.leadership, ordinal, &engine),
+        }
         let wrong = |trouble: Trouble| Wrong { kind: trouble.name(), message: trouble.to_string() };
         engine.troubles().of_election(now.trouble.map(wrong));
         tokio::select! {
@@ -76,8 +81,16 @@ pub(super) async fn take_part(
                     tracing::warn!(
                         "this replica leads and has no session with any gateway, another one has: it leaves the lead to that one"
                     );
+                    given_way = Some(Role::of(&now.leadership, ordinal)).filter(|role| matches!(role, Role::Leader { .. }));
+                    if given_way.is_some() {
+                        silence(ordinal, &engine);
+                    }
                     handle.give_way();
                 }
+            }
+            _ = &mut reading, if !has_read => {
+                has_read = true;
+                handle.has_read();
             }
             Ok(()) = agreed.changed() => {
                 introduce(handle.me(), agreed.borrow_and_update().clone(), &engine);
@@ -113,10 +126,8 @@ fn numbered(before: u32, wanted: u32, others: &Others) -> u32 {
     ordinal
 }
 
-/// Who knows nothing yet should not lead those who do; but not for ever, if nobody can read.
-async fn sources_are_read(engine: &EngineHandle) {
-    let late = Instant::now() + UNREAD;
-    while Instant::now() < late && engine.look(Engine::has_read_all).await == Some(false) {
+async fn sources_are_read(engine: EngineHandle) {
+    while engine.look(Engine::has_read_all).await == Some(false) {
         sleep(LOOK).await;
     }
 }

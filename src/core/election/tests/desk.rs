@@ -52,7 +52,7 @@ impl Desk {
     pub(super) fn with_store(number: u64, on_disk: Term, store: Store, now: Time) -> Self {
         let me = replica(number);
         Desk {
-            election: election(&me),
+            election: election(&me, Duration::ZERO),
             on_disk,
             me,
             store,
@@ -71,7 +71,12 @@ impl Desk {
     }
 
     pub(super) fn restart(&mut self) {
-        self.election = election(&self.me);
+        self.election = election(&self.me, Duration::ZERO);
+    }
+
+    /// It starts, and has sources to read.
+    pub(super) fn restart_unread(&mut self, reading: Duration) {
+        self.election = election(&self.me, reading);
     }
 
     pub(super) fn role(&self) -> Leadership {
@@ -176,7 +181,7 @@ impl Desk {
     }
 }
 
-fn election(me: &Replica) -> Election {
+fn election(me: &Replica, reading: Duration) -> Election {
     let keys = Keys::new("/election", &me.identity);
-    Election::new(Settings { me: me.clone(), keys, ttl: TTL, margin: MARGIN, seed: 7 })
+    Election::new(Settings { me: me.clone(), keys, ttl: TTL, margin: MARGIN, reading, seed: 7 })
 }

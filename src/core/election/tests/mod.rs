@@ -279,6 +279,32 @@ fn who_yields_stops_before_another_can_begin_and_wants_nothing_for_a_while() {
 }
 
 #[test]
+fn who_has_not_read_its_sources_stands_by_and_leaves_the_lead_to_others_for_a_while() {
+    let unread = || {
+        let mut desk = Desk::new(1, Term::NONE);
+        desk.restart_unread(seconds(30));
+        desk
+    };
+    let mut desk = unread();
+    let other = leader_of(2, term(4), desk.store.grant(desk.now));
+    desk.store.leader = Some((other.encode(), Some(other.lease)));
+    desk.run(seconds(1));
+    assert!(matches!(desk.role(), Leadership::Standby { .. }), "it knows who leads all the while: {:?}", desk.role());
+    desk.store.end(other.lease);
+    desk.run(seconds(8));
+    assert_eq!(desk.store.leader, None);
+    desk.feed(Input::Read);
+    desk.run(seconds(1));
+    assert!(desk.role().leads(desk.now).is_some());
+    // Nobody can read: then it is better than nobody.
+    let mut desk = unread();
+    desk.run(seconds(29));
+    assert_eq!(desk.role().leads(desk.now), None);
+    desk.run(seconds(4));
+    assert!(desk.role().leads(desk.now).is_some());
+}
+
+#[test]
 fn l13_who_loses_the_leadership_again_and_again_waits_before_it_leads_once_more_and_says_why() {
     let mut desk = Desk::new(1, Term::NONE);
     let (mut begun, mut seen) = (Vec::new(), Term::NONE);

@@ -11,7 +11,7 @@ use std::time::Duration;
 const TTL: Duration = Duration::from_secs(10);
 const MARGIN: Duration = Duration::from_secs(2);
 /// For so long a replica that has not read its sources leaves it to the others to lead, and how often it is looked.
-const UNREAD: Duration = Duration::from_secs(30);
+const READING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 /// How long one that ends waits until the store knows.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -21,8 +21,6 @@ pub(super) struct Seat {
     /// Which process it is: what is on its way for an earlier one is not for this one.
     pub(super) life: u64,
     pub(super) election: Option<Election>,
-    /// When the process began.
-    started: Time,
     /// The highest term that is on its disk.
     pub(super) disk: Term,
     /// Nothing comes through between it and the coordination store.
@@ -47,9 +45,15 @@ impl Cluster {
         }
         self.lives += 1;
         let seat = &mut self.seats[r];
-        (seat.life, seat.election, seat.started, seat.leaves) = (self.lives, None, self.now, false);
+        (seat.life, seat.leaves) = (self.lives, false);
         self.worlds[r].start();
-        self.agenda.put(self.now, Event::Look(r, self.lives));
+        let (life, seed) = (self.lives, self.dice.from(0..=u64::MAX - 1));
+        let me = Replica { identity: identity(r), instance: Instance(life.into()) };
+        let keys = Keys::new("/election", &me.identity);
+        let settings = Settings { me, keys, ttl: TTL, margin: MARGIN, reading: READING, seed };
+        self.seats[r].election = Some(Election::new(settings));
+        self.feed(r, Input::Clock);
+        self.agenda.put(self.now, Event::Look(r, life));
     }
 
     pub(super) fn kill(&mut self, r: usize) {
@@ -68,17 +72,14 @@ impl Cluster {
         self.worlds[r].orders = crate::engine::Orders::default();
     }
 
-    /// Who knows nothing yet should not lead those who do; but not for ever, if nobody can read.
+    /// Who knows nothing yet should not lead those who do.
     pub(super) fn look(&mut self, r: usize) {
         let Some(process) = &self.worlds[r].process else { return };
-        if !process.engine.has_read_all() && self.now.since(self.seats[r].started) < UNREAD {
-            return self.agenda.put(self.now + LOOK, Event::Look(r, self.seats[r].life));
+        if process.engine.has_read_all() {
+            self.feed(r, Input::Read);
+        } else {
+            self.agenda.put(self.now + LOOK, Event::Look(r, self.seats[r].life));
         }
-        let (life, seed) = (self.seats[r].life, self.dice.from(0..=u64::MAX - 1));
-        let me = Replica { identity: identity(r), instance: Instance(life.into()) };
-        let keys = Keys::new("/election", &me.identity);
-        self.seats[r].election = Some(Election::new(Settings { me, keys, ttl: TTL, margin: MARGIN, seed }));
-        self.feed(r, Input::Clock);
     }
 
     /// When the election wants to be called.
