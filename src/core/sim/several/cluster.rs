@@ -23,8 +23,8 @@ pub(super) enum Event {
     Asked { r: usize, life: u64, attempt: Attempt, request: Request, raft: u64 },
     /// Something comes to its election.
     Election(usize, u64, Input),
-    /// Writers and engine hear what the election says.
-    Told(usize, u64, Option<Leadership>),
+    /// Writers and engine hear what the election says; with its number.
+    Told(usize, u64, u64, Option<Leadership>),
     /// It ends its sessions, and then itself.
     Farewell(usize, u64),
 }
@@ -141,9 +141,10 @@ impl Cluster {
     fn happen(&mut self, event: Event) {
         let of = match &event {
             Event::Start(_) | Event::Asked { .. } => None,
-            Event::Look(r, life) | Event::Election(r, life, _) | Event::Told(r, life, _) | Event::Farewell(r, life) => {
-                Some((*r, *life))
-            }
+            Event::Look(r, life)
+            | Event::Election(r, life, _)
+            | Event::Told(r, life, ..)
+            | Event::Farewell(r, life) => Some((*r, *life)),
         };
         if let Some((r, life)) = of {
             if self.seats[r].life != life {
@@ -158,7 +159,11 @@ impl Cluster {
             Event::Look(r, _) => self.look(r),
             Event::Asked { r, life, attempt, request, raft } => self.asked(r, life, attempt, request, raft),
             Event::Election(r, _, input) => self.feed(r, input),
-            Event::Told(r, _, leadership) if !self.seats[r].leaves => self.worlds[r].follow_election(leadership),
+            // What was to be heard while it was stopped may be overtaken by what was said once it went on.
+            Event::Told(r, _, n, leadership) if !self.seats[r].leaves && self.seats[r].heard < n => {
+                self.seats[r].heard = n;
+                self.worlds[r].follow_election(leadership);
+            }
             Event::Told(..) => {}
             Event::Farewell(r, _) => self.farewell(r),
         }

@@ -29,8 +29,10 @@ pub(super) struct Seat {
     pub(super) loses: u64,
     /// It ends as soon as the store knows.
     pub(super) leaves: bool,
-    /// When it was told last what the election says: never in another order.
+    /// When it was told last what the election says, how often, and which of that was heard last: never in another order.
     told: Time,
+    tells: u64,
+    pub(super) heard: u64,
 }
 
 pub(super) fn identity(r: usize) -> Arc<str> {
@@ -135,8 +137,9 @@ impl Cluster {
     /// Writers and engine hear it from another task.
     fn tell(&mut self, r: usize, leadership: Option<Leadership>) {
         let at = (self.now + self.dice.millis(0..=20)).max(self.seats[r].told);
-        self.seats[r].told = at;
-        self.agenda.put(at, Event::Told(r, self.seats[r].life, leadership));
+        let seat = &mut self.seats[r];
+        (seat.told, seat.tells) = (at, seat.tells + 1);
+        self.agenda.put(at, Event::Told(r, seat.life, seat.tells, leadership));
     }
 
     /// SIGTERM: another one leads before its paths go.
