@@ -6,6 +6,7 @@ use super::gateway::Gateway;
 use super::keys;
 use super::policy::{self, Action, Policy};
 use super::source::{Etcd, Schema, Source, Store};
+use fingerpost_core::election::Settings;
 use fingerpost_core::model::{Asn, Replica};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,6 +29,9 @@ const DEFAULT_TTL: Duration = Duration::from_secs(10);
 /// etcd counts leases in whole seconds, and a renewal has to fit into it several times.
 const SHORTEST: Duration = Duration::from_secs(3);
 const LONGEST: Duration = Duration::from_secs(60);
+/// An endpoint that has to answer sooner may be given up while it is well: connecting by TLS and logging in takes some round trips and
+/// a hash of the password, and etcd writes to its disk.
+const HURRIED: Duration = Duration::from_millis(250);
 
 impl Election {
     /// How much earlier a leader stops by itself: more than two clocks drift apart within a lease, and than a write takes that has
@@ -81,7 +85,30 @@ pub(super) fn read(field: &Field<'_>, around: &Around<'_>, check: &mut Check) ->
         }
         Some(ttl)
     });
-    Some(Election { source: source?, key: key?, identity: identity?, ttl: ttl? })
+    let election = Election { source: source?, key: key?, identity: identity?, ttl: ttl? };
+    warn_of_hurry(&etcd.path("ttl"), &election, around, check);
+    Some(election)
+}
+
+/// A renewal has to get through within the lease also where all endpoints but the last are silent.
+fn warn_of_hurry(path: &str, election: &Election, around: &Around<'_>, check: &mut Check) {
+    let Some(etcd) = around.sources.and_then(|sources| election.etcd(sources)) else { return };
+    let endpoints = etcd.endpoints.len();
+    let share = |ttl| Settings::patience_with_each(ttl, endpoints);
+    if share(election.ttl) >= HURRIED {
+        return;
+    }
+    let message = format!(
+        "leaves each of the {endpoints} endpoints {} ms to answer before the next one is asked: the lead may be lost while the store \
+         is well",
+        share(election.ttl).as_millis(),
+    );
+    let enough = (SHORTEST.as_secs()..=LONGEST.as_secs()).find(|ttl| share(Duration::from_secs(*ttl)) >= HURRIED);
+    let hint = match enough {
+        Some(ttl) => format!("write {ttl}s or more, or name fewer endpoints"),
+        None => "name fewer endpoints: one for each member is enough".to_owned(),
+    };
+    check.warn(path, message, hint);
 }
 
 fn source(field: &Field<'_>, around: &Around<'_>, check: &mut Check) -> Option<String> {

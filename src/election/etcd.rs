@@ -5,7 +5,8 @@ use crate::source::etcd::fault::{self, Failure};
 use crate::source::etcd::line::{Access, Line};
 use etcd_client::{Compare, CompareOp, Error, KeyValue, PutOptions, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use fingerpost_core::election::{
-    Endpoint, Expect, Held, Keys, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, StoredTerm, View,
+    Endpoint, Expect, Held, Keys, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, Settings, StoredTerm,
+    View,
 };
 use fingerpost_core::source::{Fault, KeyRange};
 use std::time::Duration;
@@ -24,15 +25,11 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// `patience`: how long all endpoints together may take; each is given up a little sooner, so that it is named.
-    pub(super) fn new(config: EtcdConfig, keys: Keys, patience: Duration) -> Self {
-        let endpoints = u32::try_from(config.endpoints.len()).unwrap_or(1).max(1);
+    /// `ttl`: the lease's, within which it has to be renewed whoever answers.
+    pub(super) fn new(config: EtcdConfig, keys: Keys, ttl: Duration) -> Self {
+        let patience = Settings::patience_with_each(ttl, config.endpoints.len());
         let range = KeyRange::of_prefix(keys.leader.as_bytes());
-        Store {
-            line: Line::new(config, range, Access::ReadAndWrite),
-            keys,
-            patience: patience.mul_f64(0.9) / endpoints,
-        }
+        Store { line: Line::new(config, range, Access::ReadAndWrite), keys, patience }
     }
 
     /// Asks one endpoint after another. Requests may be sent again: see [`Request`].

@@ -123,7 +123,7 @@ pub fn spawn(config: ElectionConfig) -> (ElectionHandle, JoinHandle<()>) {
     let seed = RandomState::new().hash_one(());
     let ElectionConfig { ttl, margin, reading, .. } = config;
     let settings = Settings { me: me.clone(), keys: keys.clone(), ttl, margin, reading, seed };
-    let store = Store::new(config.etcd, keys, settings.patience());
+    let store = Store::new(config.etcd, keys, ttl);
     let election = Election::new(settings);
     let start = Standing { leadership: election.leadership(since_boot()), trouble: None };
     let (orders, ordered) = mpsc::unbounded_channel();

@@ -124,6 +124,22 @@ fn p7_nor_is_what_a_gateway_looks_at_before_it() {
 }
 
 #[test]
+fn p7_a_lease_too_short_for_as_many_endpoints_is_warned_of() {
+    let warnings = |ttl: &str, endpoints: usize| {
+        let endpoints: Vec<String> = (0..endpoints).map(|n| format!("\"http://127.0.0.1:{}\"", 2379 + n)).collect();
+        let election = with(&format!("{{ etcd: {{ source: prod, ttl: {ttl} }} }}"));
+        let text = crate::with(10, &election)
+            .replace("\"http://127.0.0.1:2379\"", &endpoints.join(", "))
+            .replace("id: 10.0.3.10,", "id: 10.0.3.10, replicas: 2,");
+        crate::lines(&crate::parse(&text).unwrap_or_else(|faults| panic!("{faults}")).warnings)
+    };
+    let hurry = "12:40: election.etcd.ttl: leaves each of the 3 endpoints 225 ms to answer before the next one is asked: the lead may be \
+                 lost while the store is well: write 4s or more, or name fewer endpoints";
+    assert_eq!(warnings("3s", 3), [hurry]);
+    assert_eq!((warnings("4s", 3), warnings("3s", 2), warnings("10s", 9)), (vec![], vec![], vec![]));
+}
+
+#[test]
 fn several_replicas_need_an_election_and_the_other_way_round() {
     refuses(
         "no election",

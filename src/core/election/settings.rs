@@ -32,4 +32,11 @@ impl Settings {
     pub fn patience(&self) -> Duration {
         self.ttl / 4
     }
+
+    /// For how long each of so many endpoints is asked: together they take a little less than an answer may, so that whoever is silent is
+    /// named.
+    pub fn patience_with_each(ttl: Duration, endpoints: usize) -> Duration {
+        let endpoints = u32::try_from(endpoints).unwrap_or(u32::MAX).max(1);
+        ttl / 4 * 9 / 10 / endpoints
+    }
 }
