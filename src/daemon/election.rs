@@ -18,7 +18,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long a leader that ends waits until the store knows.
+/// How long a leader that ends waits until another leads and has told its gateways, and then until the store knows that it is gone:
+/// together less than half of what Kubernetes gives a process to end.
+const SUCCESSION: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_secs(3);
 
 /// What a process is before the election says otherwise.
@@ -44,7 +46,7 @@ fn ordinal(identity: &str) -> u32 {
 pub(super) struct Part(Option<Running>);
 
 struct Running {
-    leave: oneshot::Sender<Leaving>,
+    leave: oneshot::Sender<Farewell>,
     agreed: watch::Sender<Agreed>,
     task: AbortOnDropHandle<()>,
 }
@@ -61,10 +63,20 @@ pub(super) enum Leaving {
     ForGood,
 }
 
+/// How it ends, step by step.
+#[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "the configuration refuses an election"))]
+struct Farewell {
+    why: Leaving,
+    /// Told, or dropped, once another leads or none can be waited for.
+    handed_over: oneshot::Sender<()>,
+    /// Completes once this process's sessions are closed.
+    closed: oneshot::Receiver<()>,
+}
+
 /// What a part is told while it runs.
 #[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "the configuration refuses an election"))]
 struct Told {
-    leave: oneshot::Receiver<Leaving>,
+    leave: oneshot::Receiver<Farewell>,
     agreed: watch::Receiver<Agreed>,
 }
 
@@ -93,13 +105,23 @@ impl Part {
         }
     }
 
-    /// Gives the leadership back, if this process has it: whatever it still says it says as a standby.
-    pub(super) async fn leave(self, why: Leaving) {
-        if let Some(Running { leave, task, .. }) = self.0 {
-            // It may have ended.
-            let _ = leave.send(why);
-            let _ = timeout(FAREWELL, task).await;
+    /// Gives the leadership back, if this process has it, and closes the sessions once another leads: what it still says until then it
+    /// says as a standby. Then it takes part no more.
+    pub(super) async fn leave(self, why: Leaving, close: impl Future<Output = ()>) {
+        let Some(Running { leave, task, .. }) = self.0 else { return close.await };
+        let (handed_over, waited) = oneshot::channel();
+        let (closes, closed) = oneshot::channel();
+        // It may have ended.
+        let _ = leave.send(Farewell { why, handed_over, closed });
+        if timeout(SUCCESSION, waited).await.is_err() {
+            tracing::warn!(
+                waited_s = SUCCESSION.as_secs_f64(),
+                "no other replica has taken over: the gateways go by these paths until one does"
+            );
         }
+        close.await;
+        drop(closes);
+        let _ = timeout(FAREWELL, task).await;
     }
 }
 

@@ -216,8 +216,8 @@ impl Service {
     /// Ends the sessions so that the gateways drop the routes, then everything else.
     pub async fn decommission(self) {
         self.listeners.abort(); // opens no listener again
-        self.election.leave(Leaving::ForGood).await;
-        self.speaker.lock().await.decommission().await;
+        let speaker = self.speaker;
+        self.election.leave(Leaving::ForGood, async { speaker.lock().await.decommission().await }).await;
         drop(self.transports);
         self.engine.stop();
     }
@@ -226,8 +226,8 @@ impl Service {
     pub async fn hand_over(self) {
         self.listeners.abort(); // opens no listener again
         // Another one leads before these paths go.
-        self.election.leave(Leaving::ToRestart).await;
-        self.speaker.lock().await.hand_over().await;
+        let speaker = self.speaker;
+        self.election.leave(Leaving::ToRestart, async { speaker.lock().await.hand_over().await }).await;
         // Before the engine: a transport whose orders end would take that for a defect.
         drop(self.transports);
         self.engine.stop();

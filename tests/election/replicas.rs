@@ -8,9 +8,14 @@ use fingerpost::daemon::Service;
 use fingerpost::speaker::Tcp;
 use fingerpost_core::engine::Role;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
+use tokio::time::timeout;
 
-on_each_etcd!(c41_the_leaders_paths_are_preferred_and_another_ones_are_at_hand_p7_p10);
+on_each_etcd!(
+    c41_the_leaders_paths_are_preferred_and_another_ones_are_at_hand_p7_p10,
+    c41_p10_a_leader_that_ends_closes_its_sessions_once_another_leads_and_waits_for_nobody_where_there_is_none,
+);
 
 pub(crate) struct Replica {
     pub(crate) service: Service,
@@ -76,6 +81,31 @@ state_dir: state
 pub(crate) async fn put(cluster: &Cluster, host: &str, address: &str, subnets: &str) {
     let value = format!(r#"{{"addresses": ["{address}"], "subnets": [{subnets}]}}"#);
     cluster.client().await.put(format!("/fp/hosts/{host}"), value, None).await.unwrap();
+}
+
+async fn c41_p10_a_leader_that_ends_closes_its_sessions_once_another_leads_and_waits_for_nobody_where_there_is_none(
+    etcd: Etcd,
+) {
+    let cluster = Cluster::one(etcd).await;
+    put(&cluster, "a", "10.168.0.11", r#""10.244.1.0/24""#).await;
+    let first = Replica::start(&cluster, 1).await;
+    let term = first.until_leads().await;
+    let second = Replica::start(&cluster, 2).await;
+    second.until_role("a standby", |role| matches!(role, Role::Standby { .. })).await;
+    second.until_told(&["10.244.1.0/24"], "the standby's path", |med| med >= 2_000_000).await;
+    until("known to the first", async || {
+        let known = first.service.engine().look(|engine| engine.replicas().len()).await.unwrap();
+        if known == 1 { Ok(()) } else { Err(known) }
+    })
+    .await;
+    first.service.hand_over().await;
+    // Not until then, but by then.
+    let role = second.service.engine().look(|engine| engine.role().0).await.unwrap();
+    assert_eq!(role, Role::Leader { term: term + 1 });
+    second.until_told(&["10.244.1.0/24"], "the new leader's path", |med| med == 1_000_000 - term - 1).await;
+    // The whole wait would be longer.
+    let ends = timeout(Duration::from_secs(8), second.service.hand_over());
+    ends.await.expect("it waits, and there is nobody");
 }
 
 async fn c41_the_leaders_paths_are_preferred_and_another_ones_are_at_hand_p7_p10(etcd: Etcd) {

@@ -442,6 +442,11 @@ impl Outlets {
         Sessions { established: u64::try_from(standing.count()).unwrap_or(u64::MAX), gateways }
     }
 
+    /// Whether a gateway is still to be told something again with another stamp.
+    pub(super) fn await_stamp(&self) -> bool {
+        self.outlets.iter().any(Outlet::awaits_stamp)
+    }
+
     /// Whether some dump still has to withdraw routes by slot.
     pub(super) fn block_freeing(&self, family: Family) -> bool {
         self.tally.is_withdrawing(family)

@@ -98,6 +98,7 @@ impl Engine {
             forced: count(self.forced().count()),
             frozen: self.holds_still().is_some(),
             trouble: false,
+            restamping: self.outlets.await_stamp(),
         })
     }
 

@@ -14,6 +14,7 @@ mod known;
 mod others;
 mod report;
 mod resign;
+mod succession;
 mod trail;
 
 pub use comparing::{Agreement, Apart, Comparing, PATIENCE, ReplicaNote};
@@ -22,4 +23,5 @@ pub use known::KnownReplica;
 pub use others::{Others, Posted, Reading, Said};
 pub use report::{Malformed, ReplicaReport, ReportedRole, Sessions, SourceReport};
 pub use resign::Resigning;
+pub use succession::Succession;
 pub use trail::Trail;

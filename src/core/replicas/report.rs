@@ -40,6 +40,9 @@ pub struct ReplicaReport {
     /// Whether something keeps it from leading.
     #[serde(default)]
     pub trouble: bool,
+    /// Whether gateways are still to be told something again with the preference of its role.
+    #[serde(default)]
+    pub restamping: bool,
 }
 
 /// What a replica takes itself for.
@@ -167,6 +170,7 @@ pub(in crate::replicas) mod tests {
             forced: 2,
             frozen: false,
             trouble: false,
+            restamping: false,
         }
     }
 

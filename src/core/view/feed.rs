@@ -344,6 +344,11 @@ impl Feed {
         self.dump.as_ref().is_some_and(|dump| dump.unhurried.is_some())
     }
 
+    /// Whether something is still to be said again with another stamp.
+    pub fn awaits_stamp(&self) -> bool {
+        self.is_restamping() || matches!(self.again, Some(Again::Restamp(_)))
+    }
+
     /// Whether one is of which only that is left that has not changed.
     pub fn is_unhurried(&self) -> bool {
         self.dump.as_ref().is_some_and(|dump| dump.unhurried.is_some_and(|from| dump.next >= from))

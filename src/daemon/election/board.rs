@@ -11,8 +11,8 @@ use fingerpost_core::replicas::{Others, Reading, ReplicaReport};
 use fingerpost_core::source::Fault;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -30,13 +30,14 @@ pub(super) struct Noticed {
     pub(super) others: Arc<Others>,
 }
 
-/// Until the engine ends, or whoever wants to know.
+/// Until the engine ends, or whoever wants to know; `soon`: looks now.
 pub(super) async fn keep(
     board: Arc<Board>,
     engine: EngineHandle,
     clock: Clock,
     standing: watch::Receiver<Standing>,
     noticed: watch::Sender<Option<Noticed>>,
+    soon: Arc<Notify>,
 ) {
     let mut others = Others::of(board.me().clone());
     let mut pace = Pace::full(clock.now());
@@ -55,7 +56,8 @@ pub(super) async fn keep(
                 }
             }
         }
-        sleep(EVERY).await;
+        // Nothing to be said waits long, nor anybody who wants to know.
+        let _ = timeout(EVERY, soon.notified()).await;
     }
 }
 

@@ -1,23 +1,23 @@
 //! How what the election says reaches the engine and the writers.
 
 use super::board::{self, Noticed};
-use super::{Leaving, Told, identity};
+use super::{Farewell, Leaving, Told, identity};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::daemon::transport;
-use crate::election::{self, ElectionConfig};
+use crate::election::{self, ElectionConfig, ElectionHandle, Standing};
 use crate::engine::EngineHandle;
 use crate::troubles::Wrong;
 use fingerpost_core::election::Trouble;
 use fingerpost_core::engine::{Engine, Input, Introduction, Role};
-use fingerpost_core::model::{Leadership, Replica};
-use fingerpost_core::replicas::{Digest, Others, Resigning};
+use fingerpost_core::model::{Leadership, Replica, Term};
+use fingerpost_core::replicas::{Digest, Others, Resigning, Succession};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::sync::{Notify, watch};
+use tokio::time::{interval, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 /// For so long a replica that has not read its sources yet leaves it to the others to lead: who knows nothing yet should not lead those
@@ -50,12 +50,13 @@ pub(super) async fn take_part(
     let board = Arc::new(election::board(&config, handle.me()));
     introduce(handle.me(), agreed.borrow_and_update().clone(), &engine);
     let (noticed, mut others) = watch::channel(None);
-    let keeping = board::keep(Arc::clone(&board), engine.clone(), clock, handle.standing(), noticed);
+    let soon = Arc::new(Notify::new());
+    let keeping = board::keep(Arc::clone(&board), engine.clone(), clock, handle.standing(), noticed, Arc::clone(&soon));
     let keeping = AbortOnDropHandle::new(tokio::spawn(keeping));
     let mut standing = handle.standing();
     let (mut ordinal, mut resigning) = (wanted, Resigning::default());
     let mut reading = AbortOnDropHandle::new(tokio::spawn(sources_are_read(engine.clone())));
-    let (mut has_read, mut given_way) = (false, None);
+    let (mut has_read, mut given_way, mut said) = (false, None, Role::Unsure { ordinal });
     loop {
         let now = standing.borrow_and_update().clone();
         // The election says so a little later, and perhaps after another has begun to lead.
@@ -63,6 +64,10 @@ pub(super) async fn take_part(
         match given_way {
             Some(_) => silence(ordinal, &engine),
             None => tell(&now.leadership, ordinal, &engine),
+        }
+        let role = Role::of(&now.leadership, ordinal);
+        if std::mem::replace(&mut said, role) != role {
+            soon.notify_one();
         }
         let wrong = |trouble: Trouble| Wrong { kind: trouble.name(), message: trouble.to_string() };
         engine.troubles().of_election(now.trouble.map(wrong));
@@ -81,7 +86,7 @@ pub(super) async fn take_part(
                     tracing::warn!(
                         "this replica leads and has no session with any gateway, another one has: it leaves the lead to that one"
                     );
-                    given_way = Some(Role::of(&now.leadership, ordinal)).filter(|role| matches!(role, Role::Leader { .. }));
+                    given_way = Some(role).filter(|role| matches!(role, Role::Leader { .. }));
                     if given_way.is_some() {
                         silence(ordinal, &engine);
                     }
@@ -97,8 +102,15 @@ pub(super) async fn take_part(
             },
             left = &mut leave => {
                 silence(ordinal, &engine);
+                let Ok(Farewell { why, handed_over, closed }) = left else { return };
+                if let Some(term) = led(&now.leadership) {
+                    hand_over(term, &handle, &mut others, &soon).await;
+                }
+                let _ = handed_over.send(());
+                // The others are to know it gone no earlier than its gateways: only then its keys go.
+                let _ = closed.await;
                 drop(keeping);
-                if left == Ok(Leaving::ForGood) && let Err(fault) = board.withdraw().await {
+                if why == Leaving::ForGood && let Err(fault) = board.withdraw().await {
                     tracing::warn!("the others will wait for this replica: its status record is still there: {fault}");
                 }
                 return handle.leave().await;
@@ -106,6 +118,46 @@ pub(super) async fn take_part(
         }
     }
     silence(ordinal, &engine);
+}
+
+/// In which term it leads or, as far as it knows, led last.
+fn led(leadership: &Leadership) -> Option<Term> {
+    match leadership {
+        Leadership::Leading { term, .. } | Leadership::Lapsed { term } => Some(*term),
+        Leadership::Standby { .. } | Leadership::Unsure { .. } => None,
+    }
+}
+
+/// Lets another lead, and waits until one does and its gateways know. Not for ever: that its owner sees to.
+async fn hand_over(term: Term, handle: &ElectionHandle, others: &mut watch::Receiver<Option<Noticed>>, soon: &Notify) {
+    let (mut standing, mut look) = (handle.standing(), interval(LOOK));
+    handle.give_way();
+    loop {
+        tokio::select! {
+            changed = others.changed() => {
+                if changed.is_err() {
+                    return; // with the engine
+                }
+                let noticed = others.borrow_and_update();
+                let known = noticed.iter().flat_map(|noticed| noticed.others.known());
+                if Succession::of(term, known) != Succession::Awaited {
+                    return;
+                }
+            }
+            changed = standing.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                // Nobody wanted to for so long that it was to lead again.
+                if let Standing { leadership: Leadership::Leading { term: again, .. }, .. } = &*standing.borrow_and_update()
+                    && *again != term
+                {
+                    handle.give_way();
+                }
+            }
+            _ = look.tick() => soon.notify_one(),
+        }
+    }
 }
 
 fn introduce(me: &Replica, config: BTreeMap<String, Digest>, engine: &EngineHandle) {

@@ -92,6 +92,11 @@ impl Outlet {
         self.feeds().any(Feed::is_dumping)
     }
 
+    /// Whether something is still to be said again with another stamp.
+    pub(super) fn awaits_stamp(&self) -> bool {
+        self.feeds().any(Feed::awaits_stamp)
+    }
+
     /// Whether something is left to be said that there is time for.
     pub(super) fn is_unhurried(&self) -> bool {
         self.feeds().any(Feed::is_unhurried)
