@@ -65,9 +65,12 @@ pub const RIVALS: &[Case] = &{
 const DAMPENING: &str = "\
 router bgp 64512\n address-family ipv4 unicast\n  bgp dampening\n exit-address-family\n \
 address-family ipv6 unicast\n  bgp dampening\n exit-address-family\nexit\n";
-const DAMPENED: &str = "Where FRR dampens, it suppresses every path that changes too often, each replica's: in the end a prefix has none, \
-for as long as the penalty lasts. So `fingerpost gateway-config` says not to dampen on these sessions; without dampening the row \
-above is what ten changes of the leader cost.";
+const DAMPENED: &str = "\
+Where FRR dampens, it suppresses a path that changes too often, for as long as the penalty lasts: it is left with \
+another replica's, or, where all are suppressed at a time, with none. Whom that hits differs from run to run: of two, \
+one lost nothing in IPv4, and one 27,687 of 281,018 requests. Withdrawn prefixes stay in its table, too, so that it is \
+called wrong at the end. So `fingerpost gateway-config` says not to dampen on these sessions; without dampening the \
+row above is what ten changes of the leader cost.";
 
 /// The pod of this host is in all streams.
 const TALKS: &str = "node-b2";

@@ -169,13 +169,16 @@ impl<'lab> Cast<'lab> {
             return Some(wait::until(what, BOUND, || look(self)));
         }
         let end = Instant::now() + PATIENCE;
-        while Instant::now() < end {
-            if let Ok(found) = look(self) {
-                return Some(found);
+        loop {
+            match look(self) {
+                Ok(found) => return Some(found),
+                Err(seen) if Instant::now() > end => {
+                    eprintln!("waited {PATIENCE:?} in vain for {what}; last seen: {seen:?}");
+                    return None;
+                }
+                Err(_) => sleep(PERIOD),
             }
-            sleep(PERIOD);
         }
-        None
     }
 
     /// Who leads by what stands in etcd, if anybody does. Nobody leads the alternatives: there it is whose path is preferred.

@@ -38,9 +38,10 @@ impl Gaps {
         let near = |gap: &&Gap| sent + NEAR >= gap.deleted && sent <= gap.made + NEAR;
         let Gap { prefix, deleted, made } = self.0.iter().find(near)?;
         let millis = |from: Duration, to: Duration| (to.as_secs_f64() - from.as_secs_f64()) * 1000.0;
+        let (ahead, order) = (millis(sent, *deleted), if sent <= *deleted { "after" } else { "before" });
         Some(format!(
-            "{prefix} was deleted {:.1} ms after the request was sent, and made anew {:.1} ms after that",
-            millis(sent, *deleted),
+            "{prefix} was deleted {:.1} ms {order} the request was sent, and made anew {:.1} ms after that",
+            ahead.abs(),
             millis(*deleted, *made)
         ))
     }
