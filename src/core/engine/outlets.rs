@@ -113,6 +113,8 @@ pub(super) struct Outlets {
     /// They have moved since it was looked for feeds that trail.
     moved: bool,
     verified: Option<Verified>,
+    /// Sessions that ended with gateways that had joined and are not there any more.
+    left: u64,
     /// End-of-RIBs that went out since it was asked.
     ended: Vec<(GatewayId, Family)>,
     looks: u64,
@@ -174,9 +176,9 @@ impl Outlets {
     }
 
     pub(super) fn leave(&mut self, gateway: GatewayId) {
-        self.happen(gateway, |outlet| outlet.session = None);
+        self.happen(gateway, Outlet::end);
         let Some(place) = self.places.remove(&gateway) else { return };
-        self.outlets.swap_remove(place);
+        self.left += self.outlets.swap_remove(place).ended;
         if let Some(moved) = self.outlets.get(place) {
             self.places.insert(moved.settings.id, place);
         }
@@ -437,9 +439,12 @@ impl Outlets {
     /// The sessions that stand.
     pub(super) fn sessions(&self) -> Sessions {
         let standing = self.outlets.iter().filter(|outlet| outlet.session.is_some());
-        let mut gateways: Vec<String> = self.with_session().map(str::to_owned).collect();
+        let configured = standing.clone().filter(|outlet| outlet.joined.is_none());
+        let mut gateways: Vec<String> = configured.map(|outlet| outlet.settings.name.clone()).collect();
         gateways.sort_unstable();
-        Sessions { established: u64::try_from(standing.count()).unwrap_or(u64::MAX), gateways }
+        let joined = self.outlets.iter().filter(|outlet| outlet.joined.is_some());
+        let left = self.left + joined.map(|outlet| outlet.ended).sum::<u64>();
+        Sessions { established: u64::try_from(standing.count()).unwrap_or(u64::MAX), gateways, left }
     }
 
     /// Whether a gateway is still to be told something again with another stamp.
@@ -466,9 +471,9 @@ impl Outlets {
         self.get(gateway).and_then(|outlet| outlet.session.as_ref()).is_some_and(|session| session.up.number == number)
     }
 
-    /// The names of the configured gateways with which a session stands.
-    pub(super) fn with_session(&self) -> impl Iterator<Item = &str> {
-        let configured = self.outlets.iter().filter(|outlet| outlet.session.is_some() && outlet.joined.is_none());
+    /// The names of the gateways that are configured, and of the ranges.
+    pub(super) fn configured(&self) -> impl Iterator<Item = &str> {
+        let configured = self.outlets.iter().filter(|outlet| outlet.joined.is_none());
         configured.map(|outlet| &*outlet.settings.name)
     }
 

@@ -13,6 +13,7 @@
 //! with none behind, there is nothing in it.
 
 mod behind;
+mod cut_off;
 mod ledger;
 mod rows;
 
@@ -47,8 +48,8 @@ pub(super) struct Overrides {
     /// When it was last looked who is behind.
     looked: Time,
     ledger: Ledger,
-    /// Gateways with which another replica has no session, by its identity and theirs, and since when.
-    cut_off: behind::CutOff,
+    /// Gateways with which other replicas have no session.
+    cut_off: cut_off::CutOff,
 }
 
 /// A route that covers another, and what is to be said of it.

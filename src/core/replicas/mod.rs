@@ -25,3 +25,6 @@ pub use report::{Malformed, ReplicaReport, ReportedRole, Sessions, SourceReport}
 pub use resign::Resigning;
 pub use succession::Succession;
 pub use trail::Trail;
+
+#[cfg(test)]
+pub(crate) use report::tests::report;

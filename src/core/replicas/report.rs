@@ -79,6 +79,9 @@ pub struct Sessions {
     pub established: u64,
     /// The configured gateways among them, by name and in order; fewer than there are, where they do not fit into a record.
     pub gateways: Vec<String>,
+    /// How many with gateways that had joined from ranges have ended: those are not named, and keep what they were told.
+    #[serde(default)]
+    pub left: u64,
 }
 
 /// Why a record cannot be read. Nothing of it is repeated: it is not ours.
@@ -149,12 +152,12 @@ impl ReplicaReport {
 }
 
 #[cfg(test)]
-pub(in crate::replicas) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::model::Instance;
     use proptest::prelude::*;
 
-    pub(in crate::replicas) fn report(identity: &str) -> ReplicaReport {
+    pub(crate) fn report(identity: &str) -> ReplicaReport {
         let source = SourceReport { revision: u64::MAX, told: 7, complete: true, current: true };
         ReplicaReport {
             replica: Replica { identity: identity.into(), instance: Instance(u128::MAX) },
@@ -165,7 +168,7 @@ pub(in crate::replicas) mod tests {
             config: [("fence".to_owned(), Digest(u64::MAX))].into(),
             sources: [("prod".to_owned(), source)].into(),
             tables: PerFamily { ipv4: TableDigest { routes: 3, digest: Digest(1) }, ipv6: TableDigest::default() },
-            sessions: Sessions { established: 2, gateways: vec!["core-a".into(), "core-b".into()] },
+            sessions: Sessions { established: 2, gateways: vec!["core-a".into(), "core-b".into()], left: 4 },
             held: 1,
             forced: 2,
             frozen: false,

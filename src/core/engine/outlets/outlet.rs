@@ -50,6 +50,8 @@ pub(in super::super) struct Outlet {
     pub(super) joined: Option<(GatewayId, IpAddr)>,
     counted: PerFamily<Option<Counted>>,
     pub(super) pace: Pace,
+    /// How many sessions have ended.
+    pub(super) ended: u64,
 }
 
 impl Outlet {
@@ -59,7 +61,7 @@ impl Outlet {
         joined: Option<(GatewayId, IpAddr)>,
     ) -> Self {
         let (completed, counted) = (PerFamily::default(), PerFamily::default());
-        Outlet { settings, views, session: None, completed, joined, counted, pace: Pace::default() }
+        Outlet { settings, views, session: None, completed, joined, counted, pace: Pace::default(), ended: 0 }
     }
 
     fn view<'a>(&self, family: Family, views: &'a mut Views) -> Option<&'a mut View> {
@@ -145,6 +147,11 @@ impl Outlet {
         });
     }
 
+    /// Whichever session stands.
+    pub(super) fn end(&mut self) {
+        self.end_session(|_| true);
+    }
+
     pub(super) fn down(&mut self, number: SessionNumber) {
         self.end_session(|session| session.up.number == number);
     }
@@ -152,6 +159,7 @@ impl Outlet {
     /// Its number, if there was one that is to end.
     fn end_session(&mut self, ends: impl FnOnce(&mut Session) -> bool) -> Option<SessionNumber> {
         let session = self.session.take_if(ends)?;
+        self.ended += 1;
         for (family, feed) in session.feeds.iter() {
             self.completed[family] |= feed.as_ref().is_some_and(Feed::is_complete);
         }

@@ -4,7 +4,6 @@ use super::ledger::Batch;
 use crate::engine::Engine;
 use crate::model::Time;
 use crate::replicas::KnownReplica;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,6 +29,13 @@ pub enum Behind {
         /// At the latest until then.
         until: Time,
     },
+    /// It has lost sessions with gateways that had joined from ranges, and those keep what they were told.
+    Parted {
+        /// Who.
+        replica: Arc<str>,
+        /// At the latest until then.
+        until: Time,
+    },
     /// It is gone, and gateways keep what they were told.
     Gone {
         /// Who.
@@ -51,7 +57,10 @@ impl Behind {
     pub fn until(&self) -> Option<Time> {
         match *self {
             Behind::Untold { .. } | Behind::Frozen { .. } => None,
-            Behind::CutOff { until, .. } | Behind::Gone { until, .. } | Behind::Unheard { until, .. } => Some(until),
+            Behind::CutOff { until, .. }
+            | Behind::Parted { until, .. }
+            | Behind::Gone { until, .. }
+            | Behind::Unheard { until, .. } => Some(until),
         }
     }
 
@@ -61,6 +70,7 @@ impl Behind {
             Behind::Untold { .. } => "untold",
             Behind::Frozen { .. } => "frozen",
             Behind::CutOff { .. } => "cut_off",
+            Behind::Parted { .. } => "parted",
             Behind::Gone { .. } => "gone",
             Behind::Unheard { .. } => "unheard",
         }
@@ -75,38 +85,14 @@ impl fmt::Display for Behind {
             Behind::CutOff { replica, gateway, .. } => {
                 write!(f, "replica {replica} has no session with {gateway}, which keeps what it was told")
             }
+            Behind::Parted { replica, .. } => {
+                write!(f, "replica {replica} has lost gateways that had joined from ranges, which keep what it told them")
+            }
             Behind::Gone { replica, .. } => write!(f, "replica {replica} is gone, and gateways keep what it told them"),
             Behind::Unheard { replicas, .. } => {
                 write!(f, "{replicas} of the other replicas have not been heard of since this one was started")
             }
         }
-    }
-}
-
-/// Gateways with which another replica has no session, by its identity and their names, and since when.
-#[derive(Default, Debug)]
-pub(super) struct CutOff(BTreeMap<Arc<str>, BTreeMap<Arc<str>, Time>>);
-
-impl CutOff {
-    /// What the others have said, and with which gateways this replica has sessions: only there can it say anything itself.
-    pub(super) fn follow(&mut self, now: Time, replicas: &[KnownReplica], gateways: &[Arc<str>]) {
-        let mut before = std::mem::take(&mut self.0);
-        for replica in replicas.iter().filter(|replica| replica.gone.is_none()) {
-            let identity = &replica.report.replica.identity;
-            let known = before.remove(identity).unwrap_or_default();
-            let has = &replica.report.sessions.gateways;
-            // They are in order; of one that says otherwise more is waited for.
-            let lacks = gateways.iter().filter(|gateway| has.binary_search_by(|name| (**name).cmp(gateway)).is_err());
-            let since = |gateway: &Arc<str>| known.get(gateway).copied().unwrap_or(now);
-            let lacking = lacks.map(|gateway| (Arc::clone(gateway), since(gateway))).collect();
-            self.0.insert(Arc::clone(identity), lacking);
-        }
-    }
-
-    /// The one that lost its session last.
-    fn last(&self, replica: &str) -> Option<(&Arc<str>, Time)> {
-        let lacking = self.0.get(replica)?;
-        lacking.iter().max_by_key(|(_, since)| **since).map(|(gateway, since)| (gateway, *since))
     }
 }
 
@@ -192,6 +178,9 @@ impl Engine {
                 return OtherNow::Holds(Behind::CutOff { replica: identity, gateway: Arc::clone(gateway), until });
             }
         }
+        if let Some(until) = self.overrides.cut_off.parted(&identity).map(|parted| parted + stale).filter(|until| now < *until) {
+            return OtherNow::Holds(Behind::Parted { replica: identity, until });
+        }
         let of = |source: &crate::engine::Source| report.sources.get(&source.settings.name);
         let told = self.sources.iter().map(|source| of(source).filter(|of| of.complete).map(|of| of.told));
         let is_told =
@@ -202,7 +191,7 @@ impl Engine {
 
     /// What the others say of themselves.
     pub(in crate::engine) fn follow_others(&mut self, now: Time) {
-        let gateways: Vec<Arc<str>> = self.outlets.with_session().map(Arc::from).collect();
+        let gateways: Vec<Arc<str>> = self.outlets.configured().map(Arc::from).collect();
         self.overrides.cut_off.follow(now, &self.reporting.others, &gateways);
         self.review_overrides(now);
     }

@@ -200,6 +200,49 @@ fn p5_a_gateway_that_another_replica_has_lost_may_keep_its_paths() {
     assert_eq!((net.paths(BORROWED), net.forwards("10.244.0.5")), (0, Some(via(1))));
 }
 
+/// The leader's own session says nothing of what the gateway keeps of another replica.
+#[test]
+fn p5_a_gateway_that_both_have_lost_keeps_the_paths_of_the_one_that_is_not_back_yet() {
+    let mut net = borrowed();
+    net.down(1);
+    net.put(2, &[]);
+    for replica in [0, 1] {
+        net.serve(replica);
+        net.deliver(replica);
+    }
+    net.report();
+    net.down(0);
+    net.report();
+    net.up(0);
+    net.deliver(0);
+    assert_eq!(net.forwards("10.244.0.5"), Some(via(1)));
+    net.wait(STALE);
+    net.report();
+    net.deliver(0);
+    assert_eq!(net.paths(BORROWED), 0);
+}
+
+#[test]
+fn p5_what_is_withdrawn_while_a_gateway_has_lost_all_is_announced_like_its_cover_by_who_comes_back_first() {
+    let mut net = borrowed();
+    net.down(1);
+    net.down(0);
+    net.put(2, &[]);
+    net.serve(0);
+    net.serve(1);
+    net.deliver(0);
+    net.deliver(1);
+    net.report();
+    net.up(0);
+    net.deliver(0);
+    assert_eq!(net.forwards("10.244.0.5"), Some(via(1)));
+    net.up(1);
+    net.deliver(1);
+    net.report();
+    net.deliver(0);
+    assert_eq!((net.paths(BORROWED), net.forwards("10.244.0.5")), (0, Some(via(1))));
+}
+
 #[test]
 fn p5_where_nobody_is_behind_and_where_there_is_no_other_nothing_is_announced_for_it() {
     let mut alone = Net::new(1);
@@ -266,8 +309,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => replica.clone().prop_map(Step::Restart),
         4 => replica.clone().prop_map(Step::Lead),
         1 => replica.clone().prop_map(Step::Unsure),
-        1 => replica.clone().prop_map(Step::Down),
-        3 => replica.prop_map(Step::Up),
+        4 => replica.clone().prop_map(Step::Down),
+        6 => replica.prop_map(Step::Up),
         3 => (0..400u64).prop_map(Step::Wait),
     ];
     proptest::collection::vec(step, 0..80)
