@@ -84,10 +84,11 @@ impl Board {
         Ok(())
     }
 
-    /// Takes its own away: it is not coming back.
-    pub async fn withdraw(&self) -> Result<(), Fault> {
-        let delete = TxnOp::delete(self.keys.status.as_str(), None);
-        self.transact(Txn::new().and_then([delete])).await.map_err(Failure::fault)?;
+    /// Says for the last time what it is: it is not coming back. Others take the record away once all have read that.
+    pub async fn retire(&self, report: ReplicaReport) -> Result<(), Fault> {
+        let last = ReplicaReport { retired: true, ..report };
+        let put = TxnOp::put(self.keys.status.as_str(), &last.encode()[..], None);
+        self.transact(Txn::new().and_then([put])).await.map_err(Failure::fault)?;
         Ok(())
     }
 

@@ -99,6 +99,7 @@ impl Engine {
             frozen: self.holds_still().is_some(),
             trouble: false,
             restamping: self.outlets.await_stamp(),
+            retired: false,
         })
     }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 const MOST: usize = 64;
 /// After so long nobody counts on it any more that a replica comes back, and no gateway keeps its paths.
 const FORGET: Duration = Duration::from_secs(7 * 24 * 3600);
+/// After so long everybody who is there has read that a replica was taken out of service, and its record can go.
+const READ: Duration = Duration::from_secs(60);
 
 /// What stands under an identity, read at one revision.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,6 +51,8 @@ pub struct Reading {
 pub struct Others {
     me: Replica,
     known: BTreeMap<Arc<str>, KnownReplica>,
+    /// Who was taken out of service, and when that was first read.
+    retired: BTreeMap<Arc<str>, Time>,
     /// Records that were refused, as they were then.
     refused: BTreeMap<Arc<str>, i64>,
 }
@@ -56,7 +60,7 @@ pub struct Others {
 impl Others {
     /// Nobody is known to this one yet.
     pub fn of(me: Replica) -> Self {
-        Others { me, known: BTreeMap::new(), refused: BTreeMap::new() }
+        Others { me, known: BTreeMap::new(), retired: BTreeMap::new(), refused: BTreeMap::new() }
     }
 
     /// Who is known.
@@ -69,8 +73,12 @@ impl Others {
         let mut reading = Reading::default();
         let stands = |identity: &Arc<str>| posted.iter().any(|posted| posted.identity == *identity);
         self.refused.retain(|identity, _| stands(identity));
-        // Who has taken its record away with it is not coming back.
-        self.known.retain(|identity, _| stands(identity));
+        self.retired.retain(|identity, _| stands(identity));
+        // A store that was wiped or put back to a backup takes records away, and so may a person: gateways know nothing of that.
+        let vanished = self.known.iter_mut().filter(|(identity, _)| !stands(identity));
+        vanished.for_each(|(_, known)| _ = known.gone.get_or_insert(now));
+        let is_forgotten = |known: &KnownReplica| known.gone.is_some_and(|gone| now.since(gone) >= FORGET);
+        self.known.retain(|identity, known| stands(identity) || !is_forgotten(known));
         for Posted { identity, said, present } in posted {
             let revision = said.as_ref().map(|said| said.revision);
             let report = said.and_then(|said| self.read(&identity, said, &mut reading));
@@ -78,6 +86,15 @@ impl Others {
                 reading.own = report;
                 continue;
             }
+            if let Some(revision) = revision.filter(|_| report.as_ref().is_some_and(|report| report.retired)) {
+                self.known.remove(&identity);
+                let since = *self.retired.entry(Arc::clone(&identity)).or_insert(now);
+                if now.since(since) >= READ {
+                    reading.forgotten.push((identity, revision));
+                }
+                continue;
+            }
+            self.retired.remove(&identity);
             let before = self.known.get(&identity);
             let Some(report) = report.or_else(|| Some(before?.report.clone())) else { continue };
             if before.is_none() && self.known.len() >= MOST {
@@ -169,9 +186,42 @@ mod tests {
         let said = Some(Said { report: Ok(says), revision: 9 });
         others.take(at(11), vec![Posted { said, present: Some(Instance(7)), ..posted("10.0.3.1", 9) }]);
         assert_eq!(gone(&others), [("10.0.3.1".to_owned(), None)]);
-        // One that is taken out of service takes its record with it.
-        others.take(at(12), vec![own]);
+    }
+
+    #[test]
+    fn p5_who_was_taken_out_of_service_is_waited_for_no_more_and_its_record_goes_when_all_have_read_it() {
+        let mut others = Others::of(me());
+        others.take(at(1), vec![posted("10.0.3.1", 5)]);
+        let mut says = report("10.0.3.1");
+        says.retired = true;
+        let said = Some(Said { report: Ok(says), revision: 6 });
+        let retired = Posted { said, present: None, ..posted("10.0.3.1", 6) };
+        assert_eq!(others.take(at(2), vec![retired.clone()]).forgotten, []);
         assert_eq!(gone(&others), []);
+        assert_eq!(others.take(at(61), vec![retired.clone()]).forgotten, []);
+        assert_eq!(others.take(at(62), vec![retired]).forgotten, [("10.0.3.1".into(), 6)]);
+        others.take(at(63), vec![]);
+        assert_eq!(gone(&others), []);
+        others.take(at(64), vec![posted("10.0.3.1", 9)]);
+        assert_eq!(gone(&others), [("10.0.3.1".to_owned(), None)], "it is back in service");
+    }
+
+    #[test]
+    fn p5_whose_record_goes_without_a_word_is_known_as_gone() {
+        let mut others = Others::of(me());
+        others.take(at(1), vec![posted("10.0.3.1", 5), posted("10.0.3.3", 6)]);
+        // The store was put back to before both.
+        others.take(at(2), vec![]);
+        let both = [("10.0.3.1".to_owned(), Some(at(2))), ("10.0.3.3".to_owned(), Some(at(2)))];
+        assert_eq!(gone(&others), both);
+        others.take(at(4), vec![posted("10.0.3.3", 2)]);
+        let one = ("10.0.3.1".to_owned(), Some(at(2)));
+        assert_eq!(gone(&others), [one.clone(), ("10.0.3.3".to_owned(), None)], "one of them lives");
+        let week = FORGET.as_secs();
+        others.take(at(week + 1), vec![posted("10.0.3.3", 2)]);
+        assert_eq!(gone(&others)[0], one);
+        others.take(at(week + 2), vec![posted("10.0.3.3", 2)]);
+        assert_eq!(gone(&others), [("10.0.3.3".to_owned(), None)]);
     }
 
     #[test]

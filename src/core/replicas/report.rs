@@ -43,6 +43,9 @@ pub struct ReplicaReport {
     /// Whether gateways are still to be told something again with the preference of its role.
     #[serde(default)]
     pub restamping: bool,
+    /// Whether it was taken out of service, and no gateway keeps anything of it: the last that it says.
+    #[serde(default)]
+    pub retired: bool,
 }
 
 /// What a replica takes itself for.
@@ -174,6 +177,7 @@ pub(crate) mod tests {
             frozen: false,
             trouble: false,
             restamping: false,
+            retired: false,
         }
     }
 
@@ -199,6 +203,16 @@ pub(crate) mod tests {
         }
         let large = vec![b' '; ReplicaReport::LARGEST + 1];
         assert_eq!(ReplicaReport::decode(&large), Err(Malformed::TooLarge(large.len())));
+    }
+
+    #[test]
+    fn what_an_earlier_version_says_is_read() {
+        let mut said = report("10.0.3.1");
+        (said.retired, said.sessions.left) = (false, 0);
+        let mut text: serde_json::Value = serde_json::from_slice(&said.encode()).unwrap();
+        assert!(text.as_object_mut().unwrap().remove("retired").is_some());
+        assert!(text["sessions"].as_object_mut().unwrap().remove("left").is_some());
+        assert_eq!(ReplicaReport::decode(text.to_string().as_bytes()), Ok(said));
     }
 
     #[test]

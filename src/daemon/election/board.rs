@@ -107,7 +107,7 @@ fn warn(reading: &Reading) {
 async fn forget(board: &Board, reading: &Reading) {
     for (identity, revision) in &reading.forgotten {
         if board.forget(identity, *revision).await.is_ok() {
-            tracing::info!(replica = &**identity, "a replica that has been gone for a week is forgotten");
+            tracing::info!(replica = &**identity, "a replica that is not coming back is forgotten");
         }
     }
 }

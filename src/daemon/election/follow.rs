@@ -110,8 +110,9 @@ pub(super) async fn take_part(
                 // The others are to know it gone no earlier than its gateways: only then its keys go.
                 let _ = closed.await;
                 drop(keeping);
-                if why == Leaving::ForGood && let Err(fault) = board.withdraw().await {
-                    tracing::warn!("the others will wait for this replica: its status record is still there: {fault}");
+                let last = others.borrow().as_ref().map(|noticed| noticed.own.clone());
+                if why == Leaving::ForGood && let Some(last) = last && let Err(fault) = board.retire(last).await {
+                    tracing::warn!("the others will wait for this replica: its status record does not say that it retires: {fault}");
                 }
                 return handle.leave().await;
             }
