@@ -46,6 +46,7 @@ impl Engine {
             self.table.confirm(now, id);
         }
         self.outcome = outcome;
+        self.follow_histories();
         self.settle(now, effects);
         self.take_wanted(now, effects);
     }

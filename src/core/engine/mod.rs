@@ -251,7 +251,7 @@ impl Engine {
             Input::Left(gateway) => self.outlets.leave(gateway),
             Input::SessionUp(gateway, up) => {
                 self.outlets.session_up(gateway, up, &mut self.views, &self.table);
-                self.reporting.session_up();
+                self.reporting.nothing_is_told();
                 self.note_session(now, gateway, SessionChange::Up);
             }
             Input::SessionDown(gateway, session) => {

@@ -48,6 +48,8 @@ pub(super) struct Overrides {
     /// When it was last looked who is behind.
     looked: Time,
     ledger: Ledger,
+    /// Which of its stores each source followed when that was looked at last.
+    histories: Vec<u64>,
     /// Gateways with which other replicas have no session.
     cut_off: cut_off::CutOff,
 }
@@ -190,6 +192,24 @@ impl Engine {
         }
     }
 
+    /// A source whose store was replaced, or put back to a backup, counts from another revision on: in what it was withdrawn at before
+    /// it can never be caught up with, or was it long ago.
+    pub(super) fn follow_histories(&mut self) {
+        let Overrides { histories, ledger, .. } = &mut self.overrides;
+        histories.resize(self.sources.len(), 0);
+        for ((place, source), known) in self.sources.iter().enumerate().zip(histories) {
+            if *known == source.sync.history() {
+                continue;
+            }
+            self.reporting.nothing_is_told();
+            ledger.renumber(place, position(source));
+            // Its list may be on its way still.
+            if !source.sync.is_releasing() {
+                *known = source.sync.history();
+            }
+        }
+    }
+
     /// When somebody may have been gone for long enough.
     pub(super) fn overrides_deadline(&self) -> Option<Time> {
         if self.overrides.ledger.is_empty() || self.holds_still().is_some() {
@@ -296,5 +316,6 @@ impl Engine {
 
 /// Up to where what a source says was taken in, if that can be compared with what other replicas say.
 fn position(source: &Source) -> Option<u64> {
-    source.sync.believed().filter(|_| is_compared(source)).map(|(_, revision)| revision.0)
+    let is_known = is_compared(source) && !source.sync.is_releasing();
+    source.sync.believed().filter(|_| is_known).map(|(_, revision)| revision.0)
 }

@@ -52,8 +52,8 @@ pub(super) struct Reporting {
 }
 
 impl Reporting {
-    /// A session begins: its gateway was handed nothing yet.
-    pub(super) fn session_up(&mut self) {
+    /// A session begins, whose gateway was handed nothing yet; or a source's revisions mean something else from now on.
+    pub(super) fn nothing_is_told(&mut self) {
         self.told.clear();
         self.telling = None;
     }
@@ -75,6 +75,7 @@ impl Engine {
                 told: self.reporting.told.get(place).copied().unwrap_or_default().min(self.tellable(place, source)).0,
                 complete: source.sync.is_complete() && self.table.is_read(source.settings.id),
                 current: source.sync.is_current(),
+                store: source.sync.believed().map(|(store, _)| store).unwrap_or_default(),
             };
             (source.settings.name.clone(), report)
         };

@@ -2,6 +2,7 @@
 
 use super::{Digest, TableDigest};
 use crate::model::{PerFamily, Replica, Term};
+use crate::source::ClusterId;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -73,6 +74,9 @@ pub struct SourceReport {
     pub complete: bool,
     /// Whether it is known up to now.
     pub current: bool,
+    /// Which store that is (etcd's cluster ID); 0: none yet, a file, or of a version that does not say.
+    #[serde(default)]
+    pub store: ClusterId,
 }
 
 /// Sessions with gateways.
@@ -161,7 +165,8 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub(crate) fn report(identity: &str) -> ReplicaReport {
-        let source = SourceReport { revision: u64::MAX, told: 7, complete: true, current: true };
+        let source =
+            SourceReport { revision: u64::MAX, told: 7, complete: true, current: true, store: ClusterId(u64::MAX) };
         ReplicaReport {
             replica: Replica { identity: identity.into(), instance: Instance(u128::MAX) },
             role: ReportedRole::Standby,
@@ -209,8 +214,10 @@ pub(crate) mod tests {
     fn what_an_earlier_version_says_is_read() {
         let mut said = report("10.0.3.1");
         (said.retired, said.sessions.left) = (false, 0);
+        said.sources.values_mut().for_each(|source| source.store = ClusterId(0));
         let mut text: serde_json::Value = serde_json::from_slice(&said.encode()).unwrap();
         assert!(text.as_object_mut().unwrap().remove("retired").is_some());
+        assert!(text["sources"]["prod"].as_object_mut().unwrap().remove("store").is_some());
         assert!(text["sessions"].as_object_mut().unwrap().remove("left").is_some());
         assert_eq!(ReplicaReport::decode(text.to_string().as_bytes()), Ok(said));
     }

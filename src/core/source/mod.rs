@@ -22,7 +22,7 @@ pub mod sync;
 pub struct Rev(pub u64);
 
 /// Which store answered (etcd's cluster ID; 0 for a file).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct ClusterId(pub u64);
 
 /// The number of an [`Order`]; reports carry the number of the order they answer, and late ones are dropped by it.

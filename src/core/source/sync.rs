@@ -88,6 +88,8 @@ pub struct Sync {
     replaced: Option<Time>,
     /// The store before the one that is followed, while it would be taken back.
     left: Option<Left>,
+    /// Counts the stores that were followed.
+    history: u64,
     attempts: u64,
     failures: u32,
     /// Whether it was told that records hide claims.
@@ -197,6 +199,7 @@ impl Sync {
             suspects: false,
             replaced: None,
             left: None,
+            history: 0,
             attempts: 0,
             failures: 0,
             told_hiding: PerFamily::default(),
@@ -232,6 +235,11 @@ impl Sync {
             Seen::Never(_) => Rev::default(),
             Seen::Lost { at, .. } | Seen::Current { at, .. } => at,
         }
+    }
+
+    /// Counts the stores that were followed one after the other: with another number revisions mean something else.
+    pub fn history(&self) -> u64 {
+        self.history
     }
 
     /// Whether it is known now.

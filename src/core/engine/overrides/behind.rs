@@ -1,9 +1,10 @@
 //! Who may still have a gateway hold what was withdrawn here.
 
 use super::ledger::Batch;
-use crate::engine::Engine;
+use crate::engine::{Engine, Source};
 use crate::model::Time;
-use crate::replicas::KnownReplica;
+use crate::replicas::{KnownReplica, SourceReport};
+use crate::source::ClusterId;
 use std::fmt;
 use std::sync::Arc;
 
@@ -86,7 +87,10 @@ impl fmt::Display for Behind {
                 write!(f, "replica {replica} has no session with {gateway}, which keeps what it was told")
             }
             Behind::Parted { replica, .. } => {
-                write!(f, "replica {replica} has lost gateways that had joined from ranges, which keep what it told them")
+                write!(
+                    f,
+                    "replica {replica} has lost gateways that had joined from ranges, which keep what it told them"
+                )
             }
             Behind::Gone { replica, .. } => write!(f, "replica {replica} is gone, and gateways keep what it told them"),
             Behind::Unheard { replicas, .. } => {
@@ -112,6 +116,14 @@ pub(super) enum OtherNow {
         /// It announces what this one does, and its gateways know.
         same: bool,
     },
+}
+
+/// Whether the other's revisions of that source are those of the store that this replica follows. One that has lost it may be about to
+/// find another one there, or this one.
+fn counts_as(source: &Source, said: &SourceReport) -> bool {
+    let store = source.sync.believed().map(|(store, _)| store);
+    let is_same = said.store == ClusterId::default() || store == Some(said.store);
+    said.complete && said.current && is_same
 }
 
 /// Whether no gateway holds any more what was withdrawn, of any of them.
@@ -178,11 +190,13 @@ impl Engine {
                 return OtherNow::Holds(Behind::CutOff { replica: identity, gateway: Arc::clone(gateway), until });
             }
         }
-        if let Some(until) = self.overrides.cut_off.parted(&identity).map(|parted| parted + stale).filter(|until| now < *until) {
+        if let Some(until) =
+            self.overrides.cut_off.parted(&identity).map(|parted| parted + stale).filter(|until| now < *until)
+        {
             return OtherNow::Holds(Behind::Parted { replica: identity, until });
         }
-        let of = |source: &crate::engine::Source| report.sources.get(&source.settings.name);
-        let told = self.sources.iter().map(|source| of(source).filter(|of| of.complete).map(|of| of.told));
+        let of = |source: &Source| report.sources.get(&source.settings.name);
+        let told = self.sources.iter().map(|source| of(source).filter(|of| counts_as(source, of)).map(|of| of.told));
         let is_told =
             self.sources.iter().all(|source| of(source).is_some_and(|of| of.complete && of.told == of.revision));
         let same = is_told && report.tables == self.tables();

@@ -186,10 +186,17 @@ impl Ledger {
         taken
     }
 
-    /// The earliest revision of the source at which something was withdrawn that is announced.
+    /// The source follows another store from now on, up to that revision if one is known: there is nothing in it of what was withdrawn.
+    pub(super) fn renumber(&mut self, source: usize, at: Option<u64>) {
+        for counted in self.batches.values_mut() {
+            counted.batch.at.get_mut(source).into_iter().for_each(|known| *known = at);
+        }
+    }
+
+    /// The earliest revision of the source at which something was withdrawn that is announced; 0, if that was at none.
     pub(super) fn announced_at(&self, source: usize) -> Option<u64> {
-        // Revisions do not go back, so that the first batch has the earliest.
+        // Revisions of one store do not go back, so that the first batch has the earliest.
         let first = self.batches.values().find(|counted| counted.announced > 0)?;
-        first.batch.at.get(source).copied().flatten()
+        Some(first.batch.at.get(source).copied().flatten().unwrap_or_default())
     }
 }

@@ -5,6 +5,7 @@ mod net;
 
 use super::super::{Behind, EventKind, Role, TellState, Tells, Wanted};
 use crate::model::{Prefix, Time};
+use crate::source::ClusterId;
 use net::{Net, STALE, host, prefix, via};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -280,6 +281,67 @@ fn p3_p7_who_does_not_know_who_leads_neither_ends_nor_begins_it() {
     net.take_role(0, Role::Leader { term: 9 });
     net.deliver(0);
     assert_eq!(net.paths(BORROWED), 0);
+}
+
+/// Two replicas that have read the store often, as [`borrowed`].
+fn borrowed_late() -> Net {
+    let mut net = borrowed();
+    (0..20).for_each(|_| net.put(4, &["10.244.1.0/24"]));
+    net.settle();
+    net
+}
+
+#[test]
+fn p5_p3_what_was_withdrawn_before_the_store_was_put_back_to_a_backup_is_not_announced_for_ever() {
+    let mut net = borrowed_late();
+    net.put(2, &[]);
+    net.serve(0);
+    net.deliver(0);
+    assert_eq!(net.engine(0).count_overrides().0.ipv4, 1, "the other has not said that it knows");
+    net.serve(1);
+    net.deliver(1);
+    net.put_back();
+    net.lose_store(0);
+    net.lose_store(1);
+    net.wait_served(&[0, 1], 90);
+    net.deliver(1);
+    net.report();
+    net.deliver(0);
+    assert_eq!((net.paths(BORROWED), net.forwards("10.244.0.5")), (0, Some(via(1))));
+}
+
+#[test]
+fn p5_who_still_goes_by_the_store_before_is_not_taken_for_one_that_knows() {
+    let mut net = borrowed_late();
+    net.put_back();
+    net.lose_store(0);
+    net.lose_store(1);
+    net.wait_served(&[0], 90);
+    net.report();
+    net.put(2, &[]);
+    net.serve(0);
+    net.deliver(0);
+    assert_eq!(net.forwards("10.244.0.5"), Some(via(1)), "its revisions are greater, and of another store");
+    let row = net.engine(0).override_row(prefix(BORROWED)).unwrap();
+    assert_eq!(row.waits, [Behind::Untold { replica: "replica-1".into() }]);
+    net.wait_served(&[0, 1], 90);
+    net.settle();
+    assert_eq!(net.forwards("10.244.0.5"), Some(via(1)), "its guard holds what differs there, so that it has it still");
+}
+
+/// Another cluster behind the same address, and a replica that has not lost its own: of their revisions nothing follows.
+#[test]
+fn p5_the_revisions_of_two_stores_are_not_compared() {
+    let mut net = borrowed_late();
+    net.put_back();
+    net.move_store(ClusterId(99));
+    net.lose_store(0);
+    net.wait_served(&[0], 90);
+    net.report();
+    net.put(2, &[]);
+    net.serve(0);
+    net.deliver(0);
+    assert_eq!(net.forwards("10.244.0.5"), Some(via(1)));
 }
 
 #[derive(Clone, Debug)]

@@ -56,6 +56,7 @@ impl Sync {
         }
         self.replaced = None;
         self.cluster = Some(cluster);
+        self.history += u64::from(of != Of::Known);
         match of {
             Of::Known => {}
             Of::Left if self.left.take().is_some() => {

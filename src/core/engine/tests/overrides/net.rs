@@ -11,6 +11,7 @@ use crate::policy::Policy;
 use crate::replicas::{KnownReplica, ReplicaReport};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
+use crate::source::{ClusterId, FaultKind};
 use crate::table::{Allowed, Fence, GuardConfig, SlotId};
 use crate::testing::Gateway;
 use crate::testing::store::{Host, Store, Transport, name};
@@ -316,6 +317,35 @@ impl Net {
                 player.engine.on_deadline(self.now, &mut player.effects);
                 self.carry_out(replica);
             }
+        }
+    }
+
+    /// The store is put back to a backup: it has what it has, at earlier revisions. Nobody has noticed yet.
+    pub(super) fn put_back(&mut self) {
+        let before = std::mem::take(&mut self.store);
+        for (host, (what, _, _)) in before.hosts {
+            self.store.put(host, what);
+        }
+        assert!(self.store.rev < before.rev);
+    }
+
+    /// Another cluster has it now.
+    pub(super) fn move_store(&mut self, cluster: ClusterId) {
+        self.store.cluster = cluster;
+    }
+
+    /// It has lost the store, and goes on with what it finds there after its minute.
+    pub(super) fn lose_store(&mut self, replica: usize) {
+        if let Some((attempt, report)) = self.players[replica].transport.fail(FaultKind::Unreachable) {
+            self.handle(replica, Input::Report(SourceId(0), attempt, report));
+        }
+    }
+
+    /// Time passes, and these read what the store says.
+    pub(super) fn wait_served(&mut self, replicas: &[usize], seconds: u64) {
+        for _ in 0..seconds {
+            self.wait(Duration::from_secs(1));
+            replicas.iter().for_each(|replica| self.serve(*replica));
         }
     }
 
