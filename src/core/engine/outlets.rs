@@ -442,9 +442,12 @@ impl Outlets {
         let configured = standing.clone().filter(|outlet| outlet.joined.is_none());
         let mut gateways: Vec<String> = configured.map(|outlet| outlet.settings.name.clone()).collect();
         gateways.sort_unstable();
-        let joined = self.outlets.iter().filter(|outlet| outlet.joined.is_some());
-        let left = self.left + joined.map(|outlet| outlet.ended).sum::<u64>();
-        Sessions { established: u64::try_from(standing.count()).unwrap_or(u64::MAX), gateways, left }
+        let ended = |joined: bool| {
+            let such = self.outlets.iter().filter(move |outlet| outlet.joined.is_some() == joined);
+            such.map(|outlet| outlet.ended).sum::<u64>()
+        };
+        let established = u64::try_from(standing.count()).unwrap_or(u64::MAX);
+        Sessions { established, gateways, left: self.left + ended(true), ended: ended(false) }
     }
 
     /// Whether a gateway is still to be told something again with another stamp.

@@ -89,6 +89,9 @@ pub struct Sessions {
     /// How many with gateways that had joined from ranges have ended: those are not named, and keep what they were told.
     #[serde(default)]
     pub left: u64,
+    /// How many with configured gateways have ended: one that came and went between two records is in none of them.
+    #[serde(default)]
+    pub ended: u64,
 }
 
 /// Why a record cannot be read. Nothing of it is repeated: it is not ours.
@@ -176,7 +179,7 @@ pub(crate) mod tests {
             config: [("fence".to_owned(), Digest(u64::MAX))].into(),
             sources: [("prod".to_owned(), source)].into(),
             tables: PerFamily { ipv4: TableDigest { routes: 3, digest: Digest(1) }, ipv6: TableDigest::default() },
-            sessions: Sessions { established: 2, gateways: vec!["core-a".into(), "core-b".into()], left: 4 },
+            sessions: Sessions { established: 2, gateways: vec!["core-a".into(), "core-b".into()], left: 4, ended: 5 },
             held: 1,
             forced: 2,
             frozen: false,
@@ -213,12 +216,14 @@ pub(crate) mod tests {
     #[test]
     fn what_an_earlier_version_says_is_read() {
         let mut said = report("10.0.3.1");
-        (said.retired, said.sessions.left) = (false, 0);
+        (said.retired, said.sessions.left, said.sessions.ended) = (false, 0, 0);
         said.sources.values_mut().for_each(|source| source.store = ClusterId(0));
         let mut text: serde_json::Value = serde_json::from_slice(&said.encode()).unwrap();
         assert!(text.as_object_mut().unwrap().remove("retired").is_some());
         assert!(text["sources"]["prod"].as_object_mut().unwrap().remove("store").is_some());
-        assert!(text["sessions"].as_object_mut().unwrap().remove("left").is_some());
+        for added in ["left", "ended"] {
+            assert!(text["sessions"].as_object_mut().unwrap().remove(added).is_some());
+        }
         assert_eq!(ReplicaReport::decode(text.to_string().as_bytes()), Ok(said));
     }
 

@@ -18,6 +18,8 @@ struct Lost {
     /// As it said last how many of its gateways had joined from ranges, and how many of those had left.
     joined: u64,
     left: u64,
+    /// How many sessions with configured gateways had ended.
+    ended: u64,
     /// When the last of them left, if one did.
     parted: Option<Time>,
 }
@@ -50,15 +52,20 @@ impl CutOff {
 
 impl Lost {
     fn of(now: Time, KnownReplica { report, .. }: &KnownReplica, before: Option<Lost>, gateways: &[Arc<str>]) -> Self {
-        let Sessions { established, gateways: has, left } = &report.sessions;
+        let Sessions { established, gateways: has, left, ended } = &report.sessions;
+        let (instance, left, ended) = (report.replica.instance, *left, *ended);
         // They are in order; of one that says otherwise more is waited for.
         let lacks = gateways.iter().filter(|gateway| has.binary_search_by(|name| (**name).cmp(gateway)).is_err());
-        let since = |gateway: &Arc<str>| {
-            let known = before.as_ref().and_then(|before| before.lacking.get(gateway));
-            (Arc::clone(gateway), known.copied().unwrap_or(now))
-        };
-        let lacking = lacks.map(since).collect();
-        let (instance, left) = (report.replica.instance, *left);
+        let known = |gateway: &Arc<str>| before.as_ref().and_then(|before| before.lacking.get(gateway)).copied();
+        let mut lacking: BTreeMap<Arc<str>, Time> =
+            lacks.map(|gateway| (Arc::clone(gateway), known(gateway).unwrap_or(now))).collect();
+        let of_this = before.as_ref().filter(|before| before.instance == instance);
+        let lost = lacking.keys().filter(|gateway| of_this.is_some() && known(gateway).is_none()).count();
+        let more = ended.saturating_sub(of_this.map_or(0, |before| before.ended));
+        if more > u64::try_from(lost).unwrap_or(u64::MAX) {
+            // One has come and gone meanwhile. If it is one of these, it was told everything once more.
+            lacking.values_mut().for_each(|since| *since = now);
+        }
         let joined = established.saturating_sub(u64::try_from(has.len()).unwrap_or(u64::MAX));
         let parts = match &before {
             // It may have lost some just before.
@@ -68,7 +75,7 @@ impl Lost {
             Some(before) => left != before.left || joined < before.joined,
         };
         let parted = if parts { Some(now) } else { before.and_then(|before| before.parted) };
-        Lost { instance, lacking, joined, left, parted }
+        Lost { instance, lacking, joined, left, ended, parted }
     }
 }
 
@@ -105,6 +112,24 @@ mod tests {
         assert_eq!(cut_off.last("b"), Some((&all[0], at(703))));
         cut_off.follow(at(704), &[with(&["core-a", "core-b"], 0, 0)], &all);
         assert_eq!(cut_off.last("b"), None);
+    }
+
+    #[test]
+    fn p5_a_session_that_came_and_went_between_two_records_counts() {
+        let all: [Arc<str>; 2] = ["core-a".into(), "core-b".into()];
+        let mut cut_off = CutOff::default();
+        let mut step = |seconds, gateways: &[&str], ended| {
+            let mut replica = with(gateways, 0, 0);
+            replica.report.sessions.ended = ended;
+            cut_off.follow(at(seconds), &[replica], &all);
+            cut_off.last("b").map(|(gateway, since)| (gateway.to_string(), since))
+        };
+        assert_eq!(step(1, &["core-a"], 0), Some(("core-b".into(), at(1))));
+        assert_eq!(step(700, &["core-a"], 1), Some(("core-b".into(), at(700))), "it was told all once more");
+        assert_eq!(step(701, &["core-a"], 1), Some(("core-b".into(), at(700))));
+        assert_eq!(step(702, &[], 2), Some(("core-a".into(), at(702))), "that was this one's");
+        assert_eq!(step(703, &["core-a"], 2), Some(("core-b".into(), at(700))));
+        assert_eq!(step(704, &["core-a", "core-b"], 9), None, "who has a session is told what is so");
     }
 
     #[test]
