@@ -11,7 +11,7 @@ use fingerpost_core::model::{Instance, Replica};
 use fingerpost_core::replicas::{Posted, ReplicaReport, Said};
 use fingerpost_core::source::{Fault, KeyRange};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Keys of one sort that are read at the most.
@@ -23,28 +23,66 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Board {
     line: Line,
     keys: Keys,
-    /// As it stands in the presence key.
-    presence: PresenceRecord,
+    me: Replica,
+    /// How long a lease was asked for.
+    ttl: Duration,
+    /// What stands in the presence key, as far as is known.
+    presence: Mutex<Vec<u8>>,
 }
 
 impl Board {
     pub(super) fn new(etcd: EtcdConfig, keys: Keys, me: Replica, ttl: Duration) -> Self {
         let range = KeyRange::of_prefix(keys.leader.as_bytes());
         let line = Line::new(etcd, range, Access::ReadAndWrite);
-        Board { line, keys, presence: PresenceRecord { replica: me, ttl } }
+        let presence = PresenceRecord { replica: me.clone(), ttl }.encode().to_vec();
+        Board { line, keys, me, ttl, presence: Mutex::new(presence) }
     }
 
     /// This process.
     pub fn me(&self) -> &Replica {
-        &self.presence.replica
+        &self.me
+    }
+
+    /// After so long without a sign of life a process is not there any more.
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// The key that says that this process takes part.
+    pub fn presence_key(&self) -> &str {
+        &self.keys.presence
     }
 
     /// Says it, unless this process does not take part: then another one of its identity may. Whether it was said.
     pub async fn say(&self, report: &ReplicaReport) -> Result<bool, Fault> {
-        let is_ours = Compare::value(self.keys.presence.as_str(), CompareOp::Equal, &self.presence.encode()[..]);
+        let key = self.keys.presence.as_str();
         let put = TxnOp::put(self.keys.status.as_str(), &report.encode()[..], None);
-        let (answer, _) = self.transact(Txn::new().when([is_ours]).and_then([put])).await.map_err(Failure::fault)?;
-        Ok(answer.succeeded())
+        // The key has the time that was granted, which may be longer than what was asked for: then what it has is looked up once.
+        for _ in 0..2 {
+            let is_ours = Compare::value(key, CompareOp::Equal, self.presence().clone());
+            let look = TxnOp::get(key, None);
+            let transaction = Txn::new().when([is_ours]).and_then([put.clone()]).or_else([look]);
+            let (answer, _) = self.transact(transaction).await.map_err(Failure::fault)?;
+            if answer.succeeded() {
+                return Ok(true);
+            }
+            let found = answer.op_responses().into_iter().find_map(|answer| match answer {
+                TxnOpResponse::Get(get) => get.kvs().first().map(|found| found.value().to_vec()),
+                _ => None,
+            });
+            let Some(found) = found.filter(|found| self.is_of_this_process(found)) else { break };
+            *self.presence() = found;
+        }
+        Ok(false)
+    }
+
+    fn is_of_this_process(&self, presence: &[u8]) -> bool {
+        PresenceRecord::decode(presence).is_some_and(|record| record.replica == self.me)
+    }
+
+    /// Whoever panicked with it in hand has not written half of it.
+    fn presence(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.presence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everything that stands there.

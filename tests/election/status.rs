@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 
 on_each_etcd!(
     p7_replicas_know_each_other_and_one_that_is_gone_stays_known,
+    p5_where_etcd_grants_a_longer_lease_replicas_say_what_they_are_too,
     replicas_of_other_versions_and_configurations_are_said,
     p7_a_replica_that_announces_something_else_is_noticed,
     p8_what_is_known_of_the_others_is_served,
@@ -109,6 +110,20 @@ async fn p7_replicas_know_each_other_and_one_that_is_gone_stays_known(etcd: Etcd
     .await;
     let last = value(&mut cluster.client().await, &Keys::new(KEY, "10.0.3.1").status).await.unwrap();
     assert!(ReplicaReport::decode(last.as_bytes()).unwrap().retired, "whoever comes within a minute is to read it, too");
+}
+
+async fn p5_where_etcd_grants_a_longer_lease_replicas_say_what_they_are_too(etcd: Etcd) {
+    // One and a half of it, in whole seconds: 5 s, and 4 s are asked for.
+    let slow = ["--heartbeat-interval=300", "--election-timeout=3000"].map(str::to_owned);
+    let cluster = Cluster::start(etcd, 1, "http", &slow).await;
+    put(&cluster, "a", "10.168.0.11", r#""10.244.1.0/24""#).await;
+    let first = Replica::start(&cluster, 1).await;
+    first.until_leads().await;
+    let presence = value(&mut cluster.client().await, &Keys::new(KEY, "10.0.3.1").presence).await.unwrap();
+    assert_eq!(PresenceRecord::decode(presence.as_bytes()).map(|record| record.ttl), Some(Duration::from_secs(5)));
+    let second = Replica::start(&cluster, 2).await;
+    until_other(&second, "the leader", |row| row.known.gone.is_none()).await;
+    until_other(&first, "the standby", |row| row.known.gone.is_none()).await;
 }
 
 async fn replicas_of_other_versions_and_configurations_are_said(etcd: Etcd) {

@@ -40,13 +40,16 @@ pub(super) async fn keep(
     soon: Arc<Notify>,
 ) {
     let mut others = Others::of(board.me().clone());
-    let mut pace = Pace::full(clock.now());
-    let mut said: Option<Bytes> = None;
+    let mut saying = Saying { said: None, unsaid: None, pace: Pace::full(clock.now()) };
     while let Some(own) = engine.look(Engine::report).await {
         if let Some(mut own) = own {
             own.trouble = standing.borrow().trouble.is_some();
-            let now = exchange(&board, &own, &mut said, &mut pace, &clock, &mut others).await;
-            tell(engine.troubles(), now.as_ref().err());
+            let now = exchange(&board, &own, &mut saying, &clock, &mut others).await;
+            let wrong = match &now {
+                Err(fault) => Some(fault.message.clone()),
+                Ok(_) => saying.is_kept_from_it(&board, clock.now()),
+            };
+            tell(engine.troubles(), wrong);
             if let Ok(reading) = now {
                 warn(&reading);
                 engine.send(Input::Replicas(others.known().cloned().collect()), None);
@@ -65,14 +68,14 @@ pub(super) async fn keep(
 async fn exchange(
     board: &Board,
     own: &ReplicaReport,
-    said: &mut Option<Bytes>,
-    pace: &mut Pace,
+    Saying { said, unsaid, pace }: &mut Saying,
     clock: &Clock,
     others: &mut Others,
 ) -> Result<Reading, Fault> {
     let record = own.encode();
     if said.as_ref() != Some(&record) && pace.take(clock.now()) {
         *said = board.say(own).await?.then_some(record);
+        *unsaid = if said.is_some() { None } else { Some(unsaid.unwrap_or(clock.now())) };
     }
     let reading = others.take(clock.now(), board.read().await?);
     // Somebody has written it over, or the store was put back to a backup: it is said again.
@@ -80,12 +83,10 @@ async fn exchange(
     Ok(reading)
 }
 
-fn tell(troubles: &Troubles, fault: Option<&Fault>) {
-    let wrong = fault.map(|fault| Wrong { kind: STATUS, message: fault.message.clone() });
-    match (troubles.of_status(wrong), fault) {
-        (None, Some(fault)) => tracing::warn!(
-            "what the replicas say of themselves cannot be written or read, what is known of them stays: {}",
-            fault.message
+fn tell(troubles: &Troubles, wrong: Option<String>) {
+    match (troubles.of_status(wrong.clone().map(|message| Wrong { kind: STATUS, message })), wrong) {
+        (None, Some(message)) => tracing::warn!(
+            "what the replicas say of themselves cannot be written or read, what is known of them stays: {message}"
         ),
         (Some(_), None) => tracing::info!("what the replicas say of themselves can be written and read again"),
         _ => {}
@@ -109,6 +110,26 @@ async fn forget(board: &Board, reading: &Reading) {
         if board.forget(identity, *revision).await.is_ok() {
             tracing::info!(replica = &**identity, "a replica that is not coming back is forgotten");
         }
+    }
+}
+
+/// How far this replica has come with saying what it is.
+struct Saying {
+    /// What stands there of it.
+    said: Option<Bytes>,
+    /// Since when it has not got it said.
+    unsaid: Option<Time>,
+    pace: Pace,
+}
+
+impl Saying {
+    /// Why it says nothing for longer than it takes to take part.
+    fn is_kept_from_it(&self, board: &Board, now: Time) -> Option<String> {
+        self.unsaid.filter(|since| now.since(*since) > board.ttl())?;
+        let key = board.presence_key();
+        Some(format!(
+            "this replica says nothing, since {key} is not there or is another process's: the others do not know it"
+        ))
     }
 }
 
