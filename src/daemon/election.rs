@@ -54,23 +54,22 @@ struct Running {
 /// Parts of the configuration in which all replicas are to agree.
 type Agreed = BTreeMap<String, Digest>;
 
-/// Why a process ends.
+/// What becomes of a process that has closed its sessions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Leaving {
-    /// Another of its identity may come.
+    /// Gateways may keep its paths; another of its identity may come.
     ToRestart,
-    /// It is taken out of service: nobody is to wait for it.
+    /// It is taken out of service, and no gateway keeps anything of it: nobody is to wait for it.
     ForGood,
 }
 
 /// How it ends, step by step.
 #[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "the configuration refuses an election"))]
 struct Farewell {
-    why: Leaving,
     /// Told, or dropped, once another leads or none can be waited for.
     handed_over: oneshot::Sender<()>,
     /// Completes once this process's sessions are closed.
-    closed: oneshot::Receiver<()>,
+    closed: oneshot::Receiver<Leaving>,
 }
 
 /// What a part is told while it runs.
@@ -107,21 +106,28 @@ impl Part {
 
     /// Gives the leadership back, if this process has it, and closes the sessions once another leads: what it still says until then it
     /// says as a standby. Then it takes part no more.
-    pub(super) async fn leave(self, why: Leaving, close: impl Future<Output = ()>) {
-        let Some(Running { leave, task, .. }) = self.0 else { return close.await };
+    pub(super) async fn leave(self, close: impl Future<Output = Leaving>) {
+        let Some(Running { leave, task, .. }) = self.0 else {
+            close.await;
+            return;
+        };
         let (handed_over, waited) = oneshot::channel();
         let (closes, closed) = oneshot::channel();
         // It may have ended.
-        let _ = leave.send(Farewell { why, handed_over, closed });
+        let _ = leave.send(Farewell { handed_over, closed });
         if timeout(SUCCESSION, waited).await.is_err() {
             tracing::warn!(
                 waited_s = SUCCESSION.as_secs_f64(),
                 "no other replica has taken over: the gateways go by these paths until one does"
             );
         }
-        close.await;
-        drop(closes);
-        let _ = timeout(FAREWELL, task).await;
+        let _ = closes.send(close.await);
+        if timeout(FAREWELL, task).await.is_err() {
+            tracing::warn!(
+                waited_s = FAREWELL.as_secs_f64(),
+                "the election's store does not answer: the others wait until the lease is over, and for this replica's paths"
+            );
+        }
     }
 }
 

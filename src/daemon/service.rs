@@ -14,7 +14,7 @@ use crate::snapshot::renamed;
 use crate::snapshot::{self, ConfigKept, Left, OrdersFile, Place};
 use crate::speaker::{GatewayReport, Net, Speaker};
 use crate::timeline::{self, Dropped};
-use fingerpost_core::engine::{Orders as Standing, Settings};
+use fingerpost_core::engine::{Engine, Orders as Standing, Settings};
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -216,8 +216,13 @@ impl Service {
     /// Ends the sessions so that the gateways drop the routes, then everything else.
     pub async fn decommission(self) {
         self.listeners.abort(); // opens no listener again
-        let speaker = self.speaker;
-        self.election.leave(Leaving::ForGood, async { speaker.lock().await.decommission().await }).await;
+        let (speaker, engine, config) = (self.speaker, &self.engine, &self.config);
+        let close = async {
+            let reaches_all = reaches_all(engine, config).await;
+            speaker.lock().await.decommission().await;
+            if reaches_all { Leaving::ForGood } else { Leaving::ToRestart }
+        };
+        self.election.leave(close).await;
         drop(self.transports);
         self.engine.stop();
     }
@@ -227,11 +232,24 @@ impl Service {
         self.listeners.abort(); // opens no listener again
         // Another one leads before these paths go.
         let speaker = self.speaker;
-        self.election.leave(Leaving::ToRestart, async { speaker.lock().await.hand_over().await }).await;
+        let close = async {
+            speaker.lock().await.hand_over().await;
+            Leaving::ToRestart
+        };
+        self.election.leave(close).await;
         // Before the engine: a transport whose orders end would take that for a defect.
         drop(self.transports);
         self.engine.stop();
     }
+}
+
+/// Whether every gateway is going to hear that the routes go: one without a session keeps them, and so does one that had joined from a
+/// range and has left.
+async fn reaches_all(engine: &EngineHandle, config: &Config) -> bool {
+    let Some(report) = engine.look(Engine::report).await.flatten() else { return false };
+    let mut configured = config.gateways.iter().filter(|(_, gateway)| gateway.remote.range().is_none());
+    let has = |name: &String| report.sessions.gateways.binary_search(name).is_ok();
+    report.sessions.left == 0 && configured.all(|(name, _)| has(name))
 }
 
 /// What was in force before.

@@ -122,11 +122,13 @@ impl Board {
         Ok(())
     }
 
-    /// Says for the last time what it is: it is not coming back. Others take the record away once all have read that.
+    /// Says for the last time what it is, after it has left, unless another process of its identity has come: it is not coming back.
+    /// Others take the record away once all have read that.
     pub async fn retire(&self, report: ReplicaReport) -> Result<(), Fault> {
         let last = ReplicaReport { retired: true, ..report };
+        let is_free = Compare::create_revision(self.keys.presence.as_str(), CompareOp::Equal, 0);
         let put = TxnOp::put(self.keys.status.as_str(), &last.encode()[..], None);
-        self.transact(Txn::new().and_then([put])).await.map_err(Failure::fault)?;
+        self.transact(Txn::new().when([is_free]).and_then([put])).await.map_err(Failure::fault)?;
         Ok(())
     }
 

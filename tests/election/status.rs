@@ -109,7 +109,10 @@ async fn p7_replicas_know_each_other_and_one_that_is_gone_stays_known(etcd: Etcd
     })
     .await;
     let last = value(&mut cluster.client().await, &Keys::new(KEY, "10.0.3.1").status).await.unwrap();
-    assert!(ReplicaReport::decode(last.as_bytes()).unwrap().retired, "whoever comes within a minute is to read it, too");
+    assert!(
+        ReplicaReport::decode(last.as_bytes()).unwrap().retired,
+        "whoever comes within a minute is to read it, too"
+    );
 }
 
 async fn p5_where_etcd_grants_a_longer_lease_replicas_say_what_they_are_too(etcd: Etcd) {

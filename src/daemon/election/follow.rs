@@ -102,19 +102,21 @@ pub(super) async fn take_part(
             },
             left = &mut leave => {
                 silence(ordinal, &engine);
-                let Ok(Farewell { why, handed_over, closed }) = left else { return };
+                let Ok(Farewell { handed_over, closed }) = left else { return };
                 if let Some(term) = led(&now.leadership) {
                     hand_over(term, &handle, &mut others, &soon).await;
                 }
                 let _ = handed_over.send(());
                 // The others are to know it gone no earlier than its gateways: only then its keys go.
-                let _ = closed.await;
+                let closed = closed.await;
                 drop(keeping);
+                // The lease first: for the record the store may take its time.
+                handle.leave().await;
                 let last = others.borrow().as_ref().map(|noticed| noticed.own.clone());
-                if why == Leaving::ForGood && let Some(last) = last && let Err(fault) = board.retire(last).await {
+                if closed == Ok(Leaving::ForGood) && let Some(last) = last && let Err(fault) = board.retire(last).await {
                     tracing::warn!("the others will wait for this replica: its status record does not say that it retires: {fault}");
                 }
-                return handle.leave().await;
+                return;
             }
         }
     }
