@@ -2,7 +2,7 @@
 
 use crate::source::etcd::EtcdConfig;
 use crate::source::etcd::fault::{self, Failure};
-use crate::source::etcd::line::{Access, Line};
+use crate::source::etcd::line::{self, Access, Line};
 use etcd_client::{Compare, CompareOp, Error, KeyValue, PutOptions, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use fingerpost_core::election::{
     Endpoint, Expect, Held, Keys, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, Settings, StoredTerm,
@@ -19,6 +19,8 @@ const WATCH_AGAIN: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Store {
     line: Line,
+    /// The watch's own: its failures move no renewal to another member.
+    watching: Line,
     keys: Keys,
     /// For one endpoint's answer.
     patience: Duration,
@@ -29,7 +31,8 @@ impl Store {
     pub(super) fn new(config: EtcdConfig, keys: Keys, ttl: Duration) -> Self {
         let patience = Settings::patience_with_each(ttl, config.endpoints.len());
         let range = KeyRange::of_prefix(keys.leader.as_bytes());
-        Store { line: Line::new(config, range, Access::ReadAndWrite), keys, patience }
+        let line = || Line::new(config.clone(), range.clone(), Access::ReadAndWrite);
+        Store { line: line(), watching: line(), keys, patience }
     }
 
     /// Asks one endpoint after another. Requests may be sent again: see [`Request`].
@@ -115,7 +118,7 @@ impl Store {
 
     async fn transact(&self, transaction: Txn) -> Result<Reply, Failure> {
         let asked = self.line.ask(self.patience, |client| {
-            let (mut kv, transaction) = (client.kv_client(), transaction.clone());
+            let (mut kv, transaction) = (line::kv(client), transaction.clone());
             async move { unless_gone(kv.txn(transaction).await) }
         });
         let (answer, endpoint) = asked.await?;
@@ -156,7 +159,7 @@ impl Store {
     /// Says when something may have changed at the leader key, for as long as it is polled. Nothing depends on it: the keys
     /// are looked at without it too, only later.
     pub(super) async fn watch(&self, changed: &Notify) {
-        let line = self.line.another();
+        let line = &self.watching;
         loop {
             let key = self.keys.leader.as_str();
             let opened = line.ask(self.patience, |client| {

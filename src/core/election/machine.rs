@@ -263,8 +263,10 @@ impl Election {
                 self.failed(now, fault, effects);
             }
             State::Member(member) if matches!(member.doing, Doing::Resting { next } if next <= now) => {
-                let question = self.next_question(now, member);
-                self.put(now, question, effects);
+                match self.next_question(now, member) {
+                    Question::Release(record) => self.give_up(now, record, effects),
+                    question => self.put(now, question, effects),
+                }
             }
             State::Leaving { lease, step: Leaving::Resting { next }, until } if *next <= now => {
                 let (lease, until) = (*lease, *until);
@@ -376,8 +378,14 @@ impl Election {
     fn disk_failed(&mut self, now: Time, failed: String, effects: &mut Vec<Effect>) {
         self.disk_trouble = Some(Trouble::Disk(failed));
         self.disk.works = false;
-        if let State::Member(Member { seat: Seat::Claimed { record, .. }, .. }) = &self.state {
-            // Whoever can remember the term shall lead.
+        self.leave_to_others(now, effects);
+    }
+
+    /// Gives back what it may have taken and cannot remember: whoever can remember the term shall lead.
+    pub(super) fn leave_to_others(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if let State::Member(Member { seat: Seat::Claimed { record, .. }, .. }) = &self.state
+            && !self.disk.works
+        {
             let record = record.clone();
             self.give_back(now, record, effects);
         }
@@ -407,6 +415,15 @@ impl Election {
             member.seat = Seat::Watching;
         }
         // In this order: who leads stops before another can begin.
+        self.tell(now, effects);
+        self.put(now, Question::Release(record), effects);
+    }
+
+    /// As a member: lets the leader key go, and renews its lease no more until that is done.
+    fn give_up(&mut self, now: Time, record: LeaderRecord, effects: &mut Vec<Effect>) {
+        if let State::Member(member) = &mut self.state {
+            member.seat = Seat::Claimed { record: record.clone(), sure: false };
+        }
         self.tell(now, effects);
         self.put(now, Question::Release(record), effects);
     }
@@ -447,7 +464,7 @@ impl Election {
     }
 
     /// Says what has changed of leadership and trouble.
-    fn tell(&mut self, now: Time, effects: &mut Vec<Effect>) {
+    pub(super) fn tell(&mut self, now: Time, effects: &mut Vec<Effect>) {
         let leadership = self.leadership(now);
         if let Leadership::Standby { .. } = leadership {
             self.led = None;

@@ -24,12 +24,27 @@ enum Next {
 impl Election {
     /// What a round begins with.
     pub(super) fn next_question(&self, now: Time, member: &Member) -> Question {
+        if let Some(record) = self.unprovable(now, member) {
+            return Question::Release(record.clone());
+        }
         let unsure = matches!(member.seat, Seat::Claimed { sure: false, .. });
         if unsure || now < member.renewed + self.settings.rest() / 2 {
             // Before anything else it is read back; or a renewal just now is enough.
             Question::Look { kept: None }
         } else {
             Question::KeepAlive
+        }
+    }
+
+    /// What it led by, if it does so no more and renewals come through that cannot be proven. Its lease would live on with them,
+    /// and nobody else could lead.
+    fn unprovable<'a>(&self, now: Time, member: &'a Member) -> Option<&'a LeaderRecord> {
+        match &member.seat {
+            Seat::Holding { record, .. } | Seat::Claimed { record, sure: true } => {
+                let lapsed = member.leads_until(self.settings.margin) <= now;
+                Some(record).filter(|_| lapsed && self.unproven >= MEMBERS)
+            }
+            Seat::Watching | Seat::Claimed { sure: false, .. } => None,
         }
     }
 
@@ -82,6 +97,8 @@ impl Election {
         match (question, reply) {
             (Question::KeepAlive, Reply::KeptAlive(by)) => {
                 self.answered();
+                // Until a look proves it, which may not come.
+                self.unproven = self.unproven.saturating_add(1);
                 self.put(now, Question::Look { kept: Some(Kept { at: asked.at, by }) }, effects);
             }
             (Question::Look { kept }, Reply::View(view)) => self.seen(now, asked.at, kept, &view, effects),
@@ -103,6 +120,7 @@ impl Election {
                     member.seat = Seat::Claimed { record, sure: true };
                 }
                 self.take_seat(now);
+                self.leave_to_others(now, effects);
             }
             // Resting until now: the keys are looked at once more.
             (Question::Register | Question::Release(_) | Question::Raise(..), Reply::Done) => self.answered(),
@@ -124,6 +142,7 @@ impl Election {
         member.seal = Some(view.seal);
         if let Some(kept) = kept.filter(|_| proven) {
             member.renewed = member.renewed.max(kept.at);
+            self.unproven = 0;
         }
         self.newest = self.newest.max(view.term.term().unwrap_or_default());
         if let Held::By(record, _) = &view.leader {
@@ -134,22 +153,27 @@ impl Election {
             }
         }
         self.keys_trouble = None;
+        let lapsed = matches!(member.seat, Seat::Holding { until, .. } if until <= now);
         let mut next = self.decide(now, at, &mut member, view);
-        if kept.is_some() {
-            self.unproven = if proven { 0 } else { self.unproven.saturating_add(1) };
+        if proven && lapsed {
+            self.keys_trouble = Some(Trouble::Slow);
         }
         if self.unproven >= MEMBERS {
             self.keys_trouble = self.keys_trouble.take().or(Some(Trouble::ManyMembers));
         } else if matches!(next, Next::Rest) && (std::mem::take(&mut self.changed) || self.unproven > 0) {
             next = Next::Soon;
         }
-        let span = match next {
-            Next::Rest => self.rng.jitter(self.settings.rest()),
-            _ => self.pause(),
+        let soon = now + self.pause();
+        let next_round = match next {
+            // Counted from where the lease is: a store that takes its time leaves less of it.
+            Next::Rest => soon.max(kept.map_or(at, |kept| kept.at) + self.rng.jitter(self.settings.rest())),
+            Next::Soon | Next::Ask(_) => soon,
         };
-        member.doing = Doing::Resting { next: now + span };
+        member.doing = Doing::Resting { next: next_round };
         self.state = State::Member(member);
         self.take_seat(now);
+        // Who leads stops before another can begin.
+        self.tell(now, effects);
         if let Next::Ask(question) = next {
             self.put(now, question, effects);
         }
@@ -158,13 +182,15 @@ impl Election {
     fn decide(&mut self, now: Time, at: Time, member: &mut Member, view: &View) -> Next {
         let ours = |record: &LeaderRecord| view.leader == Held::By(record.clone(), Some(member.lease));
         match std::mem::replace(&mut member.seat, Seat::Watching) {
-            Seat::Holding { record, .. } if ours(&record) => self.stay(member, view, record),
-            Seat::Claimed { record, .. } if ours(&record) => {
+            Seat::Holding { record, .. } if ours(&record) => self.stay(at, member, view, record),
+            Seat::Claimed { record, .. } if ours(&record) && self.disk.works => {
                 member.seat = Seat::Claimed { record, sure: true };
                 Next::Rest
             }
+            // Whoever can remember the term shall lead.
+            Seat::Claimed { record, .. } if ours(&record) => Next::Ask(Question::Release(record)),
             // A newer term could not be had: by the one in which it led before, it leads on.
-            Seat::Claimed { .. } if let Some(record) = self.before(view, member) => self.stay(member, view, record),
+            Seat::Claimed { .. } if let Some(record) = self.before(view, member) => self.stay(at, member, view, record),
             _ => self.watch(now, at, member, view),
         }
     }
@@ -176,15 +202,17 @@ impl Election {
     }
 
     /// It goes on to lead by this record, which the leader key holds.
-    fn stay(&mut self, member: &mut Member, view: &View, record: LeaderRecord) -> Next {
+    fn stay(&mut self, at: Time, member: &mut Member, view: &View, record: LeaderRecord) -> Next {
         let until = member.leads_until(self.settings.margin);
-        let next = self.hold(member, view, &record);
-        member.seat = Seat::Holding { record, until };
+        let next = self.hold(at, member, view, &record);
+        if !matches!(next, Next::Ask(Question::Release(_))) {
+            member.seat = Seat::Holding { record, until };
+        }
         next
     }
 
     /// The leader key is ours.
-    fn hold(&mut self, member: &Member, view: &View, record: &LeaderRecord) -> Next {
+    fn hold(&mut self, at: Time, member: &Member, view: &View, record: &LeaderRecord) -> Next {
         if view.presence == Held::Absent {
             return Next::Ask(Question::Register);
         }
@@ -192,7 +220,12 @@ impl Election {
             self.keys_trouble = Some(self.foreign_term());
             return Next::Rest;
         };
+        let registered = self.is_registered(at, member, view);
         if self.newest > record.term {
+            if !registered {
+                // No newer term can be had with another process in the place of this one.
+                return Next::Ask(Question::Release(record.clone()));
+            }
             // Somebody has heard of a newer term than this one: a store's backup was restored. Lead in one that is newer yet.
             return self.acquire(member, Expect::Value(record.encode()), expect);
         }
@@ -204,10 +237,15 @@ impl Election {
 
     /// The leader key is not ours.
     fn watch(&mut self, now: Time, at: Time, member: &Member, view: &View) -> Next {
-        self.known = None;
-        if view.presence == Held::Absent {
-            return Next::Ask(Question::Register);
+        let next = self.look_at_leader(now, at, member, view);
+        match view.presence {
+            Held::Absent => Next::Ask(Question::Register),
+            _ => next,
         }
+    }
+
+    fn look_at_leader(&mut self, now: Time, at: Time, member: &Member, view: &View) -> Next {
+        self.known = None;
         let registered = self.is_registered(at, member, view);
         match &view.leader {
             Held::Foreign => {
@@ -270,7 +308,9 @@ impl Election {
             self.keys_trouble = Some(self.foreign_term());
             return Next::Rest;
         };
-        if !self.disk.works || now < self.hold_off || self.reads_until.is_some_and(|until| now < until) {
+        let reads = self.reads_until.is_some_and(|until| now < until);
+        // What it could not prove as a leader either would only keep others from leading.
+        if !self.disk.works || now < self.hold_off || reads || self.unproven >= MEMBERS {
             return Next::Rest;
         }
         if self.pace.must_wait(now) {

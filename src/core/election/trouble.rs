@@ -3,7 +3,7 @@
 use crate::source::Fault;
 
 /// [`Trouble::name`] of every trouble.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "store",
     "identity",
     "leader_key",
@@ -14,6 +14,7 @@ pub const NAMES: [&str; 10] = [
     "disk",
     "terms",
     "often",
+    "slow",
 ];
 
 /// For the log and the health page: what, where, and what to do. Values from the store are never repeated: they are not ours.
@@ -25,7 +26,8 @@ pub enum Trouble {
     /// Another process of this identity is alive.
     #[error(
         "another process takes part in the election as {identity}: give each replica a router.id or election identity of its \
-         own; if it has just been started anew, the process before ends within its lease"
+         own; if it has just been started anew, the process before ends within its lease or, where the store has elected a leader \
+         of its own meanwhile, within two"
     )]
     SameIdentity {
         /// The identity that both have.
@@ -41,7 +43,10 @@ pub enum Trouble {
         key: String,
     },
     /// The leader key would outlive its leader.
-    #[error("the election's key {key} is not under a lease: somebody has written it by hand; delete it")]
+    #[error(
+        "the election's key {key} is not under a lease, so that it never ends: somebody has written it by hand; delete it \
+         (etcdctl del {key})"
+    )]
     LeaderWithoutLease {
         /// The key.
         key: String,
@@ -56,7 +61,9 @@ pub enum Trouble {
         key: String,
     },
     /// The presence key of this identity holds something else.
-    #[error("the key of this replica, {key}, holds something that no Fingerpost has written: delete it")]
+    #[error(
+        "the key of this replica, {key}, holds something that no Fingerpost has written: delete it (etcdctl del {key})"
+    )]
     ForeignPresence {
         /// The key.
         key: String,
@@ -73,6 +80,12 @@ pub enum Trouble {
          it wants to once more: see why it loses the leadership (the store's answers take too long, or the process stands still)"
     )]
     TooOften,
+    /// Renewals are proven, but later than a leadership lasts.
+    #[error(
+        "the election's store takes longer to confirm a renewal and to show it than a leadership lasts, which lapses each time: see \
+         why it is slow, or give the election a longer ttl"
+    )]
+    Slow,
     /// A term could not be written to disk; what the system said. Without that a process does not lead: after a loss of the
     /// store, its next term could be lower than this one.
     #[error("{0}")]
@@ -88,7 +101,8 @@ pub enum Trouble {
 impl Trouble {
     /// For programs.
     pub fn name(&self) -> &'static str {
-        let [store, identity, leader_key, leader_lease, term_key, presence_key, members, disk, terms, often] = NAMES;
+        let [store, identity, leader_key, leader_lease, term_key, presence_key, members, disk, terms, often, slow] =
+            NAMES;
         match self {
             Trouble::Store(_) => store,
             Trouble::SameIdentity { .. } => identity,
@@ -100,6 +114,7 @@ impl Trouble {
             Trouble::Disk(_) => disk,
             Trouble::NoTermLeft => terms,
             Trouble::TooOften => often,
+            Trouble::Slow => slow,
         }
     }
 }

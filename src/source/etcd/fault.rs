@@ -42,14 +42,17 @@ impl Failure {
         self
     }
 
-    /// As a fault, where no answer can be compacted away.
+    /// As a fault of the election, whose keys are few and whose requests name no revision.
     pub(crate) fn fault(self) -> Fault {
-        match self {
-            Failure::Fault(fault) => fault,
-            Failure::Compacted | Failure::TooLarge => {
-                Fault { kind: FaultKind::Malformed, message: "etcd answered what was not asked for".into() }
+        let message = match self {
+            Failure::Fault(fault) => return fault,
+            Failure::Compacted => "etcd answered what was not asked for: is there a proxy before it?",
+            Failure::TooLarge => {
+                "what stands in the election's keys is too large to be read: look below election.etcd.key, and delete what no \
+                 Fingerpost has written"
             }
-        }
+        };
+        Fault { kind: FaultKind::Malformed, message: message.into() }
     }
 
     pub(super) fn report(self) -> Report {

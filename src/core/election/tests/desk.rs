@@ -37,11 +37,15 @@ pub(super) struct Desk {
     pub(super) disk_waits: bool,
     /// The store hears nothing.
     pub(super) cut: bool,
+    /// The store answers about leases only.
+    pub(super) looks_are_lost: bool,
     /// Every renewal is confirmed.
     pub(super) confirm_all: bool,
     /// The store's members elect a leader before every question.
     pub(super) elects: bool,
     pub(super) left: bool,
+    /// How many questions the store has been asked.
+    pub(super) served: usize,
 }
 
 impl Desk {
@@ -64,9 +68,11 @@ impl Desk {
             disk_fault: None,
             disk_waits: false,
             cut: false,
+            looks_are_lost: false,
             confirm_all: false,
             elects: false,
             left: false,
+            served: 0,
         }
     }
 
@@ -120,8 +126,13 @@ impl Desk {
     /// The store answers the question, if there is one.
     pub(super) fn serve_one(&mut self) {
         let Some((attempt, request)) = self.asked.take().filter(|_| !self.cut) else { return };
+        self.served += 1;
         if self.elects {
             self.store.elect(self.now);
+        }
+        if self.looks_are_lost && !matches!(request, Request::Grant { .. } | Request::KeepAlive(_) | Request::Revoke(_))
+        {
+            return;
         }
         let reply = match request {
             Request::KeepAlive(_) if self.confirm_all => Reply::KeptAlive(ENDPOINT),

@@ -1,6 +1,7 @@
 //! One replica on a desk with a store, and many in a world of mishaps.
 
 mod desk;
+mod left;
 mod properties;
 mod terms;
 mod world;
