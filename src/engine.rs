@@ -5,18 +5,20 @@
 
 use crate::clock::Clock;
 use crate::lead::Lead;
+use crate::reach::Reach;
 use crate::troubles::Troubles;
 use fingerpost_core::engine::{
-    self, By, Command, Effect, Engine, Input, Role, SessionNumber, Settings, TimelineLimits,
+    self, By, Command, Effect, Engine, Input, Role, SessionNumber, Settings, TakenOrders, TimelineLimits,
 };
-use fingerpost_core::model::{GatewayId, SourceId};
+use fingerpost_core::model::{GatewayId, Replica, SourceId};
+use fingerpost_core::orders::Order as SharedOrder;
 use fingerpost_core::source::Order;
 use fingerpost_core::view::Chunk;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 /// What a session's writer gets from the engine.
@@ -33,6 +35,7 @@ enum Message {
     Attach(GatewayId, SessionNumber, mpsc::UnboundedSender<ToSession>),
     Reconfigure(Box<Settings>),
     Command(Command, By, oneshot::Sender<usize>),
+    Orders(Vec<SharedOrder>, oneshot::Sender<TakenOrders>),
     Role(Role),
     Look(Box<dyn FnOnce(&Engine) + Send>),
     Stop,
@@ -49,6 +52,7 @@ pub struct EngineHandle {
     newest: watch::Receiver<u64>,
     lead: Lead,
     troubles: Troubles,
+    reach: Reach,
 }
 
 impl EngineHandle {
@@ -60,6 +64,18 @@ impl EngineHandle {
     /// What is wrong with this replica's part among the others.
     pub fn troubles(&self) -> &Troubles {
         &self.troubles
+    }
+
+    /// How far orders have come among the replicas.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// Carries out what was ordered at other replicas; None if the engine has ended.
+    pub async fn take_orders(&self, orders: Vec<SharedOrder>) -> Option<TakenOrders> {
+        let (answer, answered) = oneshot::channel();
+        self.messages.send(Message::Orders(orders, answer)).ok()?;
+        answered.await.ok()
     }
 
     /// What this replica is from now on.
@@ -134,6 +150,8 @@ pub struct Beginning {
     pub standing: engine::Orders,
     /// What this replica is before it is told otherwise.
     pub role: Role,
+    /// Who it is, if there are others that have its orders in common.
+    pub shares: Option<Replica>,
 }
 
 /// Starts the thread. The receiver completes when it has ended, however it did.
@@ -149,7 +167,7 @@ pub fn spawn(
     let lead = Lead::default();
     let of_writers = lead.clone();
     std::thread::Builder::new().name("engine".into()).spawn(move || {
-        let Beginning { settings, before, standing, role } = beginning;
+        let Beginning { settings, before, standing, role, shares } = beginning;
         let _alive = alive; // dropped at the end, also by a panic
         let mut effects = Vec::new();
         let names =
@@ -164,6 +182,7 @@ pub fn spawn(
         };
         engine.limit_timeline(timeline);
         engine.resume(clock.now(), standing);
+        shares.into_iter().for_each(|me| engine.share_orders(clock.now(), wall(), me));
         engine.take_role(clock.now(), role, &mut effects);
         let sessions = HashMap::new();
         let mut shell = Shell { clock, engine, effects, orders, names, sessions, newest: told, lead: of_writers };
@@ -177,9 +196,16 @@ pub fn spawn(
             newest,
             lead,
             troubles: Troubles::default(),
+            reach: Reach::default(),
         },
         ended,
     ))
+}
+
+/// Milliseconds since 1970.
+fn wall() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Messages that are taken in before the engine works again.
@@ -272,6 +298,10 @@ impl Shell {
             Message::Command(command, by, answer) => {
                 let count = self.engine.command_by(self.clock.now(), &command, by, &mut self.effects);
                 let _ = answer.send(count);
+            }
+            Message::Orders(orders, answer) => {
+                let taken = self.engine.take_orders(self.clock.now(), wall(), orders, &mut self.effects);
+                let _ = answer.send(taken);
             }
             Message::Role(role) => {
                 self.engine.take_role(self.clock.now(), role, &mut self.effects);

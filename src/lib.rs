@@ -27,6 +27,7 @@ pub mod http;
 pub mod lead;
 pub mod limits;
 mod look;
+pub mod reach;
 pub mod snapshot;
 pub mod source;
 pub mod speaker;

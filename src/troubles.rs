@@ -1,11 +1,11 @@
-//! What is wrong with this replica's part among the others: the election and the status records, for whoever shows it.
+//! What is wrong with this replica's part among the others: the election, the status records and the orders, for whoever shows it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wrong {
-    /// A word for it: one of [`fingerpost_core::election::TROUBLES`], or [`STATUS`].
+    /// A word for it: one of [`fingerpost_core::election::TROUBLES`], [`STATUS`] or [`ORDERS`].
     pub kind: &'static str,
     /// What, where, and what to do.
     pub message: String,
@@ -14,34 +14,43 @@ pub struct Wrong {
 /// The word for records of the replicas that cannot be read or written.
 pub const STATUS: &str = "status";
 
+/// The word for orders that do not reach the other replicas, or theirs that cannot be taken.
+pub const ORDERS: &str = "orders";
+
 /// See the module; cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Troubles(Arc<Mutex<Both>>);
+pub struct Troubles(Arc<Mutex<All>>);
 
 #[derive(Debug, Default)]
-struct Both {
+struct All {
     election: Option<Wrong>,
     status: Option<Wrong>,
+    orders: Option<Wrong>,
 }
 
 impl Troubles {
-    fn both(&self) -> MutexGuard<'_, Both> {
+    fn those(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on this is wrong with the election, or nothing.
     pub fn of_election(&self, wrong: Option<Wrong>) {
-        self.both().election = wrong;
+        self.those().election = wrong;
     }
 
     /// From now on this is wrong with the records, or nothing. What was before.
     pub fn of_status(&self, wrong: Option<Wrong>) -> Option<Wrong> {
-        std::mem::replace(&mut self.both().status, wrong)
+        std::mem::replace(&mut self.those().status, wrong)
+    }
+
+    /// From now on this is wrong with the orders, or nothing. What was before.
+    pub fn of_orders(&self, wrong: Option<Wrong>) -> Option<Wrong> {
+        std::mem::replace(&mut self.those().orders, wrong)
     }
 
     /// All that is wrong now.
     pub fn all(&self) -> Vec<Wrong> {
-        let both = self.both();
-        [&both.election, &both.status].into_iter().flatten().cloned().collect()
+        let those = self.those();
+        [&those.election, &those.status, &those.orders].into_iter().flatten().cloned().collect()
     }
 }

@@ -3,6 +3,7 @@
 use super::events;
 use super::listener::Peer;
 use super::orders::Wanted;
+use super::proto;
 use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use crate::look::frozen_since;
@@ -10,6 +11,7 @@ use crate::snapshot::OrdersFile;
 use crate::speaker::{GatewayReport, Speaker};
 use fingerpost_core::engine::{By, Command, Engine, GatewayRow, Holds};
 use fingerpost_core::model::GatewayId;
+use fingerpost_core::orders::{Giver, What};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -20,6 +22,8 @@ use tonic::Status;
 
 /// How long the engine may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long an order's answer waits for the other replicas.
+const SPREADING: Duration = Duration::from_secs(3);
 /// Requests that look at once.
 const AT_ONCE: usize = 4;
 
@@ -89,7 +93,7 @@ impl Admin {
 
     /// Has it done; how much it concerned.
     pub(super) async fn order(&self, command: Command, peer: Peer) -> Result<usize, Status> {
-        let by = By { uid: peer.uid, pid: peer.pid };
+        let by = By { uid: peer.uid, pid: peer.pid, replica: None };
         match timeout(PATIENCE, self.engine.command(command, by)).await {
             Ok(count) => count.ok_or_else(ended),
             Err(_) => Err(Status::deadline_exceeded(format!(
@@ -122,6 +126,37 @@ impl Admin {
             Ok(kept) => kept.err().unwrap_or_default(),
             Err(_) => format!("state_dir has not taken it for {} s", PATIENCE.as_secs()),
         }
+    }
+
+    /// How far an order has come that was just given, and is about this; none without other replicas.
+    pub(super) async fn reach(&self, what: &[What]) -> Result<Option<proto::Reach>, Status> {
+        let Some(exchange) = self.engine.reach().spread(SPREADING).await else { return Ok(None) };
+        let what = what.to_vec();
+        let stands = move |engine: &Engine| {
+            let later = |what: &What| {
+                let stands = engine.book()?.order(&what.register()?)?;
+                let Giver { replica, .. } = &stands.giver;
+                (stands.what != *what)
+                    .then(|| format!("{}, ordered at replica {replica} at the same time", stands.what))
+            };
+            let known = engine.replicas().iter().map(|known| known.report.replica.identity.to_string());
+            (what.iter().find_map(later).unwrap_or_default(), known.collect::<Vec<_>>())
+        };
+        let (overruled, known) = self.look(stands).await?;
+        let text = |identity: &Arc<str>| identity.to_string();
+        let mut behind: Vec<String> = exchange.behind().map(text).collect();
+        let mut away: Vec<String> = exchange.away.iter().map(text).collect();
+        if exchange.failed.is_some() {
+            // Who is there is not known, but who was.
+            away.retain(|identity| !behind.contains(identity));
+            let others = known.into_iter().filter(|identity| !away.contains(identity));
+            behind = others.chain(behind.iter().cloned()).collect();
+            behind.sort_unstable();
+            behind.dedup();
+        }
+        let taken = exchange.present.keys().map(text).filter(|identity| !behind.contains(identity)).collect();
+        let not_stored = exchange.failed.clone().unwrap_or_default();
+        Ok(Some(proto::Reach { not_stored, taken, behind, away, overruled }))
     }
 
     /// Rows, and reports by name.

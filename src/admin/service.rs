@@ -10,6 +10,7 @@ use crate::look::frozen_since;
 use crate::speaker::GatewayReport;
 use fingerpost_core::engine::{Command, Engine, Holds};
 use fingerpost_core::model::{Family, Prefix, Time};
+use fingerpost_core::orders::What;
 use fingerpost_core::table::Target;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -205,7 +206,8 @@ impl Fingerpost for Admin {
             }
             not_kept.retain(|why| !why.is_empty());
             let not_kept = not_kept.join("; ");
-            Ok(Response::new(proto::ApproveResponse { count: count as u64, frozen, not_kept }))
+            let reach = if count > 0 { self.reach(&[]).await? } else { None };
+            Ok(Response::new(proto::ApproveResponse { count: count as u64, frozen, not_kept, reach }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "approve", why))
     }
@@ -221,7 +223,9 @@ impl Fingerpost for Admin {
             }
             let count = self.decide(&wanted, peer, Command::Deny).await?;
             audit::say(peer, "deny", &wanted, count);
-            Ok(Response::new(proto::DenyResponse { count: count as u64, not_kept: self.not_kept().await }))
+            let not_kept = self.not_kept().await;
+            let reach = if count > 0 { self.reach(&[]).await? } else { None };
+            Ok(Response::new(proto::DenyResponse { count: count as u64, not_kept, reach }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "deny", why))
     }
@@ -231,7 +235,9 @@ impl Fingerpost for Admin {
         let count = self.order(Command::Freeze, peer).await.inspect_err(|why| audit::refused(peer, "freeze", why))?;
         audit::say(peer, "freeze", "all", count);
         let frozen_since = self.frozen().await?.map(model::seconds);
-        Ok(Response::new(proto::FreezeResponse { changed: count > 0, frozen_since, not_kept: self.not_kept().await }))
+        let not_kept = self.not_kept().await;
+        let reach = self.reach(&[What::Freeze]).await?;
+        Ok(Response::new(proto::FreezeResponse { changed: count > 0, frozen_since, not_kept, reach }))
     }
 
     async fn unfreeze(
@@ -242,7 +248,9 @@ impl Fingerpost for Admin {
         let count =
             self.order(Command::Unfreeze, peer).await.inspect_err(|why| audit::refused(peer, "unfreeze", why))?;
         audit::say(peer, "unfreeze", "all", count);
-        Ok(Response::new(proto::UnfreezeResponse { changed: count > 0, not_kept: self.not_kept().await }))
+        let not_kept = self.not_kept().await;
+        let reach = self.reach(&[What::Unfreeze]).await?;
+        Ok(Response::new(proto::UnfreezeResponse { changed: count > 0, not_kept, reach }))
     }
 
     async fn withdraw(
@@ -267,7 +275,8 @@ impl Fingerpost for Admin {
             audit::say(peer, "withdraw", orders::said(&target), count);
             let frozen = self.frozen().await?.is_some();
             let not_kept = self.not_kept().await;
-            Ok(Response::new(proto::WithdrawResponse { count: count as u64, frozen, not_kept }))
+            let reach = self.reach(&[What::Withdraw(target)]).await?;
+            Ok(Response::new(proto::WithdrawResponse { count: count as u64, frozen, not_kept, reach }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "withdraw", why))
     }
@@ -287,7 +296,9 @@ impl Fingerpost for Admin {
                 )));
             }
             audit::say(peer, "restore", orders::said(&target), count);
-            Ok(Response::new(proto::RestoreResponse { not_kept: self.not_kept().await }))
+            let not_kept = self.not_kept().await;
+            let reach = self.reach(&[What::Restore(target)]).await?;
+            Ok(Response::new(proto::RestoreResponse { not_kept, reach }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "restore", why))
     }

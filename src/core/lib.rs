@@ -13,7 +13,8 @@
 //!    table and a log of changes. Each gateway is a position in the log, and pulls shared chunks of bytes.
 //! 4. [`engine`] owns all of that: inputs in, effects out.
 //! 5. [`bgp::neighbour`] is one gateway's session; [`bgp::wire`] the messages themselves.
-//! 6. [`election`] says which of several replicas leads (P7); [`replicas`] is what they say of themselves.
+//! 6. [`election`] says which of several replicas leads (P7); [`replicas`] is what they say of themselves,
+//!    and [`orders`] what people have ordered all of them.
 //!
 //! Names of the promises (P1–P10) and invariants (I1–I8) are those of `docs/ARCHITECTURE.md`.
 
@@ -21,6 +22,7 @@ pub mod bgp;
 pub mod election;
 pub mod engine;
 pub mod model;
+pub mod orders;
 pub mod policy;
 pub mod replicas;
 #[cfg(test)]

@@ -4,12 +4,16 @@
 mod board;
 #[cfg(feature = "etcd")]
 mod follow;
+#[cfg(feature = "etcd")]
+mod orders;
 
 use super::agreed;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::engine::EngineHandle;
+use crate::snapshot::OrdersFile;
 use fingerpost_core::engine::Role;
+use fingerpost_core::model::Replica;
 use fingerpost_core::replicas::Digest;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +33,19 @@ pub(super) fn role_at_start(config: &Config) -> Role {
         None => Role::Alone,
         Some(election) => Role::Unsure { ordinal: ordinal(&identity(config, election)) },
     }
+}
+
+/// Who it is among those that have orders of people in common, if there are others.
+#[cfg(feature = "etcd")]
+pub(super) fn shares(config: &Config) -> Option<Replica> {
+    let identity = identity(config, config.election.as_ref()?).into();
+    Some(Replica { identity, instance: crate::election::draw() })
+}
+
+/// Never with an election: the configuration refuses it.
+#[cfg(not(feature = "etcd"))]
+pub(super) fn shares(_: &Config) -> Option<Replica> {
+    None
 }
 
 /// What this replica is called.
@@ -77,15 +94,18 @@ struct Farewell {
 struct Told {
     leave: oneshot::Receiver<Farewell>,
     agreed: watch::Receiver<Agreed>,
+    /// Where orders are kept.
+    file: OrdersFile,
 }
 
 impl Part {
     /// Takes part, if the configuration has an election.
-    pub(super) fn take(config: &Config, clock: Clock, engine: &EngineHandle) -> Self {
+    pub(super) fn take(config: &Config, clock: Clock, engine: &EngineHandle, file: OrdersFile) -> Self {
         let Some(election) = &config.election else { return Part(None) };
         let (leave, left) = oneshot::channel();
         let (agreed, agreeing) = watch::channel(agreed::digests(config));
-        let task = start(config, election, clock, engine, Told { leave: left, agreed: agreeing });
+        let told = Told { leave: left, agreed: agreeing, file };
+        let task = start(config, election, clock, engine, told);
         Part(task.map(|task| Running { leave, agreed, task: AbortOnDropHandle::new(task) }))
     }
 

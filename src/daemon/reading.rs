@@ -60,7 +60,8 @@ impl Reading {
         let gateways = settings::speaker(config, &mut numbers);
         let (orders, inboxes) = transport::orders(&settings.sources);
         let keep = TimelineLimits::of_events(0);
-        let beginning = Beginning { settings, before: None, standing: Standing::default(), role: Role::Alone };
+        let beginning =
+            Beginning { settings, before: None, standing: Standing::default(), role: Role::Alone, shares: None };
         let (engine, _ended) = engine::spawn(clock, beginning, keep, orders)?;
         let nudge = Arc::new(Notify::new());
         let start = |(id, inbox)| transport::start(config, id, inbox, &engine, &nudge);

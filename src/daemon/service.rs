@@ -72,7 +72,8 @@ impl Service {
             tracing::info!("the configuration is another one than before: it is judged like a reload");
         }
         let (orders, inboxes) = transport::orders(&settings.sources);
-        let beginning = Beginning { settings, before, standing, role: election::role_at_start(&config) };
+        let shares = election::shares(&config);
+        let beginning = Beginning { settings, before, standing, role: election::role_at_start(&config), shares };
         let (engine, ended) = engine::spawn(clock, beginning, config.timeline.limits(), orders)?;
         let nudge = Arc::new(Notify::new());
         let mut transports = Vec::new();
@@ -105,10 +106,11 @@ impl Service {
         let timeline = AbortOnDropHandle::new(tokio::spawn(write_events(&config, clock, &engine, dropped)));
         let http =
             AbortOnDropHandle::new(tokio::spawn(listen::http(config.http.as_ref().map(|http| http.listen), shared)));
-        let shared = Admin::new(clock, engine.clone(), Arc::clone(&speaker), Arc::clone(&config_loaded), orders);
+        let (speaking, loaded) = (Arc::clone(&speaker), Arc::clone(&config_loaded));
+        let shared = Admin::new(clock, engine.clone(), speaking, loaded, orders.clone());
         let socket = config.admin.as_ref().map(|admin| admin.socket.clone());
         let admin = AbortOnDropHandle::new(tokio::spawn(listen::admin(socket, shared)));
-        let election = Part::take(&config, clock, &engine);
+        let election = Part::take(&config, clock, &engine, orders.clone());
         tracing::info!(
             sources = config.sources.len(),
             gateways = config.gateways.len(),

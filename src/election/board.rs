@@ -117,8 +117,9 @@ impl Board {
     pub async fn forget(&self, identity: &str, revision: i64) -> Result<(), Fault> {
         let key = Keys::new(&self.keys.leader, identity).status;
         let unchanged = Compare::mod_revision(key.as_str(), CompareOp::Equal, revision);
-        let delete = TxnOp::delete(key, None);
-        self.transact(Txn::new().when([unchanged]).and_then([delete])).await.map_err(Failure::fault)?;
+        let receipt = Keys::new(&self.keys.leader, identity).receipt;
+        let delete = [TxnOp::delete(key, None), TxnOp::delete(receipt, None)];
+        self.transact(Txn::new().when([unchanged]).and_then(delete)).await.map_err(Failure::fault)?;
         Ok(())
     }
 
@@ -128,7 +129,8 @@ impl Board {
         let last = ReplicaReport { retired: true, ..report };
         let is_free = Compare::create_revision(self.keys.presence.as_str(), CompareOp::Equal, 0);
         let put = TxnOp::put(self.keys.status.as_str(), &last.encode()[..], None);
-        self.transact(Txn::new().when([is_free]).and_then([put])).await.map_err(Failure::fault)?;
+        let delete = TxnOp::delete(self.keys.receipt.as_str(), None);
+        self.transact(Txn::new().when([is_free]).and_then([put, delete])).await.map_err(Failure::fault)?;
         Ok(())
     }
 
@@ -142,7 +144,7 @@ impl Board {
 }
 
 /// Records with what their keys have behind the prefix.
-fn named<'a>(records: &'a [KeyValue], prefix: &str) -> impl Iterator<Item = (Arc<str>, &'a KeyValue)> {
+pub(super) fn named<'a>(records: &'a [KeyValue], prefix: &str) -> impl Iterator<Item = (Arc<str>, &'a KeyValue)> {
     let identity = move |record: &'a KeyValue| {
         let key = std::str::from_utf8(record.key()).ok()?;
         Some((Arc::from(key.strip_prefix(prefix)?), record))

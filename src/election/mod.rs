@@ -6,7 +6,8 @@
 //!   └── watch of the leader key ── Changed ───►│──► Standing (watch channel) ──► whoever announces
 //! ```
 //!
-//! [`Board`] is apart from that: what replicas say of themselves, over another connection, so that it delays no renewal.
+//! [`Board`] is apart from that: what replicas say of themselves, over another connection, so that it delays no renewal. So is
+//! [`OrderBoard`]: what people have ordered all of them.
 //!
 //! One task owns the election; what it spawns ends with it. Nothing here is shared with a source, be it in the same etcd: a
 //! source that reads a million records delays no renewal.
@@ -14,9 +15,11 @@
 mod board;
 mod clock;
 mod etcd;
+mod orders;
 mod term;
 
 pub use board::Board;
+pub use orders::{Look, OrderBoard};
 
 use crate::clock::since_boot;
 use crate::source::etcd::EtcdConfig;
@@ -113,6 +116,11 @@ impl ElectionHandle {
 pub fn board(config: &ElectionConfig, me: &Replica) -> Board {
     let keys = Keys::new(&config.key, &config.identity);
     Board::new(config.etcd.clone(), keys, me.clone(), config.ttl)
+}
+
+/// Where the orders stand that all replicas have in common.
+pub fn order_board(config: &ElectionConfig) -> OrderBoard {
+    OrderBoard::new(config.etcd.clone(), &config.key, &config.identity)
 }
 
 /// Starts taking part. The task ends after [`ElectionHandle::leave`] or when the handle is dropped; if it ends otherwise, its
@@ -229,7 +237,7 @@ fn tell_log(before: &Leadership, now: &Leadership) {
 }
 
 /// 128 bits that no other process has: the hasher's keys come from the system's source of randomness.
-fn draw() -> Instance {
+pub fn draw() -> Instance {
     let [high, low] = [0u8, 1].map(|n| u128::from(RandomState::new().hash_one((n, std::process::id()))));
     Instance(high << 64 | low)
 }

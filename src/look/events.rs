@@ -59,7 +59,7 @@ impl Shown {
             key: row.key,
             revision: row.revision,
             gateway: row.gateway,
-            by: row.by.map(|By { uid, pid }| ShownBy { uid, pid }),
+            by: row.by.map(|By { uid, pid, .. }| ShownBy { uid, pid }),
             count: row.count,
             reason: row.text,
         }

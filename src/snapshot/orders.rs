@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use fingerpost_core::engine::Orders;
 use fingerpost_core::model::{HostName, SourceId};
+use fingerpost_core::orders::{Entry, Order};
 use fingerpost_core::table::{Approved, ChangeKind, Denied, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -46,6 +47,11 @@ struct HeaderLine {
     /// Where no person has ordered that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     frozen_because: Option<String>,
+    /// Of what all replicas have in common; see [`Orders`].
+    #[serde(default)]
+    latest: u64,
+    #[serde(default)]
+    unknown_before: u64,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +82,11 @@ enum OrderLine {
         prefix: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<IpAddr>,
+    },
+    /// What all replicas have in common, as it stands in the store.
+    Shared {
+        order: String,
+        open: bool,
     },
 }
 
@@ -111,7 +122,9 @@ impl OrdersFile {
              again what it had (fingerpost withdraw, deny), then fingerpost unfreeze",
             path.display()
         );
-        let orders = Orders { frozen: Some(Duration::ZERO), frozen_because: Some(because), ..Orders::default() };
+        let unknown_before = u64::try_from(unix(SystemTime::now()).as_millis()).unwrap_or(u64::MAX);
+        let frozen = Some(Duration::ZERO);
+        let orders = Orders { frozen, frozen_because: Some(because), unknown_before, ..Orders::default() };
         // At once: a process that ends before it has written anything leaves no less than it found. What cannot be replaced
         // is found again.
         if let Err(error) = file.replace(|to| write(to, &orders, names)) {
@@ -173,6 +186,10 @@ impl OrdersFile {
     }
 }
 
+fn unix(at: SystemTime) -> Duration {
+    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+}
+
 fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId, String>) -> std::io::Result<()> {
     let since = |frozen: Duration| {
         let at = SystemTime::now().checked_sub(frozen)?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
@@ -192,13 +209,18 @@ fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId
         Some(OrderLine::Approve { source, kind, prefix: approved.prefix.to_string(), to: approved.to })
     });
     let frozen_because = orders.frozen_because.clone();
-    let header = HeaderLine { fingerpost_orders: VERSION, frozen_since, frozen_because };
-    sealed::write(to, &header, forced.chain(denied).chain(approved))
+    let shared = orders.shared.iter().map(|Entry { order, open }| OrderLine::Shared {
+        order: String::from_utf8_lossy(&order.encode()).into_owned(),
+        open: *open,
+    });
+    let Orders { latest, unknown_before, .. } = *orders;
+    let header = HeaderLine { fingerpost_orders: VERSION, frozen_since, frozen_because, latest, unknown_before };
+    sealed::write(to, &header, forced.chain(denied).chain(approved).chain(shared))
 }
 
 fn read(contents: &[u8], names: &BTreeMap<SourceId, String>, renamed: &[(String, String)]) -> Result<Orders, Refused> {
     let Lines { first, others } = sealed::read::<Version>(contents, VERSION)?;
-    let HeaderLine { frozen_since, frozen_because, .. } = parsed(0, first)?;
+    let HeaderLine { frozen_since, frozen_because, latest, unknown_before, .. } = parsed(0, first)?;
     let ago = |since: u64| {
         let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(since));
         since.and_then(|since| SystemTime::now().duration_since(since).ok()).unwrap_or_default()
@@ -209,7 +231,8 @@ fn read(contents: &[u8], names: &BTreeMap<SourceId, String>, renamed: &[(String,
         let now = renamed.iter().find(|(old, _)| old == source).map_or(source, |(_, new)| new);
         names.iter().find(|(_, name)| *name == now).map(|(id, _)| *id)
     };
-    let mut orders = Orders { frozen: frozen_since.map(ago), frozen_because, ..Orders::default() };
+    let frozen = frozen_since.map(ago);
+    let mut orders = Orders { frozen, frozen_because, latest, unknown_before, ..Orders::default() };
     for (n, line) in others {
         let wrong = |error: &dyn std::fmt::Display| Refused::Line(n + 1, error.to_string());
         match parsed(n, line)? {
@@ -229,6 +252,10 @@ fn read(contents: &[u8], names: &BTreeMap<SourceId, String>, renamed: &[(String,
                 let kind = kind_named(&kind).ok_or_else(|| wrong(&"no such kind"))?;
                 orders.approved.extend(id_of(&source).map(|source| Approved { source, kind, prefix, to }));
             }
+            OrderLine::Shared { order, open } => {
+                let order = Order::decode_any(order.as_bytes()).map_err(|error| wrong(&error))?;
+                orders.shared.push(Entry { order, open });
+            }
         }
     }
     Ok(orders)
@@ -237,6 +264,9 @@ fn read(contents: &[u8], names: &BTreeMap<SourceId, String>, renamed: &[(String,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fingerpost_core::model::Instance;
+    use fingerpost_core::orders::{Decided, Giver, Number, SeenChange, What};
+    use fingerpost_core::source::{ClusterId, Rev};
     use proptest::prelude::*;
     use tempfile::TempDir;
 
@@ -248,6 +278,29 @@ mod tests {
         let mut octets = Vec::new();
         write(&mut octets, orders, &names()).unwrap();
         octets
+    }
+
+    fn shared() -> Vec<Entry> {
+        let change = SeenChange {
+            kind: ChangeKind::Move,
+            prefix: "fd00::/64".parse().unwrap(),
+            from: Some("fd00::1".parse().unwrap()),
+            to: Some("fd00::2".parse().unwrap()),
+        };
+        let decided = Decided {
+            approved: true,
+            source: "prod".into(),
+            cluster: ClusterId(u64::MAX),
+            revision: Rev(7),
+            changes: vec![change],
+        };
+        let entry = |(at, what)| {
+            let (number, giver) = (Number { at, by: Instance(7) }, Giver { replica: "10.0.3.1".into(), uid: Some(0) });
+            Entry { order: Order { number, giver, what }, open: at == 7 }
+        };
+        let orders =
+            [(3, What::Freeze), (7, What::Decide(decided.into())), (8, What::Restore(Target::Prefix(change.prefix)))];
+        orders.into_iter().map(entry).collect()
     }
 
     fn some() -> Orders {
@@ -270,6 +323,9 @@ mod tests {
                 approved(ChangeKind::Withdrawal, "10.244.7.0/24", None),
                 approved(ChangeKind::Move, "fd00:1::/64", Some("fd00::7")),
             ],
+            shared: shared(),
+            latest: 8,
+            unknown_before: 0,
         }
     }
 

@@ -11,6 +11,7 @@ mod gateway;
 mod identity;
 mod keys;
 mod lead;
+mod orders;
 mod outages;
 mod replicas;
 mod resign;

@@ -7,6 +7,7 @@ use fingerpost::config;
 use fingerpost::daemon::Service;
 use fingerpost::speaker::Tcp;
 use fingerpost_core::engine::Role;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -20,7 +21,7 @@ on_each_etcd!(
 pub(crate) struct Replica {
     pub(crate) service: Service,
     pub(crate) gateway: Gateway,
-    _directory: TempDir,
+    directory: Arc<TempDir>,
 }
 
 impl Replica {
@@ -31,7 +32,17 @@ impl Replica {
 
     /// With another configuration than all the others.
     pub(crate) async fn start_as(cluster: &Cluster, number: u8, change: impl Fn(String) -> String) -> Self {
-        let (gateway, directory) = (Gateway::listen().await, TempDir::new().unwrap());
+        Self::start_in(cluster, number, Arc::new(TempDir::new().unwrap()), change).await
+    }
+
+    /// What follows on it once it has handed over.
+    pub(crate) async fn start_in(
+        cluster: &Cluster,
+        number: u8,
+        directory: Arc<TempDir>,
+        change: impl Fn(String) -> String,
+    ) -> Self {
+        let gateway = Gateway::listen().await;
         let text = format!(
             "router: {{ asn: 64512, id: 10.0.3.{number}, replicas: 2 }}
 sources:
@@ -51,7 +62,17 @@ state_dir: state
         let config = config::parse(&change(text), &directory.path().join("config.yaml"));
         let config = config.unwrap_or_else(|faults| panic!("{faults}"));
         let service = Service::start(config, Arc::new(Tcp)).await.unwrap();
-        Replica { service, gateway, _directory: directory }
+        Replica { service, gateway, directory }
+    }
+
+    /// Ends it as SIGTERM does; what it leaves on disk.
+    pub(crate) async fn hand_over(self) -> Arc<TempDir> {
+        self.service.hand_over().await;
+        self.directory
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub(crate) async fn until_role(&self, what: &str, is_it: impl Fn(Role) -> bool) -> Role {

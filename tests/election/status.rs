@@ -256,7 +256,7 @@ async fn a_store_that_does_not_answer_is_told_and_what_is_known_stays(etcd: Etcd
         })
     };
     cluster.members[0].freeze();
-    troubles(&["store", "status"]).await;
+    troubles(&["store", "status", "orders"]).await;
     let row = until_other(&replica, "what was known before", |_| true).await;
     assert_eq!(row.known, known.known);
     cluster.members[0].thaw();

@@ -34,6 +34,9 @@ pub(crate) enum Failure {
     /// Nobody answers.
     #[error("{0}")]
     Unreachable(String),
+    /// Done here, and not everywhere.
+    #[error("{0}")]
+    NotEverywhere(String),
     /// The answer cannot be printed.
     #[error(transparent)]
     Output(#[from] io::Error),
@@ -46,6 +49,7 @@ impl Failure {
             Failure::Usage(_) => ExitCode::from(2),
             Failure::NothingMatched(_) => ExitCode::from(3),
             Failure::Unreachable(_) => ExitCode::from(4),
+            Failure::NotEverywhere(_) => ExitCode::from(6),
         }
     }
 }

@@ -47,7 +47,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             let later = if answer.frozen { "; frozen: they pass after fingerpost unfreeze" } else { "" };
             decided(out, &options.connect, &answer, "approved", answer.count, later)?;
             warn_unkept(&answer.not_kept);
-            Ok(())
+            spread(answer.reach.as_ref())
         }
         AdminCommand::Deny(options) => {
             let request = proto::DenyRequest { holds: Some(which(&options)) };
@@ -55,7 +55,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             let answer = client.deny(request).await?.into_inner();
             decided(out, &options.connect, &answer, "denied", answer.count, "")?;
             warn_unkept(&answer.not_kept);
-            Ok(())
+            spread(answer.reach.as_ref())
         }
         AdminCommand::Freeze(options) => {
             let answer = connect(&options).await?.freeze(proto::FreezeRequest {}).await?.into_inner();
@@ -65,7 +65,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
                 writeln!(out, "{before} since {since}: nothing changes at any gateway before fingerpost unfreeze")?;
             }
             warn_unkept(&answer.not_kept);
-            Ok(())
+            spread(answer.reach.as_ref())
         }
         AdminCommand::Unfreeze(options) => {
             let answer = connect(&options).await?.unfreeze(proto::UnfreezeRequest {}).await?.into_inner();
@@ -78,7 +78,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
                 writeln!(out, "{text}")?;
             }
             warn_unkept(&answer.not_kept);
-            Ok(())
+            spread(answer.reach.as_ref())
         }
         AdminCommand::Withdraw { force, target, connect: options } => {
             let request = proto::WithdrawRequest { target: Some(of(&target)), force };
@@ -93,7 +93,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
                 )?;
             }
             warn_unkept(&answer.not_kept);
-            Ok(())
+            spread(answer.reach.as_ref())
         }
         AdminCommand::Restore { target, connect: options } => {
             let request = proto::RestoreRequest { target: Some(of(&target)) };
@@ -102,7 +102,7 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
                 writeln!(out, "restored: what the sources say of it passes the guard (fingerpost explain, holds)")?;
             }
             warn_unkept(&answer.not_kept);
-            Ok(())
+            spread(answer.reach.as_ref())
         }
         AdminCommand::Forced(options) => {
             let answer = connect(&options).await?.list_forced(proto::ListForcedRequest {}).await?.into_inner();
@@ -132,6 +132,31 @@ fn warn_unkept(why: &str) {
         // The last resort: stderr may be closed.
         let _ = writeln!(std::io::stderr(), "in force, but a restart will not know it: {why}");
     }
+}
+
+/// It is in force here, and at the others it may not be.
+fn spread(reach: Option<&proto::Reach>) -> Result<(), Failure> {
+    let Some(proto::Reach { not_stored, behind, away, overruled, .. }) = reach else { return Ok(()) };
+    let mut said = Vec::new();
+    if !overruled.is_empty() {
+        said.push(format!("a later order stands instead: {overruled}"));
+    }
+    if !not_stored.is_empty() {
+        let others = if behind.is_empty() { "every other replica".into() } else { behind.join(", ") };
+        said.push(format!(
+            "it is in force at this replica only, and will reach the others through the store as soon as it can ({not_stored}): \
+             until then give it to {others}, too"
+        ));
+    } else if !behind.is_empty() {
+        said.push(format!("not taken yet by {}: see fingerpost status there", behind.join(", ")));
+    }
+    if !away.is_empty() {
+        said.push(format!(
+            "not there: {}; it takes effect there before anything else once it is back",
+            away.join(", ")
+        ));
+    }
+    if said.is_empty() { Ok(()) } else { Err(Failure::NotEverywhere(said.join("\n"))) }
 }
 
 fn is_table(options: &Connect) -> bool {

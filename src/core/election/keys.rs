@@ -22,6 +22,8 @@ pub struct Keys {
     pub presence: String,
     /// Where it says what it is.
     pub status: String,
+    /// Where it says which orders it has.
+    pub receipt: String,
 }
 
 impl Keys {
@@ -32,12 +34,23 @@ impl Keys {
             term: format!("{key}/term"),
             presence: format!("{}{identity}", Self::all_presences(key)),
             status: format!("{}{identity}", Self::all_statuses(key)),
+            receipt: format!("{}{identity}", Self::all_receipts(key)),
         }
     }
 
     /// What the presence keys of all begin with.
     pub fn all_presences(key: &str) -> String {
         format!("{key}/replicas/")
+    }
+
+    /// What the keys of all orders begin with.
+    pub fn all_orders(key: &str) -> String {
+        format!("{key}/orders/")
+    }
+
+    /// What the keys begin with in which each says which orders it has.
+    pub fn all_receipts(key: &str) -> String {
+        format!("{key}/taken/")
     }
 
     /// What the status keys of all begin with.

@@ -46,11 +46,42 @@ impl Engine {
 
     /// The same, and who wants it.
     pub fn command_by(&mut self, now: Time, command: &Command, by: By, effects: &mut Vec<Effect>) -> usize {
+        let (meant, uid) = (self.meant_for_all(command), by.uid);
+        let count = self.obey(now, command, by, effects);
+        self.tell_all(now, uid, meant);
+        count
+    }
+
+    /// Does it here.
+    pub(super) fn obey(&mut self, now: Time, command: &Command, by: By, effects: &mut Vec<Effect>) -> usize {
+        self.carry_out(now, command, by, effects, |engine, effects| engine.act(now, command, effects))
+    }
+
+    /// Has it `done`, notes that, and decides what comes of it.
+    pub(super) fn carry_out(
+        &mut self,
+        now: Time,
+        command: &Command,
+        by: By,
+        effects: &mut Vec<Effect>,
+        done: impl FnOnce(&mut Self, &mut Vec<Effect>) -> usize,
+    ) -> usize {
         self.latest = now;
         let noted = self.note_order(now, command, by);
         // Also while nobody knows who leads, a person is obeyed: in that, and in nothing else that waits.
         let waits = (self.frozen.is_none() && self.standing.unsure().is_some()).then(|| self.table.park());
-        let count = match command {
+        let count = done(self, effects);
+        if let Some(waits) = waits {
+            self.decide(now, Table::settle, effects);
+            self.table.unpark(waits);
+        }
+        self.settle(now, effects);
+        self.order_done(noted, count);
+        count
+    }
+
+    fn act(&mut self, now: Time, command: &Command, effects: &mut Vec<Effect>) -> usize {
+        match command {
             Command::Freeze => usize::from(self.freeze(now)),
             Command::Unfreeze => usize::from(self.unfreeze(now, effects)),
             Command::Approve(Holds::Reload) => self.approve_reload(now, effects),
@@ -63,14 +94,7 @@ impl Engine {
             Command::Withdraw(target) => self.table.withdraw(target.clone()),
             Command::Restore(target) => usize::from(self.table.restore(target)),
             Command::Refresh(gateway) => self.outlets.refresh_one(*gateway, &mut self.views),
-        };
-        if let Some(waits) = waits {
-            self.decide(now, Table::settle, effects);
-            self.table.unpark(waits);
         }
-        self.settle(now, effects);
-        self.order_done(noted, count);
-        count
     }
 
     /// What is withdrawn by order.
@@ -90,7 +114,7 @@ impl Holds {
         }
     }
 
-    fn contain(&self, held: &HeldChange<'_>) -> bool {
+    pub(super) fn contain(&self, held: &HeldChange<'_>) -> bool {
         match self {
             Holds::All => true,
             Holds::Reload => false,

@@ -118,6 +118,7 @@ impl Engine {
             }
             return;
         }
+        self.place_orders(now);
         self.decide(now, Table::settle, effects);
         self.table.trust_all();
         for source in self.sources.iter().filter(|source| source.sync.is_complete()) {
@@ -133,6 +134,7 @@ impl Engine {
                 source.sync.forget_left();
             }
         }
+        self.close_orders(now);
     }
 
     /// Frozen since before this process: what a source says of which nothing is known from then is what was announced then, as

@@ -23,6 +23,7 @@ mod remember;
 mod reporting;
 mod role;
 mod settings;
+mod shared;
 mod succeed;
 mod taken;
 mod tells;
@@ -43,6 +44,7 @@ pub use remember::{Place, Remembers};
 pub use reporting::{Introduction, ReplicaRow};
 pub use role::Role;
 pub use settings::{GatewaySettings, Settings, SourceSettings};
+pub use shared::TakenOrders;
 pub use taken::{Taken, Waits};
 pub use tells::{TellRow, Tells};
 pub use timeline::{By, EventKind, EventRow, EventsPage, TimelineLimits, Wanted, Written, WrittenRow};
@@ -170,6 +172,7 @@ pub struct Engine {
     frozen_because: Option<String>,
     /// How often that has begun or ended.
     freezes: u64,
+    shared: shared::Shared,
     /// Whether the family's End-of-RIB could go out at some time in this process.
     was_verified: PerFamily<bool>,
     /// What the last tidying found.
@@ -215,6 +218,7 @@ impl Engine {
             frozen: None,
             frozen_because: None,
             freezes: 0,
+            shared: shared::Shared::default(),
             was_verified: PerFamily::default(),
             tidied: PerFamily::default(),
             outcome: Outcome::default(),

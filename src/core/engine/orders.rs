@@ -2,6 +2,7 @@
 
 use super::{Effect, Engine};
 use crate::model::Time;
+use crate::orders::Entry;
 use crate::table::{Approved, Denied, Target};
 use std::time::Duration;
 
@@ -18,6 +19,12 @@ pub struct Orders {
     pub denied: Vec<Denied>,
     /// What a person has let pass while everything was frozen: it waits for the end of that.
     pub approved: Vec<Approved>,
+    /// What all replicas have in common of it.
+    pub shared: Vec<Entry>,
+    /// See [`Book::latest`](crate::orders::Book::latest).
+    pub latest: u64,
+    /// What was ordered before this (milliseconds since 1970) cannot be known, and may have been a freeze; 0: it is known.
+    pub unknown_before: u64,
 }
 
 /// A freeze.
@@ -33,18 +40,21 @@ impl Engine {
     /// What stands now.
     pub fn orders(&self, now: Time) -> Orders {
         let ago = |frozen: Frozen| now.since(frozen.since) + frozen.before.unwrap_or_default();
-        Orders {
+        let mut orders = Orders {
             frozen: self.frozen.map(ago),
             frozen_because: self.frozen_because().map(str::to_owned),
             forced: self.forced().cloned().collect(),
             denied: self.table.denied(),
             approved: self.table.approved(),
-        }
+            ..Orders::default()
+        };
+        self.shared.keep(&mut orders);
+        orders
     }
 
     /// Another number than before: other orders stand.
     pub fn order_changes(&self) -> u64 {
-        self.freezes + self.table.order_changes()
+        self.freezes + self.table.order_changes() + self.shared.changes()
     }
 
     /// Since when nothing changes, if so; for how long it was so before this process: see [`Engine::frozen_before`].
@@ -65,7 +75,8 @@ impl Engine {
     /// Goes on with what an earlier process was ordered; to be called before the first input.
     pub fn resume(&mut self, now: Time, orders: Orders) {
         self.note_resumed(now, &orders);
-        let Orders { frozen, frozen_because, forced, denied, approved } = orders;
+        let Orders { frozen, frozen_because, forced, denied, approved, shared, latest, unknown_before } = orders;
+        self.shared.recall(now, shared, latest, unknown_before);
         // Nobody may have written that down yet.
         self.freezes += u64::from(frozen_because.is_some());
         self.frozen = frozen.map(|before| Frozen { since: now, before: Some(before) });

@@ -22,5 +22,6 @@ mod restored;
 mod resumed;
 mod roles;
 mod settings;
+mod shared;
 mod succeeded;
 mod timeline;

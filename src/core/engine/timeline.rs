@@ -138,7 +138,7 @@ impl Timeline {
     fn by(&self, number: u64) -> Option<By> {
         let place = self.events.binary_search_by_key(&number, |event| event.number).ok()?;
         match &self.events.get(place)?.what {
-            Happened::Ordered(ordered) => Some(ordered.by),
+            Happened::Ordered(ordered) => Some(ordered.by.clone()),
             _ => None,
         }
     }

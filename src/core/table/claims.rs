@@ -3,6 +3,7 @@
 //! Claims come and go one by one; [`Table::settle`] then decides the touched prefixes once each and says which routes
 //! changed. What changed is all that the views ever look at.
 
+use super::awaited::Awaited;
 use super::forced::Forced;
 use super::guard::{ChangeKind, Guard, GuardConfig, Hold, Spent};
 use super::recalled::Recalled;
@@ -106,6 +107,7 @@ pub struct Table {
     pub(super) guard: Guard,
     forced: Forced,
     pub(super) recalled: Recalled,
+    pub(super) awaited: Awaited,
     /// How often what is withdrawn by order has changed.
     pub(super) orders: u64,
     touched: Touched,

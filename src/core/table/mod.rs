@@ -9,6 +9,7 @@
 //! Each prefix has a slot for as long as anyone claims it or a gateway may still hold it; views and feeds speak of slots.
 
 mod arbiter;
+mod awaited;
 mod claims;
 mod fence;
 mod forced;
@@ -21,6 +22,7 @@ mod slots;
 mod touched;
 
 pub use arbiter::{Priorities, SlotClaim, arbitrate};
+pub use awaited::SeenChange;
 pub use claims::{Change, Ended, HeldChange, Hop, Parked, Settled, Standing, Table, Winner};
 pub use fence::{Allowed, Fence, Refusal};
 pub use forced::{Forced, Target};

@@ -1,7 +1,7 @@
 //! How what the election says reaches the engine and the writers.
 
 use super::board::{self, Noticed};
-use super::{Farewell, Leaving, Told, identity};
+use super::{Farewell, Leaving, Told, identity, orders};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::daemon::transport;
@@ -23,6 +23,8 @@ use tokio_util::task::AbortOnDropHandle;
 /// For so long a replica that has not read its sources yet leaves it to the others to lead: who knows nothing yet should not lead those
 /// who do; but not for ever, if nobody can read.
 const READING: Duration = Duration::from_secs(30);
+/// So long a replica that knows who leads again may wait for what people have ordered meanwhile.
+const ORDERED: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -43,8 +45,11 @@ pub(super) async fn take_part(
     wanted: u32,
     clock: Clock,
     engine: EngineHandle,
-    Told { mut leave, mut agreed }: Told,
+    Told { mut leave, mut agreed, file }: Told,
 ) {
+    engine.reach().begin();
+    let exchanging = orders::keep(election::order_board(&config), engine.clone(), file);
+    let _exchanging = AbortOnDropHandle::new(tokio::spawn(exchanging));
     let (handle, task) = election::spawn(config.clone());
     let _task = AbortOnDropHandle::new(task);
     let board = Arc::new(election::board(&config, handle.me()));
@@ -57,7 +62,13 @@ pub(super) async fn take_part(
     let (mut ordinal, mut resigning) = (wanted, Resigning::default());
     let mut reading = AbortOnDropHandle::new(tokio::spawn(sources_are_read(engine.clone())));
     let (mut has_read, mut given_way, mut said) = (false, None, Role::Unsure { ordinal });
+    let mut was_sure = false;
     loop {
+        if !std::mem::replace(&mut was_sure, is_sure(&standing.borrow().leadership)) && was_sure {
+            // What was ordered while it was away comes before everything that changes from now on.
+            engine.reach().refresh(ORDERED).await;
+            was_sure = is_sure(&standing.borrow().leadership);
+        }
         let now = standing.borrow_and_update().clone();
         // The election says so a little later, and perhaps after another has begun to lead.
         given_way = given_way.filter(|given_way| Role::of(&now.leadership, ordinal) == *given_way);
@@ -161,6 +172,11 @@ async fn hand_over(term: Term, handle: &ElectionHandle, others: &mut watch::Rece
             _ = look.tick() => soon.notify_one(),
         }
     }
+}
+
+/// Whether it is known who leads: then things change.
+fn is_sure(leadership: &Leadership) -> bool {
+    matches!(leadership, Leadership::Leading { .. } | Leadership::Standby { .. })
 }
 
 fn introduce(me: &Replica, config: BTreeMap<String, Digest>, engine: &EngineHandle) {

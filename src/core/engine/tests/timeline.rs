@@ -91,14 +91,15 @@ fn a_hold_is_told_with_its_reason_when_it_begins_and_when_a_person_ends_it_p8() 
     let (kind, text, key, revision) = last(&world, 3);
     assert_eq!((kind, key.as_deref(), revision), (EventKind::Held, Some("host-003"), Some(102)));
     assert!(text.starts_with("a withdrawal: 19 of the source's 19 routes are withdrawn"), "{text}");
-    let by = By { uid: Some(1000), pid: Some(7) };
-    let count = world.engine.command_by(Time::ZERO, &Command::Approve(Holds::Prefix(prefix(3))), by, &mut Vec::new());
+    let by = By { uid: Some(1000), pid: Some(7), replica: None };
+    let count =
+        world.engine.command_by(Time::ZERO, &Command::Approve(Holds::Prefix(prefix(3))), by.clone(), &mut Vec::new());
     assert_eq!(count, 1);
     let told: Vec<_> = all(&world.engine).into_iter().rev().take(3).map(|row| (row.kind, row.text, row.by)).collect();
     assert_eq!(
         told,
         [
-            (EventKind::Withdrawn, "a person approved it".into(), Some(by)),
+            (EventKind::Withdrawn, "a person approved it".into(), Some(by.clone())),
             (EventKind::HoldEnded, "the withdrawal passes: a person approved it".into(), None),
             (EventKind::Order, "approve prefix 10.244.3.0/24".into(), Some(by)),
         ]

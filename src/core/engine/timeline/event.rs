@@ -8,6 +8,7 @@ use crate::source::sync::Proof;
 use crate::table::{ChangeKind, HoldReason, Hop, Target};
 use crate::view::Seq;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// The most octets of a record's key, and of a text, that an event keeps.
 const LONGEST: usize = 512;
@@ -95,12 +96,14 @@ impl EventKind {
 }
 
 /// Who ordered something, as the socket knows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct By {
     /// The user's number.
     pub uid: Option<u32>,
     /// The process's.
     pub pid: Option<i32>,
+    /// The replica to which it was ordered, if that is another one.
+    pub replica: Option<Arc<str>>,
 }
 
 #[derive(Clone, PartialEq, Debug)]

@@ -211,13 +211,16 @@ impl Engine {
                 row.text = more.text();
             }
             Happened::Ordered(ordered) => {
-                row.by = Some(ordered.by).filter(|_| !ordered.before);
+                row.by = Some(ordered.by.clone()).filter(|_| !ordered.before);
                 row.count = Some(ordered.count as u64).filter(|_| !ordered.before);
                 if !ordered.gateway.is_empty() {
                     row.gateway = Some(ordered.gateway.to_string());
                 }
                 row.prefix = ordered.prefix();
                 row.text = self.said(ordered);
+                if let Some(replica) = &ordered.by.replica {
+                    row.text.push_str(&format!(" (ordered at replica {})", replica.escape_debug()));
+                }
                 match (ordered.before, &*ordered.because) {
                     (false, _) => {}
                     (true, "") => row.text.push_str(" (ordered before this process began)"),

@@ -121,12 +121,18 @@ impl Table {
         let anything = self.guard.holds().next().is_some();
         let mut before =
             proposals.iter().map(held).take(if anything { usize::MAX } else { 0 }).collect::<Vec<_>>().into_iter();
-        let recalled = &self.recalled;
-        let verdicts = self.guard.judge(now, &proposals, routes, |proposal| recalled.decision(proposal));
-        for (proposal, verdict) in proposals.into_iter().zip(verdicts) {
+        let (recalled, awaited, families, owners) = (&self.recalled, &self.awaited, &self.families, &self.owners);
+        let awaited = |proposal: &Proposal| {
+            let winner = || families[proposal.family].winners[proposal.slot.index()];
+            awaited.decision(proposal, || winner().map(|winner| owners.get(winner.owner).next_hop))
+        };
+        let ordered: Vec<_> = proposals.iter().map(awaited).collect();
+        let verdicts = self.guard.judge(now, &proposals, &ordered, routes, |proposal| recalled.decision(proposal));
+        for ((proposal, verdict), ordered) in proposals.into_iter().zip(verdicts).zip(ordered) {
             let Proposal { family, slot, desired, .. } = proposal;
             let before = before.next().flatten();
-            if before.is_none() && verdict == Verdict::Pass && self.recalled.decision(&proposal).is_some() {
+            let is_recalled = || before.is_none() && self.recalled.decision(&proposal).is_some();
+            if verdict == Verdict::Pass && (ordered.is_some() || is_recalled()) {
                 self.touched.by(family, slot, Because::Approved);
             }
             match verdict {
@@ -440,7 +446,7 @@ impl Table {
         self.touch(calm, Because::Calm);
     }
 
-    pub(super) fn touch(&mut self, slots: Vec<(Family, SlotId)>, why: Because) -> usize {
+    pub(in crate::table) fn touch(&mut self, slots: Vec<(Family, SlotId)>, why: Because) -> usize {
         let count = slots.len();
         for (family, slot) in slots {
             self.touched.by(family, slot, why);

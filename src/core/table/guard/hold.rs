@@ -53,8 +53,8 @@ pub enum HoldReason {
         /// How many it had.
         routes: usize,
     },
-    /// An earlier process held it, and a person denied it.
-    #[error("a person has denied it before a restart")]
+    /// An earlier process or another replica held it, and a person denied it there.
+    #[error("a person has denied it, before a restart or at another replica")]
     Denied,
     /// The store is not the one that was known.
     #[error(
@@ -176,6 +176,11 @@ impl Hold {
     /// Whether it passes when its slot is settled next, if that is still what is wanted.
     pub(super) fn passes(&self) -> bool {
         matches!(self.decision, Some(Decision::Approved | Decision::Proven))
+    }
+
+    /// The next hop that the route would get, if any.
+    pub(in crate::table) fn to(&self) -> Option<IpAddr> {
+        self.to
     }
 
     /// Whether this is what is proposed.

@@ -286,23 +286,32 @@ impl Guard {
     }
 
     /// One verdict for each proposal, in their order. `routes`: how many a source has, held ones included. `recalled`: what a person
-    /// has decided about it before a restart.
+    /// has decided about it before a restart; `ordered`: about each, at another replica.
     pub(super) fn judge(
         &mut self,
         now: Time,
         proposals: &[Proposal],
+        ordered: &[Option<Decision>],
         routes: impl Fn(SourceId) -> usize,
         recalled: impl Fn(&Proposal) -> Option<Decision>,
     ) -> Vec<Verdict> {
         let mut verdicts = Vec::with_capacity(proposals.len());
         let mut new: HashMap<SourceId, PerKind<usize>> = HashMap::new();
-        for proposal in proposals {
-            let is_held = self.hold(proposal.family, proposal.slot).is_some();
-            let verdict = match recalled(proposal).filter(|_| !is_held) {
+        for (proposal, ordered) in proposals.iter().zip(ordered) {
+            let held = self.hold(proposal.family, proposal.slot).copied();
+            if let (Some(hold), Some(decision)) = (held, ordered) {
+                self.follow(now, &hold, proposal);
+                self.decide(*decision, &[(proposal.family, proposal.slot)]);
+            }
+            let decision = ordered.or_else(|| recalled(proposal)).filter(|_| held.is_none());
+            let verdict = match decision {
                 Some(Decision::Denied) => self.deny(now, proposal),
                 // It was one of a wave, and what is left of that is no smaller for it.
                 Some(Decision::Approved | Decision::Proven) => {
                     new.entry(proposal.source).or_default()[proposal.kind] += 1;
+                    if let Some(guarded) = self.sources.get_mut(&proposal.source).filter(|_| ordered.is_some()) {
+                        guarded.accepted |= guarded.suspect;
+                    }
                     Some(Verdict::Pass)
                 }
                 Some(Decision::Void) | None => self.known(now, proposal, &routes),
@@ -329,7 +338,7 @@ impl Guard {
         proposals.iter().zip(verdicts).map(decide).collect()
     }
 
-    /// An earlier process held it, and a person has denied it there: whatever the limits have left now.
+    /// Held by an earlier process or another replica, and a person has denied it there: whatever the limits have left now.
     fn deny(&mut self, now: Time, proposal: &Proposal) -> Option<Verdict> {
         self.put(now, proposal, HoldReason::Denied);
         self.decide(Decision::Denied, &[(proposal.family, proposal.slot)]);

@@ -1,0 +1,291 @@
+//! Orders that the replicas of one election have in common: what a person orders here is taken down for the others, and what was
+//! ordered there is carried out here.
+
+use super::orders::Orders;
+use super::{By, Command, Effect, Engine, Holds};
+use crate::model::{Replica, SourceId, Time};
+use crate::orders::{Book, Decided, Entry, Number, Order, Refused, Register, SeenChange, What};
+use crate::source::{ClusterId, Rev};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// For so long a decision about a file's changes is good for a replica that has not read them yet: two replicas' readings of a file
+/// have no numbers in common.
+const OF_A_FILE: Duration = Duration::from_secs(600);
+/// The cluster of all files.
+const FILES: ClusterId = ClusterId(0);
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// None: there are no others.
+    me: Option<Replica>,
+    book: Book,
+    /// Milliseconds since 1970, less the engine's time.
+    epoch: u64,
+    /// What an earlier process was ordered is not known: its freeze is not lifted by anything that was ordered before this.
+    unknown_before: u64,
+    /// Decisions for which this replica may still come to changes, since when.
+    since: HashMap<Number, Time>,
+    /// Of these, the ones that the table goes by, and the [`Book::changes`] by then.
+    placed: (u64, Vec<Number>),
+}
+
+/// What became of other replicas' orders.
+#[derive(Default, Debug)]
+pub struct TakenOrders {
+    /// These were carried out, and how much each concerned.
+    pub carried_out: Vec<(Order, usize)>,
+    /// These cannot be.
+    pub refused: Vec<(Register, Refused)>,
+    /// These may be taken out of the store.
+    pub spent: Vec<Register>,
+}
+
+impl Shared {
+    fn wall(&self, now: Time) -> u64 {
+        self.epoch.saturating_add(millis(now.since(Time::ZERO)))
+    }
+
+    pub(super) fn changes(&self) -> u64 {
+        self.book.changes()
+    }
+
+    /// What the next process shall know.
+    pub(super) fn keep(&self, orders: &mut Orders) {
+        orders.shared = self.book.entries().cloned().collect();
+        (orders.latest, orders.unknown_before) = (self.book.latest(), self.unknown_before);
+    }
+
+    pub(super) fn recall(&mut self, now: Time, shared: Vec<Entry>, latest: u64, unknown_before: u64) {
+        self.since.extend(shared.iter().filter(|entry| entry.open).map(|entry| (entry.order.number, now)));
+        self.book = Book::recalled(shared, latest);
+        self.unknown_before = unknown_before;
+    }
+
+    /// Changes of the source that later orders are about.
+    fn overruled(&self, source: &str, number: Number) -> HashSet<SeenChange> {
+        let later = self.decisions().filter(|(later, decided, _)| *later > number && decided.source == source);
+        later.flat_map(|(_, decided, _)| decided.changes.iter().copied()).collect()
+    }
+
+    /// With their numbers, the earliest first, and whether they are open.
+    fn decisions(&self) -> impl Iterator<Item = (Number, &Arc<Decided>, bool)> {
+        self.book.entries().filter_map(|entry| match &entry.order.what {
+            What::Decide(decided) => Some((entry.order.number, decided, entry.open)),
+            _ => None,
+        })
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Engine {
+    /// From now on this is one of several replicas, and what is ordered is taken down for the others. `wall`: milliseconds since 1970.
+    pub fn share_orders(&mut self, now: Time, wall: u64, me: Replica) {
+        self.shared.me = Some(me);
+        self.shared.epoch = wall.saturating_sub(millis(now.since(Time::ZERO)));
+    }
+
+    /// All orders that replicas have in common, if there are several.
+    pub fn book(&self) -> Option<&Book> {
+        self.shared.me.as_ref().map(|_| &self.shared.book)
+    }
+
+    /// Takes orders that were given to other replicas, and carries out what is new. `wall`: milliseconds since 1970.
+    pub fn take_orders(
+        &mut self,
+        now: Time,
+        wall: u64,
+        mut orders: Vec<Order>,
+        effects: &mut Vec<Effect>,
+    ) -> TakenOrders {
+        let mut taken = TakenOrders::default();
+        let Some(me) = self.shared.me.clone() else { return taken };
+        self.share_orders(now, wall, me);
+        orders.sort_by_key(|order| order.number);
+        for order in orders {
+            match self.shared.book.take(wall, &order) {
+                Ok(()) => {
+                    let count = self.obey_other(now, &order, effects);
+                    taken.carried_out.push((order, count));
+                }
+                Err(Refused::Known) => {}
+                Err(Refused::Outlived) if self.shared.book.is_spent(wall, &order) => {
+                    taken.spent.push(order.register());
+                }
+                Err(Refused::Outlived) => {}
+                Err(why) => taken.refused.push((order.register(), why)),
+            }
+        }
+        taken
+    }
+
+    fn obey_other(&mut self, now: Time, order: &Order, effects: &mut Vec<Effect>) -> usize {
+        let by = By { uid: order.giver.uid, pid: None, replica: Some(Arc::clone(&order.giver.replica)) };
+        let command = match &order.what {
+            What::Freeze => Command::Freeze,
+            // What this process does not know may be a freeze that is later than this.
+            What::Unfreeze if self.frozen_because.is_some() && order.number.at <= self.shared.unknown_before => {
+                return 0;
+            }
+            What::Unfreeze => Command::Unfreeze,
+            What::Withdraw(target) if self.forced().any(|forced| forced == target) => return 0,
+            What::Withdraw(target) => Command::Withdraw(target.clone()),
+            What::Restore(target) => Command::Restore(target.clone()),
+            What::Decide(decided) => return self.decide_as_other(now, order.number, decided, by, effects),
+        };
+        self.obey(now, &command, by, effects)
+    }
+
+    fn decide_as_other(
+        &mut self,
+        now: Time,
+        number: Number,
+        decided: &Decided,
+        by: By,
+        effects: &mut Vec<Effect>,
+    ) -> usize {
+        self.shared.since.insert(number, now);
+        let Some(source) = self.source_named(&decided.source).filter(|source| self.follows(*source, decided)) else {
+            return 0;
+        };
+        let holds = match &decided.changes[..] {
+            [change] => Holds::Prefix(change.prefix),
+            _ => Holds::Source(source, None),
+        };
+        let command = if decided.approved { Command::Approve(holds) } else { Command::Deny(holds) };
+        let overruled = self.shared.overruled(&decided.source, number);
+        self.carry_out(now, &command, by, effects, |engine, _| {
+            let changes = decided.changes.iter().copied().filter(|change| !overruled.contains(change));
+            engine.table.decide(source, decided.approved, changes)
+        })
+    }
+
+    /// Whether the source follows the store that a person has seen say that.
+    fn follows(&self, source: SourceId, decided: &Decided) -> bool {
+        let followed = self.source(source).and_then(|source| source.sync.believed());
+        followed.is_some_and(|(cluster, _)| cluster == decided.cluster)
+    }
+
+    /// What a command means for the other replicas; to be asked before it is carried out.
+    pub(super) fn meant_for_all(&self, command: &Command) -> Vec<What> {
+        match command {
+            _ if self.shared.me.is_none() => Vec::new(),
+            Command::Freeze => vec![What::Freeze],
+            Command::Unfreeze => vec![What::Unfreeze],
+            Command::Withdraw(target) => vec![What::Withdraw(target.clone())],
+            Command::Restore(target) if self.forced().any(|forced| forced == target) => {
+                vec![What::Restore(target.clone())]
+            }
+            Command::Approve(holds) => self.decisions(true, holds),
+            Command::Deny(holds) => self.decisions(false, holds),
+            // A replica's own sessions and reload are its own.
+            Command::Restore(_) | Command::Refresh(_) => Vec::new(),
+        }
+    }
+
+    fn decisions(&self, approved: bool, holds: &Holds) -> Vec<What> {
+        let mut by_source: BTreeMap<SourceId, Vec<SeenChange>> = BTreeMap::new();
+        for (source, change) in self.table.held(|held| holds.contain(held)) {
+            by_source.entry(source).or_default().push(change);
+        }
+        if !approved {
+            // What would pass here when it comes is not to pass there either.
+            let awaited = self.table.awaited_approvals().filter(|(source, change)| holds.contain_seen(*source, change));
+            awaited.for_each(|(source, change)| by_source.entry(source).or_default().push(change));
+        }
+        let mut decisions = Vec::new();
+        for (id, mut changes) in by_source {
+            let Some(source) = self.source(id) else { continue };
+            let Some((cluster, _)) = source.sync.believed() else { continue };
+            let (name, revision) = (&source.settings.name, source.sync.revision());
+            changes.sort_unstable();
+            changes.dedup();
+            for changes in changes.chunks(Decided::MOST) {
+                let (source, changes) = (name.clone(), changes.to_vec());
+                decisions.push(What::Decide(Arc::new(Decided { approved, source, cluster, revision, changes })));
+            }
+        }
+        decisions
+    }
+
+    /// It has been carried out.
+    pub(super) fn tell_all(&mut self, now: Time, uid: Option<u32>, what: Vec<What>) {
+        let Some(me) = self.shared.me.clone() else { return };
+        let wall = self.shared.wall(now);
+        for what in what {
+            self.shared.book.give(wall, &me, uid, what);
+        }
+    }
+
+    /// From now on the table goes by the decisions for which this replica may still come to changes. To be called before anything is
+    /// decided.
+    pub(super) fn place_orders(&mut self, now: Time) {
+        if self.shared.book.open() == 0 && self.shared.placed.1.is_empty() {
+            return;
+        }
+        let is_placed = |(number, decided, open): &(Number, &Arc<Decided>, bool)| {
+            let fresh = || self.shared.since.get(number).is_none_or(|since| now.since(*since) < OF_A_FILE);
+            *open
+                && (decided.cluster != FILES || fresh())
+                && self.source_named(&decided.source).is_some_and(|source| self.follows(source, decided))
+        };
+        let placed: Vec<Number> = self.shared.decisions().filter(is_placed).map(|(number, ..)| number).collect();
+        let placed = (self.shared.book.changes(), placed);
+        if placed == self.shared.placed {
+            return;
+        }
+        let mut awaited: HashMap<(SourceId, SeenChange), bool> = HashMap::new();
+        for (number, decided, _) in self.shared.decisions() {
+            let Some(source) = self.source_named(&decided.source) else { continue };
+            for change in &decided.changes {
+                // The later one stands, whether it has anything left to do or not.
+                if placed.1.contains(&number) {
+                    awaited.insert((source, *change), decided.approved);
+                } else {
+                    awaited.remove(&(source, *change));
+                }
+            }
+        }
+        self.table.await_changes(awaited.into_iter());
+        self.shared.placed = placed;
+    }
+
+    /// Everything that is known has been decided: what a person saw by then comes no more.
+    pub(super) fn close_orders(&mut self, now: Time) {
+        if self.shared.book.open() == 0 {
+            return;
+        }
+        let is_done = |number: Number, decided: &Decided| {
+            if decided.cluster == FILES {
+                return self.shared.since.get(&number).is_some_and(|since| now.since(*since) >= OF_A_FILE);
+            }
+            let Some(id) = self.source_named(&decided.source) else { return false };
+            let revision = self.source(id).map_or(Rev::default(), |source| source.sync.revision());
+            self.follows(id, decided) && self.table.is_armed(id) && revision >= decided.revision
+        };
+        let open = self.shared.decisions().filter(|(_, _, open)| *open);
+        let done: Vec<Number> =
+            open.filter(|(number, decided, _)| is_done(*number, decided)).map(|(number, ..)| number).collect();
+        for number in done {
+            self.shared.book.close(number);
+            self.shared.since.remove(&number);
+        }
+    }
+}
+
+impl Holds {
+    /// Of a change that is not held here no host is known.
+    fn contain_seen(&self, source: SourceId, change: &SeenChange) -> bool {
+        match self {
+            Holds::All => true,
+            Holds::Reload | Holds::Host(_) => false,
+            Holds::Prefix(prefix) => *prefix == change.prefix,
+            Holds::Source(wanted, kind) => source == *wanted && kind.is_none_or(|kind| kind == change.kind),
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! What a person orders at one replica, at the others (P3).
+
+use super::super::{Command, Holds, Orders, TakenOrders};
+use super::guarded::{CLUSTER, World, prefix};
+use crate::model::{Instance, Replica};
+use crate::orders::{Decided, Giver, Number, Order, What};
+use crate::source::{ClusterId, Rev};
+use crate::table::{ChangeKind, SeenChange, Target};
+use proptest::prelude::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+const WALL: u64 = 1_800_000_000_000;
+
+fn share(world: &mut World, number: u8) {
+    let me = Replica { identity: format!("10.0.3.{number}").into(), instance: Instance(number.into()) };
+    world.engine.share_orders(world.now, WALL, me);
+}
+
+/// Two replicas that have read the same.
+fn two(hosts: u8) -> (World, World) {
+    let mut both = [1, 2].map(|number| {
+        let mut world = World::new(None);
+        share(&mut world, number);
+        world.list(0..hosts);
+        world
+    });
+    let [first, second] = std::mem::replace(&mut both, [World::new(None), World::new(None)]);
+    (first, second)
+}
+
+fn orders(world: &World) -> Vec<Order> {
+    world.engine.book().unwrap().entries().map(|entry| entry.order.clone()).collect()
+}
+
+/// The other takes what this one has.
+fn tell(from: &World, to: &mut World) -> TakenOrders {
+    take(to, orders(from))
+}
+
+fn take(world: &mut World, orders: Vec<Order>) -> TakenOrders {
+    let wall = WALL + u64::try_from(world.now.since(crate::model::Time::ZERO).as_millis()).unwrap();
+    let taken = world.engine.take_orders(world.now, wall, orders, &mut world.effects);
+    world.wait(Duration::ZERO);
+    taken
+}
+
+/// The process after this one, with what this one has on its disk.
+fn restart(world: &World, number: u8) -> World {
+    let mut next = World::new(world.snapshot());
+    next.engine.resume(next.now, world.engine.orders(world.now));
+    share(&mut next, number);
+    next.revision = world.revision;
+    next
+}
+
+#[test]
+fn an_approval_is_carried_out_once_by_those_who_hold_the_same_p3() {
+    let (mut first, mut second) = two(20);
+    first.list(0..5);
+    second.list(0..5);
+    assert_eq!((first.held(), second.held()), (15, 15));
+    first.command(&Command::Approve(Holds::Prefix(prefix(7))));
+    assert_eq!(tell(&first, &mut second).carried_out.len(), 1);
+    assert_eq!((second.routes(), second.held()), (19, 14));
+    assert_eq!(tell(&first, &mut second).carried_out, [], "once");
+    assert_eq!(second.engine.book().unwrap().open(), 0, "and nothing more comes of it");
+    first.command(&Command::Approve(Holds::All));
+    tell(&first, &mut second);
+    assert_eq!((first.routes(), second.routes(), second.held()), (5, 5, 0));
+    assert_eq!(first.engine.book().unwrap().digest(), second.engine.book().unwrap().digest());
+}
+
+#[test]
+fn an_approval_lets_nothing_else_pass_than_a_person_saw_p3() {
+    let (mut first, mut second) = two(20);
+    first.list(0..5);
+    // Here the same hosts have got other addresses instead.
+    second.list_at(0..20, 1);
+    assert_eq!((first.held(), second.held()), (15, 20));
+    first.command(&Command::Approve(Holds::All));
+    tell(&first, &mut second);
+    assert_eq!((second.routes(), second.held()), (20, 20), "another change of the same prefixes");
+    // There they move on from where nobody saw them.
+    let mut third = World::new(None);
+    share(&mut third, 3);
+    third.list_at(0..20, 1);
+    third.list(0..5);
+    third.wait(Duration::ZERO);
+    let held = third.held();
+    tell(&first, &mut third);
+    assert_eq!((third.routes(), third.held()), (20, held), "gone from another next hop is another change");
+}
+
+#[test]
+fn an_approval_waits_for_a_replica_that_lags_and_no_longer_p3() {
+    let (mut first, mut second) = two(20);
+    first.list(0..5);
+    first.command(&Command::Approve(Holds::All));
+    tell(&first, &mut second);
+    assert_eq!((second.routes(), second.engine.book().unwrap().open()), (20, 1), "it has not read that yet");
+    let mut next = restart(&second, 2);
+    for world in [&mut second, &mut next] {
+        world.revision = first.revision - 1;
+        world.list(0..5);
+        assert_eq!((world.routes(), world.held(), world.engine.book().unwrap().open()), (5, 0, 0));
+        // What comes from now on is another matter.
+        world.list(0..20);
+        world.command(&Command::Approve(Holds::All));
+        world.list(0..5);
+        assert_eq!((world.routes(), world.held()), (20, 15));
+    }
+    // Who has read as much as the first had, and does not hold it, has nothing to wait for.
+    let (_, mut third) = two(20);
+    third.revision = first.revision;
+    third.list(0..20);
+    tell(&first, &mut third);
+    assert_eq!(third.engine.book().unwrap().open(), 0);
+    third.list(0..5);
+    assert_eq!(third.held(), 15);
+}
+
+#[test]
+fn what_was_said_of_one_store_says_nothing_of_another_p3() {
+    let (mut first, mut second) = two(20);
+    second.list(0..5);
+    let change = |n| SeenChange {
+        kind: ChangeKind::Withdrawal,
+        prefix: prefix(n),
+        from: Some(format!("10.168.0.{n}").parse().unwrap()),
+        to: None,
+    };
+    let of = |cluster, at| {
+        let decided = Decided {
+            approved: true,
+            source: "prod".into(),
+            cluster,
+            revision: Rev(1000),
+            changes: (0..20).map(change).collect(),
+        };
+        let giver = Giver { replica: "10.0.3.9".into(), uid: None };
+        Order { number: Number { at: WALL + at, by: Instance(9) }, giver, what: What::Decide(Arc::new(decided)) }
+    };
+    take(&mut second, vec![of(ClusterId(CLUSTER.0 + 1), 1)]);
+    assert_eq!((second.routes(), second.held()), (20, 15));
+    take(&mut first, vec![of(ClusterId(CLUSTER.0 + 1), 1)]);
+    first.list(0..5);
+    assert_eq!((first.routes(), first.held()), (20, 15));
+    take(&mut second, vec![of(CLUSTER, 2)]);
+    assert_eq!((second.routes(), second.held()), (5, 0));
+}
+
+#[test]
+fn a_denial_binds_the_others_and_a_later_word_ends_it_p3() {
+    let (mut first, mut second) = two(40);
+    first.list(0..30);
+    assert_eq!(first.command(&Command::Deny(Holds::All)), 10);
+    tell(&first, &mut second);
+    second.list(0..30);
+    for _ in 0..5 {
+        second.wait(Duration::from_secs(3600));
+        second.list(0..30);
+    }
+    assert_eq!((second.routes(), second.held()), (40, 10), "proven, but denied");
+    second.command(&Command::Approve(Holds::All));
+    tell(&second, &mut first);
+    assert_eq!((first.routes(), second.routes()), (30, 30));
+    // The earlier word comes late to one who has heard the later.
+    let (_, mut third) = two(40);
+    third.list(0..30);
+    tell(&second, &mut third);
+    assert_eq!(third.routes(), 30);
+}
+
+#[test]
+fn approved_in_a_freeze_it_passes_at_every_replica_once_that_ends_p3() {
+    let (mut first, mut second) = two(20);
+    first.list(0..5);
+    second.list(0..5);
+    first.command(&Command::Freeze);
+    first.command(&Command::Approve(Holds::All));
+    tell(&first, &mut second);
+    assert_eq!((first.routes(), second.routes()), (20, 20));
+    let mut next = restart(&second, 2);
+    assert!(next.engine.frozen().is_some());
+    second.command(&Command::Unfreeze);
+    tell(&second, &mut first);
+    assert_eq!((first.routes(), second.routes()), (5, 5));
+    tell(&second, &mut next);
+    next.list(0..5);
+    assert_eq!((next.routes(), next.held()), (5, 0));
+}
+
+#[test]
+fn a_freeze_for_the_want_of_a_disk_is_not_lifted_by_what_was_ordered_before_it_p3() {
+    let (mut first, _) = two(20);
+    first.command(&Command::Freeze);
+    first.command(&Command::Unfreeze);
+    let mut second = World::new(None);
+    let because = Some("its disk is broken".to_owned());
+    let frozen = Some(Duration::ZERO);
+    let unknown = Orders { frozen, frozen_because: because, unknown_before: WALL + 60_000, ..Orders::default() };
+    second.engine.resume(second.now, unknown);
+    share(&mut second, 2);
+    tell(&first, &mut second);
+    assert!(second.engine.frozen().is_some());
+    first.wait(Duration::from_secs(120));
+    take(&mut first, Vec::new());
+    first.command(&Command::Unfreeze);
+    tell(&first, &mut second);
+    assert!(second.engine.frozen().is_none(), "a person who gives it now means this one, too");
+}
+
+#[test]
+fn without_others_nothing_is_taken_down() {
+    let mut world = World::new(None);
+    world.list(0..20);
+    world.command(&Command::Freeze);
+    assert!(world.engine.book().is_none() && world.engine.orders(world.now).shared.is_empty());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Order(usize, u8),
+    Exchange(usize),
+    Cut(usize, bool),
+    Wipe,
+    Restart(usize),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => (0..3usize, 0..8u8).prop_map(|(replica, what)| Step::Order(replica, what)),
+        4 => (0..3usize).prop_map(Step::Exchange),
+        1 => (0..3usize, any::<bool>()).prop_map(|(replica, cut)| Step::Cut(replica, cut)),
+        1 => Just(Step::Wipe),
+        1 => (0..3usize).prop_map(Step::Restart),
+    ];
+    proptest::collection::vec(step, 0..40)
+}
+
+fn command(what: u8) -> Command {
+    let target = |n| Target::Prefix(prefix(n));
+    match what {
+        0 => Command::Freeze,
+        1 => Command::Unfreeze,
+        2 | 3 => Command::Withdraw(target(what % 2)),
+        4 | 5 => Command::Restore(target(what % 2)),
+        6 => Command::Approve(Holds::Prefix(prefix(7))),
+        _ => Command::Deny(Holds::All),
+    }
+}
+
+/// What stands at a replica, less for how long.
+fn standing(world: &World) -> (bool, Vec<Target>) {
+    (world.engine.frozen().is_some(), world.engine.forced().cloned().collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever comes in between, and whoever is cut off: once all hear of each other the same stands everywhere, and nothing but an order
+    /// has lifted anything.
+    #[test]
+    fn replicas_that_hear_of_each_other_have_the_same_orders_p3(steps in steps()) {
+        let mut replicas: Vec<World> = (1..=3).map(|number| {
+            let mut world = World::new(None);
+            share(&mut world, number);
+            world.list(0..20);
+            world.list(0..5);
+            world
+        }).collect();
+        let (mut cut, mut store) = ([false; 3], Vec::<Order>::new());
+        let exchange = |world: &mut World, store: &mut Vec<Order>| {
+            take(world, store.clone());
+            for order in orders(world) {
+                store.retain(|there| there.register() != order.register());
+                store.push(order);
+            }
+        };
+        for step in steps {
+            match step {
+                Step::Order(replica, what) => {
+                    replicas[replica].command(&command(what));
+                    replicas[replica].wait(Duration::from_millis(1));
+                }
+                Step::Exchange(replica) if cut[replica] => {}
+                Step::Exchange(replica) => {
+                    let before = standing(&replicas[replica]);
+                    let is_silent = store.is_empty();
+                    exchange(&mut replicas[replica], &mut store);
+                    prop_assert!(!is_silent || standing(&replicas[replica]) == before, "an empty store says nothing");
+                }
+                Step::Cut(replica, is_cut) => cut[replica] = is_cut,
+                Step::Wipe => store.clear(),
+                Step::Restart(replica) => {
+                    let number = u8::try_from(replica + 1).unwrap();
+                    replicas[replica] = restart(&replicas[replica], number);
+                    let revision = replicas[replica].revision;
+                    replicas[replica].revision = revision - 1;
+                    replicas[replica].list(0..5);
+                }
+            }
+        }
+        for replica in [0, 1, 2, 0, 1] {
+            exchange(&mut replicas[replica], &mut store);
+        }
+        let digests: Vec<_> = replicas.iter().map(|world| world.engine.book().unwrap().digest()).collect();
+        prop_assert!(digests.iter().all(|digest| *digest == digests[0]), "{:?}", digests);
+        let stand: Vec<_> = replicas.iter().map(standing).collect();
+        prop_assert!(stand.iter().all(|one| *one == stand[0]), "{:?}", stand);
+    }
+}

@@ -1,0 +1,203 @@
+//! What a replica knows of all orders.
+
+use super::{Giver, LIFE, Number, Order, Register, What};
+use crate::model::{Instance, Replica};
+use crate::replicas::Digest;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Decisions about held changes that are kept at the most: with more the oldest go.
+const DECISIONS: usize = 100;
+/// Withdrawals that were taken back, and are remembered as that.
+const RESTORED: usize = 1000;
+/// Withdrawals by order at the most.
+const WITHDRAWN: usize = 4000;
+/// What is dropped everywhere is taken out of the store only so much later: clocks differ.
+const SLACK: u64 = 3_600_000;
+
+/// An order, and what is left of it here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    /// The order.
+    pub order: Order,
+    /// Of a decision: whether changes may still come that it is about. Everything else is carried out at once.
+    pub open: bool,
+}
+
+/// See the module.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Book {
+    entries: BTreeMap<Register, Entry>,
+    /// The greatest moment of any number that was ever known.
+    latest: u64,
+    /// How often it has changed.
+    changes: u64,
+    /// How many are open.
+    open: usize,
+}
+
+/// Why an order of another replica is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// The same, or a later one about the same, is known.
+    #[error("it is known")]
+    Known,
+    /// It is of no consequence any more.
+    #[error("it is older than a week, or there are enough later ones")]
+    Outlived,
+    /// There is no room.
+    #[error("there are {WITHDRAWN} withdrawals by order already: take some back first (fingerpost restore)")]
+    Full,
+}
+
+impl Book {
+    /// What an earlier process has written down.
+    pub fn recalled(entries: impl IntoIterator<Item = Entry>, latest: u64) -> Self {
+        let mut book = Book { latest, ..Book::default() };
+        for entry in entries {
+            book.put(entry);
+        }
+        book
+    }
+
+    /// Takes down what a person orders here; `wall` is milliseconds since 1970. It has been carried out.
+    pub fn give(&mut self, wall: u64, me: &Replica, uid: Option<u32>, what: What) -> Number {
+        let number = Number { at: wall.max(self.latest.saturating_add(1)), by: me.instance };
+        let giver = Giver { replica: Arc::clone(&me.identity), uid };
+        self.put(Entry { order: Order { number, giver, what }, open: false });
+        self.forget(wall);
+        number
+    }
+
+    /// Takes an order of another replica; if that succeeds, it is to be carried out.
+    ///
+    /// # Errors
+    /// If it is not to be carried out.
+    pub fn take(&mut self, wall: u64, order: &Order) -> Result<(), Refused> {
+        let register = order.register();
+        if self.number(&register).is_some_and(|known| known >= order.number) {
+            return Err(Refused::Known);
+        }
+        if self.has_outlived(wall, order, 0) {
+            return Err(Refused::Outlived);
+        }
+        if matches!(order.what, What::Withdraw(_)) && self.count(|what| matches!(what, What::Withdraw(_))) >= WITHDRAWN
+        {
+            return Err(Refused::Full);
+        }
+        self.put(Entry { order: order.clone(), open: matches!(order.what, What::Decide(_)) });
+        self.forget(wall);
+        Ok(())
+    }
+
+    fn put(&mut self, entry: Entry) {
+        self.latest = self.latest.max(entry.order.number.at);
+        self.entries.insert(entry.order.register(), entry);
+        self.changed();
+    }
+
+    fn changed(&mut self) {
+        self.changes += 1;
+        self.open = self.entries.values().filter(|entry| entry.open).count();
+    }
+
+    fn count(&self, is_it: fn(&What) -> bool) -> usize {
+        self.entries.values().filter(|entry| is_it(&entry.order.what)).count()
+    }
+
+    /// Drops what is of no consequence any more.
+    fn forget(&mut self, wall: u64) {
+        let decision = self.oldest_kept(DECISIONS, |what| matches!(what, What::Decide(_)));
+        let restored = self.oldest_kept(RESTORED, |what| matches!(what, What::Restore(_)));
+        let before = self.entries.len();
+        self.entries.retain(|_, Entry { order, .. }| match order.what {
+            What::Decide(_) => order.number >= decision && end(order, 0) >= wall,
+            What::Restore(_) => order.number >= restored,
+            What::Freeze | What::Unfreeze | What::Withdraw(_) => true,
+        });
+        if self.entries.len() != before {
+            self.changed();
+        }
+    }
+
+    /// With so many at the most: the first number of them.
+    fn oldest_kept(&self, most: usize, is_it: fn(&What) -> bool) -> Number {
+        let alike = self.entries.values().filter(|entry| is_it(&entry.order.what));
+        let mut numbers: Vec<Number> = alike.map(|entry| entry.order.number).collect();
+        numbers.sort_unstable();
+        let first = numbers.len().saturating_sub(most);
+        numbers.get(first).copied().unwrap_or(Number { at: 0, by: Instance(0) })
+    }
+
+    /// Whether it is of no consequence any more, for so many milliseconds already. All replicas say the same, once they know the same.
+    fn has_outlived(&self, wall: u64, order: &Order, since: u64) -> bool {
+        let (most, is_it): (usize, fn(&What) -> bool) = match order.what {
+            What::Decide(_) => (DECISIONS, |what| matches!(what, What::Decide(_))),
+            What::Restore(_) => (RESTORED, |what| matches!(what, What::Restore(_))),
+            What::Freeze | What::Unfreeze | What::Withdraw(_) => return false,
+        };
+        let alike = self.entries.values().filter(|entry| is_it(&entry.order.what));
+        if alike.clone().count() >= most && alike.filter(|entry| entry.order.number > order.number).count() >= most {
+            return true;
+        }
+        matches!(order.what, What::Decide(_)) && end(order, since) < wall
+    }
+
+    /// Whether it may be taken out of the store.
+    pub fn is_spent(&self, wall: u64, order: &Order) -> bool {
+        self.number(&order.register()).is_none() && self.has_outlived(wall, order, SLACK)
+    }
+
+    /// Which order stands about this.
+    pub fn number(&self, register: &Register) -> Option<Number> {
+        self.entries.get(register).map(|entry| entry.order.number)
+    }
+
+    /// The order that stands about this.
+    pub fn order(&self, register: &Register) -> Option<&Order> {
+        self.entries.get(register).map(|entry| &entry.order)
+    }
+
+    /// All that stand.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// Nothing that this one is about comes any more.
+    pub fn close(&mut self, number: Number) {
+        if let Some(entry) = self.entries.get_mut(&Register::Decided(number)).filter(|entry| entry.open) {
+            entry.open = false;
+            self.changed();
+        }
+    }
+
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// The greatest moment of any number that was ever known.
+    pub fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    /// Another number than before: there is something else in it.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// The same for all who have the same orders.
+    pub fn digest(&self) -> Digest {
+        let of = |(register, entry): (&Register, &Entry)| {
+            let Number { at, by } = entry.order.number;
+            Digest::of(&format!("{register} {at} {by}")).0
+        };
+        Digest(self.entries.iter().map(of).fold(0, u64::wrapping_add))
+    }
+}
+
+/// When a decision is too old, and so many milliseconds more.
+fn end(order: &Order, since: u64) -> u64 {
+    let life = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
+    order.number.at.saturating_add(life).saturating_add(since)
+}

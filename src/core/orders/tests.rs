@@ -1,0 +1,171 @@
+use super::*;
+use crate::model::{HostName, Replica};
+use crate::table::ChangeKind;
+use proptest::prelude::*;
+use std::time::Duration;
+
+const WALL: u64 = 1_800_000_000_000;
+
+fn me(instance: u128) -> Replica {
+    Replica { identity: "10.0.3.1".into(), instance: Instance(instance) }
+}
+
+fn target(n: u32) -> Target {
+    Target::Prefix(format!("10.{}.{}.0/24", n / 256, n % 256).parse().unwrap())
+}
+
+fn decided(changes: usize) -> What {
+    let change = |n: usize| SeenChange {
+        kind: ChangeKind::Move,
+        prefix: format!("fd00:ffff:ffff:{n:x}::/64").parse().unwrap(),
+        from: Some("fd00:ffff:ffff:ffff:ffff:ffff:ffff:fffe".parse().unwrap()),
+        to: Some("fd00:ffff:ffff:ffff:ffff:ffff:ffff:ffff".parse().unwrap()),
+    };
+    let (source, changes) = ("prod".into(), (0..changes).map(change).collect());
+    let (cluster, revision) = (ClusterId(u64::MAX), Rev(u64::MAX));
+    What::Decide(Arc::new(Decided { approved: true, source, cluster, revision, changes }))
+}
+
+fn order(at: u64, what: What) -> Order {
+    let (number, giver) = (Number { at, by: Instance(1) }, Giver { replica: "10.0.3.1".into(), uid: Some(0) });
+    Order { number, giver, what }
+}
+
+#[test]
+fn an_order_is_read_as_it_was_written_and_fits() {
+    let host = Target::Host(HostName::new("node/a-\u{e4}").unwrap());
+    let whats = [
+        What::Freeze,
+        What::Unfreeze,
+        What::Withdraw(target(7)),
+        What::Restore(host),
+        decided(Decided::MOST),
+        decided(0),
+    ];
+    for what in whats {
+        let order = order(7, what);
+        let (key, record) = (order.register().to_string(), order.encode());
+        assert!(record.len() <= Order::LARGEST, "{}", record.len());
+        assert_eq!(Order::decode(key.as_bytes(), &record), Ok(order));
+        assert_eq!(Order::decode(b"elsewhere", &record), Err(Unreadable::Misplaced));
+    }
+}
+
+#[test]
+fn what_a_newer_version_may_have_ordered_is_not_guessed_p3() {
+    let text = String::from_utf8(order(7, What::Withdraw(target(7))).encode().to_vec()).unwrap();
+    let read = |from: &str, to: &str| {
+        assert!(text.contains(from), "{text}");
+        Order::decode_any(text.replacen(from, to, 1).as_bytes())
+    };
+    assert_eq!(read(r#""fingerpost_order":1"#, r#""fingerpost_order":2"#), Err(Unreadable::Unknown));
+    assert_eq!(read(r#"{"withdrawn""#, r#"{"melted""#), Err(Unreadable::Unknown));
+    assert_eq!(read(r#""by_order":true"#, r#""by_order":true,"half":1"#), Err(Unreadable::Malformed));
+    assert_eq!(read(r#""by_order":true"#, r#""by_order":1"#), Err(Unreadable::Malformed));
+    assert_eq!(read(r#""at":7"#, r#""at":18446744073709551615"#), Err(Unreadable::Malformed));
+    let mut large = text.clone().into_bytes();
+    large.resize(Order::LARGEST + 1, b' ');
+    assert_eq!(Order::decode_any(&large), Err(Unreadable::TooLarge(large.len())));
+    for nonsense in ["", "hunter2", "{}", "[]"] {
+        assert_eq!(Order::decode_any(nonsense.as_bytes()), Err(Unreadable::Malformed));
+    }
+    assert_eq!(Receipt::decode(b"{}"), None);
+    let receipt = Receipt { orders: Book::default().digest() };
+    assert_eq!(Receipt::decode(&receipt.encode()), Some(receipt));
+}
+
+#[test]
+fn an_order_is_later_than_all_that_was_known_whatever_the_clock_says_p3() {
+    let mut book = Book::default();
+    assert_eq!(book.take(WALL, &order(WALL + 3_600_000, What::Freeze)), Ok(()));
+    let number = book.give(WALL, &me(2), None, What::Unfreeze);
+    assert_eq!(number.at, WALL + 3_600_001, "that one's clock is an hour ahead");
+    assert_eq!(book.order(&Register::Freeze).map(|order| order.what.clone()), Some(What::Unfreeze));
+    assert_eq!(book.take(WALL, &order(WALL, What::Freeze)), Err(Refused::Known));
+}
+
+#[test]
+fn a_book_stays_small_and_never_forgets_what_is_withdrawn() {
+    let mut book = Book::default();
+    for n in 0..1200 {
+        book.give(WALL + u64::from(n), &me(1), None, What::Withdraw(target(n)));
+        book.give(WALL + u64::from(n), &me(1), None, decided(1));
+    }
+    let count = |book: &Book, is_it: fn(&What) -> bool| book.entries().filter(|entry| is_it(&entry.order.what)).count();
+    let counts = |book: &Book| {
+        let decisions = count(book, |what| matches!(what, What::Decide(_)));
+        let restored = count(book, |what| matches!(what, What::Restore(_)));
+        (count(book, |what| matches!(what, What::Withdraw(_))), restored, decisions)
+    };
+    assert_eq!(counts(&book), (1200, 0, 100));
+    for n in 0..1200 {
+        book.give(WALL + 5000, &me(1), None, What::Restore(target(n)));
+    }
+    assert_eq!(counts(&book), (0, 1000, 100));
+    // What is out of date goes, and is then taken out of the store.
+    let late = WALL + u64::try_from(LIFE.as_millis()).unwrap() + 3_600_000 * 2;
+    let old = order(WALL, decided(1));
+    assert!(!book.is_spent(WALL, &order(WALL + 10_000, decided(1))) && book.is_spent(late, &old));
+    assert_eq!(book.take(late, &old), Err(Refused::Outlived));
+    book.give(late, &me(1), None, What::Freeze);
+    assert_eq!(counts(&book), (0, 1000, 0));
+    for n in 0..4000 {
+        assert_eq!(book.take(late, &order(late + u64::from(n), What::Withdraw(target(n)))), Ok(()));
+    }
+    assert_eq!(book.take(late, &order(late, What::Withdraw(target(4000)))), Err(Refused::Full));
+    assert!(Duration::from_millis(book.latest()) > Duration::from_millis(late));
+}
+
+fn any_order() -> impl Strategy<Value = Order> {
+    (0..50u64, 0..3u128, 0..6u8).prop_map(|(at, by, what)| {
+        let what = match what {
+            0 => What::Freeze,
+            1 => What::Unfreeze,
+            2 | 3 => What::Withdraw(target(u32::from(what))),
+            4 => What::Restore(target(2)),
+            _ => What::Restore(target(3)),
+        };
+        Order {
+            number: Number { at: WALL + at * 3 + u64::from(what_place(&what)), by: Instance(by) },
+            ..order(0, what)
+        }
+    })
+}
+
+/// No process gives two orders of one number.
+fn what_place(what: &What) -> u8 {
+    match what {
+        What::Freeze | What::Withdraw(_) => 0,
+        What::Unfreeze | What::Restore(_) => 1,
+        What::Decide(_) => 2,
+    }
+}
+
+proptest! {
+    #[test]
+    fn in_whatever_sequence_orders_come_the_book_is_the_same_p3(
+        (orders, mixed) in proptest::collection::vec(any_order(), 0..30)
+            .prop_flat_map(|orders| (Just(orders.clone()), Just(orders).prop_shuffle())),
+    ) {
+        let book = |orders: &[Order]| {
+            let mut book = Book::default();
+            for order in orders {
+                let _ = book.take(WALL, order);
+            }
+            book
+        };
+        let (one, other) = (book(&orders), book(&mixed));
+        prop_assert_eq!(one.digest(), other.digest());
+        prop_assert!(one.entries().eq(other.entries()));
+    }
+
+    #[test]
+    fn no_octets_are_too_much_for_it(mut octets in proptest::collection::vec(any::<u8>(), 0..64), at in 0..300usize) {
+        let _ = Order::decode_any(&octets);
+        let _ = Receipt::decode(&octets);
+        let mut written = order(7, decided(2)).encode().to_vec();
+        let at = at.min(written.len());
+        written.splice(at..at, octets.drain(..));
+        let _ = Order::decode_any(&written);
+    }
+}
