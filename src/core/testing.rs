@@ -107,6 +107,16 @@ pub(crate) enum Heard {
     EndOfRefresh(Family),
 }
 
+impl Heard {
+    /// The prefix that it is about, if it is about one.
+    pub(crate) fn prefix(&self) -> Option<Prefix> {
+        match self {
+            Heard::Announced(prefix, _) | Heard::Withdrawn(prefix) => Some(*prefix),
+            Heard::EndOfRib(_) | Heard::BeginOfRefresh(_) | Heard::EndOfRefresh(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Route {
     said: Said,

@@ -39,6 +39,8 @@ pub(super) struct Seen {
     pub(super) rest: Time,
     /// What it held at its last rest.
     pub(super) held: BTreeMap<Prefix, IpAddr>,
+    /// When it was told last of a prefix.
+    told: BTreeMap<Prefix, Time>,
     /// Withdrawals that no time had proven.
     quick: VecDeque<Time>,
     /// Withdrawals that only time had proven, in the last second.
@@ -110,7 +112,10 @@ impl Judge {
         let &Hearing { gateway, before, after, heard, .. } = hearing;
         for heard in heard {
             match heard {
-                Heard::Announced(prefix, said) => self.announced(truth, hearing, *prefix, said),
+                Heard::Announced(prefix, said) => {
+                    self.announced(truth, hearing, *prefix, said);
+                    self.gateways[gateway].told.insert(*prefix, hearing.now);
+                }
                 Heard::EndOfRib(family) => {
                     assert!(
                         hearing.has_read_all,
@@ -156,6 +161,14 @@ impl Judge {
         assert!(
             truth.was_absent(prefix, seen.rest, afresh, if is_told { &hearing.unread } else { &[] }),
             "P2: gateway {gateway} loses {prefix}, which was stated all the time"
+        );
+        // Who says that this is all has read everything since it began: what an earlier process told is told again if it is stated.
+        // What a record said that it cannot read it may not know.
+        let is_all = !is_told && hearing.heard.contains(&Heard::EndOfRib(prefix.family()));
+        let told = seen.told.get(&prefix).filter(|told| is_all && **told >= seen.rest && **told <= hearing.started);
+        assert!(
+            told.is_none_or(|told| truth.was_absent(prefix, *told, true, &[])),
+            "P4: gateway {gateway} is told that it is all, and loses {prefix}, which was stated since it was told of it"
         );
         let is_prompt = seen.healthy_since.is_some_and(|since| since <= seen.rest);
         if !self.guarded || !is_prompt || self.unguarded > seen.rest {

@@ -5,7 +5,7 @@
 
 use super::rest::Winner;
 use super::world::World;
-use crate::engine::{EventKind, EventRow, Role, Wanted, Written};
+use crate::engine::{EventKind, EventRow, Wanted, Written};
 use crate::model::{Prefix, Time};
 use crate::table::ChangeKind;
 use crate::testing::store::name;
@@ -126,7 +126,7 @@ impl World {
         }
         let is_still = self.judge.frozen.is_some() && self.ledger.is_whole;
         assert!(!is_still, "P3: frozen, and {prefix} is {:?}", event.kind);
-        let is_unsure = matches!(self.role(), Role::Unsure { .. }) && self.ledger.is_whole;
+        let is_unsure = self.is_unsure() && self.ledger.is_whole;
         let is_free = !is_unsure || self.judge.has_reason(prefix);
         assert!(is_free, "P7: it does not know who leads, and {prefix} is {:?}", event.kind);
         let owner = |hop: crate::table::Hop| (hop.host.to_string(), hop.next_hop);

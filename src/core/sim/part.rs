@@ -71,6 +71,12 @@ impl World {
         self.process.as_ref().map_or(Role::Alone, |process| process.engine.role().0)
     }
 
+    /// Whether it does not know who leads, by what its election has told it.
+    pub(super) fn is_unsure(&self) -> bool {
+        let knows = |said: &Leadership| matches!(said, Leadership::Leading { .. } | Leadership::Standby { .. });
+        self.part.as_ref().is_some_and(|part| !part.said.as_ref().is_some_and(knows))
+    }
+
     pub(super) fn is_cut_off(&self) -> bool {
         self.part.as_ref().is_some_and(|part| part.is_cut_off)
     }

@@ -15,7 +15,7 @@ impl World {
             let (now, gateway) = (self.now, &mut self.gateways[n]);
             if gateway.expires.is_some_and(|at| at <= now) {
                 gateway.expire();
-                self.touched.insert(n);
+                self.touched.insert((n, None));
             }
             if gateway.neighbour.next_deadline().is_some_and(|at| at <= now) {
                 let mut does = Vec::new();
@@ -47,10 +47,10 @@ impl World {
                 Does::Close(connection) => self.close_there(n, connection),
                 Does::Up(connection, _) => {
                     gateway.up(connection);
-                    self.touched.insert(n);
+                    self.touched.insert((n, None));
                 }
                 Does::Down(connection, _) => {
-                    self.touched.insert(n);
+                    self.touched.insert((n, None));
                     gateway.down(now, connection);
                     self.judge.gateways[n].healthy_since = None;
                 }
@@ -134,7 +134,7 @@ impl World {
         let process =
             self.wires.values().find(|wire| wire.gateway == n && wire.theirs == theirs).map(|wire| wire.process);
         let Some((before, heard)) = self.gateways[n].hear(theirs, octets) else { return };
-        self.touched.insert(n);
+        self.touched.extend(heard.iter().map(|heard| (n, heard.prefix())));
         self.say(|| format!("gateway {n} hears {heard:?}"));
         let Some(knows) = process.and_then(|process| self.knows.get(process)) else { return };
         let after = self.gateways[n].table.routes();
@@ -172,7 +172,7 @@ impl World {
         self.gateways[n].is_down = true;
         self.cut(n);
         self.gateways[n].lose_everything();
-        self.touched.insert(n);
+        self.touched.insert((n, None));
     }
 
     /// Both ends of every wire to it see that it is broken.

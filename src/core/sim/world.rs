@@ -11,7 +11,7 @@ use super::settings::Shape;
 use super::truth::Truth;
 use super::wire::Wire;
 use crate::engine::{Orders, Refusal, SessionNumber};
-use crate::model::Time;
+use crate::model::{Prefix, Time};
 use crate::table::Target;
 use crate::testing::store::Store;
 use bytes::Bytes;
@@ -69,8 +69,8 @@ pub(super) struct World {
     pub(super) forced: BTreeSet<Target>,
     /// What it is among several; none: it is alone.
     pub(super) part: Option<Part>,
-    /// Gateways whose tables may be others since somebody looked last.
-    pub(super) touched: BTreeSet<usize>,
+    /// Gateways, and what of their tables may be otherwise since somebody looked last: a prefix, or (none) everything.
+    pub(super) touched: BTreeSet<(usize, Option<Prefix>)>,
     /// An event was lost since the last rest.
     pub(super) has_lost: bool,
     pub(super) trace: Vec<String>,

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// It has one.
+/// Where it answers.
 pub(crate) const ENDPOINT: Endpoint = Endpoint(0);
+/// Where a member would answer that is cut off from the others.
+pub(crate) const CUT_OFF: Endpoint = Endpoint(1);
 
 /// A value, and the lease it is under.
 type Value = (Bytes, Option<LeaseId>);

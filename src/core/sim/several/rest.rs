@@ -5,7 +5,7 @@ use super::super::settings::all_prefixes;
 use super::super::world::World;
 use super::cluster::{Cluster, Event};
 use crate::engine::{Command, Holds, Role};
-use crate::model::Prefix;
+use crate::model::{Prefix, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ impl Cluster {
         self.say(|| "faults stop".into());
         self.quorum_lost = false;
         for seat in &mut self.seats {
-            (seat.is_cut, seat.loses) = (false, 0);
+            (seat.is_cut, seat.loses, seat.is_late, seat.misled) = (false, 0, false, Time::ZERO);
         }
         self.wake_all(self.now);
         let is_dead = |r: &usize| self.worlds[*r].process.is_none();

@@ -222,7 +222,7 @@ impl Cluster {
     fn fault_of_a_replica(&mut self) {
         let leader = self.leader().filter(|_| self.dice.one_in(2));
         let r = leader.unwrap_or_else(|| self.dice.place(self.worlds.len()));
-        match self.dice.from(1..=15) {
+        match self.dice.from(1..=17) {
             1 => {
                 let world = &mut self.worlds[r];
                 world.disk_works = !world.disk_works;
@@ -251,12 +251,24 @@ impl Cluster {
                 self.say(|| format!("the wall clock of replica {r} is set by an hour, forward: {forward}"));
                 self.worlds[r].set_wall_clock(forward);
             }
+            12..=13 => self.kill_before_it_has_written(r),
             _ => {
                 self.say(|| format!("replica {r} is killed"));
                 self.kill(r);
                 self.start_later(r);
             }
         }
+    }
+
+    /// It has told what is new, and not written it down: the next process knows it from the store alone.
+    fn kill_before_it_has_written(&mut self, r: usize) {
+        let (host, n) = (self.any_host(), self.dice.from(24..=55) as u8);
+        self.say(|| format!("source 0: host {host} has {n} besides, and soon replica {r} is killed and begins again"));
+        self.write(|world| world.put(0, host, 0, &[2 * host, 2 * host + 1, n]));
+        let span = self.dice.millis(200..=2000);
+        self.wait(span);
+        self.kill(r);
+        self.agenda.put(self.now + Duration::from_millis(100), Event::Start(r));
     }
 
     /// Who leads, as far as it knows itself.
@@ -298,7 +310,7 @@ impl Cluster {
 
     fn fault_of_the_coordination(&mut self) {
         let r = self.dice.place(self.seats.len());
-        match self.dice.from(1..=6) {
+        match self.dice.from(1..=8) {
             1 => {
                 self.say(|| "the coordination store's members elect another leader".into());
                 self.with_coordination(|store, now| store.elect(now));
@@ -313,8 +325,31 @@ impl Cluster {
                 let is_cut = self.seats[r].is_cut;
                 self.say(|| format!("replica {r} does not reach the coordination store: {is_cut}"));
             }
+            5 => self.mislead(),
+            6 => self.be_late(),
             _ => self.seats[r].loses = [0, 5, 40][self.dice.place(3)],
         }
+    }
+
+    /// A member of the coordination store is cut off when the others elect, and goes on to confirm the leader's renewals.
+    fn mislead(&mut self) {
+        let Some(r) = self.leader() else { return };
+        let span = self.dice.millis(5000..=30_000);
+        self.say(|| format!("a member that is cut off confirms the renewals of replica {r} for {span:?}"));
+        self.with_coordination(|store, now| store.elect(now));
+        self.seats[r].misled = self.now + span;
+    }
+
+    /// The leader's answers come just before it gives them up, and then it is cut off.
+    fn be_late(&mut self) {
+        let Some(r) = self.leader() else { return };
+        self.say(|| format!("what replica {r} hears of the coordination store is late, and then nothing any more"));
+        self.seats[r].is_late = true;
+        let span = self.dice.millis(5000..=20_000);
+        self.wait(span);
+        (self.seats[r].is_late, self.seats[r].is_cut) = (false, true);
+        self.wait(Duration::from_secs(12));
+        self.seats[r].is_cut = false;
     }
 
     fn order_something(&mut self) {

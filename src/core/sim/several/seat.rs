@@ -4,7 +4,8 @@ use super::cluster::{Cluster, Event};
 use crate::election::{Effect, Election, Input, Keys, Reply, Request, Settings};
 use crate::model::{Instance, Leadership, Replica, Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
-use crate::testing::coordination::{ENDPOINT, Store};
+use crate::testing::coordination::{CUT_OFF, ENDPOINT, Store};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,8 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// For so long a replica that has not read its sources leaves it to the others to lead, and how often it is looked.
 const READING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
+/// How long an answer takes that comes just before it is given up, in milliseconds.
+const LATE: RangeInclusive<u64> = 1700..=2400;
 /// How long one that ends waits until the store knows.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -27,6 +30,10 @@ pub(super) struct Seat {
     pub(super) is_cut: bool,
     /// Of a hundred messages to it and back.
     pub(super) loses: u64,
+    /// Answers reach it just before it gives them up.
+    pub(super) is_late: bool,
+    /// Until then its renewals reach a member that is cut off from the others and does not know it: it confirms what it cannot.
+    pub(super) misled: Time,
     /// It ends as soon as the store knows.
     pub(super) leaves: bool,
     /// When it was told last what the election says, how often, and which of that was heard last: never in another order.
@@ -180,12 +187,16 @@ impl Cluster {
             return;
         }
         // A member that was cut off, and did not know that it leads no more, confirms what it cannot.
-        let stale = matches!(request, Request::KeepAlive(_)) && raft != self.coordination.raft();
-        let reply = match stale {
-            true => Reply::KeptAlive(ENDPOINT),
-            false => self.with_coordination(|store, now| store.serve(now, &identity(r), request)),
+        let is_renewal = matches!(request, Request::KeepAlive(_));
+        let reply = if is_renewal && self.seats[r].misled > self.now {
+            Reply::KeptAlive(CUT_OFF)
+        } else if is_renewal && raft != self.coordination.raft() {
+            Reply::KeptAlive(ENDPOINT)
+        } else {
+            self.with_coordination(|store, now| store.serve(now, &identity(r), request))
         };
-        if let Some(delay) = self.delay(r) {
+        let late = self.seats[r].is_late.then(|| self.dice.millis(LATE));
+        if let Some(delay) = self.delay(r).map(|delay| late.unwrap_or(delay)) {
             let fault = Fault { kind: FaultKind::Unreachable, message: "the connection was cut".into() };
             let answer = if self.is_lost(r) { Err(fault) } else { Ok(reply) };
             self.agenda.put(self.now + delay, Event::Election(r, life, Input::Answer(attempt, answer)));

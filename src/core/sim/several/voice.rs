@@ -8,15 +8,18 @@ use super::super::world::World;
 use super::cluster::Cluster;
 use super::seat::identity;
 use crate::election::LeaderRecord;
-use crate::model::{Instance, Prefix, Term};
+use crate::model::{Instance, Prefix, Replica, Term};
 use crate::testing::Said;
 use crate::view::Stamp;
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 pub(super) struct Voice {
     /// Who has led in each term.
     led: BTreeMap<Term, Instance>,
+    /// What the leader key holds, and what that says.
+    holder: Option<(Bytes, LeaderRecord)>,
     /// What each gateway has to forward, and to whom, whatever befalls the replicas.
     pub(super) settled: Vec<BTreeMap<Prefix, IpAddr>>,
 }
@@ -30,7 +33,7 @@ pub(super) struct Path<'a> {
 
 impl Voice {
     pub(super) fn new(gateways: usize) -> Self {
-        Voice { led: BTreeMap::new(), settled: vec![BTreeMap::new(); gateways] }
+        Voice { led: BTreeMap::new(), holder: None, settled: vec![BTreeMap::new(); gateways] }
     }
 
     /// These may be forwarded otherwise from now on.
@@ -46,21 +49,39 @@ impl Voice {
 impl Cluster {
     /// After every step.
     pub(super) fn listen(&mut self) {
+        self.read_holder();
         self.check_leaders();
         self.check_begun();
-        let touched: BTreeSet<usize> =
+        let touched: BTreeSet<(usize, Option<Prefix>)> =
             self.worlds.iter_mut().flat_map(|world| std::mem::take(&mut world.touched)).collect();
-        touched.into_iter().for_each(|n| self.check_forwarding(n));
+        for (n, prefix) in &touched {
+            match prefix {
+                None => all_prefixes().for_each(|prefix| self.check_forwarding(*n, prefix)),
+                Some(prefix) if !touched.contains(&(*n, None)) => self.check_forwarding(*n, *prefix),
+                Some(_) => {}
+            }
+        }
     }
 
-    /// At most one leads within its deadline, each in a term of its own that is higher than all before.
+    fn read_holder(&mut self) {
+        let value = self.coordination.leader.as_ref().map(|(value, _)| value);
+        if value != self.voice.holder.as_ref().map(|(value, _)| value) {
+            self.voice.holder = value.and_then(|value| Some((value.clone(), LeaderRecord::decode(value)?)));
+        }
+    }
+
+    /// At most one leads within its deadline, and holds the leader key; each in a term of its own that is higher than all before.
     fn check_leaders(&mut self) {
         let mut leaders = Vec::new();
+        let holder = self.voice.holder.as_ref().map(|(_, holder)| holder);
         for (r, seat) in self.seats.iter().enumerate() {
             let (Some(election), Some(part)) = (&seat.election, &self.worlds[r].part) else { continue };
             let local = part.boottime.local(self.now);
             if let Some(term) = election.leadership(local).leads(local) {
                 leaders.push((r, term, Instance(seat.life.into())));
+                let me = Replica { identity: identity(r), instance: Instance(seat.life.into()) };
+                let is_holder = holder.is_some_and(|holder| holder.replica == me && holder.term == term);
+                assert!(is_holder, "P7: replica {r} may lead in term {term}, and the leader key says {holder:?}");
                 assert!(seat.disk >= term, "P7: replica {r} leads in term {term}, which a restart would forget");
             }
         }
@@ -78,14 +99,13 @@ impl Cluster {
 
     /// What is begun with a leader's stamp is begun by who holds the leader key, in its term.
     fn check_begun(&mut self) {
-        let leader = self.coordination.leader.as_ref().and_then(|(value, _)| LeaderRecord::decode(value));
+        let leader = self.voice.holder.as_ref().map(|(_, leader)| leader);
         for (r, world) in self.worlds.iter_mut().enumerate() {
             let Some(part) = &mut world.part else { continue };
             for stamp in part.begun.drain(..) {
                 let Stamp::Leader { term } = stamp else { continue };
-                let is_leader = leader
-                    .as_ref()
-                    .is_some_and(|leader| leader.replica.identity == identity(r) && leader.term.get() == term);
+                let is_leader =
+                    leader.is_some_and(|leader| leader.replica.identity == identity(r) && leader.term.get() == term);
                 assert!(is_leader, "P7: replica {r} begins a message as leader of term {term}, and {leader:?} leads");
             }
         }
@@ -108,38 +128,35 @@ impl Cluster {
         self.paths(n, prefix).into_iter().min_by_key(|path| (path.is_stale, path.said.rank(), path.replica))
     }
 
-    fn check_forwarding(&self, n: usize) {
-        for prefix in all_prefixes() {
-            let paths = self.paths(n, prefix);
-            for (i, path) in paths.iter().enumerate().filter(|(_, path)| !path.is_stale) {
-                let equal = |other: &&Path<'_>| !other.is_stale && other.said.rank() == path.said.rank();
-                if let Some(other) = paths[i + 1..].iter().find(equal) {
-                    panic!(
-                        "P7: gateway {n} prefers neither replica {}'s path for {prefix} nor {}'s",
-                        path.replica, other.replica
-                    );
-                }
+    fn check_forwarding(&self, n: usize, prefix: Prefix) {
+        let paths = self.paths(n, prefix);
+        for (i, path) in paths.iter().enumerate().filter(|(_, path)| !path.is_stale) {
+            let equal = |other: &&Path<'_>| !other.is_stale && other.said.rank() == path.said.rank();
+            if let Some(other) = paths[i + 1..].iter().find(equal) {
+                panic!(
+                    "P7: gateway {n} prefers neither replica {}'s path for {prefix} nor {}'s",
+                    path.replica, other.replica
+                );
             }
         }
-        for (prefix, next_hop) in &self.voice.settled[n] {
-            let told = |world: &World| {
-                let gateway = &world.gateways[n];
-                gateway.session.is_some() && gateway.table.is_synchronised(prefix.family())
-            };
-            // A process that knows nothing yet may say what it has read; it gives nobody an End-of-RIB.
-            let Some(teller) = self.worlds.iter().position(told) else { continue };
-            let Some(path) = self.best(n, *prefix) else {
-                panic!("P2: gateway {n} forwards {prefix} no more, and replica {teller} has told it all");
-            };
-            let is_so = path.said.next_hop() == *next_hop;
-            // One without its disk has nothing to compare with.
-            let remembers =
-                self.worlds[path.replica].knows.last().is_some_and(|knows| knows.remembers.iter().all(|is| *is));
-            assert!(
-                is_so || !remembers || self.worlds[path.replica].holds().iter().any(|hold| hold.prefix == *prefix),
-                "P7: gateway {n} forwards {prefix} otherwise, as replica {} says, and nothing has changed",
-                path.replica
-            );
-        }
+        let Some(next_hop) = self.voice.settled[n].get(&prefix) else { return };
+        let told = |world: &World| {
+            let gateway = &world.gateways[n];
+            gateway.session.is_some() && gateway.table.is_synchronised(prefix.family())
+        };
+        // A process that knows nothing yet may say what it has read; it gives nobody an End-of-RIB.
+        let Some(teller) = self.worlds.iter().position(told) else { return };
+        let Some(path) = self.best(n, prefix) else {
+            panic!("P2: gateway {n} forwards {prefix} no more, and replica {teller} has told it all");
+        };
+        let is_so = path.said.next_hop() == *next_hop;
+        // One without its disk has nothing to compare with.
+        let remembers =
+            self.worlds[path.replica].knows.last().is_some_and(|knows| knows.remembers.iter().all(|is| *is));
+        assert!(
+            is_so || !remembers || self.worlds[path.replica].holds().iter().any(|hold| hold.prefix == prefix),
+            "P7: gateway {n} forwards {prefix} otherwise, as replica {} says, and nothing has changed",
+            path.replica
+        );
     }
 }
