@@ -54,7 +54,7 @@ impl Reach {
 
     /// Has them exchanged at once, and waits until what stands in the store is known, for so long at the most.
     pub async fn refresh(&self, patience: Duration) {
-        self.wait(patience, |_| true).await;
+        self.wait(patience, |exchange| exchange.failed.is_none()).await;
     }
 
     async fn wait(&self, patience: Duration, enough: impl Fn(&Exchange) -> bool) -> Option<Exchange> {

@@ -106,13 +106,14 @@ impl Engine {
         let mut taken = TakenOrders::default();
         let Some(me) = self.shared.me.clone() else { return taken };
         self.share_orders(now, wall, me);
+        // Or it would be written again for whoever takes it out.
+        self.shared.book.forget(wall);
         orders.sort_by_key(|order| order.number);
+        // First all are known: a later one may be about what an earlier one lets pass.
+        let mut news = Vec::new();
         for order in orders {
             match self.shared.book.take(wall, &order) {
-                Ok(()) => {
-                    let count = self.obey_other(now, &order, effects);
-                    taken.carried_out.push((order, count));
-                }
+                Ok(()) => news.push(order),
                 Err(Refused::Known) => {}
                 Err(Refused::Outlived) if self.shared.book.is_spent(wall, &order) => {
                     taken.spent.push(order.register());
@@ -120,6 +121,16 @@ impl Engine {
                 Err(Refused::Outlived) => {}
                 Err(why) => taken.refused.push((order.register(), why)),
             }
+        }
+        // A freeze that stands was ordered before or after the rest: nothing of it may slip by.
+        news.sort_by_key(|order| match order.what {
+            What::Freeze => 0,
+            What::Withdraw(_) | What::Restore(_) | What::Decide(_) => 1,
+            What::Unfreeze => 2,
+        });
+        for order in news {
+            let count = self.obey_other(now, &order, effects);
+            taken.carried_out.push((order, count));
         }
         taken
     }

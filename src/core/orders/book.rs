@@ -106,7 +106,7 @@ impl Book {
     }
 
     /// Drops what is of no consequence any more.
-    fn forget(&mut self, wall: u64) {
+    pub fn forget(&mut self, wall: u64) {
         let decision = self.oldest_kept(DECISIONS, |what| matches!(what, What::Decide(_)));
         let restored = self.oldest_kept(RESTORED, |what| matches!(what, What::Restore(_)));
         let before = self.entries.len();

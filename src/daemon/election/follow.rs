@@ -24,7 +24,7 @@ use tokio_util::task::AbortOnDropHandle;
 /// who do; but not for ever, if nobody can read.
 const READING: Duration = Duration::from_secs(30);
 /// So long a replica that knows who leads again may wait for what people have ordered meanwhile.
-const ORDERED: Duration = Duration::from_secs(2);
+const ORDERED: Duration = Duration::from_secs(5);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -113,9 +113,12 @@ pub(super) async fn take_part(
             },
             left = &mut leave => {
                 silence(ordinal, &engine);
-                let Ok(Farewell { handed_over, closed }) = left else { return };
+                let Ok(Farewell { mut handed_over, closed }) = left else { return };
                 if let Some(term) = led(&now.leadership) {
-                    hand_over(term, &handle, &mut others, &soon).await;
+                    tokio::select! {
+                        () = hand_over(term, &handle, &mut others, &soon) => {}
+                        () = handed_over.closed() => {}
+                    }
                 }
                 let _ = handed_over.send(());
                 // The others are to know it gone no earlier than its gateways: only then its keys go.
@@ -142,7 +145,7 @@ fn led(leadership: &Leadership) -> Option<Term> {
     }
 }
 
-/// Lets another lead, and waits until one does and its gateways know. Not for ever: that its owner sees to.
+/// Lets another lead, and waits until one does and its gateways know. Not for ever: who has ordered that gives up some time.
 async fn hand_over(term: Term, handle: &ElectionHandle, others: &mut watch::Receiver<Option<Noticed>>, soon: &Notify) {
     let (mut standing, mut look) = (handle.standing(), interval(LOOK));
     handle.give_way();

@@ -99,12 +99,12 @@ impl Keeper {
         }
         self.refused.retain(|register, _| !read.contains(register));
         self.refused.extend(taken.refused);
-        for register in &taken.spent {
-            self.board.remove(register).await?;
-        }
         if !taken.carried_out.is_empty() {
             // It says itself when it fails; what is in force is in force.
             let _ = self.file.keep().await;
+        }
+        for register in &taken.spent {
+            self.board.remove(register).await?;
         }
         Ok(Some(look))
     }

@@ -191,6 +191,46 @@ fn approved_in_a_freeze_it_passes_at_every_replica_once_that_ends_p3() {
     assert_eq!((next.routes(), next.held()), (5, 0));
 }
 
+/// Who was away hears all of it at once.
+#[test]
+fn what_was_denied_or_frozen_later_does_not_slip_by_in_between_p3() {
+    let (mut first, mut second) = two(20);
+    first.list(0..5);
+    second.list(0..5);
+    for command in [Command::Freeze, Command::Approve(Holds::All), Command::Deny(Holds::All), Command::Unfreeze] {
+        first.command(&command);
+    }
+    tell(&first, &mut second);
+    assert_eq!((first.routes(), second.routes(), second.held()), (20, 20, 15), "approved, then denied");
+
+    let (mut first, mut second) = two(20);
+    let target = Target::Prefix(prefix(7));
+    for command in [Command::Freeze, Command::Withdraw(target), Command::Freeze] {
+        first.command(&command);
+    }
+    tell(&first, &mut second);
+    assert!(second.engine.frozen().is_some());
+    assert_eq!((first.routes(), second.routes()), (20, 20), "withdrawn once the freeze ends");
+    second.command(&Command::Unfreeze);
+    assert_eq!(second.routes(), 19);
+}
+
+/// Or two replicas would put it into the store and take it out for ever.
+#[test]
+fn a_decision_that_has_outlived_is_forgotten_though_nothing_is_ordered() {
+    let (mut first, _) = two(20);
+    first.list(0..5);
+    first.command(&Command::Approve(Holds::All));
+    let decided = orders(&first);
+    assert_eq!(decided.len(), 1);
+    first.wait(Duration::from_secs(7 * 86_400 + 7200));
+    take(&mut first, Vec::new());
+    assert_eq!(orders(&first), []);
+    let taken = take(&mut first, decided);
+    assert_eq!((taken.carried_out.len(), taken.spent.len()), (0, 1));
+    assert_eq!(orders(&first), []);
+}
+
 #[test]
 fn a_freeze_for_the_want_of_a_disk_is_not_lifted_by_what_was_ordered_before_it_p3() {
     let (mut first, _) = two(20);
