@@ -30,7 +30,7 @@ for suite in "$@"; do
   case $suite in
     unit)
       # Of several replicas so many hold (docs/simulation.md).
-      export SEEDS=${SEEDS:-2000} SEVERAL_SEEDS=${SEVERAL_SEEDS:-400}
+      export SEEDS=${SEEDS:-2000} SEVERAL_SEEDS=${SEVERAL_SEEDS:-800}
       # Tests with real etcds and sockets mostly wait.
       RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} run integration/with-protoc.sh cargo test --workspace --exclude integration --no-fail-fast
       ;;
