@@ -213,6 +213,9 @@ pub fn alternatives(rows: &[Measured], before: &str) -> (String, Vec<String>) {
     (page, faults)
 }
 
+/// So many lost packets are explained one by one.
+const EXPLAINED: usize = 10;
+
 /// Why figures are not 0: what is known of the case, and what the capture of the kernel's table shows.
 fn reasons(known: &str, daemon: Daemon, outcome: Option<&Outcome>) -> Vec<String> {
     let mut reasons = Vec::new();
@@ -224,10 +227,13 @@ fn reasons(known: &str, daemon: Daemon, outcome: Option<&Outcome>) -> Vec<String
         reasons.push(if daemon == Daemon::Frr { FRR_REWRITES.to_owned() } else { REWRITES.to_owned() });
     }
     if !ipv6.absent.is_empty() {
-        reasons.push(format!(
-            "What was lost in IPv6 was under way while the kernel had no entry for it: {}.",
-            ipv6.absent.join("; ")
-        ));
+        let first = ipv6.absent.get(..EXPLAINED).unwrap_or(&ipv6.absent).join("; ");
+        let more = match ipv6.absent.len().saturating_sub(EXPLAINED) {
+            0 => String::new(),
+            more => format!("; and {more} more in the same way"),
+        };
+        reasons
+            .push(format!("What was lost in IPv6 was under way while the kernel had no entry for it: {first}{more}."));
     }
     reasons
 }
