@@ -26,7 +26,7 @@ fn the_readmes_five_minutes_work_as_written() {
     reader.leave_out(&["sudo apt-get", "make build"]);
     reader.sees("put /fingerpost/hosts/node-a1", &["OK"]);
     reader.sees("put /fingerpost/hosts/node-a2", &["OK"]);
-    reader.sees("fingerpost check", &["no faults"]);
+    reader.sees(" check --config", &["no faults"]);
     reader.sees(
         "show route protocol fingerpost all",
         &["10.244.1.0/24", "BGP.next_hop: 10.168.0.11", "10.244.2.0/24", "BGP.next_hop: 10.168.0.12"],
@@ -45,21 +45,21 @@ fn c41_the_tour_of_two_replicas_works_as_written() {
     let mut reader = Reader::of("docs/replicas.md", "## Try it on one machine");
     reader.sees("put /fingerpost/hosts/node-a1", &["OK"]);
     reader.sees("put /fingerpost/hosts/node-a2", &["OK"]);
-    reader.sees("fingerpost status", &["leader in term 1"]);
-    reader.sees("fingerpost status", &["standby in term 1", "replica-a", "the same"]);
+    reader.sees(" status --config", &["leader in term 1"]);
+    reader.sees(" status --config", &["standby in term 1", "replica-a", "the same"]);
     let stars = |line: &str, best: &str| line.contains(best) && line.contains(" * ");
     reader.sees_that("show route all", |seen| {
         seen.iter().any(|line| stars(line, "[replica_a")) && seen.iter().any(|line| line.contains("[replica_b"))
     });
-    reader.sees("fingerpost status", &["leader in term 2"]);
+    reader.sees(" status --config", &["leader in term 2"]);
     reader.sees_that("show route all", |seen| {
         seen.iter().any(|line| stars(line, "[replica_b"))
             && seen.iter().filter(|line| line.contains("BGP.next_hop: 10.168.0.11")).count() == 2
     });
     reader.sees("put /fingerpost/hosts/node-a1", &["OK"]);
     reader.sees("show route primary all", &["BGP.next_hop: 10.168.0.99"]);
-    reader.sees("fingerpost status", &["standby in term 2"]);
-    reader.sees("fingerpost status", &["leader in term 3"]);
+    reader.sees(" status --config", &["standby in term 2"]);
+    reader.sees(" status --config", &["leader in term 3"]);
     reader.reads_to_the_end();
 }
 
