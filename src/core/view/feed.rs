@@ -7,80 +7,15 @@
 
 use super::cap::{Allowed, Cap};
 use super::chunk::{Ask, From, Piece};
+use super::dump::{Dump, Marker, left_to_withdraw};
 use super::entries::Order;
+use super::exclusion::{Bar, Exclusion};
+use super::stamped::Stamped;
 use super::{Chunk, Seq, Stamp, View};
 use crate::bgp::wire::{Encoding, Packer, RefreshSubtype, RouteRefresh};
-use crate::model::Prefix;
 use crate::table::{SlotId, Slots};
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// What ends a dump on the wire.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Marker {
-    /// End-of-RIB (RFC 4724 §2): held back until the table is verified (promise P4).
-    EndOfRib,
-    /// End of a bracketed refresh (RFC 7313).
-    EndOfRefresh,
-    /// Nothing (RFC 2918).
-    None,
-}
-
-/// Which next hops one gateway must not be told; its other routes stay shared with everybody.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Exclusion {
-    /// The gateway's own addresses (RFC 4271 §5.1.3: never its own address as NEXT_HOP), and where it is a host all of that.
-    pub own: Vec<IpAddr>,
-    /// The only subnets whose addresses it can resolve, if that is configured, for the families that are named.
-    pub attached: Vec<Prefix>,
-}
-
-impl Exclusion {
-    /// Everything may be told.
-    pub const NOTHING: Exclusion = Exclusion { own: Vec::new(), attached: Vec::new() };
-
-    /// Whether it excludes nothing at all.
-    pub fn is_nothing(&self) -> bool {
-        self.own.is_empty() && self.attached.is_empty()
-    }
-
-    /// Whether routes with this next hop are kept from the gateway.
-    pub fn excludes(&self, next_hop: IpAddr) -> bool {
-        let same_family = |subnet: &&Prefix| subnet.net().addr().is_ipv4() == next_hop.is_ipv4();
-        let mut attached = self.attached.iter().filter(same_family).peekable();
-        self.own.contains(&next_hop) || (attached.peek().is_some() && !attached.any(|subnet| subnet.contains(next_hop)))
-    }
-
-    /// Why routes with this next hop are kept from the gateway, if they are.
-    pub fn bar(&self, next_hop: IpAddr) -> Option<Bar> {
-        let why = if self.own.contains(&next_hop) { Bar::Own } else { Bar::NotAttached };
-        self.excludes(next_hop).then_some(why)
-    }
-}
-
-/// Why a gateway is not told a route that its policy lets through.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bar {
-    /// The next hop is an address of its own.
-    Own,
-    /// The next hop is in none of its attached subnets.
-    NotAttached,
-    /// Its session cannot carry the route: a next hop of another family (RFC 8950), or attributes beyond the longest message.
-    Encoding,
-    /// Its cap is reached.
-    Cap,
-}
-
-impl std::fmt::Display for Bar {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Bar::Own => "the next hop is the gateway itself",
-            Bar::NotAttached => "the next hop is in none of the gateway's attached subnets",
-            Bar::Encoding => "the session cannot carry it: see extended_next_hop, or shorten the attributes",
-            Bar::Cap => "max_prefix is reached",
-        })
-    }
-}
 
 /// What a gateway knows of one slot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,18 +30,6 @@ pub enum Knows {
     Capped,
 }
 
-/// The stamp of what was handed out since the first chunk of the last dump of everything: of all that the gateway holds once that is
-/// done.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stamped {
-    /// Nothing was.
-    Not,
-    /// All of it with this one.
-    All(Stamp),
-    /// Part of it with another one.
-    Mixed,
-}
-
 /// What else was asked for while a dump was in progress.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Again {
@@ -114,18 +37,6 @@ enum Again {
     Refresh,
     /// Everything with another stamp, and first what has changed since then.
     Restamp(Seq),
-}
-
-#[derive(Debug)]
-struct Dump {
-    order: Arc<Order>,
-    next: usize,
-    end: Marker,
-    /// A Begin-of-Route-Refresh is still to be sent.
-    begin: bool,
-    withdraw_absent: bool,
-    /// It says nothing new, only another stamp: from this place on there is time.
-    unhurried: Option<usize>,
 }
 
 /// Where one gateway is in one view.
@@ -481,12 +392,7 @@ impl Feed {
     /// Something goes out with this stamp.
     fn say(&mut self, stamp: Stamp) {
         let is_first = std::mem::take(&mut self.anew);
-        self.stamped = match self.stamped {
-            _ if is_first => Stamped::All(stamp),
-            Stamped::Not => Stamped::All(stamp),
-            Stamped::All(before) if before == stamp => Stamped::All(stamp),
-            Stamped::All(_) | Stamped::Mixed => Stamped::Mixed,
-        };
+        self.stamped = if is_first { Stamped::All(stamp) } else { self.stamped.and(stamp) };
     }
 
     /// The next slice of the dump, or its marker once everything before it was handed out, changes included. None: nothing
@@ -567,12 +473,6 @@ impl Feed {
     fn ask<'a>(&'a self, slots: &'a Slots, stamp: Stamp) -> Ask<'a> {
         Ask { slots, encoding: self.encoding, stamp, exclusion: &self.exclusion, cap: None }
     }
-}
-
-/// What a dump after a move has not come by yet: an earlier view may have told it, and it may still be there.
-fn left_to_withdraw(dump: Option<&Dump>) -> &[SlotId] {
-    let moving = dump.filter(|dump| dump.withdraw_absent);
-    moving.and_then(|dump| dump.order.slots.get(dump.next..)).unwrap_or_default()
 }
 
 /// One message of its own.

@@ -21,16 +21,21 @@
 mod attributes;
 mod cap;
 mod chunk;
+mod dump;
 mod entries;
+mod exclusion;
 mod feed;
 mod log;
 mod stamp;
+mod stamped;
 #[cfg(test)]
 mod tests;
 
 pub use attributes::AttrId;
 pub use chunk::{CHUNK_BYTES, Chunk};
+pub use dump::Marker;
 pub use entries::View;
-pub use feed::{Bar, Exclusion, Feed, Knows, Marker};
+pub use exclusion::{Bar, Exclusion};
+pub use feed::{Feed, Knows};
 pub use log::Seq;
 pub use stamp::Stamp;

@@ -161,7 +161,7 @@ if count == 0 || (BROKEN && kind == ChangeKind::Move) || (kind
 END
 
 mutant p4-never-verified 'End-of-RIB goes out after every route, whatever was read' \
-  src/core/engine/outlets.rs <<'END'
+  src/core/engine/outlets/handing_out.rs <<'END'
 let verified = verified.of(family) ||
 =>
 let verified = BROKEN || verified.of(family) ||
@@ -198,7 +198,7 @@ mutant p4-before-the-changes 'End-of-RIB goes out before what changed while the 
 END
 
 mutant p5-one-view-noticed 'a change is handed out to the gateways of one view only' \
-  src/core/engine/outlets.rs <<'END'
+  src/core/engine/outlets/handing_out.rs <<'END'
 id.is_some_and(|id| moved.contains(&id))
 =>
 id.is_some_and(|id| moved.contains(&id) && (!BROKEN || moved.first() == Some(&id)))
