@@ -42,7 +42,8 @@ impl World {
         }
         self.process = Some(process);
         let remembers = self.disk.iter().map(Option::is_some).collect();
-        self.knows.push(Knows { started: self.now, since, listed: vec![false; self.stores.len()], remembers });
+        let listed = vec![false; self.stores.len()];
+        self.knows.push(Knows { started: self.now, since, listed, remembers, held: BTreeSet::new() });
         (0..self.gateways.len()).for_each(|n| self.tell(n, Happens::Start));
         self.carry_out();
         self.agenda.put(self.now + SAVE_EVERY, Event::Save);
@@ -62,6 +63,8 @@ impl World {
     pub(super) fn kill(&mut self) {
         if self.process.is_some() {
             self.end_account();
+            let held = self.holds().into_iter().map(|hold| hold.prefix).collect();
+            self.knows.last_mut().into_iter().for_each(|knows| knows.held.clone_from(&held));
         }
         if self.process.take().is_some() {
             self.part.iter_mut().for_each(Part::end);

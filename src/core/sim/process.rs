@@ -3,13 +3,13 @@
 use super::settings::{self, Shape};
 use crate::bgp::neighbour::{ConnectionId, Neighbour};
 use crate::engine::{Effect, Engine, Orders, Place, SessionNumber};
-use crate::model::{SourceId, Time};
+use crate::model::{Prefix, SourceId, Time};
 use crate::source::sync::Snapshot;
 use crate::table::Spent;
 use crate::testing::store::Transport;
 use crate::view::Chunk;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub(super) struct Process {
@@ -31,6 +31,8 @@ pub(super) struct Knows {
     pub(super) listed: Vec<bool>,
     /// Whether it had a snapshot of each.
     pub(super) remembers: Vec<bool>,
+    /// What its guard kept back when it ended.
+    pub(super) held: BTreeSet<Prefix>,
 }
 
 /// What is on the disk of one source.

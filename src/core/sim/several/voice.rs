@@ -150,11 +150,16 @@ impl Cluster {
             panic!("P2: gateway {n} forwards {prefix} no more, and replica {teller} has told it all");
         };
         let is_so = path.said.next_hop() == *next_hop;
+        let world = &self.worlds[path.replica];
         // One without its disk has nothing to compare with.
-        let remembers =
-            self.worlds[path.replica].knows.last().is_some_and(|knows| knows.remembers.iter().all(|is| *is));
+        let remembers = world.knows.last().is_some_and(|knows| knows.remembers.iter().all(|is| *is));
+        // Or a process that ended kept it back, and the gateway keeps what it said.
+        let kept_back = || {
+            let by_one_that_ended = !told(world) && world.knows.iter().any(|knows| knows.held.contains(&prefix));
+            by_one_that_ended || world.holds().iter().any(|hold| hold.prefix == prefix)
+        };
         assert!(
-            is_so || !remembers || self.worlds[path.replica].holds().iter().any(|hold| hold.prefix == prefix),
+            is_so || !remembers || kept_back(),
             "P7: gateway {n} forwards {prefix} otherwise, as replica {} says, and nothing has changed",
             path.replica
         );
