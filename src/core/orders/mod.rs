@@ -135,12 +135,12 @@ impl fmt::Display for Register {
     }
 }
 
-/// In the words of the command line.
+/// In the words of the command line. What another replica wrote may end no line of a log, nor look like another field of it.
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = |target: &Target| match target {
             Target::Prefix(prefix) => format!("prefix {prefix}"),
-            Target::Host(host) => format!("host {host}"),
+            Target::Host(host) => format!("host {}", host.as_str().escape_debug()),
         };
         match self {
             What::Freeze => f.write_str("freeze"),
@@ -149,7 +149,8 @@ impl fmt::Display for What {
             What::Restore(target) => write!(f, "restore {}", of(target)),
             What::Decide(decided) => {
                 let verb = if decided.approved { "approve" } else { "deny" };
-                write!(f, "{verb} {} held changes of source {}", decided.changes.len(), decided.source)
+                let source = decided.source.escape_debug();
+                write!(f, "{verb} {} held changes of source \"{source}\"", decided.changes.len())
             }
         }
     }

@@ -1,7 +1,7 @@
 //! An order as it is stored, under `KEY/orders/` and in `state_dir`.
 
 use super::{Decided, Giver, Number, Order, SeenChange, What};
-use crate::model::{HostName, Instance, Prefix};
+use crate::model::{HostName, Instance, Prefix, Replica};
 use crate::replicas::Digest;
 use crate::source::{ClusterId, Rev};
 use crate::table::{ChangeKind, Target};
@@ -14,8 +14,8 @@ use std::sync::Arc;
 const FORM: u32 = 1;
 /// Later than this no order is given: year 9999.
 const LATEST: u64 = 253_402_300_799_999;
-/// What a replica can be called, in octets, at the most.
-const NAME: usize = 512;
+/// What a source can be called, in octets, at the most.
+const NAME: usize = 4096;
 
 /// Why a record is not an order. Nothing of it is repeated: it is not ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -117,7 +117,7 @@ impl Order {
         }
         let Line { at, instance, replica, uid, order, .. } =
             serde_json::from_slice(value).map_err(|_| Unreadable::Malformed)?;
-        if at > LATEST || replica.len() > NAME {
+        if at > LATEST || !Replica::is_identity(&replica) {
             return Err(Unreadable::Malformed);
         }
         let is_known = order.as_object().is_some_and(|order| order.keys().all(|kind| KINDS.contains(&kind.as_str())));
@@ -198,7 +198,8 @@ impl TryFrom<WhatLine> for What {
                 if by_order { What::Withdraw(target) } else { What::Restore(target) }
             }
             WhatLine::Decided(DecidedLine { approved, source, cluster, revision, changes }) => {
-                if changes.len() > Decided::MOST {
+                // No source is called that.
+                if changes.len() > Decided::MOST || source.len() > NAME || source.chars().any(char::is_control) {
                     return Err(Unreadable::Malformed);
                 }
                 let change = |(kind, text, from, to): (String, String, _, _)| {

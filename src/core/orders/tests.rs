@@ -75,6 +75,25 @@ fn what_a_newer_version_may_have_ordered_is_not_guessed_p3() {
 }
 
 #[test]
+fn no_order_of_another_replica_forges_a_line_of_the_audit() {
+    let What::Decide(seen) = decided(1) else { unreachable!() };
+    let of = |source: &str| What::Decide(Arc::new(Decided { source: source.into(), ..(*seen).clone() }));
+    let forged = of("prod\" uid=0 order=\"unfreeze\u{202e}");
+    assert_eq!(
+        forged.to_string(),
+        r#"approve 1 held changes of source "prod\" uid=0 order=\"unfreeze\u{202e}""#,
+        "its end is where the quote is"
+    );
+    assert_eq!(Order::decode_any(&order(7, forged.clone()).encode()), Ok(order(7, forged)));
+    let lines = of("prod\n2026-11-26 INFO audit: done");
+    assert_eq!(Order::decode_any(&order(7, lines.clone()).encode()), Err(Unreadable::Malformed));
+    assert!(!lines.to_string().contains('\n'));
+    let mut by_nobody = order(7, What::Freeze);
+    by_nobody.giver.replica = "10.0.3.1\n".into();
+    assert_eq!(Order::decode_any(&by_nobody.encode()), Err(Unreadable::Malformed));
+}
+
+#[test]
 fn an_order_is_later_than_all_that_was_known_whatever_the_clock_says_p3() {
     let mut book = Book::default();
     assert_eq!(book.take(WALL, &order(WALL + 3_600_000, What::Freeze)), Ok(()));
