@@ -5,16 +5,10 @@ use super::orders::Orders;
 use super::{By, Command, Effect, Engine, Holds};
 use crate::model::{Replica, SourceId, Time};
 use crate::orders::{Book, Decided, Entry, Number, Order, Refused, Register, SeenChange, What};
-use crate::source::{ClusterId, Rev};
+use crate::source::Rev;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// For so long a decision about a file's changes is good for a replica that has not read them yet: two replicas' readings of a file
-/// have no numbers in common.
-const OF_A_FILE: Duration = Duration::from_secs(600);
-/// The cluster of all files.
-const FILES: ClusterId = ClusterId(0);
 
 /// See the module.
 #[derive(Default)]
@@ -62,6 +56,13 @@ impl Shared {
         self.since.extend(shared.iter().filter(|entry| entry.open).map(|entry| (entry.order.number, now)));
         self.book = Book::recalled(shared, latest);
         self.unknown_before = unknown_before;
+    }
+
+    /// Whether nothing more comes of it, since it was ordered too long ago by this replica's clock, or taken too long ago.
+    fn is_late(&self, now: Time, number: Number, decided: &Decided) -> bool {
+        let since_taken = self.since.get(&number).map(|since| now.since(*since)).unwrap_or_default();
+        let end = number.at.saturating_add(millis(decided.life()));
+        since_taken >= decided.life() || end < self.wall(now)
     }
 
     /// Changes of the source that later orders are about.
@@ -115,7 +116,7 @@ impl Engine {
             match self.shared.book.take(wall, &order) {
                 Ok(()) => news.push(order),
                 Err(Refused::Known) => {}
-                Err(Refused::Outlived) if self.shared.book.is_spent(wall, &order) => {
+                Err(Refused::Outlived) if self.shared.book.is_spent(&order.register(), order.number) => {
                     taken.spent.push(order.register());
                 }
                 Err(Refused::Outlived) => {}
@@ -240,9 +241,8 @@ impl Engine {
             return;
         }
         let is_placed = |(number, decided, open): &(Number, &Arc<Decided>, bool)| {
-            let fresh = || self.shared.since.get(number).is_none_or(|since| now.since(*since) < OF_A_FILE);
             *open
-                && (decided.cluster != FILES || fresh())
+                && !self.shared.is_late(now, *number, decided)
                 && self.source_named(&decided.source).is_some_and(|source| self.follows(source, decided))
         };
         let placed: Vec<Number> = self.shared.decisions().filter(is_placed).map(|(number, ..)| number).collect();
@@ -272,8 +272,8 @@ impl Engine {
             return;
         }
         let is_done = |number: Number, decided: &Decided| {
-            if decided.cluster == FILES {
-                return self.shared.since.get(&number).is_some_and(|since| now.since(*since) >= OF_A_FILE);
+            if decided.is_of_a_file() || self.shared.is_late(now, number, decided) {
+                return self.shared.is_late(now, number, decided);
             }
             let Some(id) = self.source_named(&decided.source) else { return false };
             let revision = self.source(id).map_or(Rev::default(), |source| source.sync.revision());

@@ -5,6 +5,7 @@ use crate::model::{Instance, Replica};
 use crate::replicas::Digest;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Decisions about held changes that are kept at the most: with more the oldest go.
 const DECISIONS: usize = 100;
@@ -12,8 +13,6 @@ const DECISIONS: usize = 100;
 const RESTORED: usize = 1000;
 /// Withdrawals by order at the most.
 const WITHDRAWN: usize = 4000;
-/// What is dropped everywhere is taken out of the store only so much later: clocks differ.
-const SLACK: u64 = 3_600_000;
 
 /// An order, and what is left of it here.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,7 +41,7 @@ pub enum Refused {
     /// The same, or a later one about the same, is known.
     #[error("it is known")]
     Known,
-    /// It is of no consequence any more.
+    /// It is of no consequence any more, or not here: if it is known from now on, others may still go by it.
     #[error("it is older than a week, or there are enough later ones")]
     Outlived,
     /// There is no room.
@@ -78,16 +77,17 @@ impl Book {
         if self.number(&register).is_some_and(|known| known >= order.number) {
             return Err(Refused::Known);
         }
-        if self.has_outlived(wall, order, 0) {
+        if !matches!(order.what, What::Withdraw(_)) && self.is_past(&register, order.number) {
             return Err(Refused::Outlived);
         }
         if matches!(order.what, What::Withdraw(_)) && self.count(|what| matches!(what, What::Withdraw(_))) >= WITHDRAWN
         {
             return Err(Refused::Full);
         }
-        self.put(Entry { order: order.clone(), open: matches!(order.what, What::Decide(_)) });
+        let in_time = is_in_time(wall, order);
+        self.put(Entry { order: order.clone(), open: in_time && matches!(order.what, What::Decide(_)) });
         self.forget(wall);
-        Ok(())
+        if in_time { Ok(()) } else { Err(Refused::Outlived) }
     }
 
     fn put(&mut self, entry: Entry) {
@@ -105,17 +105,23 @@ impl Book {
         self.entries.values().filter(|entry| is_it(&entry.order.what)).count()
     }
 
-    /// Drops what is of no consequence any more.
+    /// Drops what is of no consequence any more anywhere, by what is known and by no clock: so replicas whose clocks differ drop the
+    /// same. What comes too late by this one's clock is not waited for any more.
     pub fn forget(&mut self, wall: u64) {
         let decision = self.oldest_kept(DECISIONS, |what| matches!(what, What::Decide(_)));
         let restored = self.oldest_kept(RESTORED, |what| matches!(what, What::Restore(_)));
-        let before = self.entries.len();
+        let (before, latest) = (self.entries.len(), self.latest);
         self.entries.retain(|_, Entry { order, .. }| match order.what {
-            What::Decide(_) => order.number >= decision && end(order, 0) >= wall,
+            What::Decide(_) => order.number >= decision && !is_a_week_before(order.number, latest),
             What::Restore(_) => order.number >= restored,
             What::Freeze | What::Unfreeze | What::Withdraw(_) => true,
         });
-        if self.entries.len() != before {
+        let mut is_other = self.entries.len() != before;
+        for entry in self.entries.values_mut().filter(|entry| entry.open && !is_in_time(wall, &entry.order)) {
+            entry.open = false;
+            is_other = true;
+        }
+        if is_other {
             self.changed();
         }
     }
@@ -129,23 +135,21 @@ impl Book {
         numbers.get(first).copied().unwrap_or(Number { at: 0, by: Instance(0) })
     }
 
-    /// Whether it is of no consequence any more, for so many milliseconds already. All replicas say the same, once they know the same.
-    fn has_outlived(&self, wall: u64, order: &Order, since: u64) -> bool {
-        let (most, is_it): (usize, fn(&What) -> bool) = match order.what {
-            What::Decide(_) => (DECISIONS, |what| matches!(what, What::Decide(_))),
-            What::Restore(_) => (RESTORED, |what| matches!(what, What::Restore(_))),
-            What::Freeze | What::Unfreeze | What::Withdraw(_) => return false,
+    /// Whether it is of no consequence any more. All replicas say the same, once they know the same.
+    fn is_past(&self, register: &Register, number: Number) -> bool {
+        let (most, is_it): (usize, fn(&What) -> bool) = match register {
+            Register::Decided(_) => (DECISIONS, |what| matches!(what, What::Decide(_))),
+            Register::Withdrawn(_) => (RESTORED, |what| matches!(what, What::Restore(_))),
+            Register::Freeze => return false,
         };
         let alike = self.entries.values().filter(|entry| is_it(&entry.order.what));
-        if alike.clone().count() >= most && alike.filter(|entry| entry.order.number > order.number).count() >= most {
-            return true;
-        }
-        matches!(order.what, What::Decide(_)) && end(order, since) < wall
+        let are_enough = || alike.filter(|entry| entry.order.number > number).count() >= most;
+        matches!(register, Register::Decided(_)) && is_a_week_before(number, self.latest) || are_enough()
     }
 
-    /// Whether it may be taken out of the store.
-    pub fn is_spent(&self, wall: u64, order: &Order) -> bool {
-        self.number(&order.register()).is_none() && self.has_outlived(wall, order, SLACK)
+    /// Whether what stands about this in the store may be taken out.
+    pub fn is_spent(&self, register: &Register, number: Number) -> bool {
+        self.number(register).is_none() && self.is_past(register, number)
     }
 
     /// Which order stands about this.
@@ -196,8 +200,19 @@ impl Book {
     }
 }
 
-/// When a decision is too old, and so many milliseconds more.
-fn end(order: &Order, since: u64) -> u64 {
-    let life = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
-    order.number.at.saturating_add(life).saturating_add(since)
+/// Whether so much later ones are known that nobody waits for it any more.
+fn is_a_week_before(number: Number, latest: u64) -> bool {
+    number.at.saturating_add(millis(LIFE)) < latest
+}
+
+/// Whether it may still be carried out where it comes by this clock.
+fn is_in_time(wall: u64, order: &Order) -> bool {
+    match &order.what {
+        What::Decide(decided) => order.number.at.saturating_add(millis(decided.life())) >= wall,
+        What::Freeze | What::Unfreeze | What::Withdraw(_) | What::Restore(_) => true,
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -29,6 +29,10 @@ use std::time::Duration;
 
 /// For so long a decision about held changes may still reach a replica: one that was away for longer holds them.
 pub const LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// The same for changes of files: two replicas' readings of a file have no numbers in common.
+const LIFE_OF_FILES: Duration = Duration::from_secs(600);
+/// The cluster of all files.
+const FILES: ClusterId = ClusterId(0);
 
 /// When an order was given: later than everything that the replica it was given to had heard of by then.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -92,6 +96,16 @@ pub struct Decided {
 impl Decided {
     /// Changes in one order at the most; more are several orders.
     pub const MOST: usize = 1000;
+
+    /// Whether it is about a file's changes.
+    pub fn is_of_a_file(&self) -> bool {
+        self.cluster == FILES
+    }
+
+    /// For so long after it was ordered it may still be carried out.
+    pub fn life(&self) -> Duration {
+        if self.is_of_a_file() { LIFE_OF_FILES } else { LIFE }
+    }
 }
 
 /// What an order is about.

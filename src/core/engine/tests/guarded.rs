@@ -21,6 +21,7 @@ pub(super) struct World {
     pub(super) now: Time,
     attempt: Attempt,
     pub(super) revision: u64,
+    pub(super) cluster: ClusterId,
     pub(super) effects: Vec<Effect>,
     /// What was said of settings, and not asked for yet.
     said: Vec<Option<Waits>>,
@@ -85,8 +86,15 @@ impl World {
         settings.sources[0].snapshot = snapshot;
         let mut effects = Vec::new();
         let engine = Engine::new(Time::ZERO, settings, &mut effects);
-        let mut world =
-            World { engine, now: Time::ZERO, attempt: Attempt(0), revision: 100, effects, said: Vec::new() };
+        let mut world = World {
+            engine,
+            now: Time::ZERO,
+            attempt: Attempt(0),
+            revision: 100,
+            cluster: CLUSTER,
+            effects,
+            said: Vec::new(),
+        };
         world.hear();
         world
     }
@@ -130,7 +138,7 @@ impl World {
             created: Rev(1),
         };
         let records = hosts.into_iter().map(record).collect();
-        self.report(Report::Page { at, cluster: CLUSTER, records, more: false });
+        self.report(Report::Page { at, cluster: self.cluster, records, more: false });
     }
 
     pub(super) fn fail(&mut self) {
