@@ -26,6 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 pub enum ToSession {
     /// Messages to write.
     Chunk(Arc<Chunk>),
+    /// It knows of what was refused: what follows is to be written again.
+    Resume,
     /// It cannot be kept up to date: close it.
     TooSlow,
 }
@@ -317,6 +319,12 @@ impl Shell {
         let names = &self.names;
         let of = |source: SourceId| names.get(&source).map(|(name, lacking)| (&**name, &**lacking)).unwrap_or_default();
         let name = |source: SourceId| of(source).0;
+        let sessions = &self.sessions;
+        let to_session = |gateway: GatewayId, number: SessionNumber, what: ToSession| {
+            if let Some((_, to)) = sessions.get(&gateway).filter(|(current, _)| *current == number) {
+                let _ = to.send(what);
+            }
+        };
         for effect in self.effects.drain(..) {
             match effect {
                 Effect::Order(source, order) => {
@@ -324,16 +332,9 @@ impl Shell {
                         let _ = transport.send(order);
                     }
                 }
-                Effect::Send(gateway, number, chunk) => {
-                    if let Some((_, to)) = self.sessions.get(&gateway).filter(|(current, _)| *current == number) {
-                        let _ = to.send(ToSession::Chunk(chunk));
-                    }
-                }
-                Effect::CloseSlow(gateway, number) => {
-                    if let Some((_, to)) = self.sessions.get(&gateway).filter(|(current, _)| *current == number) {
-                        let _ = to.send(ToSession::TooSlow);
-                    }
-                }
+                Effect::Send(gateway, number, chunk) => to_session(gateway, number, ToSession::Chunk(chunk)),
+                Effect::Resume(gateway, number) => to_session(gateway, number, ToSession::Resume),
+                Effect::CloseSlow(gateway, number) => to_session(gateway, number, ToSession::TooSlow),
                 Effect::Capped(gateway, family, withheld) => {
                     crate::telemetry::capped(&gateway, family.name(), withheld)
                 }

@@ -33,8 +33,10 @@ pub(super) enum Event {
     Broken(ConnectionId, String),
     Progress(ConnectionId),
     Written(ConnectionId, Arc<Chunk>),
-    /// So many octets with this stamp were not written, because it may not be said any more.
+    /// So many octets were not written, because the first of them have this stamp, which may not be said any more.
     Refused(ConnectionId, Stamp, usize),
+    /// Nor were so many that the engine had handed out before it knew of that.
+    Dropped(ConnectionId, usize),
     TooSlow(ConnectionId),
 }
 
@@ -242,6 +244,11 @@ impl Gateway {
             Event::Refused(id, stamp, octets) => {
                 if let Some(session) = self.session.as_mut().filter(|session| session.connection == id) {
                     session.refused(stamp, octets);
+                }
+            }
+            Event::Dropped(id, octets) => {
+                if let Some(session) = self.session.as_mut().filter(|session| session.connection == id) {
+                    session.dropped(octets);
                 }
             }
             Event::TooSlow(id) => {

@@ -46,12 +46,17 @@ impl Standing {
         self.engine.send(Input::Written(self.gateway, self.number, octets), None);
     }
 
-    /// So many octets with this stamp may not be said any more, and are under way no longer.
+    /// What has this stamp may not be said any more, and so many octets are under way no longer.
     pub(super) fn refused(&mut self, stamp: Stamp, octets: usize) {
         let refusal = Refusal { stamp, after: self.done };
+        self.dropped(octets);
+        self.engine.send(Input::Refused(self.gateway, self.number, refusal), None);
+    }
+
+    /// Nor are these, which were handed out before the engine knew of it.
+    pub(super) fn dropped(&mut self, octets: usize) {
         self.take(octets);
         self.report();
-        self.engine.send(Input::Refused(self.gateway, self.number, refusal), None);
     }
 }
 

@@ -67,6 +67,9 @@ struct Piece {
 struct Queue {
     control: VecDeque<Bytes>,
     chunks: VecDeque<Current>,
+    /// Something was refused, and the engine has not heard of it: nothing that it has handed out until then is written. An End-of-RIB
+    /// among that would be untrue (promise P4).
+    refusing: bool,
     closing: bool,
     reader: Option<AbortOnDropHandle<()>>,
 }
@@ -87,17 +90,15 @@ impl Queue {
         self.chunks.push_back(Current { chunk, begun: 0, next_message: 0 });
     }
 
-    /// Drops what may not be said any more, if that is what comes next, and what follows with the same stamp: that stamp, and how
-    /// many octets went with it.
+    /// Drops what may not be said any more, if that is what comes next, and all that follows: the stamp, and how many octets that
+    /// are.
     fn refuse(&mut self, lead: &Lead) -> Option<(Stamp, usize)> {
         let stamp = self.chunks.front()?.chunk.stamp;
         if lead.allows(stamp) {
             return None;
         }
-        let octets = |current: &Current| (current.chunk.stamp == stamp).then_some(current.chunk.bytes.len());
-        let dropped = self.chunks.iter().filter_map(octets).sum();
-        self.chunks.retain(|current| current.chunk.stamp != stamp);
-        Some((stamp, dropped))
+        self.refusing = true;
+        Some((stamp, self.chunks.drain(..).map(|current| current.chunk.bytes.len()).sum()))
     }
 
     /// The next octets to write, up to the end of a message.
@@ -159,7 +160,7 @@ impl Writer {
             while let Ok(control) = self.control.try_recv() {
                 queue.control(Some(control));
             }
-            while let Some((stamp, octets)) = queue.refuse(&self.lead) {
+            if let Some((stamp, octets)) = queue.refuse(&self.lead) {
                 let _ = self.events.send(Event::Refused(self.id, stamp, octets)).await;
             }
             let Some(piece) = queue.next() else {
@@ -190,7 +191,11 @@ impl Writer {
 
     async fn engine_says(&mut self, to: ToSession, queue: &mut Queue) {
         match to {
+            ToSession::Chunk(chunk) if queue.refusing => {
+                let _ = self.events.send(Event::Dropped(self.id, chunk.bytes.len())).await;
+            }
             ToSession::Chunk(chunk) => queue.chunk(chunk),
+            ToSession::Resume => queue.refusing = false,
             ToSession::TooSlow => {
                 let _ = self.events.send(Event::TooSlow(self.id)).await;
             }
@@ -320,18 +325,44 @@ mod tests {
         assert_eq!(&said, b"in time");
         assert!(matches!(told.recv().await, Some(Event::Written(..))));
         lead.follow(None);
-        for (stamp, octets) in [(leader, &b"too late"[..]), (leader, b"as well"), (standby, b"standby")] {
-            to.send(chunk(stamp, octets)).unwrap();
-        }
+        to.send(chunk(leader, b"too late")).unwrap();
+        assert!(matches!(told.recv().await, Some(Event::Refused(_, stamp, 8)) if stamp == leader));
+        to.send(ToSession::Resume).unwrap();
+        to.send(chunk(standby, b"standby")).unwrap();
         gateway.read_exact(&mut said).await.unwrap();
         assert_eq!(&said, b"standby");
-        let mut refused = 0;
-        while let Some(Event::Refused(_, stamp, octets)) = told.recv().await {
-            assert_eq!(stamp, leader);
-            refused += octets;
-        }
-        assert_eq!(refused, b"too late".len() + b"as well".len());
         drop(control);
         writer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn p4_p7_behind_what_is_refused_nothing_is_written_before_the_engine_knows_of_it() {
+        let Bench { mut gateway, to, mut told, lead, control, writer, _reader } = Bench::new(4);
+        let (leader, standby) = (Stamp::Leader { term: 5 }, Stamp::Standby { ordinal: 1 });
+        // The gateway takes half of the first message, and the engine hands out more: to the end of the table.
+        for (stamp, octets) in [(leader, &b"in time."[..]), (leader, b"too late."), (standby, b"the end.")] {
+            to.send(chunk(stamp, octets)).unwrap();
+        }
+        let mut said = [0; 1];
+        gateway.read_exact(&mut said).await.unwrap();
+        tokio::task::yield_now().await;
+        lead.follow(None);
+        let mut said = [0; 7];
+        gateway.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"n time.");
+        assert!(matches!(told.recv().await, Some(Event::Written(_, chunk)) if chunk.bytes.len() == 8));
+        assert!(matches!(told.recv().await, Some(Event::Refused(_, stamp, 17)) if stamp == leader));
+        to.send(chunk(standby, b"and again, the end.")).unwrap();
+        assert!(matches!(told.recv().await, Some(Event::Dropped(_, 19))));
+        to.send(ToSession::Resume).unwrap();
+        to.send(chunk(standby, b"all anew")).unwrap();
+        let mut said = [0; 8];
+        gateway.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"all anew");
+        drop(control);
+        writer.await.unwrap();
+        let mut rest = Vec::new();
+        gateway.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"");
     }
 }

@@ -85,8 +85,8 @@ pub enum Input {
     Refresh(GatewayId, SessionNumber, Family),
     /// So many octets of chunks went into the gateway's socket. Less than [`REPORT`] may stay unsaid.
     Written(GatewayId, SessionNumber, usize),
-    /// Something was not written: see there. Whether its stamp may be said again meanwhile, or may not be as yet, is another
-    /// question ([`Engine::lapse`]).
+    /// Something was not written, and nothing that came after it will be before [`Effect::Resume`]: see there. Whether its stamp may
+    /// be said again meanwhile, or may not be as yet, is another question ([`Engine::lapse`]).
     Refused(GatewayId, SessionNumber, Refusal),
     /// There are other replicas, and this is who this one is to them from now on.
     Introduced(Introduction),
@@ -99,8 +99,10 @@ pub enum Input {
 pub enum Effect {
     /// Tell a transport what to do.
     Order(SourceId, Order),
-    /// Write these messages, in this order.
+    /// Write these messages, in this order; or none of them, where something before was refused, until [`Effect::Resume`].
     Send(GatewayId, SessionNumber, Arc<Chunk>),
+    /// The refusal is known, and what was handed out since then is counted as not written: what follows is to be written again.
+    Resume(GatewayId, SessionNumber),
     /// The gateway is too slow to be kept up to date: close its connection, without a NOTIFICATION (a Cease would flush
     /// its table).
     CloseSlow(GatewayId, SessionNumber),

@@ -46,12 +46,13 @@ pub struct SessionUp {
     pub address: IpAddr,
 }
 
-/// Chunks of a session that were not written, or not whole: by then their stamp could not be said any more.
+/// A chunk of a session was not written, or not whole: by then its stamp could not be said any more. Nor is what was handed out after
+/// it, whatever its stamp: a marker among that would make the gateway drop what it was not told (promise P4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Refusal {
-    /// Their stamp.
+    /// Its stamp.
     pub stamp: Stamp,
-    /// How many octets of the session's chunks had been written or refused before them.
+    /// How many octets of the session's chunks had been written or refused before it.
     pub after: u64,
 }
 
@@ -268,7 +269,11 @@ impl Outlets {
     ) {
         let mut ended = None;
         self.happen(gateway, |outlet| ended = outlet.refused(number, refusal, later, views, table));
-        effects.extend(ended.map(|number| Effect::CloseSlow(gateway, number)));
+        if let Some(number) = ended {
+            effects.push(Effect::CloseSlow(gateway, number));
+        } else if self.has_session(gateway, number) {
+            effects.push(Effect::Resume(gateway, number));
+        }
     }
 
     pub(super) fn written(&mut self, gateway: GatewayId, number: SessionNumber, octets: usize) {

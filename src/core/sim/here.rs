@@ -136,7 +136,7 @@ impl World {
                     process.sessions += 1;
                     let number = SessionNumber(process.sessions);
                     peer.session = Some((number, connection));
-                    (peer.unreported, peer.done) = (0, 0);
+                    (peer.unreported, peer.done, peer.refusing) = (0, 0, false);
                     let address = IpAddr::from([10, 170, 0, n as u8]);
                     let (families, enhanced_refresh) = (agreed.families, agreed.enhanced_refresh);
                     let up = SessionUp { number, families, enhanced_refresh, address };
@@ -201,12 +201,16 @@ impl World {
                     Some(number),
                     "chunks go to the session that stands"
                 );
+                if peer.refusing {
+                    return self.drop_unsaid(n, number, chunk.bytes.len());
+                }
                 let listed = self.knows.last().map(|knows| knows.listed.as_slice()).unwrap_or_default().into();
                 let queued: usize = peer.chunks.iter().map(|writing| writing.chunk.bytes.len()).sum();
                 assert!(queued < CREDIT, "P6: gateway {n} is given more, and {queued} octets are queued for it");
                 peer.chunks.push_back(Writing { chunk, listed, written: 0 });
                 self.write(n);
             }
+            Effect::Resume(gateway, _) => process.peers[gateway.0 as usize].refusing = false,
             Effect::CloseSlow(gateway, _) => self.tell(gateway.0 as usize, Happens::TooSlow),
             Effect::Note(source, note) => self.say(|| format!("source {}: {note}", source.0)),
             Effect::Held(source, kind, count, why) => {

@@ -143,19 +143,30 @@ impl World {
         self.part.as_ref().is_none_or(|part| stamp.may_be_said(part.said.as_ref(), part.boottime.local(self.now)))
     }
 
-    /// What comes next may not be said any more: it is dropped with all that has the same stamp, and the engine is told, soon.
+    /// What comes next may not be said any more: it is dropped with all that was handed out, and the engine hears of it later.
     pub(super) fn refuse(&mut self, n: usize, number: SessionNumber) {
         let Some(peer) = self.process.as_mut().map(|process| &mut process.peers[n]) else { return };
         let Some(stamp) = peer.chunks.front().map(|writing| writing.chunk.stamp) else { return };
-        let dropped = peer.chunks.iter().filter(|writing| writing.chunk.stamp == stamp);
-        let dropped: usize = dropped.map(|writing| writing.chunk.bytes.len()).sum();
+        let dropped: usize = peer.chunks.drain(..).map(|writing| writing.chunk.bytes.len()).sum();
         let refusal = Refusal { stamp, after: peer.done };
         peer.unreported += dropped;
         peer.done += dropped as u64;
-        peer.chunks.retain(|writing| writing.chunk.stamp != stamp);
+        peer.refusing = true;
         let octets = if peer.unreported >= REPORT { std::mem::take(&mut peer.unreported) } else { 0 };
         self.say(|| format!("gateway {n} is not told any more what was to be said as {stamp:?}"));
-        self.agenda.put(self.now, Event::Refused { n, process: self.knows.len(), number, refusal, octets });
+        let at = self.now + self.dice.millis(0..=20);
+        self.agenda.put(at, Event::Refused { n, process: self.knows.len(), number, refusal, octets });
+    }
+
+    /// Nor is what is handed out before the engine has heard of it.
+    pub(super) fn drop_unsaid(&mut self, n: usize, number: SessionNumber, octets: usize) {
+        let Some(peer) = self.process.as_mut().map(|process| &mut process.peers[n]) else { return };
+        peer.unreported += octets;
+        peer.done += octets as u64;
+        if peer.unreported >= REPORT {
+            let octets = std::mem::take(&mut peer.unreported);
+            self.engine(Input::Written(GatewayId(n as u32), number, octets));
+        }
     }
 
     pub(super) fn refused(&mut self, n: usize, process: usize, number: SessionNumber, refusal: Refusal, octets: usize) {

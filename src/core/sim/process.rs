@@ -55,6 +55,8 @@ pub(super) struct Peer {
     pub(super) unreported: usize,
     /// Octets of the session that were written or refused.
     pub(super) done: u64,
+    /// Something was refused, and the engine has not heard of it: nothing of the session is written until then.
+    pub(super) refusing: bool,
     pub(super) dials: bool,
 }
 
@@ -109,6 +111,7 @@ impl Process {
             chunks: VecDeque::new(),
             unreported: 0,
             done: 0,
+            refusing: false,
             dials: false,
         };
         Process {

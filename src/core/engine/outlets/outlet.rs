@@ -17,21 +17,14 @@ const CREDIT: usize = CHUNK_BYTES;
 /// comes. Small changes, which concern everybody at once, are never reported one by one.
 pub const REPORT: usize = CREDIT / 2;
 
-/// Where among all octets of a session a marker ended, and its stamp.
-#[derive(Clone, Copy)]
-struct Marked {
-    stamp: Stamp,
-    end: u64,
-}
-
 pub(super) struct Session {
     pub(super) up: SessionUp,
     pub(super) feeds: PerFamily<Option<Feed>>,
     in_flight: usize,
     /// How many octets were handed out.
     handed_out: u64,
-    /// The family's End-of-RIB, and the marker that was handed out last.
-    completed: PerFamily<Option<(Marked, Marked)>>,
+    /// Where among all octets of the session the family's End-of-RIB ended, and the marker that was handed out last.
+    completed: PerFamily<Option<(u64, u64)>>,
     /// Something was not said, and is to be told again once it is known who leads.
     lacks: bool,
     pub(super) sent: PerFamily<u64>,
@@ -223,7 +216,7 @@ impl Outlet {
                 session.handed_out += chunk.bytes.len() as u64;
                 session.sent[family] += chunk.ends.len() as u64;
                 if feed.markers() > markers {
-                    let last = Marked { stamp: chunk.stamp, end: session.handed_out };
+                    let last = session.handed_out;
                     let first = session.completed[family].map_or(last, |(first, _)| first);
                     session.completed[family] = Some((first, last));
                 }
@@ -234,8 +227,8 @@ impl Outlet {
         handed_out
     }
 
-    /// Something was not said. Everything is told again: `later`, if that can wait, as it can where no marker makes the gateway drop
-    /// what it was not told. The session's number where only a new one helps: this one is over.
+    /// Nothing was said from there on. Everything is told again: `later`, if that can wait, as it can where no marker makes the gateway
+    /// drop what it was not told. The session's number where only a new one helps: this one is over.
     pub(super) fn refused(
         &mut self,
         number: SessionNumber,
@@ -245,14 +238,16 @@ impl Outlet {
         table: &Table,
     ) -> Option<SessionNumber> {
         let session = self.session.as_mut().filter(|session| session.up.number == number)?;
-        let Refusal { stamp, after } = refusal;
+        let Refusal { after, .. } = refusal;
         let (mut lost, mut is_vouched_for) = (false, false);
-        for (family, feed) in session.feeds.iter() {
+        for (family, feed) in session.feeds.iter_mut() {
             is_vouched_for |= feed.as_ref().is_some_and(Feed::is_vouched_for);
-            if let Some((first, last)) = session.completed[family] {
-                // No bracket begins before the first End-of-RIB (RFC 7313 §4).
-                lost |= first.stamp == stamp && first.end > after;
-                is_vouched_for |= last.end > after;
+            let Some((first, last)) = session.completed[family] else { continue };
+            is_vouched_for |= last > after;
+            if first > after {
+                // No bracket begins before the first End-of-RIB (RFC 7313 §4). And this session has not brought it.
+                lost = true;
+                *feed = None;
             }
         }
         session.lacks = true;

@@ -27,6 +27,8 @@ pub(super) struct Peer {
     unreported: usize,
     /// Octets of the session that it took or that were refused.
     done: u64,
+    /// Something was refused, and the engine has not heard of it.
+    refusing: bool,
     /// What it heard on this session.
     pub(super) heard: Vec<Heard>,
     /// Families whose End-of-RIB it has heard on any session.
@@ -67,6 +69,7 @@ impl Lab {
             queue: VecDeque::new(),
             unreported: 0,
             done: 0,
+            refusing: false,
             heard: Vec::new(),
             completed: PerFamily::default(),
         };
@@ -162,7 +165,7 @@ impl Lab {
         let peer = &mut self.peers[n];
         peer.gateway.restart();
         peer.queue.clear();
-        (peer.unreported, peer.done) = (0, 0);
+        (peer.unreported, peer.done, peer.refusing) = (0, 0, false);
         peer.heard.clear();
         peer.session = Some(number);
         self.handle(Input::SessionUp(GatewayId(id), up));
@@ -229,6 +232,7 @@ impl Lab {
         let (gateway, refusal) = (GatewayId(n as u32), Refusal { stamp: first.stamp, after: peer.done });
         let dropped: usize = peer.queue.drain(..).map(|(chunk, _)| chunk.bytes.len()).sum();
         peer.done += dropped as u64;
+        peer.refusing = true;
         self.handle(Input::Written(gateway, number, dropped));
         Some(Input::Refused(gateway, number, refusal))
     }
@@ -286,7 +290,17 @@ impl Lab {
                     assert_eq!(chunk.stamp, self.stamp, "I7");
                     let peer = &mut self.peers[gateway.0 as usize];
                     assert_eq!(peer.session, Some(session), "chunks go to the session that stands");
-                    peer.queue.push_back((chunk, self.variant));
+                    if peer.refusing {
+                        peer.done += chunk.bytes.len() as u64;
+                        peer.unreported += chunk.bytes.len();
+                    } else {
+                        peer.queue.push_back((chunk, self.variant));
+                    }
+                }
+                Effect::Resume(gateway, session) => {
+                    let peer = &mut self.peers[gateway.0 as usize];
+                    assert!(peer.refusing && peer.session == Some(session));
+                    peer.refusing = false;
                 }
                 Effect::CloseSlow(gateway, _) => {
                     self.closed_as_slow += 1;

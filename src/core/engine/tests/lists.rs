@@ -221,6 +221,34 @@ fn a_record_that_never_could_be_read_holds_end_of_rib_back_p2_p4() {
     assert!(!engine.is_verified(crate::model::Family::Ipv4) && ends(&updates));
 }
 
+/// The gateway may still hold what an earlier process announced.
+#[test]
+fn p2_p4_an_end_of_rib_that_was_refused_has_completed_nothing() {
+    let mut effects = Vec::new();
+    let mut engine = engine(&mut effects);
+    let attempt = ordered(&effects);
+    let record = |key: &'static str, value: &'static str, at: u64| Record {
+        key: key.into(),
+        value: value.into(),
+        modified: Rev(at),
+        created: Rev(at),
+    };
+    let b = record("b", HOST_B, 1);
+    let page = |at, records| Report::Page { at: Rev(at), cluster: ClusterId(0), records, more: false };
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, page(1, vec![b.clone()])), &mut effects);
+    assert!(ends(&run(&mut engine, std::mem::take(&mut effects))));
+    let refusal = Refusal { stamp: Stamp::Leader { term: 1 }, after: 0 };
+    engine.handle(Time::ZERO, Input::Refused(GATEWAY, SESSION, refusal), &mut effects);
+    assert!(matches!(effects[..], [Effect::CloseSlow(GATEWAY, SESSION)]), "{effects:?}");
+    let second = page(2, vec![b, record("c", "garbage", 2)]);
+    engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, second), &mut effects);
+    engine.handle(Time::ZERO, Input::SessionDown(GATEWAY, SESSION), &mut effects);
+    engine.handle(Time::ZERO, Input::SessionUp(GATEWAY, up(SessionNumber(SESSION.0 + 1))), &mut effects);
+    let updates = run(&mut engine, effects);
+    assert_eq!(updates.iter().flat_map(Update::routes).count(), 1);
+    assert!(!ends(&updates), "what c states may be among it");
+}
+
 #[test]
 fn c15_next_hop_is_never_the_receivers_own_address() {
     let mut effects = Vec::new();

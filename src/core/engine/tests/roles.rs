@@ -286,3 +286,24 @@ fn p7_p4_whose_first_end_of_rib_came_too_late_to_be_said_has_a_new_session() {
     lab.settle();
     lab.check_at_rest();
 }
+
+/// The engine goes on, as a standby, before it hears that what it had handed out as the leader was not said.
+#[test]
+fn p4_p7_no_end_of_rib_is_written_behind_what_came_too_late_whatever_its_stamp() {
+    for refused_before in [false, true] {
+        let mut lab = at_rest(Role::Leader { term: 7 });
+        lab.up(2);
+        lab.work();
+        let before = refused_before.then(|| lab.refuse(2)).flatten();
+        lab.take_role(UNSURE);
+        while lab.work() {}
+        let refused = before.or_else(|| lab.refuse(2)).unwrap();
+        assert_eq!(heard(&mut lab, 2), []);
+        lab.handle(refused);
+        assert_eq!(lab.closed_as_slow, 1, "no bracket comes before the End-of-RIB");
+        lab.take_role(STANDBY);
+        lab.up(2);
+        lab.settle();
+        lab.check_at_rest();
+    }
+}
