@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::engine::EngineHandle;
 use fingerpost_core::engine::Orders;
 use fingerpost_core::model::{HostName, SourceId};
-use fingerpost_core::orders::{Entry, Order};
+use fingerpost_core::orders::{Entry, Order, Unreadable};
 use fingerpost_core::table::{Approved, ChangeKind, Denied, Target};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -19,6 +19,8 @@ use tokio::sync::Mutex;
 
 const VERSION: u32 = 1;
 const NAME: &str = "orders";
+/// Lines that were skipped, told one by one.
+const SKIPPED_TOLD: usize = 10;
 
 /// See the module; cheap to clone.
 #[derive(Clone)]
@@ -104,12 +106,15 @@ impl OrdersFile {
         let because = match file.contents() {
             Ok(None) => return Orders::default(),
             Ok(Some(contents)) => match read(&contents, names, renamed) {
-                Ok(orders) => {
-                    // The next process will not know any more what the names were.
-                    if !renamed.is_empty()
-                        && let Err(error) = file.replace(|to| write(to, &orders, names))
-                    {
-                        tracing::error!("{} cannot be given the new names of sources: {error}", path.display());
+                Ok((mut orders, skipped)) => {
+                    let has_other = !renamed.is_empty() || !skipped.is_empty();
+                    if !skipped.is_empty() {
+                        let kept = file.link_aside();
+                        without(&mut orders, &skipped, &path, &kept);
+                    }
+                    // The next process will not know any more what the names were, nor that lines were skipped.
+                    if has_other && let Err(error) = file.replace(|to| write(to, &orders, names)) {
+                        tracing::error!("{} cannot be replaced: {error}", path.display());
                     }
                     return orders;
                 }
@@ -122,8 +127,7 @@ impl OrdersFile {
              again what it had (fingerpost withdraw, deny), then fingerpost unfreeze",
             path.display()
         );
-        let unknown_before = u64::try_from(unix(SystemTime::now()).as_millis()).unwrap_or(u64::MAX);
-        let frozen = Some(Duration::ZERO);
+        let (unknown_before, frozen) = (wall(), Some(Duration::ZERO));
         let orders = Orders { frozen, frozen_because: Some(because), unknown_before, ..Orders::default() };
         // At once: a process that ends before it has written anything leaves no less than it found. What cannot be replaced
         // is found again.
@@ -186,6 +190,43 @@ impl OrdersFile {
     }
 }
 
+/// A line that cannot be read. What it said is not known; that it was there is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Skipped {
+    why: Refused,
+    /// Whether it may be what keeps something from changing here. An order that all have in common, of which nothing but the order
+    /// itself is not known, is not: what came of it stands in other lines.
+    may_hold: bool,
+}
+
+/// Says which lines were skipped. Everything else stands, and nothing is lifted for want of them.
+fn without(orders: &mut Orders, skipped: &[Skipped], path: &Path, kept: &str) {
+    for Skipped { why, .. } in skipped.iter().take(SKIPPED_TOLD) {
+        tracing::error!("an order in {} is skipped, and everything else in it stands: {why}; {kept}", path.display());
+    }
+    let Some(Skipped { why, .. }) = skipped.iter().find(|skipped| skipped.may_hold).or(skipped.first()) else { return };
+    // What lifts something may be of before what cannot be read.
+    orders.unknown_before = wall();
+    if orders.frozen.is_some() || skipped.iter().any(|skipped| skipped.may_hold) {
+        orders.frozen.get_or_insert(Duration::ZERO);
+        let because = format!(
+            "{} of what an earlier process was ordered cannot be known: {}: {why}; {kept}. Everything else of it stands: see fingerpost \
+             forced and holds, order again what is missing (fingerpost withdraw, deny), then fingerpost unfreeze",
+            match skipped.len() {
+                1 => "1 line".to_owned(),
+                lines => format!("{lines} lines"),
+            },
+            path.display()
+        );
+        orders.frozen_because.get_or_insert(because);
+    }
+}
+
+/// Milliseconds since 1970.
+fn wall() -> u64 {
+    u64::try_from(unix(SystemTime::now()).as_millis()).unwrap_or(u64::MAX)
+}
+
 fn unix(at: SystemTime) -> Duration {
     at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
@@ -218,47 +259,68 @@ fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId
     sealed::write(to, &header, forced.chain(denied).chain(approved).chain(shared))
 }
 
-fn read(contents: &[u8], names: &BTreeMap<SourceId, String>, renamed: &[(String, String)]) -> Result<Orders, Refused> {
+/// What stands in it, and the lines that say nothing.
+fn read(
+    contents: &[u8],
+    names: &BTreeMap<SourceId, String>,
+    renamed: &[(String, String)],
+) -> Result<(Orders, Vec<Skipped>), Refused> {
     let Lines { first, others } = sealed::read::<Version>(contents, VERSION)?;
     let HeaderLine { frozen_since, frozen_because, latest, unknown_before, .. } = parsed(0, first)?;
     let ago = |since: u64| {
         let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(since));
         since.and_then(|since| SystemTime::now().duration_since(since).ok()).unwrap_or_default()
     };
+    let frozen = frozen_since.map(ago);
+    let mut orders = Orders { frozen, frozen_because, latest, unknown_before, ..Orders::default() };
+    let mut skipped = Vec::new();
+    for (n, line) in others {
+        if let Err(line) = read_line(n, line, names, renamed, &mut orders) {
+            skipped.push(line);
+        }
+    }
+    Ok((orders, skipped))
+}
+
+fn read_line(
+    n: usize,
+    line: &[u8],
+    names: &BTreeMap<SourceId, String>,
+    renamed: &[(String, String)],
+    orders: &mut Orders,
+) -> Result<(), Skipped> {
     let kind_named = |name: &str| ChangeKind::ALL.into_iter().find(|known| known.name() == name);
     // A source that is not configured any more holds nothing.
     let id_of = |source: &str| {
         let now = renamed.iter().find(|(old, _)| old == source).map_or(source, |(_, new)| new);
         names.iter().find(|(_, name)| *name == now).map(|(id, _)| *id)
     };
-    let frozen = frozen_since.map(ago);
-    let mut orders = Orders { frozen, frozen_because, latest, unknown_before, ..Orders::default() };
-    for (n, line) in others {
-        let wrong = |error: &dyn std::fmt::Display| Refused::Line(n + 1, error.to_string());
-        match parsed(n, line)? {
-            OrderLine::WithdrawPrefix(prefix) => {
-                orders.forced.push(Target::Prefix(prefix.parse().map_err(|error| wrong(&error))?));
-            }
-            OrderLine::WithdrawHost(host) => {
-                orders.forced.push(Target::Host(HostName::new(&host).map_err(|error| wrong(&error))?));
-            }
-            OrderLine::Deny { source, kind, prefix } => {
-                let prefix = prefix.map(|text| text.parse()).transpose().map_err(|error| wrong(&error))?;
-                let kind = kind_named(&kind).ok_or_else(|| wrong(&"no such kind"))?;
-                orders.denied.extend(id_of(&source).map(|source| Denied { source, kind, prefix }));
-            }
-            OrderLine::Approve { source, kind, prefix, to } => {
-                let prefix = prefix.parse().map_err(|error| wrong(&error))?;
-                let kind = kind_named(&kind).ok_or_else(|| wrong(&"no such kind"))?;
-                orders.approved.extend(id_of(&source).map(|source| Approved { source, kind, prefix, to }));
-            }
-            OrderLine::Shared { order, open } => {
-                let order = Order::decode_any(order.as_bytes()).map_err(|error| wrong(&error))?;
-                orders.shared.push(Entry { order, open });
-            }
+    let wrong =
+        |error: &dyn std::fmt::Display| Skipped { why: Refused::Line(n + 1, error.to_string()), may_hold: true };
+    match parsed(n, line).map_err(|why| Skipped { why, may_hold: true })? {
+        OrderLine::WithdrawPrefix(prefix) => {
+            orders.forced.push(Target::Prefix(prefix.parse().map_err(|error| wrong(&error))?));
+        }
+        OrderLine::WithdrawHost(host) => {
+            orders.forced.push(Target::Host(HostName::new(&host).map_err(|error| wrong(&error))?));
+        }
+        OrderLine::Deny { source, kind, prefix } => {
+            let prefix = prefix.map(|text| text.parse()).transpose().map_err(|error| wrong(&error))?;
+            let kind = kind_named(&kind).ok_or_else(|| wrong(&"no such kind"))?;
+            orders.denied.extend(id_of(&source).map(|source| Denied { source, kind, prefix }));
+        }
+        OrderLine::Approve { source, kind, prefix, to } => {
+            let prefix = prefix.parse().map_err(|error| wrong(&error))?;
+            let kind = kind_named(&kind).ok_or_else(|| wrong(&"no such kind"))?;
+            orders.approved.extend(id_of(&source).map(|source| Approved { source, kind, prefix, to }));
+        }
+        OrderLine::Shared { order, open } => {
+            let order = Order::decode_any(order.as_bytes())
+                .map_err(|error| Skipped { may_hold: error == Unreadable::Unknown, ..wrong(&error) })?;
+            orders.shared.push(Entry { order, open });
         }
     }
-    Ok(orders)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -331,11 +393,11 @@ mod tests {
 
     #[test]
     fn c52_what_is_written_is_read() {
-        assert_eq!(read(&written(&some()), &names(), &[]), Ok(some()));
+        assert_eq!(read(&written(&some()), &names(), &[]), Ok((some(), Vec::new())));
         let hour = Duration::from_secs(3600);
-        let frozen = read(&written(&Orders { frozen: Some(hour), ..some() }), &names(), &[]).unwrap().frozen;
+        let frozen = read(&written(&Orders { frozen: Some(hour), ..some() }), &names(), &[]).unwrap().0.frozen;
         assert!(frozen.is_some_and(|frozen| frozen >= hour && frozen < hour * 2), "{frozen:?}");
-        let of_none = read(&written(&some()), &BTreeMap::new(), &[]).unwrap();
+        let (of_none, _) = read(&written(&some()), &BTreeMap::new(), &[]).unwrap();
         assert_eq!((of_none.denied, of_none.approved), (Vec::new(), Vec::new()));
     }
 
@@ -376,6 +438,57 @@ mod tests {
         std::fs::remove_dir(&file).unwrap();
         std::fs::write(&file, &whole).unwrap();
         assert_eq!(read(), some());
+    }
+
+    /// As a later version may have written it, with its checksum.
+    fn with_line(orders: &Orders, line: &str) -> Vec<u8> {
+        let whole = String::from_utf8(written(orders)).unwrap();
+        let lines: Vec<&str> = whole.lines().collect();
+        let (first, others) = (lines[0], &lines[1..lines.len() - 1]);
+        let value = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let others = std::iter::once(line).chain(others.iter().copied()).map(value);
+        let mut octets = Vec::new();
+        sealed::write(&mut octets, &value(first), others).unwrap();
+        octets
+    }
+
+    #[test]
+    fn one_line_that_cannot_be_read_leaves_all_others_in_force_p3() {
+        let directory = TempDir::new().unwrap();
+        let (file, aside) = (directory.path().join("orders"), directory.path().join("orders.refused"));
+        let read = || OrdersFile::read(Some(directory.path()), &names(), &[]);
+        // As a version wrote it that took a moment for possible which this one does not.
+        let order = Order {
+            number: Number { at: 253_402_300_800_000, by: Instance(7) },
+            giver: Giver { replica: "10.0.3.1".into(), uid: None },
+            what: What::Unfreeze,
+        };
+        let order = String::from_utf8(order.encode().to_vec()).unwrap();
+        let unreadable = serde_json::json!({ "shared": { "order": order, "open": false } }).to_string();
+        let contents = with_line(&some(), &unreadable);
+        std::fs::write(&file, &contents).unwrap();
+        let orders = read();
+        assert!(orders.unknown_before > 0, "what it was is not known: what was ordered before now lifts nothing");
+        assert_eq!(Orders { unknown_before: 0, ..orders.clone() }, some(), "nobody had frozen anything");
+        assert_eq!(std::fs::read(&aside).unwrap(), contents, "nothing of it is lost");
+        assert_eq!(read(), orders, "said once");
+        // Frozen by order: only what is ordered from now on lifts that.
+        let hour = Duration::from_secs(3600);
+        std::fs::write(&file, with_line(&Orders { frozen: Some(hour), ..some() }, &unreadable)).unwrap();
+        let orders = read();
+        assert!(orders.frozen.is_some_and(|frozen| frozen >= hour) && orders.forced == some().forced, "{orders:?}");
+        assert!(orders.frozen_because.is_some_and(|because| because.contains("line 2 cannot be read")));
+        // What may keep something from changing is not known.
+        for line in [r#"{"withdraw_prefix": "10.244.1.0/40"}"#, r#"{"melt": 1}"#] {
+            std::fs::write(&file, with_line(&some(), line)).unwrap();
+            let orders = read();
+            let because = orders.frozen_because.clone().unwrap();
+            assert!(
+                because.contains("Everything else of it stands") && because.contains("fingerpost unfreeze"),
+                "{because}"
+            );
+            assert_eq!((&orders.forced, &orders.denied, &orders.shared), (&some().forced, &some().denied, &shared()));
+        }
     }
 
     proptest! {

@@ -18,7 +18,8 @@ pub(super) struct Shared {
     book: Book,
     /// Milliseconds since 1970, less the engine's time.
     epoch: u64,
-    /// What an earlier process was ordered is not known: its freeze is not lifted by anything that was ordered before this.
+    /// What an earlier process was ordered is not known: its freeze and withdrawals are not lifted by anything that was ordered before
+    /// this.
     unknown_before: u64,
     /// Decisions for which this replica may still come to changes, since when.
     since: HashMap<Number, Time>,
@@ -145,6 +146,12 @@ impl Engine {
                 return 0;
             }
             What::Unfreeze => Command::Unfreeze,
+            // Or a withdrawal.
+            What::Restore(target)
+                if order.number.at <= self.shared.unknown_before && self.forced().any(|forced| forced == target) =>
+            {
+                return 0;
+            }
             What::Withdraw(target) if self.forced().any(|forced| forced == target) => return 0,
             What::Withdraw(target) => Command::Withdraw(target.clone()),
             What::Restore(target) => Command::Restore(target.clone()),

@@ -1,5 +1,6 @@
 //! What a replica knows of all orders.
 
+use super::record::LATEST;
 use super::{Giver, LIFE, Number, Order, Register, What};
 use crate::model::{Instance, Replica};
 use crate::replicas::Digest;
@@ -13,6 +14,11 @@ const DECISIONS: usize = 100;
 const RESTORED: usize = 1000;
 /// Withdrawals by order at the most.
 const WITHDRAWN: usize = 4000;
+
+/// So far ahead of this replica's clock no order is taken: all that come after it would have to be later still, for as long.
+const AHEAD: Duration = Duration::from_secs(366 * 24 * 3600);
+/// The beginning of 2026: a clock that says an earlier moment says nothing.
+const FIRST: u64 = 1_767_225_600_000;
 
 /// An order, and what is left of it here.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,6 +50,12 @@ pub enum Refused {
     /// It is of no consequence any more, or not here: if it is known from now on, others may still go by it.
     #[error("it is older than a week, or there are enough later ones")]
     Outlived,
+    /// It is of a moment that cannot be.
+    #[error(
+        "its moment is more than a year ahead of this replica's clock: a clock is wrong, here or where it was given. Set it; if it is \
+         that one, end that replica, delete its state_dir/orders and this record, start it, and give the order again"
+    )]
+    Ahead,
     /// There is no room.
     #[error("there are {WITHDRAWN} withdrawals by order already: take some back first (fingerpost restore)")]
     Full,
@@ -61,7 +73,8 @@ impl Book {
 
     /// Takes down what a person orders here; `wall` is milliseconds since 1970. It has been carried out.
     pub fn give(&mut self, wall: u64, me: &Replica, uid: Option<u32>, what: What) -> Number {
-        let number = Number { at: wall.max(self.latest.saturating_add(1)), by: me.instance };
+        let at = wall.max(self.latest.saturating_add(1)).min(LATEST);
+        let number = Number { at, by: me.instance };
         let giver = Giver { replica: Arc::clone(&me.identity), uid };
         self.put(Entry { order: Order { number, giver, what }, open: false });
         self.forget(wall);
@@ -76,6 +89,9 @@ impl Book {
         let register = order.register();
         if self.number(&register).is_some_and(|known| known >= order.number) {
             return Err(Refused::Known);
+        }
+        if order.number.at > wall.max(FIRST).saturating_add(millis(AHEAD)) {
+            return Err(Refused::Ahead);
         }
         if !matches!(order.what, What::Withdraw(_)) && self.is_past(&register, order.number) {
             return Err(Refused::Outlived);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// The form of the records; another one is not read, and never written over.
 const FORM: u32 = 1;
 /// Later than this no order is given: year 9999.
-const LATEST: u64 = 253_402_300_799_999;
+pub(super) const LATEST: u64 = 253_402_300_799_999;
 /// What a source can be called, in octets, at the most.
 const NAME: usize = 4096;
 

@@ -103,6 +103,27 @@ fn an_order_is_later_than_all_that_was_known_whatever_the_clock_says_p3() {
     assert_eq!(book.take(WALL, &order(WALL, What::Freeze)), Err(Refused::Known));
 }
 
+/// Every later one would have to be later still.
+#[test]
+fn an_order_of_a_moment_that_cannot_be_is_refused_and_spoils_no_later_one_p3() {
+    let latest = order(super::record::LATEST, What::Freeze);
+    assert_eq!(Order::decode_any(&latest.encode()), Ok(latest.clone()));
+    let mut book = Book::default();
+    let day = 86_400_000;
+    for order in [latest, order(WALL + 367 * day, What::Freeze)] {
+        assert_eq!(book.take(WALL, &order), Err(Refused::Ahead));
+        assert_eq!(book.take(0, &order), Err(Refused::Ahead), "also by a clock that was never set");
+    }
+    assert!(Refused::Ahead.to_string().contains("Set it"));
+    assert_eq!(book.give(WALL, &me(1), None, What::Unfreeze).at, WALL);
+    assert_eq!(book.take(WALL, &order(WALL + 364 * day, What::Freeze)), Ok(()));
+    assert_eq!(Book::default().take(0, &order(1_780_000_000_000, decided(1))), Ok(()), "but nothing else is");
+    // What such a clock has ordered can be read again, whatever it said.
+    let number = book.give(u64::MAX, &me(1), None, What::Unfreeze);
+    let given = book.order(&Register::Freeze).unwrap().clone();
+    assert_eq!((number, Order::decode_any(&given.encode())), (given.number, Ok(given.clone())));
+}
+
 #[test]
 fn a_book_stays_small_and_never_forgets_what_is_withdrawn() {
     let mut book = Book::default();

@@ -335,6 +335,25 @@ fn a_freeze_for_the_want_of_a_disk_is_not_lifted_by_what_was_ordered_before_it_p
 }
 
 #[test]
+fn a_withdrawal_whose_order_cannot_be_read_is_not_lifted_by_what_was_ordered_before_p3() {
+    let (mut first, mut second) = two(20);
+    let target = Target::Prefix(prefix(7));
+    first.command(&Command::Withdraw(target.clone()));
+    first.command(&Command::Restore(target.clone()));
+    let forced = vec![target.clone()];
+    second.engine.resume(second.now, Orders { forced, unknown_before: WALL + 60_000, ..Orders::default() });
+    second.list(0..20);
+    tell(&first, &mut second);
+    assert_eq!(second.routes(), 19);
+    first.command(&Command::Withdraw(target.clone()));
+    first.wait(Duration::from_secs(120));
+    take(&mut first, Vec::new());
+    first.command(&Command::Restore(target));
+    tell(&first, &mut second);
+    assert_eq!(second.routes(), 20, "a person who gives it now means this one, too");
+}
+
+#[test]
 fn without_others_nothing_is_taken_down() {
     let mut world = World::new(None);
     world.list(0..20);
