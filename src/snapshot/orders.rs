@@ -53,6 +53,8 @@ struct HeaderLine {
     #[serde(default)]
     latest: u64,
     #[serde(default)]
+    ended: u64,
+    #[serde(default)]
     unknown_before: u64,
 }
 
@@ -254,8 +256,8 @@ fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId
         order: String::from_utf8_lossy(&order.encode()).into_owned(),
         open: *open,
     });
-    let Orders { latest, unknown_before, .. } = *orders;
-    let header = HeaderLine { fingerpost_orders: VERSION, frozen_since, frozen_because, latest, unknown_before };
+    let Orders { latest, ended, unknown_before, .. } = *orders;
+    let header = HeaderLine { fingerpost_orders: VERSION, frozen_since, frozen_because, latest, ended, unknown_before };
     sealed::write(to, &header, forced.chain(denied).chain(approved).chain(shared))
 }
 
@@ -266,13 +268,13 @@ fn read(
     renamed: &[(String, String)],
 ) -> Result<(Orders, Vec<Skipped>), Refused> {
     let Lines { first, others } = sealed::read::<Version>(contents, VERSION)?;
-    let HeaderLine { frozen_since, frozen_because, latest, unknown_before, .. } = parsed(0, first)?;
+    let HeaderLine { frozen_since, frozen_because, latest, ended, unknown_before, .. } = parsed(0, first)?;
     let ago = |since: u64| {
         let since = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(since));
         since.and_then(|since| SystemTime::now().duration_since(since).ok()).unwrap_or_default()
     };
     let frozen = frozen_since.map(ago);
-    let mut orders = Orders { frozen, frozen_because, latest, unknown_before, ..Orders::default() };
+    let mut orders = Orders { frozen, frozen_because, latest, ended, unknown_before, ..Orders::default() };
     let mut skipped = Vec::new();
     for (n, line) in others {
         if let Err(line) = read_line(n, line, names, renamed, &mut orders) {
@@ -387,6 +389,7 @@ mod tests {
             ],
             shared: shared(),
             latest: 8,
+            ended: 2,
             unknown_before: 0,
         }
     }

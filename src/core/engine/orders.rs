@@ -2,7 +2,7 @@
 
 use super::{Effect, Engine};
 use crate::model::Time;
-use crate::orders::Entry;
+use crate::orders::{Book, Entry};
 use crate::table::{Approved, Denied, Target};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub struct Orders {
     pub shared: Vec<Entry>,
     /// See [`Book::latest`](crate::orders::Book::latest).
     pub latest: u64,
+    /// See [`Book::ended`](crate::orders::Book::ended).
+    pub ended: u64,
     /// What was ordered before this (milliseconds since 1970) cannot be known, and may have been a freeze; 0: it is known.
     pub unknown_before: u64,
 }
@@ -75,8 +77,8 @@ impl Engine {
     /// Goes on with what an earlier process was ordered; to be called before the first input.
     pub fn resume(&mut self, now: Time, orders: Orders) {
         self.note_resumed(now, &orders);
-        let Orders { frozen, frozen_because, forced, denied, approved, shared, latest, unknown_before } = orders;
-        self.shared.recall(now, shared, latest, unknown_before);
+        let Orders { frozen, frozen_because, forced, denied, approved, shared, latest, ended, unknown_before } = orders;
+        self.shared.recall(now, Book::recalled(shared, latest, ended), unknown_before);
         // Nobody may have written that down yet.
         self.freezes += u64::from(frozen_because.is_some());
         self.frozen = frozen.map(|before| Frozen { since: now, before: Some(before) });

@@ -4,7 +4,7 @@
 use super::orders::Orders;
 use super::{By, Command, Effect, Engine, Holds};
 use crate::model::{Replica, SourceId, Time};
-use crate::orders::{Book, Decided, Entry, Number, Order, Refused, Register, SeenChange, What};
+use crate::orders::{Book, Decided, Number, Order, Refused, Register, SeenChange, What};
 use crate::source::Rev;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -36,6 +36,9 @@ pub struct TakenOrders {
     pub refused: Vec<(Register, Refused)>,
     /// These may be taken out of the store.
     pub spent: Vec<Register>,
+    /// Withdrawals that were taken back so long ago that it is all that is remembered of them: that is ordered again, for who brings
+    /// them back.
+    pub ended: Vec<Order>,
 }
 
 impl Shared {
@@ -50,12 +53,13 @@ impl Shared {
     /// What the next process shall know.
     pub(super) fn keep(&self, orders: &mut Orders) {
         orders.shared = self.book.entries().cloned().collect();
-        (orders.latest, orders.unknown_before) = (self.book.latest(), self.unknown_before);
+        (orders.latest, orders.ended) = (self.book.latest(), self.book.ended());
+        orders.unknown_before = self.unknown_before;
     }
 
-    pub(super) fn recall(&mut self, now: Time, shared: Vec<Entry>, latest: u64, unknown_before: u64) {
-        self.since.extend(shared.iter().filter(|entry| entry.open).map(|entry| (entry.order.number, now)));
-        self.book = Book::recalled(shared, latest);
+    pub(super) fn recall(&mut self, now: Time, book: Book, unknown_before: u64) {
+        self.since.extend(book.entries().filter(|entry| entry.open).map(|entry| (entry.order.number, now)));
+        self.book = book;
         self.unknown_before = unknown_before;
     }
 
@@ -107,7 +111,7 @@ impl Engine {
     ) -> TakenOrders {
         let mut taken = TakenOrders::default();
         let Some(me) = self.shared.me.clone() else { return taken };
-        self.share_orders(now, wall, me);
+        self.share_orders(now, wall, me.clone());
         // Or it would be written again for whoever takes it out.
         self.shared.book.forget(wall);
         orders.sort_by_key(|order| order.number);
@@ -121,6 +125,12 @@ impl Engine {
                     taken.spent.push(order.register());
                 }
                 Err(Refused::Outlived) => {}
+                Err(Refused::Ended) => {
+                    if let What::Withdraw(target) = &order.what {
+                        self.shared.book.give(wall, &me, None, What::Restore(target.clone()));
+                    }
+                    taken.ended.push(order);
+                }
                 Err(why) => taken.refused.push((order.register(), why)),
             }
         }

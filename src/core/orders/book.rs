@@ -10,8 +10,9 @@ use std::time::Duration;
 
 /// Decisions about held changes that are kept at the most: with more the oldest go.
 const DECISIONS: usize = 100;
-/// Withdrawals that were taken back, and are remembered as that.
-const RESTORED: usize = 1000;
+/// Withdrawals that were taken back, and are remembered as that: no fewer than there can be withdrawals, so that all that one replica
+/// brings back can be taken back at once.
+const RESTORED: usize = WITHDRAWN;
 /// Withdrawals by order at the most.
 const WITHDRAWN: usize = 4000;
 
@@ -35,6 +36,8 @@ pub struct Book {
     entries: BTreeMap<Register, Entry>,
     /// The greatest moment of any number that was ever known.
     latest: u64,
+    /// What was withdrawn by order up to this moment, and is not known, was taken back.
+    ended: u64,
     /// How often it has changed.
     changes: u64,
     /// How many are open.
@@ -56,15 +59,18 @@ pub enum Refused {
          that one, end that replica, delete its state_dir/orders and this record, start it, and give the order again"
     )]
     Ahead,
+    /// A withdrawal that this replica does not know any more, so long ago was it taken back.
+    #[error("{RESTORED} later withdrawals were taken back since: this one counts as taken back, too")]
+    Ended,
     /// There is no room.
     #[error("there are {WITHDRAWN} withdrawals by order already: take some back first (fingerpost restore)")]
     Full,
 }
 
 impl Book {
-    /// What an earlier process has written down.
-    pub fn recalled(entries: impl IntoIterator<Item = Entry>, latest: u64) -> Self {
-        let mut book = Book { latest, ..Book::default() };
+    /// What an earlier process has written down; see [`Book::latest`] and [`Book::ended`].
+    pub fn recalled(entries: impl IntoIterator<Item = Entry>, latest: u64, ended: u64) -> Self {
+        let mut book = Book { latest, ended, ..Book::default() };
         for entry in entries {
             book.put(entry);
         }
@@ -96,6 +102,12 @@ impl Book {
         if !matches!(order.what, What::Withdraw(_)) && self.is_past(&register, order.number) {
             return Err(Refused::Outlived);
         }
+        if matches!(order.what, What::Withdraw(_))
+            && order.number.at <= self.ended
+            && !self.entries.contains_key(&register)
+        {
+            return Err(Refused::Ended);
+        }
         if matches!(order.what, What::Withdraw(_)) && self.count(|what| matches!(what, What::Withdraw(_))) >= WITHDRAWN
         {
             return Err(Refused::Full);
@@ -126,10 +138,14 @@ impl Book {
     pub fn forget(&mut self, wall: u64) {
         let decision = self.oldest_kept(DECISIONS, |what| matches!(what, What::Decide(_)));
         let restored = self.oldest_kept(RESTORED, |what| matches!(what, What::Restore(_)));
-        let (before, latest) = (self.entries.len(), self.latest);
+        let (before, latest, ended) = (self.entries.len(), self.latest, &mut self.ended);
         self.entries.retain(|_, Entry { order, .. }| match order.what {
             What::Decide(_) => order.number >= decision && !is_a_week_before(order.number, latest),
-            What::Restore(_) => order.number >= restored,
+            What::Restore(_) => {
+                let stays = order.number >= restored;
+                *ended = (*ended).max(if stays { 0 } else { order.number.at });
+                stays
+            }
             What::Freeze | What::Unfreeze | What::Withdraw(_) => true,
         });
         let mut is_other = self.entries.len() != before;
@@ -146,7 +162,11 @@ impl Book {
     fn oldest_kept(&self, most: usize, is_it: fn(&What) -> bool) -> Number {
         let alike = self.entries.values().filter(|entry| is_it(&entry.order.what));
         let mut numbers: Vec<Number> = alike.map(|entry| entry.order.number).collect();
-        numbers.sort_unstable();
+        if numbers.len() > most {
+            numbers.sort_unstable();
+        } else {
+            numbers.clear();
+        }
         let first = numbers.len().saturating_sub(most);
         numbers.get(first).copied().unwrap_or(Number { at: 0, by: Instance(0) })
     }
@@ -199,6 +219,12 @@ impl Book {
     /// The greatest moment of any number that was ever known.
     pub fn latest(&self) -> u64 {
         self.latest
+    }
+
+    /// What was withdrawn by order up to this moment (milliseconds since 1970), and is not known, was taken back: so many were since
+    /// that this is all that is remembered of it.
+    pub fn ended(&self) -> u64 {
+        self.ended
     }
 
     /// Another number than before: there is something else in it.

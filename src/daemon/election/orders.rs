@@ -97,6 +97,10 @@ impl Keeper {
             let replica = &*order.giver.replica;
             tracing::info!(target: AUDIT, uid, replica, order = %what, count, "done, as ordered at another replica");
         }
+        for order in &taken.ended {
+            let (replica, what) = (&*order.giver.replica, &order.what);
+            tracing::warn!(replica, order = %what, "not done: {}", Refused::Ended);
+        }
         self.refused.retain(|register, _| !read.contains(register));
         self.refused.extend(taken.refused);
         if !taken.carried_out.is_empty() {

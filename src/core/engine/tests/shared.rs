@@ -354,6 +354,39 @@ fn a_withdrawal_whose_order_cannot_be_read_is_not_lifted_by_what_was_ordered_bef
 }
 
 #[test]
+fn a_withdrawal_that_was_taken_back_does_not_come_back_with_who_was_away_p3() {
+    let (mut first, mut second) = two(20);
+    let target = Target::Prefix(prefix(7));
+    second.command(&Command::Withdraw(target.clone()));
+    tell(&second, &mut first);
+    first.command(&Command::Restore(target.clone()));
+    // More than are remembered one by one.
+    let restored = |n: u64| {
+        let target = Target::Prefix(format!("10.{}.{}.0/24", n / 250, n % 250).parse().unwrap());
+        let giver = Giver { replica: "10.0.3.9".into(), uid: None };
+        Order { number: Number { at: WALL + 10 + n, by: Instance(9) }, giver, what: What::Restore(target) }
+    };
+    take(&mut first, (0..4000).map(restored).collect());
+    let register = What::Restore(target.clone()).register().unwrap();
+    assert_eq!((first.routes(), first.engine.book().unwrap().order(&register)), (20, None));
+    let mut next = restart(&first, 1);
+    next.list(0..20);
+    assert_eq!(second.routes(), 19, "it was away");
+    for world in [&mut first, &mut next] {
+        let taken = tell(&second, world);
+        assert_eq!((taken.carried_out.len(), taken.ended.len(), world.routes()), (0, 1, 20));
+        assert_eq!(tell(&second, world).ended, [], "said once");
+    }
+    tell(&next, &mut second);
+    assert_eq!(second.routes(), 20, "it is told");
+    assert_eq!(second.engine.book().unwrap().digest(), next.engine.book().unwrap().digest());
+    // What is withdrawn from now on is.
+    second.command(&Command::Withdraw(target));
+    tell(&second, &mut next);
+    assert_eq!((second.routes(), next.routes()), (19, 19));
+}
+
+#[test]
 fn without_others_nothing_is_taken_down() {
     let mut world = World::new(None);
     world.list(0..20);
