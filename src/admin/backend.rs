@@ -9,7 +9,7 @@ use crate::engine::EngineHandle;
 use crate::look::frozen_since;
 use crate::snapshot::OrdersFile;
 use crate::speaker::{GatewayReport, Speaker};
-use fingerpost_core::engine::{By, Command, Engine, GatewayRow, Holds};
+use fingerpost_core::engine::{By, Command, Engine, GatewayRow, Holds, Unheard};
 use fingerpost_core::model::GatewayId;
 use fingerpost_core::orders::{Giver, What};
 use std::collections::HashMap;
@@ -156,7 +156,21 @@ impl Admin {
         }
         let taken = exchange.present.keys().map(text).filter(|identity| !behind.contains(identity)).collect();
         let not_stored = exchange.failed.clone().unwrap_or_default();
-        Ok(Some(proto::Reach { not_stored, taken, behind, away, overruled }))
+        Ok(Some(proto::Reach { not_stored, taken, behind, away, overruled, unheard: String::new() }))
+    }
+
+    /// What of decisions the other replicas do not hear of, so far.
+    pub(super) async fn unheard(&self) -> Result<Unheard, Status> {
+        self.look(Engine::unheard).await
+    }
+
+    /// How far a decision has come that was just given, and what of it, or of earlier ones, will not: `before` is what it was then.
+    pub(super) async fn reach_of_decision(&self, before: Unheard) -> Result<Option<proto::Reach>, Status> {
+        let Some(mut reach) = self.reach(&[]).await? else { return Ok(None) };
+        let now = self.unheard().await?;
+        let is_missed = !(reach.behind.is_empty() && reach.away.is_empty() && reach.not_stored.is_empty());
+        reach.unheard = unheard(before, now, is_missed);
+        Ok(Some(reach))
     }
 
     /// Rows, and reports by name.
@@ -167,6 +181,41 @@ impl Admin {
     }
 }
 
+/// What is to be said of it. `is_missed`: somebody has not taken what was given until now.
+fn unheard(before: Unheard, now: Unheard, is_missed: bool) -> String {
+    let (changes, displaced) =
+        (now.changes.saturating_sub(before.changes), now.displaced.saturating_sub(before.displaced));
+    if changes > 0 {
+        return format!(
+            "{changes} of these changes cannot be handed on, since their source has not been read or there are too many: decide about \
+             them at every replica (fingerpost holds there)"
+        );
+    }
+    if displaced > 0 && is_missed {
+        return format!(
+            "{displaced} earlier decisions of this week had to go for it, as there are too many: the replicas that have not taken those \
+             go on holding what they were about (fingerpost holds there)"
+        );
+    }
+    String::new()
+}
+
 fn ended() -> Status {
     Status::unavailable("the engine has ended: the process is about to end, see its log")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_others_do_not_hear_of_is_said_p3() {
+        let of = |changes, displaced| Unheard { changes, displaced };
+        assert_eq!(unheard(of(7, 7), of(7, 7), true), "");
+        assert_eq!(unheard(of(7, 7), of(7, 9), false), "", "all have taken those");
+        assert!(unheard(of(7, 7), of(7, 9), true).starts_with("2 earlier decisions"));
+        for is_missed in [false, true] {
+            assert!(unheard(of(7, 7), of(8, 9), is_missed).starts_with("1 of these changes"));
+        }
+    }
 }

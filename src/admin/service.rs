@@ -195,6 +195,7 @@ impl Fingerpost for Admin {
         let peer = peer(&request);
         let done = async {
             let wanted = orders::holds(request.into_inner().holds)?;
+            let unheard = self.unheard().await?;
             let count = self.decide(&wanted, peer, Command::Approve).await?;
             audit::say(peer, "approve", &wanted, count);
             let frozen = self.frozen().await?.is_some();
@@ -206,7 +207,7 @@ impl Fingerpost for Admin {
             }
             not_kept.retain(|why| !why.is_empty());
             let not_kept = not_kept.join("; ");
-            let reach = if count > 0 { self.reach(&[]).await? } else { None };
+            let reach = if count > 0 { self.reach_of_decision(unheard).await? } else { None };
             Ok(Response::new(proto::ApproveResponse { count: count as u64, frozen, not_kept, reach }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "approve", why))
@@ -221,10 +222,11 @@ impl Fingerpost for Admin {
                     "a reload cannot be denied: write the configuration as it was, or approve",
                 ));
             }
+            let unheard = self.unheard().await?;
             let count = self.decide(&wanted, peer, Command::Deny).await?;
             audit::say(peer, "deny", &wanted, count);
             let not_kept = self.not_kept().await;
-            let reach = if count > 0 { self.reach(&[]).await? } else { None };
+            let reach = if count > 0 { self.reach_of_decision(unheard).await? } else { None };
             Ok(Response::new(proto::DenyResponse { count: count as u64, not_kept, reach }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "deny", why))

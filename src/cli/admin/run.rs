@@ -136,7 +136,7 @@ fn warn_unkept(why: &str) {
 
 /// It is in force here, and at the others it may not be.
 fn spread(reach: Option<&proto::Reach>) -> Result<(), Failure> {
-    let Some(proto::Reach { not_stored, behind, away, overruled, .. }) = reach else { return Ok(()) };
+    let Some(proto::Reach { not_stored, behind, away, overruled, unheard, .. }) = reach else { return Ok(()) };
     let mut said = Vec::new();
     if !overruled.is_empty() {
         said.push(format!("a later order stands instead: {overruled}"));
@@ -155,6 +155,9 @@ fn spread(reach: Option<&proto::Reach>) -> Result<(), Failure> {
             "not there: {}; it takes effect there before anything else once it is back",
             away.join(", ")
         ));
+    }
+    if !unheard.is_empty() {
+        said.push(unheard.clone());
     }
     if said.is_empty() { Ok(()) } else { Err(Failure::NotEverywhere(said.join("\n"))) }
 }

@@ -44,7 +44,7 @@ pub use remember::{Place, Remembers};
 pub use reporting::{Introduction, ReplicaRow};
 pub use role::Role;
 pub use settings::{GatewaySettings, Settings, SourceSettings};
-pub use shared::TakenOrders;
+pub use shared::{TakenOrders, Unheard};
 pub use taken::{Taken, Waits};
 pub use tells::{TellRow, Tells};
 pub use timeline::{By, EventKind, EventRow, EventsPage, TimelineLimits, Wanted, Written, WrittenRow};

@@ -6,9 +6,26 @@ use super::{By, Command, Effect, Engine, Holds};
 use crate::model::{Replica, SourceId, Time};
 use crate::orders::{Book, Decided, Number, Order, Refused, Register, SeenChange, What};
 use crate::source::Rev;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What of the decisions that were given here the others do not hear of, since the process began.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Unheard {
+    /// Changes of which that was clear when the decision was given.
+    pub changes: u64,
+    /// Decisions that had to go for later ones: who has not taken them by then does not hear of them.
+    pub displaced: u64,
+}
+
+/// What a command means for the others.
+#[derive(Default)]
+pub(super) struct Meant {
+    pub(super) what: Vec<What>,
+    /// Changes that it is about, and that cannot be told: their source says nothing yet by which another replica would know them.
+    pub(super) untold: usize,
+}
 
 /// See the module.
 #[derive(Default)]
@@ -25,7 +42,12 @@ pub(super) struct Shared {
     since: HashMap<Number, Time>,
     /// Of these, the ones that the table goes by, and the [`Book::changes`] by then.
     placed: (u64, Vec<Number>),
+    /// See [`Unheard::changes`].
+    unheard: u64,
 }
+
+/// The number of the latest decision about each change of a source.
+type LastWords = HashMap<(SourceId, SeenChange), Number>;
 
 /// What became of other replicas' orders.
 #[derive(Default, Debug)]
@@ -70,10 +92,10 @@ impl Shared {
         since_taken >= decided.life() || end < self.wall(now)
     }
 
-    /// Changes of the source that later orders are about.
-    fn overruled(&self, source: &str, number: Number) -> HashSet<SeenChange> {
-        let later = self.decisions().filter(|(later, decided, _)| *later > number && decided.source == source);
-        later.flat_map(|(_, decided, _)| decided.changes.iter().copied()).collect()
+    /// Of what is not awaited any more nobody asks since when.
+    fn forget_closed(&mut self) {
+        let book = &self.book;
+        self.since.retain(|number, _| book.is_open(*number));
     }
 
     /// With their numbers, the earliest first, and whether they are open.
@@ -134,20 +156,36 @@ impl Engine {
                 Err(why) => taken.refused.push((order.register(), why)),
             }
         }
+        self.shared.forget_closed();
         // A freeze that stands was ordered before or after the rest: nothing of it may slip by.
         news.sort_by_key(|order| match order.what {
             What::Freeze => 0,
             What::Withdraw(_) | What::Restore(_) | What::Decide(_) => 1,
             What::Unfreeze => 2,
         });
+        let words = if news.iter().any(|order| matches!(order.what, What::Decide(_))) {
+            self.last_words()
+        } else {
+            LastWords::new()
+        };
         for order in news {
-            let count = self.obey_other(now, &order, effects);
+            let count = self.obey_other(now, &order, &words, effects);
             taken.carried_out.push((order, count));
         }
         taken
     }
 
-    fn obey_other(&mut self, now: Time, order: &Order, effects: &mut Vec<Effect>) -> usize {
+    /// Which decision is the last word about each change.
+    fn last_words(&self) -> LastWords {
+        let mut words = LastWords::new();
+        for (number, decided, _) in self.shared.decisions() {
+            let Some(source) = self.source_named(&decided.source) else { continue };
+            words.extend(decided.changes.iter().map(|change| ((source, *change), number)));
+        }
+        words
+    }
+
+    fn obey_other(&mut self, now: Time, order: &Order, words: &LastWords, effects: &mut Vec<Effect>) -> usize {
         let by = By { uid: order.giver.uid, pid: None, replica: Some(Arc::clone(&order.giver.replica)) };
         let command = match &order.what {
             What::Freeze => Command::Freeze,
@@ -165,7 +203,12 @@ impl Engine {
             What::Withdraw(target) if self.forced().any(|forced| forced == target) => return 0,
             What::Withdraw(target) => Command::Withdraw(target.clone()),
             What::Restore(target) => Command::Restore(target.clone()),
-            What::Decide(decided) => return self.decide_as_other(now, order.number, decided, by, effects),
+            What::Decide(decided) => {
+                let mine = |source: SourceId, change: SeenChange| {
+                    words.get(&(source, change)).is_none_or(|last| *last <= order.number)
+                };
+                return self.decide_as_other(now, order.number, decided, by, mine, effects);
+            }
         };
         self.obey(now, &command, by, effects)
     }
@@ -176,6 +219,7 @@ impl Engine {
         number: Number,
         decided: &Decided,
         by: By,
+        is_last_word: impl Fn(SourceId, SeenChange) -> bool,
         effects: &mut Vec<Effect>,
     ) -> usize {
         self.shared.since.insert(number, now);
@@ -187,9 +231,8 @@ impl Engine {
             _ => Holds::Source(source, None),
         };
         let command = if decided.approved { Command::Approve(holds) } else { Command::Deny(holds) };
-        let overruled = self.shared.overruled(&decided.source, number);
         self.carry_out(now, &command, by, effects, |engine, _| {
-            let changes = decided.changes.iter().copied().filter(|change| !overruled.contains(change));
+            let changes = decided.changes.iter().copied().filter(|change| is_last_word(source, *change));
             engine.table.decide(source, decided.approved, changes)
         })
     }
@@ -201,8 +244,8 @@ impl Engine {
     }
 
     /// What a command means for the other replicas; to be asked before it is carried out.
-    pub(super) fn meant_for_all(&self, command: &Command) -> Vec<What> {
-        match command {
+    pub(super) fn meant_for_all(&self, command: &Command) -> Meant {
+        let what = match command {
             _ if self.shared.me.is_none() => Vec::new(),
             Command::Freeze => vec![What::Freeze],
             Command::Unfreeze => vec![What::Unfreeze],
@@ -210,14 +253,15 @@ impl Engine {
             Command::Restore(target) if self.forced().any(|forced| forced == target) => {
                 vec![What::Restore(target.clone())]
             }
-            Command::Approve(holds) => self.decisions(true, holds),
-            Command::Deny(holds) => self.decisions(false, holds),
+            Command::Approve(holds) => return self.decisions(true, holds),
+            Command::Deny(holds) => return self.decisions(false, holds),
             // A replica's own sessions and reload are its own.
             Command::Restore(_) | Command::Refresh(_) => Vec::new(),
-        }
+        };
+        Meant { what, untold: 0 }
     }
 
-    fn decisions(&self, approved: bool, holds: &Holds) -> Vec<What> {
+    fn decisions(&self, approved: bool, holds: &Holds) -> Meant {
         let mut by_source: BTreeMap<SourceId, Vec<SeenChange>> = BTreeMap::new();
         for (source, change) in self.table.held(|held| holds.contain(held)) {
             by_source.entry(source).or_default().push(change);
@@ -227,28 +271,42 @@ impl Engine {
             let awaited = self.table.awaited_approvals().filter(|(source, change)| holds.contain_seen(*source, change));
             awaited.for_each(|(source, change)| by_source.entry(source).or_default().push(change));
         }
-        let mut decisions = Vec::new();
+        let mut meant = Meant::default();
         for (id, mut changes) in by_source {
-            let Some(source) = self.source(id) else { continue };
-            let Some((cluster, _)) = source.sync.believed() else { continue };
+            let known = self.source(id).and_then(|source| Some((source, source.sync.believed()?)));
+            let Some((source, (cluster, _))) = known else {
+                meant.untold += changes.len();
+                continue;
+            };
             let (name, revision) = (&source.settings.name, source.sync.revision());
             changes.sort_unstable();
             changes.dedup();
             for changes in changes.chunks(Decided::MOST) {
                 let (source, changes) = (name.clone(), changes.to_vec());
-                decisions.push(What::Decide(Arc::new(Decided { approved, source, cluster, revision, changes })));
+                meant.what.push(What::Decide(Arc::new(Decided { approved, source, cluster, revision, changes })));
             }
         }
-        decisions
+        meant
     }
 
     /// It has been carried out.
-    pub(super) fn tell_all(&mut self, now: Time, uid: Option<u32>, what: Vec<What>) {
+    pub(super) fn tell_all(&mut self, now: Time, uid: Option<u32>, Meant { what, untold }: Meant) {
         let Some(me) = self.shared.me.clone() else { return };
         let wall = self.shared.wall(now);
+        let mut given = Vec::new();
         for what in what {
-            self.shared.book.give(wall, &me, uid, what);
+            let changes = if let What::Decide(decided) = &what { decided.changes.len() } else { 0 };
+            given.push((self.shared.book.give(wall, &me, uid, what), changes));
         }
+        // More than there is room for: the first of them had to go for the last.
+        let gone = |number: Number| self.shared.book.number(&Register::Decided(number)).is_none();
+        let lost = given.iter().filter(|(number, changes)| *changes > 0 && gone(*number)).map(|(_, changes)| *changes);
+        self.shared.unheard += u64::try_from(lost.sum::<usize>() + untold).unwrap_or(u64::MAX);
+    }
+
+    /// What of the decisions that were given here the others do not hear of.
+    pub fn unheard(&self) -> Unheard {
+        Unheard { changes: self.shared.unheard, displaced: self.shared.book.displaced() }
     }
 
     /// From now on the table goes by the decisions for which this replica may still come to changes. To be called before anything is
@@ -270,9 +328,10 @@ impl Engine {
         let mut awaited: HashMap<(SourceId, SeenChange), bool> = HashMap::new();
         for (number, decided, _) in self.shared.decisions() {
             let Some(source) = self.source_named(&decided.source) else { continue };
+            let is_placed = placed.1.binary_search(&number).is_ok();
             for change in &decided.changes {
                 // The later one stands, whether it has anything left to do or not.
-                if placed.1.contains(&number) {
+                if is_placed {
                     awaited.insert((source, *change), decided.approved);
                 } else {
                     awaited.remove(&(source, *change));

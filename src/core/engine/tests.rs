@@ -23,5 +23,6 @@ mod resumed;
 mod roles;
 mod settings;
 mod shared;
+mod shared_limits;
 mod succeeded;
 mod timeline;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Decisions about held changes that are kept at the most: with more the oldest go.
-const DECISIONS: usize = 100;
+const DECISIONS: usize = 1000;
 /// Withdrawals that were taken back, and are remembered as that: no fewer than there can be withdrawals, so that all that one replica
 /// brings back can be taken back at once.
 const RESTORED: usize = WITHDRAWN;
@@ -38,6 +38,8 @@ pub struct Book {
     latest: u64,
     /// What was withdrawn by order up to this moment, and is not known, was taken back.
     ended: u64,
+    /// Decisions that had to go for later ones, before they were a week old.
+    displaced: u64,
     /// How often it has changed.
     changes: u64,
     /// How many are open.
@@ -138,9 +140,14 @@ impl Book {
     pub fn forget(&mut self, wall: u64) {
         let decision = self.oldest_kept(DECISIONS, |what| matches!(what, What::Decide(_)));
         let restored = self.oldest_kept(RESTORED, |what| matches!(what, What::Restore(_)));
-        let (before, latest, ended) = (self.entries.len(), self.latest, &mut self.ended);
+        let (before, latest) = (self.entries.len(), self.latest);
+        let (ended, displaced) = (&mut self.ended, &mut self.displaced);
         self.entries.retain(|_, Entry { order, .. }| match order.what {
-            What::Decide(_) => order.number >= decision && !is_a_week_before(order.number, latest),
+            What::Decide(_) if is_a_week_before(order.number, latest) => false,
+            What::Decide(_) => {
+                *displaced += u64::from(order.number < decision);
+                order.number >= decision
+            }
             What::Restore(_) => {
                 let stays = order.number >= restored;
                 *ended = (*ended).max(if stays { 0 } else { order.number.at });
@@ -211,6 +218,11 @@ impl Book {
         }
     }
 
+    /// Whether changes may still come that this decision is about.
+    pub fn is_open(&self, number: Number) -> bool {
+        self.entries.get(&Register::Decided(number)).is_some_and(|entry| entry.open)
+    }
+
     /// How many are open.
     pub fn open(&self) -> usize {
         self.open
@@ -225,6 +237,11 @@ impl Book {
     /// that this is all that is remembered of it.
     pub fn ended(&self) -> u64 {
         self.ended
+    }
+
+    /// How many decisions that are less than a week old are not handed on any more, for want of room, since the process began.
+    pub fn displaced(&self) -> u64 {
+        self.displaced
     }
 
     /// Another number than before: there is something else in it.

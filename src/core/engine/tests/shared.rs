@@ -10,15 +10,15 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 
-const WALL: u64 = 1_800_000_000_000;
+pub(super) const WALL: u64 = 1_800_000_000_000;
 
-fn share(world: &mut World, number: u8) {
+pub(super) fn share(world: &mut World, number: u8) {
     let me = Replica { identity: format!("10.0.3.{number}").into(), instance: Instance(number.into()) };
     world.engine.share_orders(world.now, WALL, me);
 }
 
 /// Two replicas that have read the same.
-fn two(hosts: u8) -> (World, World) {
+pub(super) fn two(hosts: u8) -> (World, World) {
     let mut both = [1, 2].map(|number| {
         let mut world = World::new(None);
         share(&mut world, number);
@@ -29,29 +29,29 @@ fn two(hosts: u8) -> (World, World) {
     (first, second)
 }
 
-fn orders(world: &World) -> Vec<Order> {
+pub(super) fn orders(world: &World) -> Vec<Order> {
     world.engine.book().unwrap().entries().map(|entry| entry.order.clone()).collect()
 }
 
 /// The other takes what this one has.
-fn tell(from: &World, to: &mut World) -> TakenOrders {
+pub(super) fn tell(from: &World, to: &mut World) -> TakenOrders {
     take(to, orders(from))
 }
 
-fn take(world: &mut World, orders: Vec<Order>) -> TakenOrders {
+pub(super) fn take(world: &mut World, orders: Vec<Order>) -> TakenOrders {
     let wall = WALL + u64::try_from(world.now.since(crate::model::Time::ZERO).as_millis()).unwrap();
     take_at(world, wall, orders)
 }
 
 /// By this clock.
-fn take_at(world: &mut World, wall: u64, orders: Vec<Order>) -> TakenOrders {
+pub(super) fn take_at(world: &mut World, wall: u64, orders: Vec<Order>) -> TakenOrders {
     let taken = world.engine.take_orders(world.now, wall, orders, &mut world.effects);
     world.wait(Duration::ZERO);
     taken
 }
 
 /// The process after this one, with what this one has on its disk.
-fn restart(world: &World, number: u8) -> World {
+pub(super) fn restart(world: &World, number: u8) -> World {
     let mut next = World::new(world.snapshot());
     next.engine.resume(next.now, world.engine.orders(world.now));
     share(&mut next, number);
@@ -220,100 +220,6 @@ fn what_was_denied_or_frozen_later_does_not_slip_by_in_between_p3() {
     assert_eq!(second.routes(), 19);
 }
 
-/// What stands in a store, and how often somebody has changed that.
-#[derive(Default)]
-struct Store {
-    orders: Vec<Order>,
-    changes: usize,
-}
-
-impl Store {
-    /// As a replica exchanges its orders with it, by this clock.
-    fn exchange(&mut self, world: &mut World, wall: u64) {
-        let spent = take_at(world, wall, self.orders.clone()).spent;
-        let before = self.orders.len();
-        let book = world.engine.book().unwrap();
-        self.orders.retain(|order| {
-            let (register, number) = (order.register(), order.number);
-            !spent.contains(&register) && !book.is_spent(&register, number)
-        });
-        self.changes += before - self.orders.len();
-        for order in orders(world) {
-            let stands = self.orders.iter().find(|there| there.register() == order.register());
-            if stands.is_none_or(|there| there.number < order.number) {
-                self.orders.retain(|there| there.register() != order.register());
-                self.orders.push(order);
-                self.changes += 1;
-            }
-        }
-    }
-
-    fn decisions(&self) -> usize {
-        self.orders.iter().filter(|order| matches!(order.what, What::Decide(_))).count()
-    }
-}
-
-/// Or two replicas would put a decision into the store and take it out for ever.
-#[test]
-fn replicas_whose_clocks_differ_by_hours_come_to_rest_with_the_same_orders_p3() {
-    let (mut first, mut second) = two(20);
-    first.list(0..5);
-    first.command(&Command::Approve(Holds::All));
-    let (hour, week) = (3_600_000, 7 * 86_400_000);
-    let mut store = Store::default();
-    for clock in [WALL, WALL + week - hour, WALL + week + hour * 9, WALL + week * 9] {
-        for _ in 0..5 {
-            store.exchange(&mut first, clock);
-            store.exchange(&mut second, clock + hour * 5);
-        }
-        let digests = [&first, &second].map(|world| world.engine.book().unwrap().digest());
-        assert_eq!((store.changes, digests[0]), (1, digests[1]), "at {}", clock - WALL);
-    }
-    assert_eq!(second.engine.book().unwrap().open(), 0, "nobody waits for what is a week old");
-    second.list(0..5);
-    assert_eq!(second.held(), 15);
-    // With the next order it goes, everywhere at once.
-    first.command(&Command::Freeze);
-    for _ in 0..5 {
-        store.exchange(&mut first, WALL + week * 9);
-        store.exchange(&mut second, WALL + week * 9 + hour * 5);
-    }
-    let freeze = What::Freeze;
-    assert!(store.orders.iter().all(|order| order.what == freeze) && store.orders.len() == 1, "{:?}", store.orders);
-    assert_eq!((store.changes, store.decisions()), (3, 0), "written, then the spent one taken out");
-}
-
-/// What it has read before says nothing of when it will read that: two readings of a file have no number in common.
-#[test]
-fn a_decision_about_a_file_is_good_for_ten_minutes_from_when_it_was_ordered_p3() {
-    let of_a_file = |number| {
-        let mut world = World::new(None);
-        world.cluster = ClusterId(0);
-        share(&mut world, number);
-        world.list(0..20);
-        world
-    };
-    let (mut first, mut second) = (of_a_file(1), of_a_file(2));
-    first.list(0..5);
-    first.command(&Command::Approve(Holds::All));
-    let ordered = orders(&first);
-    let minutes = |minutes: u64| WALL + minutes * 60_000;
-    // Without a disk it hears of it like of a new one.
-    let mut late = of_a_file(3);
-    assert_eq!(take_at(&mut late, minutes(11), ordered.clone()).carried_out, []);
-    late.list(0..5);
-    assert_eq!((late.routes(), late.held()), (20, 15), "it may be of last week");
-    take_at(&mut second, minutes(9), ordered);
-    assert_eq!(second.engine.book().unwrap().open(), 1);
-    let mut next = restart(&second, 2);
-    next.cluster = ClusterId(0);
-    second.list(0..5);
-    assert_eq!((second.routes(), second.held()), (5, 0));
-    take_at(&mut next, minutes(11), Vec::new());
-    next.list(0..5);
-    assert_eq!((next.routes(), next.held()), (20, 15), "a restart begins no other ten minutes");
-}
-
 #[test]
 fn a_freeze_for_the_want_of_a_disk_is_not_lifted_by_what_was_ordered_before_it_p3() {
     let (mut first, _) = two(20);
@@ -351,39 +257,6 @@ fn a_withdrawal_whose_order_cannot_be_read_is_not_lifted_by_what_was_ordered_bef
     first.command(&Command::Restore(target));
     tell(&first, &mut second);
     assert_eq!(second.routes(), 20, "a person who gives it now means this one, too");
-}
-
-#[test]
-fn a_withdrawal_that_was_taken_back_does_not_come_back_with_who_was_away_p3() {
-    let (mut first, mut second) = two(20);
-    let target = Target::Prefix(prefix(7));
-    second.command(&Command::Withdraw(target.clone()));
-    tell(&second, &mut first);
-    first.command(&Command::Restore(target.clone()));
-    // More than are remembered one by one.
-    let restored = |n: u64| {
-        let target = Target::Prefix(format!("10.{}.{}.0/24", n / 250, n % 250).parse().unwrap());
-        let giver = Giver { replica: "10.0.3.9".into(), uid: None };
-        Order { number: Number { at: WALL + 10 + n, by: Instance(9) }, giver, what: What::Restore(target) }
-    };
-    take(&mut first, (0..4000).map(restored).collect());
-    let register = What::Restore(target.clone()).register().unwrap();
-    assert_eq!((first.routes(), first.engine.book().unwrap().order(&register)), (20, None));
-    let mut next = restart(&first, 1);
-    next.list(0..20);
-    assert_eq!(second.routes(), 19, "it was away");
-    for world in [&mut first, &mut next] {
-        let taken = tell(&second, world);
-        assert_eq!((taken.carried_out.len(), taken.ended.len(), world.routes()), (0, 1, 20));
-        assert_eq!(tell(&second, world).ended, [], "said once");
-    }
-    tell(&next, &mut second);
-    assert_eq!(second.routes(), 20, "it is told");
-    assert_eq!(second.engine.book().unwrap().digest(), next.engine.book().unwrap().digest());
-    // What is withdrawn from now on is.
-    second.command(&Command::Withdraw(target));
-    tell(&second, &mut next);
-    assert_eq!((second.routes(), next.routes()), (19, 19));
 }
 
 #[test]
