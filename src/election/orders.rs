@@ -7,7 +7,7 @@ use crate::source::etcd::fault::{self, Failure};
 use crate::source::etcd::line::{self, Access, Line};
 use etcd_client::{Compare, CompareOp, GetOptions, KeyValue, Txn, TxnOp, TxnOpResponse, TxnResponse};
 use fingerpost_core::election::{Keys, PresenceRecord};
-use fingerpost_core::orders::{Book, Number, Order, Receipt, Register, Unreadable};
+use fingerpost_core::orders::{Book, Number, Order, Receipt, Register, Unreadable, What};
 use fingerpost_core::replicas::Digest;
 use fingerpost_core::source::{Fault, KeyRange};
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +20,8 @@ const MOST: i64 = 10_000;
 const REPLICAS: i64 = 128;
 /// Records that are fetched at once: together they stay below what etcd takes for one answer.
 const AT_ONCE: usize = 8;
+/// So many times one after the other: then what is there of a freeze is looked at again.
+const FETCHES: usize = 50;
 /// How long an endpoint's answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -43,11 +45,23 @@ struct Known {
     order: Result<Order, Unreadable>,
 }
 
+/// What stands below a key.
+struct Answer {
+    records: Vec<KeyValue>,
+    /// And more that was not asked for.
+    more: bool,
+}
+
 /// What one look has shown.
 #[derive(Debug, Default)]
 pub struct Look {
-    /// What is new.
+    /// What is new. While there is more to read a freeze, and nothing else: what lifts one, or lets something pass, may have been
+    /// taken back by what is not read yet.
     pub orders: Vec<Order>,
+    /// Whether all that stands there is read.
+    pub whole: bool,
+    /// Why it cannot be.
+    pub beyond: Option<String>,
     /// The other replicas that are there, and which orders they have.
     pub present: BTreeMap<Arc<str>, Option<Digest>>,
     /// Those that have gone.
@@ -75,40 +89,73 @@ impl OrderBoard {
         let get = |prefix: String, most| TxnOp::get(prefix, Some(all(most)));
         let names = |prefix: String, most| TxnOp::get(prefix, Some(all(most).with_keys_only()));
         let leader = &self.keys.leader;
+        let freeze = Register::Freeze.to_string().into_bytes();
         let asked = [
+            // It waits behind nothing.
+            TxnOp::get(self.key(&freeze), None),
             names(self.prefix(), MOST),
             get(Keys::all_presences(leader), REPLICAS),
             get(Keys::all_receipts(leader), REPLICAS),
             names(Keys::all_statuses(leader), REPLICAS),
         ];
         let answers = self.get(Txn::new().and_then(asked)).await?;
-        let [orders, presences, receipts, statuses] = <[_; 4]>::try_from(answers)
-            .map_err(|_| fault::malformed(&self.prefix(), "an answer to four questions that answers less").fault())?;
-        let mut look = self.others(&presences, &receipts, &statuses);
+        let [freezes, orders, presences, receipts, statuses] = <[_; 5]>::try_from(answers)
+            .map_err(|_| fault::malformed(&self.prefix(), "an answer to five questions that answers less").fault())?;
+        let too_many = |answer: &Answer, below: String, most| {
+            answer.more.then(|| format!("more than {most} keys begin with {below}: delete what no replica has written"))
+        };
+        let beyond = too_many(&orders, self.prefix(), MOST)
+            .or_else(|| too_many(&presences, Keys::all_presences(leader), REPLICAS))
+            .or_else(|| too_many(&receipts, Keys::all_receipts(leader), REPLICAS))
+            .or_else(|| too_many(&statuses, Keys::all_statuses(leader), REPLICAS));
+        let mut look = self.others(&presences.records, &receipts.records, &statuses.records);
         let prefix = self.prefix();
-        let there: BTreeMap<Vec<u8>, i64> = orders
-            .iter()
+        let there: BTreeMap<Vec<u8>, i64> = [&freezes, &orders]
+            .into_iter()
+            .flat_map(|answer| &answer.records)
             .filter_map(|record| Some((record.key().strip_prefix(prefix.as_bytes())?.to_vec(), record.mod_revision())))
             .collect();
         let before = self.known.len();
-        self.known.retain(|name, _| there.contains_key(name));
+        // What was not listed may be there nevertheless.
+        self.known.retain(|name, _| orders.more || there.contains_key(name));
         self.changes += u64::from(self.known.len() != before);
+        freezes.records.iter().for_each(|record| self.read(&prefix, record));
         let is_new = |(name, revision): &(&Vec<u8>, &i64)| {
             self.known.get(*name).is_none_or(|known| known.revision != **revision)
         };
-        let new: Vec<Vec<u8>> = there.iter().filter(is_new).map(|(name, _)| name.clone()).collect();
-        for names in new.chunks(AT_ONCE) {
+        let mut new: Vec<Vec<u8>> = there.iter().filter(is_new).map(|(name, _)| name.clone()).collect();
+        // Of decisions the latest first.
+        new.reverse();
+        for names in new.chunks(AT_ONCE).take(FETCHES) {
             let gets: Vec<TxnOp> = names.iter().map(|name| TxnOp::get(self.key(name), None)).collect();
-            for record in self.get(Txn::new().and_then(gets)).await?.into_iter().flatten() {
-                let Some(name) = record.key().strip_prefix(prefix.as_bytes()) else { continue };
-                let order = Order::decode(name, record.value());
-                self.unseen.extend(order.clone().ok());
-                self.known.insert(name.to_vec(), Known { revision: record.mod_revision(), order });
-                self.changes += 1;
+            for answer in self.get(Txn::new().and_then(gets)).await? {
+                answer.records.iter().for_each(|record| self.read(&prefix, record));
             }
         }
-        look.orders = std::mem::take(&mut self.unseen);
+        look.whole = beyond.is_none() && new.len() <= AT_ONCE * FETCHES;
+        look.beyond = beyond;
+        look.orders = if look.whole { std::mem::take(&mut self.unseen) } else { self.unseen_freeze() };
         Ok(look)
+    }
+
+    /// What stands in this record now.
+    fn read(&mut self, prefix: &str, record: &KeyValue) {
+        let Some(name) = record.key().strip_prefix(prefix.as_bytes()) else { return };
+        let revision = record.mod_revision();
+        if self.known.get(name).is_some_and(|known| known.revision == revision) {
+            return;
+        }
+        let order = Order::decode(name, record.value());
+        self.unseen.extend(order.clone().ok());
+        self.known.insert(name.to_vec(), Known { revision, order });
+        self.changes += 1;
+    }
+
+    fn unseen_freeze(&mut self) -> Vec<Order> {
+        let (freezes, others) =
+            std::mem::take(&mut self.unseen).into_iter().partition(|order| order.what == What::Freeze);
+        self.unseen = others;
+        freezes
     }
 
     fn others(&mut self, presences: &[KeyValue], receipts: &[KeyValue], statuses: &[KeyValue]) -> Look {
@@ -137,10 +184,14 @@ impl OrderBoard {
         self.changes
     }
 
+    /// What is known to stand there.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.known.values().filter_map(|known| known.order.as_ref().ok())
+    }
+
     /// Which order stands there about each thing.
     pub fn numbers(&self) -> BTreeMap<Register, Number> {
-        let orders = self.known.values().filter_map(|known| known.order.as_ref().ok());
-        orders.map(|order| (order.register(), order.number)).collect()
+        self.orders().map(|order| (order.register(), order.number)).collect()
     }
 
     /// The order that stands there about this.
@@ -175,15 +226,20 @@ impl OrderBoard {
         Ok(answer.succeeded())
     }
 
-    /// Takes an order away that nobody has written since.
-    pub async fn remove(&mut self, register: &Register) -> Result<(), Fault> {
+    /// Takes an order away, unless it is not there or somebody has written there since: then false.
+    pub async fn remove(&mut self, register: &Register) -> Result<bool, Fault> {
         let name = register.to_string().into_bytes();
-        let Some(known) = self.known.get(&name) else { return Ok(()) };
+        let Some(known) = self.known.get(&name) else { return Ok(false) };
         let key = self.key(&name);
         let unchanged = Compare::mod_revision(&key[..], CompareOp::Equal, known.revision);
         let delete = TxnOp::delete(key, None);
-        self.transact(Txn::new().when([unchanged]).and_then([delete])).await.map_err(Failure::fault)?;
-        Ok(())
+        let (answer, _) =
+            self.transact(Txn::new().when([unchanged]).and_then([delete])).await.map_err(Failure::fault)?;
+        if answer.succeeded() {
+            self.known.remove(&name);
+            self.changes += 1;
+        }
+        Ok(answer.succeeded())
     }
 
     /// Says that this replica has these orders, unless it stands there.
@@ -205,13 +261,13 @@ impl OrderBoard {
             .collect()
     }
 
-    async fn get(&self, transaction: Txn) -> Result<Vec<Vec<KeyValue>>, Fault> {
+    async fn get(&self, transaction: Txn) -> Result<Vec<Answer>, Fault> {
         let (answer, _) = self.transact(transaction).await.map_err(Failure::fault)?;
-        let records = answer.op_responses().into_iter().filter_map(|answer| match answer {
-            TxnOpResponse::Get(mut get) => Some(get.take_kvs()),
+        let answers = answer.op_responses().into_iter().filter_map(|answer| match answer {
+            TxnOpResponse::Get(mut get) => Some(Answer { more: get.more(), records: get.take_kvs() }),
             _ => None,
         });
-        Ok(records.collect())
+        Ok(answers.collect())
     }
 
     async fn transact(&self, transaction: Txn) -> Result<(TxnResponse, String), Failure> {

@@ -3,15 +3,17 @@
 use crate::replicas::{Replica, put};
 use crate::server::{Cluster, Etcd};
 use crate::until::until;
-use etcd_client::{DeleteOptions, GetOptions};
+use etcd_client::{DeleteOptions, GetOptions, Txn, TxnOp};
 use fingerpost::reach::Exchange;
+use fingerpost::troubles::Wrong;
 use fingerpost_core::engine::{By, Command, Engine, Holds, Role};
 use fingerpost_core::model::Instance;
-use fingerpost_core::orders::{Giver, Number, Order, What};
-use fingerpost_core::table::Target;
+use fingerpost_core::orders::{Decided, Giver, Number, Order, SeenChange, What};
+use fingerpost_core::source::{ClusterId, Rev};
+use fingerpost_core::table::{ChangeKind, Target};
 use std::process::Command as Process;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 on_each_etcd!(
@@ -23,6 +25,9 @@ on_each_etcd!(
     p3_a_wiped_store_unfreezes_nobody_and_gets_the_orders_back,
     p3_with_the_store_down_the_answer_says_so_and_the_order_arrives_later,
     records_that_are_no_orders_are_named_and_never_guessed,
+    p3_a_freeze_waits_behind_no_other_record_and_a_list_that_is_cut_off_is_said,
+    p3_of_more_approvals_than_are_handed_on_the_answer_says_so,
+    p3_what_is_spent_is_taken_out_of_the_store_while_all_run,
 );
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -281,4 +286,118 @@ async fn records_that_are_no_orders_are_named_and_never_guessed(etcd: Etcd) {
     until_frozen(&second, false).await;
     let found = client.get("/election/orders/freeze", None).await.unwrap();
     assert_eq!(found.kvs()[0].value_str().unwrap(), newer);
+}
+
+/// So many records at once.
+const AT_ONCE: usize = 100;
+
+async fn fill(cluster: &Cluster, records: Vec<(String, Vec<u8>)>) {
+    let mut client = cluster.client().await;
+    for records in records.chunks(AT_ONCE) {
+        let puts: Vec<TxnOp> = records.iter().map(|(key, value)| TxnOp::put(key.as_str(), &value[..], None)).collect();
+        client.txn(Txn::new().and_then(puts)).await.unwrap();
+    }
+}
+
+async fn p3_a_freeze_waits_behind_no_other_record_and_a_list_that_is_cut_off_is_said(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    let (first, second) = two(&cluster).await;
+    let junk = |n: usize| (format!("/election/orders/decided/{n}"), b"hunter2".to_vec());
+    fill(&cluster, (0..10_001).map(junk).collect()).await;
+    let said = async |replica: &Replica| {
+        until("a trouble", async || {
+            let troubles = replica.service.engine().troubles().all();
+            let said =
+                |wrong: &Wrong| wrong.kind == "orders" && wrong.message.contains("more than 10000 keys begin with");
+            if troubles.iter().any(said) { Ok(()) } else { Err(troubles) }
+        })
+        .await;
+    };
+    said(&first).await;
+    said(&second).await;
+    let (code, text) = fingerpost(&first, &["freeze"]).await;
+    assert!(code == Some(6) && text.contains("more than 10000 keys"), "{text}");
+    until_frozen(&second, true).await;
+    // What lifts it waits until all of it is known.
+    order(&first, Command::Unfreeze).await;
+    until_frozen(&first, false).await;
+    let mut client = cluster.client().await;
+    until("the end of the freeze in the store", async || {
+        let found = client.get("/election/orders/freeze", None).await.unwrap();
+        let found = found.kvs().first().map(|record| Order::decode(b"freeze", record.value()));
+        if matches!(found, Some(Ok(Order { what: What::Unfreeze, .. }))) { Ok(()) } else { Err(found) }
+    })
+    .await;
+    second.service.engine().reach().spread(PATIENCE).await.unwrap();
+    until_frozen(&second, true).await;
+    client.delete("/election/orders/decided/", Some(DeleteOptions::new().with_prefix())).await.unwrap();
+    until_frozen(&second, false).await;
+}
+
+/// A decision of another replica, of this moment.
+fn decision(at: u64) -> (String, Vec<u8>) {
+    let change = SeenChange {
+        kind: ChangeKind::Withdrawal,
+        prefix: "10.244.200.0/24".parse().unwrap(),
+        from: Some("10.168.0.11".parse().unwrap()),
+        to: None,
+    };
+    let (source, changes) = ("prod".into(), vec![change]);
+    let decided = Decided { approved: true, source, cluster: ClusterId(7), revision: Rev(1), changes };
+    let giver = Giver { replica: "10.0.3.9".into(), uid: None };
+    let order = Order { number: Number { at, by: Instance(9) }, giver, what: What::Decide(Arc::new(decided)) };
+    (format!("/election/orders/{}", order.register()), order.encode().to_vec())
+}
+
+/// Milliseconds since 1970.
+fn wall() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_millis()).unwrap()
+}
+
+async fn p3_of_more_approvals_than_are_handed_on_the_answer_says_so(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    let (first, second) = two(&cluster).await;
+    put(&cluster, "a", "10.168.0.11", &subnets(3)).await;
+    until_held(&first, 9).await;
+    until_held(&second, 9).await;
+    let before = wall() - 10_000;
+    fill(&cluster, (0..1000).map(|n| decision(before + n)).collect()).await;
+    until("all of them", async || {
+        let known = first.service.engine().look(|engine| engine.book().unwrap().entries().count()).await;
+        if known == Some(1000) { Ok(()) } else { Err(known) }
+    })
+    .await;
+    // Everybody has all of them.
+    first.service.engine().reach().spread(PATIENCE).await.unwrap();
+    order(&first, Command::Approve(Holds::Prefix("10.244.12.0/24".parse().unwrap()))).await;
+    until_held(&second, 8).await;
+    drop(second.hand_over().await);
+    let (code, said) = fingerpost(&first, &["approve", "10.244.11.0/24"]).await;
+    assert!(code == Some(6) && said.contains("1 earlier decisions of this week had to go"), "{said}");
+}
+
+async fn p3_what_is_spent_is_taken_out_of_the_store_while_all_run(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    let (first, second) = two(&cluster).await;
+    // It was known, and nothing later.
+    fill(&cluster, vec![decision(wall() - 8 * 86_400_000)]).await;
+    until("it in every book", async || {
+        let known = async |replica: &Replica| {
+            replica.service.engine().look(|engine| engine.book().unwrap().entries().count()).await
+        };
+        let known = [known(&first).await, known(&second).await];
+        if known == [Some(1), Some(1)] { Ok(()) } else { Err(known) }
+    })
+    .await;
+    spread(&first, Command::Freeze).await;
+    let mut client = cluster.client().await;
+    until("nothing but the freeze", async || {
+        let found = client.get("/election/orders/", Some(GetOptions::new().with_prefix())).await.unwrap();
+        let keys: Vec<String> = found.kvs().iter().map(|record| record.key_str().unwrap().to_owned()).collect();
+        if keys == ["/election/orders/freeze"] { Ok(()) } else { Err(keys) }
+    })
+    .await;
+    let exchange = second.service.engine().reach().spread(PATIENCE).await.unwrap();
+    assert_eq!((exchange.failed.as_deref(), exchange.behind().count()), (None, 0));
 }
