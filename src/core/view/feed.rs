@@ -338,6 +338,9 @@ impl Feed {
         self.tail = self.tail.min(order.at);
         // What comes is stamped anew; and End-of-RIB answers no request.
         self.again = self.again.filter(|again| *again == Again::Refresh && end == Marker::EndOfRib);
+        if self.dump.is_some() && !self.anew {
+            self.stamped = Stamped::Mixed; // a dump that had begun, and whose rest was not told
+        }
         self.anew = true;
         let begin = end == Marker::EndOfRefresh;
         self.dump = Some(Dump { order, next: 0, end, begin, withdraw_absent, unhurried: None });
