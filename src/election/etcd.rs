@@ -3,9 +3,11 @@
 use crate::source::etcd::EtcdConfig;
 use crate::source::etcd::fault::{self, Failure};
 use crate::source::etcd::line::{self, Access, Line};
-use etcd_client::{Compare, CompareOp, Error, KeyValue, PutOptions, Txn, TxnOp, TxnOpResponse, TxnResponse};
+use etcd_client::{
+    Compare, CompareOp, Error, KeyValue, LeaseClient, PutOptions, Txn, TxnOp, TxnOpResponse, TxnResponse,
+};
 use fingerpost_core::election::{
-    Endpoint, Expect, Held, Keys, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, Settings, StoredTerm,
+    Expect, Held, Keys, LeaderRecord, LeaseId, MemberId, PresenceRecord, Reply, Request, Seal, Settings, StoredTerm,
     View,
 };
 use fingerpost_core::source::{Fault, KeyRange};
@@ -63,11 +65,14 @@ impl Store {
     /// On a stream of its own, so that no answer to an earlier renewal can be taken for this one's.
     async fn keep_alive(&self, LeaseId(lease): LeaseId) -> Result<Reply, Failure> {
         let asked = self.line.ask(self.patience, |client| {
-            let mut leases = client.lease_client();
-            async move { unless_gone(leases.keep_alive(lease).await) }
+            let leases = client.lease_client();
+            async move { unless_gone(renew(leases, lease).await) }
         });
-        let (kept, endpoint) = asked.await?;
-        Ok(kept.map_or(Reply::NoLease, |_| Reply::KeptAlive(self.endpoint(&endpoint))))
+        match asked.await? {
+            (None, _) => Ok(Reply::NoLease),
+            (Some(Some(member)), _) => Ok(Reply::KeptAlive(member)),
+            (Some(None), endpoint) => Err(fault::malformed(&endpoint, "a renewal without a header")),
+        }
     }
 
     async fn revoke(&self, LeaseId(lease): LeaseId) -> Result<Reply, Failure> {
@@ -125,10 +130,6 @@ impl Store {
         answer.map_or(Ok(Reply::NoLease), |answer| self.understand(&answer, &endpoint))
     }
 
-    fn endpoint(&self, name: &str) -> Endpoint {
-        Endpoint(self.line.endpoints().iter().position(|endpoint| endpoint == name).unwrap_or_default())
-    }
-
     fn understand(&self, answer: &TxnResponse, endpoint: &str) -> Result<Reply, Failure> {
         let mut found: Vec<KeyValue> = Vec::new();
         let mut looked = false;
@@ -142,14 +143,14 @@ impl Store {
             return Ok(Reply::Done);
         }
         let header = answer.header().ok_or_else(|| fault::malformed(endpoint, "an answer without a header"))?;
-        let seal = Seal { cluster: header.cluster_id(), member: header.member_id(), term: header.raft_term() };
+        let seal =
+            Seal { cluster: header.cluster_id(), member: MemberId(header.member_id()), term: header.raft_term() };
         let value = |key: &str| {
             let record = found.iter().find(|record| record.key() == key.as_bytes())?;
             Some((record.value(), Some(LeaseId(record.lease())).filter(|lease| lease.0 != 0)))
         };
         Ok(Reply::View(View {
             seal,
-            by: self.endpoint(endpoint),
             leader: Held::read(value(&self.keys.leader), LeaderRecord::decode),
             term: StoredTerm::read(value(&self.keys.term).map(|(value, _)| value)),
             presence: Held::read(value(&self.keys.presence), PresenceRecord::decode),
@@ -187,6 +188,22 @@ fn is(key: &str, expect: &Expect) -> Compare {
     }
 }
 
+/// Renews the lease: which member says so. The client keeps the first answer of a stream to itself, so it is renewed twice; by one
+/// stream, and so by one member, also where a name or a balancer stands for several.
+async fn renew(mut leases: LeaseClient, lease: i64) -> Result<Option<MemberId>, Error> {
+    let (mut keeper, mut answers) = leases.keep_alive(lease).await?;
+    keeper.keep_alive().await?;
+    let failed = |why: &str| Error::LeaseKeepAliveError(why.into());
+    let again = answers.message().await?.ok_or_else(|| failed("the stream has ended"))?;
+    if again.ttl() <= 0 {
+        return Err(failed(GONE));
+    }
+    Ok(again.header().map(|header| MemberId(header.member_id())))
+}
+
+/// What the client says of a lease that has ended.
+const GONE: &str = "lease not found";
+
 /// The answer; none if the lease has ended.
 fn unless_gone<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     match answer {
@@ -199,7 +216,7 @@ fn unless_gone<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 fn is_gone(error: &Error) -> bool {
     match error {
         Error::GRpcStatus(status) => status.message().contains("requested lease not found"),
-        Error::LeaseKeepAliveError(message) => message == "lease not found",
+        Error::LeaseKeepAliveError(message) => message == GONE,
         _ => false,
     }
 }

@@ -59,9 +59,9 @@ impl Keys {
     }
 }
 
-/// Which of the configured endpoints has answered.
+/// Which member of the store's cluster has answered, as it says itself: by one name there may be several.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Endpoint(pub usize);
+pub struct MemberId(pub u64);
 
 /// Which of the store's own leaderships an answer came from: that of a member of a cluster in one term of its own (etcd's
 /// raft term). While it stays the same between two reads by a quorum, every renewal in between that the same member confirmed was made
@@ -71,7 +71,7 @@ pub struct Seal {
     /// The cluster.
     pub cluster: u64,
     /// The member that answered.
-    pub member: u64,
+    pub member: MemberId,
     /// Its term.
     pub term: u64,
 }
@@ -81,8 +81,6 @@ pub struct Seal {
 pub struct View {
     /// Whose answer it is.
     pub seal: Seal,
-    /// By which way it came.
-    pub by: Endpoint,
     /// The leader key.
     pub leader: Held<LeaderRecord>,
     /// The term key.

@@ -1,6 +1,6 @@
 //! The state machine: what comes in, what goes out, and when.
 
-use super::keys::{Endpoint, Expect, LeaderRecord, PresenceRecord, View};
+use super::keys::{Expect, LeaderRecord, MemberId, PresenceRecord, View};
 use super::pace::Pace;
 use super::seat::{Asked, Disk, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State};
 use super::{Settings, Trouble};
@@ -70,8 +70,8 @@ pub enum Reply {
         /// How long.
         ttl: Duration,
     },
-    /// It was renewed, as this endpoint says.
-    KeptAlive(Endpoint),
+    /// It was renewed, as this member says.
+    KeptAlive(MemberId),
     /// There is no such lease: it has ended.
     NoLease,
     /// What is there; after a transaction also: it did nothing.

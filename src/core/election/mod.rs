@@ -18,7 +18,8 @@
 //!   renewal *was sent*, less a margin ([`Settings::margin`]). No answer is needed to stop.
 //! - **A renewal counts once it is proven.** A member of the store that was the last to hear that it leads no more may confirm a
 //!   renewal, or one of a lease whose key is gone (etcd#15247). So after each renewal the keys are read by a quorum; only
-//!   if the leader key is ours, and the store's own leadership ([`Seal`]) is the one of the read before it, the renewal counts.
+//!   if the leader key is ours, the store's own leadership ([`Seal`]) is the one of the read before it, and the member that confirmed
+//!   the renewal is the one that both were read from, the renewal counts.
 //! - **Terms never go back.** `max(store's, disk's, any other heard of) + 1`, written to disk before this process leads.
 //!   Followers write the terms they hear of, and raise the store's where it has lost its own (a restored backup).
 //! - **An outcome that is not known is looked up** before anything else is tried. A leader key that turns up as ours without
@@ -40,7 +41,7 @@ mod settings;
 mod tests;
 mod trouble;
 
-pub use keys::{Endpoint, Expect, Held, Keys, LeaderRecord, PresenceRecord, Seal, StoredTerm, View};
+pub use keys::{Expect, Held, Keys, LeaderRecord, MemberId, PresenceRecord, Seal, StoredTerm, View};
 pub use machine::{Effect, Election, Input, LeaseId, Reply, Request};
 pub use settings::Settings;
 pub use trouble::{NAMES as TROUBLES, Trouble};

@@ -138,7 +138,7 @@ impl Election {
         self.answered();
         let State::Member(mut member) = std::mem::replace(&mut self.state, State::Gone) else { return };
         // All three by one member, in one leadership of the store's own: another could have confirmed what the leader never heard.
-        let proven = member.seal == Some(view.seal) && kept.is_some_and(|kept| kept.by == view.by);
+        let proven = member.seal == Some(view.seal) && kept.is_some_and(|kept| kept.by == view.seal.member);
         member.seal = Some(view.seal);
         if let Some(kept) = kept.filter(|_| proven) {
             member.renewed = member.renewed.max(kept.at);

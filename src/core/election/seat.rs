@@ -1,6 +1,6 @@
 //! The states, each with what it alone has.
 
-use super::keys::{Endpoint, Expect, LeaderRecord, Seal};
+use super::keys::{Expect, LeaderRecord, MemberId, Seal};
 use super::machine::LeaseId;
 use crate::model::{Instance, Replica, Term, Time};
 use crate::source::Attempt;
@@ -85,7 +85,7 @@ pub(super) struct Kept {
     /// It was not sent before.
     pub(super) at: Time,
     /// Who confirmed it.
-    pub(super) by: Endpoint,
+    pub(super) by: MemberId,
 }
 
 /// What this process has of the leadership.

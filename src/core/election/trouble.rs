@@ -71,7 +71,7 @@ pub enum Trouble {
     /// Each answer comes from another member of the store, so that no renewal can be proven.
     #[error(
         "the election's store answers from a different member each time, or elects its own leader again and again: name its \
-         members in endpoints, not a proxy before them"
+         members in endpoints, one by one, and not a proxy before them or one name for several"
     )]
     ManyMembers,
     /// It has begun to lead so often lately that it waits before it does again.

@@ -1,7 +1,7 @@
 //! A store as an election needs one: three keys a replica can see, leases that end late, and members that elect a leader of their own.
 
 use crate::election::{
-    Endpoint, Expect, Held, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, Seal, StoredTerm, View,
+    Expect, Held, LeaderRecord, LeaseId, MemberId, PresenceRecord, Reply, Request, Seal, StoredTerm, View,
 };
 use crate::model::Time;
 use bytes::Bytes;
@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where it answers.
-pub(crate) const ENDPOINT: Endpoint = Endpoint(0);
-/// Where a member would answer that is cut off from the others.
-pub(crate) const CUT_OFF: Endpoint = Endpoint(1);
+/// The member that answers.
+pub(crate) const ENDPOINT: MemberId = MemberId(1);
+/// One that is cut off from the others.
+pub(crate) const CUT_OFF: MemberId = MemberId(2);
 
 /// A value, and the lease it is under.
 type Value = (Bytes, Option<LeaseId>);
@@ -95,8 +95,7 @@ impl Store {
             value.map(|(value, lease)| (&value[..], *lease))
         }
         View {
-            seal: Seal { cluster: 1, member: 1, term: self.raft },
-            by: ENDPOINT,
+            seal: Seal { cluster: 1, member: ENDPOINT, term: self.raft },
             leader: Held::read(value(self.leader.as_ref()), LeaderRecord::decode),
             term: StoredTerm::read(self.term.as_deref()),
             presence: Held::read(value(self.presences.get(identity)), PresenceRecord::decode),

@@ -64,11 +64,6 @@ impl Line {
         &self.shared.range
     }
 
-    /// Who may be asked.
-    pub(crate) fn endpoints(&self) -> &[String] {
-        &self.shared.config.endpoints
-    }
-
     /// Another reader's way to the same etcd.
     pub(crate) fn another(&self) -> Self {
         Line { shared: Arc::clone(&self.shared), used: Arc::default() }

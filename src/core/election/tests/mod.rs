@@ -6,11 +6,9 @@ mod properties;
 mod terms;
 mod world;
 
-use super::{
-    Effect, Endpoint, Expect, Held, Input, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, StoredTerm, Trouble,
-};
+use super::{Effect, Expect, Held, Input, LeaderRecord, LeaseId, PresenceRecord, Reply, Request, StoredTerm, Trouble};
 use crate::model::{Instance, Leadership, Replica, Term, Time};
-use crate::testing::coordination::ENDPOINT;
+use crate::testing::coordination::{CUT_OFF, ENDPOINT};
 use desk::{Desk, leader_of, seconds};
 use world::{MARGIN, TTL};
 
@@ -124,13 +122,13 @@ fn c44_a_renewal_across_an_election_of_the_store_counts_only_once_it_is_repeated
 }
 
 #[test]
-fn c44_a_renewal_that_another_endpoint_has_confirmed_counts_only_once_it_is_repeated() {
+fn c44_a_renewal_that_another_member_has_confirmed_counts_only_once_it_is_repeated() {
     let mut desk = Desk::new(1, Term::NONE);
     desk.run(seconds(1));
     let Leadership::Leading { until, .. } = desk.role() else { panic!() };
     desk.run_until_asked(|request| matches!(request, Request::KeepAlive(_)));
     let (attempt, _) = desk.asked.take().unwrap();
-    desk.feed(Input::Answer(attempt, Ok(Reply::KeptAlive(Endpoint(1)))));
+    desk.feed(Input::Answer(attempt, Ok(Reply::KeptAlive(CUT_OFF))));
     desk.serve_one();
     assert_eq!(desk.role(), Leadership::Leading { term: term(1), until });
     desk.run(seconds(1));
@@ -363,8 +361,7 @@ fn a_standby_knows_who_leads_for_a_leases_time_and_no_longer() {
 #[test]
 fn every_answer_to_every_question_is_taken_without_a_panic_and_leads_nobody_astray() {
     let view = || super::View {
-        seal: super::Seal { cluster: 1, member: 1, term: 0 },
-        by: ENDPOINT,
+        seal: super::Seal { cluster: 1, member: ENDPOINT, term: 0 },
         leader: Held::Absent,
         term: StoredTerm::Absent,
         presence: Held::Absent,
