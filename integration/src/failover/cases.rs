@@ -34,7 +34,7 @@ pub const CASES: &[Case] = &[
 
 /// Versions that differ.
 pub(super) const MIXED: [Case; 2] = {
-    let two = case("replaced by the present version and back, one after the other", Fault::Mixed);
+    let two = case("replaced by the newer version and back, one after the other", Fault::Mixed);
     [two, Case { replicas: 3, ..two }]
 };
 

@@ -21,10 +21,11 @@ const HEAD: &str = "\
 
 What two or three replicas are for: the leader, what it depends on or all of them fail, and pods notice nothing. Measured in network
 namespaces with a real gateway whose kernel forwards and whose only pod routes are Fingerpost's, an etcd of three members, and
-each replica on a machine of its own; eBGP over one hop, the gateway configured by `fingerpost gateway-config`, everything else at
-its defaults. GoBGP gives a kernel nothing by itself: there a helper (`integration/gobgp/mirror.py`) puts in what `gobgp monitor
+each replica on a machine of its own; eBGP over one hop, the gateway configured by `fingerpost gateway-config` and
+named by its `platform`, the guard off, `startup.snapshot_after` 3 s, everything else at its defaults. GoBGP gives a kernel nothing by itself: there a helper (`integration/gobgp/mirror.py`) puts in what `gobgp monitor
 global rib` says of best paths, and leaves alone an entry whose next hop stays; so its figures tell what GoBGP preferred. Pods in two VLANs send 1,000 requests (UDP) a second and stream in each family, two streams, each answered. While it
-fails, a subnet moves, one comes and one goes, and a case ends once the gateway holds exactly what etcd says, by the paths of who
+fails, a subnet moves, one comes and one goes (where etcd takes no writes meanwhile, as soon as it does
+again), and a case ends once the gateway holds exactly what etcd says, by the paths of who
 leads. `make failover` measures it anew and writes this page; a figure that has to be 0 and is not makes it fail.
 ";
 
@@ -51,7 +52,8 @@ const ALTERNATIVES: &str = "\
 
 In the lab of [failover.md](failover.md), with the same traffic and the same change in etcd: two speakers of another kind, each fed by a
 script on an etcd watch (`integration/rivals/follow.py`; the daemons' configurations are in `integration/src/failover/rival.rs`), without
-election, so their paths are equal; long-lived graceful restart, as Fingerpost's. \"One a host\" is a mesh: every host runs BIRD with
+election, so their paths are equal; long-lived graceful restart, as Fingerpost's, but for GoBGP's restart time of 1 s
+instead of 0. \"One a host\" is a mesh: every host runs BIRD with
 graceful restart and takes up where it was (`bird -R`), its script watches its own record only, and it tells what it owns the gateway, by
 eBGP, and all other hosts, by iBGP. There is no leader, and nobody else to say what a host owns whose speaker is away: so that one comes
 back after a time that does not depend on what the gateway has heard. Every figure here is what they do, none is expected. Better set-ups
@@ -162,7 +164,7 @@ const MIXED: &str = "\
 # Mixed versions
 
 Two and three replicas of an older version, in the lab of [failover.md](failover.md) and under its traffic: one after the other is ended
-by SIGTERM and started as the present version with the same state, and then the same back. Once there is one of each, a subnet
+by SIGTERM and started as a newer version with the same state, and then the same back. Once there is one of each, a subnet
 moves, one comes and one goes. `make mixed OLD=COMMIT` measures it anew and writes this page; it fails where a figure that has to be 0 is
 not, where an UPDATE of any replica withdraws something that stays (captured on the wire), or where the gateway does not hold exactly
 what etcd says at the end. Not in the pipeline: it takes a build of the older version.
@@ -171,11 +173,11 @@ what etcd says at the end. Not in the pipeline: it takes a build of the older ve
 /// Measures what is noticed of mixed versions, and says it.
 #[must_use]
 pub fn mixed(only: &[Daemon]) -> (String, Vec<String>) {
-    let (older, present) = (commit_of(&older_binary()), commit_of(&binary()));
+    let (older, newer) = (commit_of(&older_binary()), commit_of(&binary()));
     let rows = measured::all(&MIXED_CASES, LABS, |_| only.to_vec(), measure, line);
     let (mut page, mut faults) = (MIXED.to_owned(), Vec::new());
     let mut add = |text: &str| writeln!(page, "{text}").expect("a string can be written to");
-    add(&format!("\nThe older version is commit {older}, the present one {present}.\n"));
+    add(&format!("\nThe older version is commit {older}, the newer one {newer}.\n"));
     add(
         "| what happens | replicas | gateway | lost, IPv4 | lost, IPv6 | astray | rewritten, IPv4 | rewritten, IPv6 | other path | new leader | told |",
     );
