@@ -11,6 +11,7 @@
 //! | 3 | nothing matched: no such route, hold, gateway or source |
 //! | 4 | no running process could be reached |
 //! | 5 | `plan --diff`: something differs. `diff` says 1 then, which means failed here: who asks before a reload must not take the one for the other |
+//! | 6 | an order is in force here, but not at every replica, or a later one stands instead; stderr says which |
 
 mod admin;
 mod check;
@@ -36,7 +37,7 @@ use std::process::ExitCode;
     name = "fingerpost",
     version = version::LINE,
     about = "Tells the network's gateways over BGP where every pod subnet lives",
-    after_help = "Exit codes: 0 done, 1 failed or faults found, 2 wrong command line, 3 nothing matched, 4 not reachable, 5 plan --diff: something differs.",
+    after_help = "Exit codes: 0 done, 1 failed or faults found, 2 wrong command line, 3 nothing matched, 4 not reachable, 5 plan --diff: something differs, 6 in force here, not at every replica.",
     arg_required_else_help = true
 )]
 pub struct CommandLine {

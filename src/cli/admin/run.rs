@@ -152,7 +152,7 @@ fn spread(reach: Option<&proto::Reach>) -> Result<(), Failure> {
     }
     if !away.is_empty() {
         said.push(format!(
-            "not there: {}; it takes effect there before anything else once it is back",
+            "not there: {}; who is back waits up to 5 s for the orders before it changes anything",
             away.join(", ")
         ));
     }

@@ -4,7 +4,7 @@
 use crate::model::Time;
 use std::time::Duration;
 
-/// So many octets a second, and as many at once after a second without: some ten thousand routes where each has attributes of its own.
+/// So many octets a second, and as many at once after a second without: some four thousand routes where each has attributes of its own.
 const OCTETS: u64 = 256 << 10;
 const AT_ONCE: Duration = Duration::from_secs(1);
 
