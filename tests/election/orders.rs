@@ -381,7 +381,8 @@ async fn p3_what_is_spent_is_taken_out_of_the_store_while_all_run(etcd: Etcd) {
     let cluster = Cluster::one(etcd).await;
     let (first, second) = two(&cluster).await;
     // It was known, and nothing later.
-    fill(&cluster, vec![decision(wall() - 8 * 86_400_000)]).await;
+    let (key, value) = decision(wall() - 8 * 86_400_000);
+    fill(&cluster, vec![(key.clone(), value.clone())]).await;
     until("it in every book", async || {
         let known = async |replica: &Replica| {
             replica.service.engine().look(|engine| engine.book().unwrap().entries().count()).await
@@ -400,4 +401,20 @@ async fn p3_what_is_spent_is_taken_out_of_the_store_while_all_run(etcd: Etcd) {
     .await;
     let exchange = second.service.engine().reach().spread(PATIENCE).await.unwrap();
     assert_eq!((exchange.failed.as_deref(), exchange.behind().count()), (None, 0));
+    // Whoever knows less writes it back. Each takes it out once, and then it stays and is said: nobody does that for ever.
+    until("it stays", async || {
+        if client.get(key.as_str(), None).await.unwrap().kvs().is_empty() {
+            client.put(key.as_str(), &value[..], None).await.unwrap();
+        }
+        let said = [&first, &second].map(|replica| {
+            let troubles = replica.service.engine().troubles().all();
+            troubles.iter().any(|wrong| wrong.kind == "orders" && wrong.message.contains("is there again"))
+        });
+        if said == [true, true] { Ok(()) } else { Err(said) }
+    })
+    .await;
+    for replica in [&first, &second] {
+        replica.service.engine().reach().spread(PATIENCE).await.unwrap();
+    }
+    assert_eq!(client.get(key.as_str(), None).await.unwrap().kvs().len(), 1);
 }
