@@ -37,6 +37,7 @@ fn quiet_with(daemon: Daemon, fault: Fault, change: Change) -> Outcome {
     let outcome = measure(&case, daemon);
     assert!(outcome.families.iter().all(|found| found.sent > 3000), "pods talked: {outcome:#?}");
     assert!(outcome.is_quiet(), "{daemon}, {fault:?}: {outcome:#?}");
+    assert!(outcome.is_in_time(fault), "the lease was over, and another one led: {outcome:#?}");
     assert!(outcome.told.is_some(), "the gateway was told what changed: {outcome:#?}");
     outcome
 }

@@ -119,7 +119,7 @@ pub(super) struct Cast<'lab> {
     pub(super) etcd: Etcd,
     /// The UPDATEs that a leader which was stopped past its lease has sent since as if it led.
     pub(super) late: Vec<String>,
-    /// The UPDATEs that withdraw what stays, where versions are mixed.
+    /// The UPDATEs that withdraw what stays, at SIGTERM and where versions are mixed.
     pub(super) withdrawn: Vec<String>,
 }
 
@@ -274,6 +274,27 @@ impl<'lab> Cast<'lab> {
         self.late = updates.filter(|update| capture::med(update).is_some_and(|med| med < STANDBYS)).collect();
     }
 
+    /// Changes the source once a leader ends, and waits until the next one has said so.
+    #[track_caller]
+    fn await_successor(&self, before: Leader, change: &mut dyn FnMut(&Self), plan: &Plan<'_>) {
+        change(self);
+        self.await_another(before);
+        self.await_told(plan);
+        sleep(LINGER);
+    }
+
+    /// Ends a capture that has what the source's change withdrew, and keeps what else was withdrawn, by whichever replica.
+    fn note_withdrawals(&mut self, capture: Capture<'_>, plan: &Plan<'_>) {
+        let captured = capture.stop();
+        let machines = self.lab.replicas();
+        let updates = (0..self.replicas.len()).flat_map(|place| captured.updates(machines.address(place)));
+        let (stays, goes): (Vec<String>, Vec<String>) = updates
+            .filter(|update| plan.withdraws(update).is_some())
+            .partition(|update| plan.withdraws(update) == Some(true));
+        assert!(!goes.is_empty(), "the capture shows what was withdrawn on purpose");
+        self.withdrawn = stays;
+    }
+
     /// One that does not lead.
     fn standby(&self, leader: Leader) -> Leader {
         Leader { replica: (leader.replica + 1) % self.replicas.len(), ..leader }
@@ -296,16 +317,19 @@ impl Fault {
     ) {
         let wait = |seconds| sleep(Duration::from_secs(seconds));
         match self {
-            Self::Kill | Self::Terminate => {
-                if self == Self::Kill {
-                    cast.replicas[leader.replica].kill();
-                } else {
-                    cast.replicas[leader.replica].terminate();
+            Self::Kill => {
+                cast.replicas[leader.replica].kill();
+                cast.await_successor(leader, change, plan);
+                cast.replicas[leader.replica].resume();
+            }
+            Self::Terminate => {
+                let ours = cast.speaker == Speaker::Fingerpost;
+                let capture = ours.then(|| Capture::start_of_sessions(cast.lab.switch()));
+                cast.replicas[leader.replica].terminate();
+                cast.await_successor(leader, change, plan);
+                if let Some(capture) = capture {
+                    cast.note_withdrawals(capture, plan);
                 }
-                change(cast);
-                cast.await_another(leader);
-                cast.await_told(plan);
-                sleep(LINGER);
                 cast.replicas[leader.replica].resume();
             }
             Self::StandbyKill => {
@@ -441,13 +465,7 @@ impl Fault {
                     }
                 }
                 sleep(LINGER);
-                let captured = capture.stop();
-                let updates = (0..count).flat_map(|place| captured.updates(cast.lab.replicas().address(place)));
-                let (stays, goes): (Vec<String>, Vec<String>) = updates
-                    .filter(|update| plan.withdraws(update).is_some())
-                    .partition(|update| plan.withdraws(update) == Some(true));
-                assert!(!goes.is_empty(), "the capture shows what was withdrawn on purpose");
-                cast.withdrawn = stays;
+                cast.note_withdrawals(capture, plan);
             }
             Self::Flaps(times) => {
                 let mut leader = leader;

@@ -145,8 +145,11 @@ pub struct Found {
     pub astray: usize,
     /// What the kernel said of entries that are the same before and after.
     pub rewritten: Vec<String>,
-    /// Of those that were lost in IPv6, those that were under way while the kernel lacked an entry, with that entry's times.
+    /// Of those that were lost, those that were under way while the gateway replaced the entry that they, or their answers, needed by deleting and
+    /// adding it, with that entry's times. None in IPv4.
     pub absent: Vec<String>,
+    /// The others that were lost, with the times of the deletion that was nearest.
+    pub unexplained: Vec<String>,
 }
 
 /// What was found.
@@ -156,6 +159,9 @@ pub struct Outcome {
     pub families: [Found; 2],
     /// How long the gateway preferred a path of the leader of the beginning, to what is there before and after.
     pub other_path: Option<Duration>,
+    /// What the kernel did to entries that are the same before and after, and is no replacement by the same: they were gone, or went
+    /// another way.
+    pub broken: Vec<String>,
     /// After how long it preferred a newer leader's paths to all of that.
     pub led_anew: Option<Duration>,
     /// How long it took from the change in etcd until its kernel had it.
@@ -164,7 +170,7 @@ pub struct Outcome {
     pub went_back: usize,
     /// The UPDATEs that a leader which was stopped past its lease has sent since as if it led: captured on the wire.
     pub late: Vec<String>,
-    /// The UPDATEs that withdraw what is there before and after: captured on the wire, where versions are mixed.
+    /// The UPDATEs that withdraw what is there before and after: captured on the wire, at SIGTERM and where versions are mixed.
     pub withdrawn: Vec<String>,
     /// Whether at the end the gateway held exactly what etcd says: always, with Fingerpost.
     pub whole: bool,
@@ -218,7 +224,9 @@ pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
         traffic.await_more();
     }
     let changes = monitor.stop_timed();
-    let families = traffic.judge(plan.rewritten(&changes), &Gaps::of(&changes));
+    let gaps = Gaps::of(&changes, daemon);
+    let families = traffic.judge(plan.rewritten(&changes), &gaps);
+    let broken = [gaps.broken(|prefix| plan.stays(prefix)), plan.detours(&changes)].concat();
     let since = |moment: Instant, holds: &dyn Fn(&Sample) -> bool| {
         let found = samples.iter().find(|sample| sample.at >= moment && holds(sample));
         found.map(|sample| sample.at - moment)
@@ -227,6 +235,7 @@ pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
     let newer = |choice: &Choice| leader.stamp().zip(choice.med).is_some_and(|(stamp, med)| med < stamp);
     Outcome {
         families,
+        broken,
         other_path: since(begin, &|sample| all(sample, &|choice| choice.from != Some(leader.replica))),
         led_anew: since(begin, &|sample| all(sample, &newer)),
         told: since(written, &|sample| plan.is_told(&sample.kernel)),
@@ -237,17 +246,91 @@ pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
     }
 }
 
+/// What a leader holds its lead by, if it is not heard of any more: `election.etcd.ttl`'s default.
+const LEASE: Duration = Duration::from_secs(10);
+/// Until etcd has noticed that a lease is over, another one has taken the lead, and the gateway prefers its paths.
+const HANDED_OVER: Duration = Duration::from_secs(2);
+/// Of both, a half more where the machine has other things to do, and for how seldom is looked. Two leases would be too long.
+const BUSY: (u32, u32) = (3, 2);
+
+impl Fault {
+    /// Whether nobody is told that the leader ends, so that the next one waits for the lease to be over.
+    #[must_use]
+    pub fn is_crash(self) -> bool {
+        matches!(self, Self::Kill | Self::Pause | Self::CutFromStore | Self::CutFromBoth | Self::LinkDown)
+    }
+}
+
 impl Outcome {
-    /// Whether IPv4 was as if nothing had happened, what IPv6 lost was under way while the kernel had no entry for it, no packet went astray, no leader was followed by an older one, none spoke
-    /// past its lease, and nothing was withdrawn that stays.
+    /// Whether pods and gateways noticed nothing that is not known of the gateway: IPv4 was as if nothing had happened, what IPv6
+    /// lost was under way while the gateway replaced its entry, what stays was never gone nor went another way, no packet
+    /// went astray, no leader was followed by an older one, none spoke past its lease, and nothing was withdrawn that stays.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         let [ipv4, ipv6] = &self.families;
-        let unchanged = ipv4.lost == 0 && ipv4.rewritten.is_empty();
-        let explained = ipv6.lost == ipv6.absent.len() as u64;
+        let unchanged = ipv4.lost == 0 && ipv4.rewritten.is_empty() && self.broken.is_empty();
+        let explained = ipv6.lost == ipv6.absent.len() as u64 && ipv6.unexplained.is_empty();
         unchanged
             && explained
             && ipv4.astray + ipv6.astray + self.went_back + self.late.len() + self.withdrawn.len() == 0
             && self.whole
+    }
+
+    /// Whether another one led in time where that is for the lease to say.
+    #[must_use]
+    pub fn is_in_time(&self, fault: Fault) -> bool {
+        let (times, of) = BUSY;
+        !fault.is_crash() || self.led_anew.is_some_and(|after| after <= (LEASE + HANDED_OVER) * times / of)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quiet() -> Outcome {
+        let found = || Found {
+            sent: 9,
+            lost: 0,
+            astray: 0,
+            rewritten: Vec::new(),
+            absent: Vec::new(),
+            unexplained: Vec::new(),
+        };
+        Outcome {
+            families: [found(), found()],
+            broken: Vec::new(),
+            other_path: None,
+            led_anew: None,
+            told: None,
+            went_back: 0,
+            late: Vec::new(),
+            withdrawn: Vec::new(),
+            whole: true,
+        }
+    }
+
+    #[test]
+    fn a_loss_that_no_replacement_explains_is_noticed() {
+        let mut outcome = quiet();
+        outcome.families[1].lost = 2;
+        outcome.families[1].absent = vec!["one".to_owned()];
+        assert!(!outcome.is_quiet());
+        outcome.families[1].absent.push("the other".to_owned());
+        assert!(outcome.is_quiet());
+    }
+
+    #[test]
+    fn an_entry_that_was_gone_is_noticed_though_no_packet_was_lost() {
+        assert!(quiet().is_quiet());
+        assert!(!Outcome { broken: vec!["gone".to_owned()], ..quiet() }.is_quiet());
+    }
+
+    #[test]
+    fn a_leader_that_crashed_is_followed_before_two_leases_are_over() {
+        let after = |seconds| Outcome { led_anew: Some(Duration::from_secs(seconds)), ..quiet() };
+        assert!(after(11).is_in_time(Fault::Kill));
+        assert!(!after(20).is_in_time(Fault::Kill) && !quiet().is_in_time(Fault::Kill));
+        assert!(after(20).is_in_time(Fault::CutFromGateways), "its lease goes on");
     }
 }

@@ -84,15 +84,26 @@ impl<'lab> Plan<'lab> {
         Some(named.any(|prefix| self.after.contains_key(prefix)))
     }
 
+    /// Whether its entry is the same before and after.
+    pub(super) fn stays(&self, prefix: &str) -> bool {
+        self.before.contains_key(prefix) && self.before.get(prefix) == self.after.get(prefix)
+    }
+
     /// The changes of a kernel's table, as `ip` writes them, that are of what does not change: IPv4, IPv6.
     pub(super) fn rewritten(&self, changes: &[RouteChange]) -> [Vec<String>; 2] {
-        let changes = changes.iter().map(|change| change.text.clone());
-        let same = |change: &String| {
-            let prefix = change.trim_start_matches("Deleted ").split_whitespace().next().unwrap_or_default();
-            self.before.contains_key(prefix) && self.before.get(prefix) == self.after.get(prefix)
-        };
-        let (v6, v4) = changes.filter(same).partition(|change| change.contains("fd00:"));
+        let same = changes.iter().filter(|change| self.stays(change.prefix()));
+        let (v6, v4) = same.map(|change| change.text.clone()).partition(|change| change.contains("fd00:"));
         [v4, v6]
+    }
+
+    /// What does not change and was made to go another way than before and after, even for a moment.
+    pub(super) fn detours(&self, changes: &[RouteChange]) -> Vec<String> {
+        let is_detour = |change: &&RouteChange| {
+            let owner = self.before.get(change.prefix());
+            let right = owner.is_some_and(|owner| owner.len() == 1 && owner.first().copied() == change.via());
+            self.stays(change.prefix()) && !change.is_deletion() && !right
+        };
+        changes.iter().filter(is_detour).map(|change| change.text.clone()).collect()
     }
 }
 

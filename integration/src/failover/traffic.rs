@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::gap::Gaps;
+use super::gap::{Gaps, Lost};
 use super::plan::Plan;
 use super::{Found, MOVED};
 use crate::lab::Lab;
 use crate::lab::monitor::time_of_day;
-use crate::lab::stream::Stream;
+use crate::lab::stream::{Report, Stream};
+use crate::lab::topology::Subnet;
 
 /// Between two requests of a stream.
 const INTERVAL: Duration = Duration::from_millis(1);
@@ -21,6 +22,8 @@ pub(super) struct Traffic {
     steady: [Stream; 2],
     /// To the subnet that moves, which answers at its old and its new host.
     moving: [Stream; 2],
+    /// Of the pods of [`TALK`].
+    subnets: [Subnet; 2],
 }
 
 impl Traffic {
@@ -33,7 +36,7 @@ impl Traffic {
         let places = plan.moves.map(|host| host.pod());
         let moving =
             [MOVED.pod_v4(), MOVED.pod_v6()].map(|target| Stream::start_among(other.pod(), &places, target, INTERVAL));
-        let traffic = Self { steady, moving };
+        let traffic = Self { steady, moving, subnets: [one.subnet(), other.subnet()] };
         traffic.await_more();
         traffic
     }
@@ -46,17 +49,14 @@ impl Traffic {
     /// Ends all streams and counts.
     pub(super) fn judge(&mut self, rewritten: [Vec<String>; 2], gaps: &Gaps) -> [Found; 2] {
         let mut rewritten = rewritten.into_iter();
+        let [one, other] = self.subnets;
         std::array::from_fn(|family| {
             let moving = &mut self.moving[family];
             let reports = [self.steady[family].stop(), moving.stop()];
-            // IPv4 entries are never absent, or something is wrong.
-            let absent = if family == 0 {
-                Vec::new()
-            } else {
-                let streams = [&self.steady[family], &*moving].into_iter().zip(&reports);
-                let moments = streams.flat_map(|(stream, report)| report.unanswered.iter().map(|n| stream.sent_at(*n)));
-                moments.flatten().filter_map(|moment| gaps.around(time_of_day(moment))).collect()
-            };
+            let [mut absent, mut unexplained] = judged(&self.steady[family], &reports[0], gaps, [one, other], family);
+            let [more_absent, more_unexplained] = judged(moving, &reports[1], gaps, [other, MOVED], family);
+            absent.extend(more_absent);
+            unexplained.extend(more_unexplained);
             let first_at_new = moving.delivered(1).first().copied();
             let late = |number: &u32| first_at_new.is_some_and(|first| *number > first);
             Found {
@@ -65,7 +65,27 @@ impl Traffic {
                 astray: moving.delivered(0).iter().filter(|number| late(number)).count(),
                 rewritten: rewritten.next().unwrap_or_default(),
                 absent,
+                unexplained,
             }
         })
     }
+}
+
+/// What is said of a stream's lost packets: of those whose own entry was being replaced, and of the others. Lost is the answer, where
+/// the request has come to its destination.
+fn judged(stream: &Stream, report: &Report, gaps: &Gaps, [from, to]: [Subnet; 2], family: usize) -> [Vec<String>; 2] {
+    let [mut explained, mut unexplained] = [Vec::new(), Vec::new()];
+    for number in &report.unanswered {
+        let (what, subnet, moment) = match stream.sent_back_at(*number) {
+            Some(moment) => ("answer", from, moment),
+            None => ("request", to, stream.sent_at(*number).expect("what is lost was sent")),
+        };
+        let to = if family == 0 { subnet.v4() } else { subnet.v6() };
+        let lost = Lost { what, to, sent: [moment.begin, moment.end].map(time_of_day) };
+        match gaps.explain(&lost) {
+            Some(text) => explained.push(text),
+            None => unexplained.push(gaps.nearest(&lost)),
+        }
+    }
+    [explained, unexplained]
 }

@@ -1,5 +1,6 @@
 //! The changes of a kernel's routing table while something else happens, read by `ip monitor route`.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::namespace::Namespace;
@@ -33,6 +34,24 @@ impl RouteChange {
             text: text.to_owned(),
         })
     }
+
+    /// Whether an entry was removed, not made or replaced.
+    #[must_use]
+    pub fn is_deletion(&self) -> bool {
+        self.text.starts_with("Deleted ")
+    }
+
+    /// Whose entry it is; a single address is without a length.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        self.text.trim_start_matches("Deleted ").split_whitespace().next().unwrap_or_default()
+    }
+
+    /// The entry's next hop; `None` where it has several, or none.
+    #[must_use]
+    pub fn via(&self) -> Option<IpAddr> {
+        self.text.split_whitespace().skip_while(|word| *word != "via").nth(1)?.parse().ok()
+    }
 }
 
 /// The time of day in UTC.
@@ -56,7 +75,9 @@ impl<'lab> RouteMonitor<'lab> {
     /// Begins to listen in `namespace`; returns once it does.
     #[must_use]
     pub fn start(namespace: &'lab Namespace) -> Self {
-        let process = namespace.spawn("ip-monitor", "env", &["TZ=UTC", "ip", "-ts", "monitor", "route"]);
+        // Before whatever else wants to run: what it reads late it dates late.
+        let monitor = ["-n", "-20", "env", "TZ=UTC", "ip", "-ts", "monitor", "route"];
+        let process = namespace.spawn("ip-monitor", "nice", &monitor);
         let monitor = Self { namespace, process };
         // Events before it listens are not seen, so the marker is made until it is.
         monitor.mark("192.0.2.1");
@@ -100,6 +121,10 @@ mod tests {
                 .unwrap();
         assert_eq!(change.at, Duration::from_micros(48_771_754_451));
         assert_eq!(change.text, "Deleted fd00:10:244:9::/64 via fd00::1 dev vlan168");
+        assert!(change.is_deletion());
+        assert_eq!((change.prefix(), change.via()), ("fd00:10:244:9::/64", "fd00::1".parse().ok()));
+        let blackhole = RouteChange::read("[2026-11-26T13:32:51.754451] blackhole 192.0.2.1").unwrap();
+        assert_eq!((blackhole.is_deletion(), blackhole.via()), (false, None));
         assert_eq!(RouteChange::read("\tnexthop via fd00::1"), None);
         let moment = UNIX_EPOCH + Duration::from_secs(3 * DAY) + change.at;
         assert_eq!(time_of_day(moment), change.at);

@@ -1,10 +1,10 @@
 //! A stream of packets at a steady pace, and which of them were not answered. (`ping` slows down while nothing comes back, so
 //! what it has lost tells nothing of the time.)
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -42,10 +42,31 @@ struct Shared {
     over: AtomicBool,
     sent: AtomicU64,
     /// When each was sent.
-    moments: Mutex<Vec<SystemTime>>,
+    moments: Mutex<Vec<Moment>>,
     answered: Mutex<BTreeSet<u32>>,
-    /// What came to each of the places.
-    delivered: Vec<Mutex<BTreeSet<u32>>>,
+    /// What came to each of the places, and when it was sent back.
+    delivered: Vec<Mutex<BTreeMap<u32, Moment>>>,
+}
+
+/// When something was handed to the kernel: on a machine that has other things to do, a thread may wait for its turn in between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Not before this.
+    pub begin: SystemTime,
+    /// And not after this.
+    pub end: SystemTime,
+}
+
+impl Moment {
+    fn now() -> Self {
+        let now = SystemTime::now();
+        Self { begin: now, end: now }
+    }
+
+    /// Up to now.
+    fn end_now(&mut self) {
+        self.end = SystemTime::now();
+    }
 }
 
 /// What became of a stream.
@@ -102,7 +123,7 @@ impl Stream {
     /// Answers so far.
     #[must_use]
     pub fn answers(&self) -> usize {
-        self.shared.answered.lock().unwrap_or_else(PoisonError::into_inner).len()
+        lock(&self.shared.answered).len()
     }
 
     /// Waits for `count` answers more: proof that traffic flows now, not only before.
@@ -142,15 +163,20 @@ impl Stream {
 
     /// When a datagram was sent; `None` where it was not yet.
     #[must_use]
-    pub fn sent_at(&self, number: u32) -> Option<SystemTime> {
-        let moments = self.shared.moments.lock().unwrap_or_else(PoisonError::into_inner);
-        moments.get(usize::try_from(number).ok()?).copied()
+    pub fn sent_at(&self, number: u32) -> Option<Moment> {
+        lock(&self.shared.moments).get(usize::try_from(number).ok()?).copied()
+    }
+
+    /// When a datagram was sent back by one of the places; `None` where none of them has it so far.
+    #[must_use]
+    pub fn sent_back_at(&self, number: u32) -> Option<Moment> {
+        self.shared.delivered.iter().find_map(|place| lock(place).get(&number).copied())
     }
 
     /// The numbers of the datagrams that came to this place so far.
     #[must_use]
     pub fn delivered(&self, place: usize) -> BTreeSet<u32> {
-        copy(&self.shared.delivered[place])
+        lock(&self.shared.delivered[place]).keys().copied().collect()
     }
 
     /// Stops it, waits for late answers, and counts. To be called once.
@@ -169,7 +195,7 @@ impl Stream {
             }
             let lost = sent - answers as u64;
             if lost == 0 || Instant::now() > end {
-                let answered = copy(&self.shared.answered);
+                let answered = lock(&self.shared.answered).clone();
                 let unanswered: BTreeSet<u32> = (0..self.next()).filter(|number| !answered.contains(number)).collect();
                 return Report { sent, lost: unanswered.len() as u64, unanswered };
             }
@@ -189,8 +215,8 @@ impl Drop for Stream {
     }
 }
 
-fn copy(numbers: &Mutex<BTreeSet<u32>>) -> BTreeSet<u32> {
-    numbers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn spawn(shared: &Arc<Shared>, work: impl FnOnce(&Shared) + Send + 'static) -> JoinHandle<()> {
@@ -209,17 +235,22 @@ fn send_all(socket: &UdpSocket, target: SocketAddr, interval: Duration, shared: 
         // Counted before it leaves, so that no number that is sent is one of [`Stream::next`] any more. One that cannot be sent
         // is lost.
         shared.sent.fetch_add(1, Ordering::SeqCst);
-        shared.moments.lock().unwrap_or_else(PoisonError::into_inner).push(SystemTime::now());
+        lock(&shared.moments).push(Moment::now());
         socket.send_to(&number.to_be_bytes(), target).ok();
+        if let Some(moment) = lock(&shared.moments).last_mut() {
+            moment.end_now();
+        }
     }
 }
 
-fn answer_all(socket: &UdpSocket, delivered: &Mutex<BTreeSet<u32>>, shared: &Shared) {
+fn answer_all(socket: &UdpSocket, delivered: &Mutex<BTreeMap<u32, Moment>>, shared: &Shared) {
     let mut octets = [0; 4];
     while !shared.over.load(Ordering::Relaxed) {
         if let Some(from) = receive(socket, &mut octets) {
-            delivered.lock().unwrap_or_else(PoisonError::into_inner).insert(u32::from_be_bytes(octets));
+            let number = u32::from_be_bytes(octets);
+            lock(delivered).insert(number, Moment::now());
             socket.send_to(&octets, from).ok();
+            lock(delivered).entry(number).and_modify(Moment::end_now);
         }
     }
 }
@@ -228,7 +259,7 @@ fn note_answers(socket: &UdpSocket, shared: &Shared) {
     let mut octets = [0; 4];
     while !shared.over.load(Ordering::Relaxed) {
         if receive(socket, &mut octets).is_some() {
-            shared.answered.lock().unwrap_or_else(PoisonError::into_inner).insert(u32::from_be_bytes(octets));
+            lock(&shared.answered).insert(u32::from_be_bytes(octets));
         }
     }
 }
