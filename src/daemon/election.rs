@@ -138,7 +138,7 @@ impl Part {
         if timeout(SUCCESSION, waited).await.is_err() {
             tracing::warn!(
                 waited_s = SUCCESSION.as_secs_f64(),
-                "no other replica has taken over: the gateways go by these paths until one does"
+                "no other replica leads and has told all its gateways so, as far as this one has heard: they go by these paths until one does"
             );
         }
         let _ = closes.send(close.await);

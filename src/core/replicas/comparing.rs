@@ -75,7 +75,9 @@ impl fmt::Display for Apart {
             Apart::Version => "not compared: its version is another one",
             Apart::Config => "not compared: its configuration is another one",
             Apart::Reading => "not compared: its sources, or this replica's, are not read yet",
-            Apart::Forced => "not compared: one of the two has withdrawn routes by order, and each obeys its own",
+            Apart::Forced => {
+                "not compared: an order to withdraw routes is in force at one of the two and not at the other"
+            }
             Apart::Frozen => "not compared: nothing changes at one of the two",
             Apart::Held => "not compared: the guard of one of the two keeps changes back, and each has its own",
         })
@@ -215,7 +217,7 @@ fn apart(own: &ReplicaReport, other: &ReplicaReport, unlike: &Unlike) -> Option<
         Some(Apart::Config)
     } else if either(|report| report.sources.values().any(|source| !source.complete)) {
         Some(Apart::Reading)
-    } else if either(|report| report.forced > 0) {
+    } else if own.forced != other.forced {
         Some(Apart::Forced)
     } else if either(|report| report.frozen) {
         Some(Apart::Frozen)
@@ -301,6 +303,16 @@ mod tests {
         world.says(11, 3);
         assert_eq!(world.after(1), Agreement::Same);
         assert_eq!(world.notes, [ReplicaNote::Diverges, ReplicaNote::Converged]);
+    }
+
+    #[test]
+    fn orders_to_withdraw_that_are_in_force_at_both_hide_no_other_difference() {
+        let mut world = World::new();
+        (world.own.forced, world.other.report.forced) = (2, 2);
+        world.says(10, 2);
+        assert!(matches!(world.after(1), Agreement::Differs { .. }));
+        world.after(30);
+        assert_eq!(world.notes, [ReplicaNote::Diverges]);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::engine::EngineHandle;
 use crate::troubles::{STATUS, Troubles, Wrong};
 use bytes::Bytes;
 use fingerpost_core::engine::{Engine, Input};
-use fingerpost_core::model::Time;
-use fingerpost_core::replicas::{Others, Reading, ReplicaReport};
+use fingerpost_core::model::{Term, Time};
+use fingerpost_core::replicas::{Others, Reading, ReplicaReport, ReportedRole};
 use fingerpost_core::source::Fault;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::time::timeout;
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(1);
 /// So many records may be written one a look after the other, and from then on one each so often: each is a revision more for a store
-/// whose history nobody may compact.
+/// whose history nobody may compact. What it is in the election is said at once.
 const BURST: u32 = 10;
 const PACE: Duration = Duration::from_secs(5);
 
@@ -40,7 +40,7 @@ pub(super) async fn keep(
     soon: Arc<Notify>,
 ) {
     let mut others = Others::of(board.me().clone());
-    let mut saying = Saying { said: None, unsaid: None, pace: Pace::full(clock.now()) };
+    let mut saying = Saying { said: None, part: None, unsaid: None, pace: Pace::full(clock.now()) };
     while let Some(own) = engine.look(Engine::report).await {
         if let Some(mut own) = own {
             own.trouble = standing.borrow().trouble.is_some();
@@ -68,13 +68,16 @@ pub(super) async fn keep(
 async fn exchange(
     board: &Board,
     own: &ReplicaReport,
-    Saying { said, unsaid, pace }: &mut Saying,
+    Saying { said, part, unsaid, pace }: &mut Saying,
     clock: &Clock,
     others: &mut Others,
 ) -> Result<Reading, Fault> {
     let record = own.encode();
-    if said.as_ref() != Some(&record) && pace.take(clock.now()) {
+    // One that ends waits for it, and so does what only another may withdraw.
+    let is_urgent = *part != Some(RoleSaid::of(own));
+    if said.as_ref() != Some(&record) && (is_urgent || pace.take(clock.now())) {
         *said = board.say(own).await?.then_some(record);
+        *part = said.is_some().then(|| RoleSaid::of(own));
         *unsaid = if said.is_some() { None } else { Some(unsaid.unwrap_or(clock.now())) };
     }
     let reading = others.take(clock.now(), board.read().await?);
@@ -113,10 +116,26 @@ async fn forget(board: &Board, reading: &Reading) {
     }
 }
 
+/// What it is in the election, and whether all its gateways know.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct RoleSaid {
+    role: ReportedRole,
+    term: Term,
+    restamping: bool,
+}
+
+impl RoleSaid {
+    fn of(own: &ReplicaReport) -> Self {
+        RoleSaid { role: own.role, term: own.term, restamping: own.restamping }
+    }
+}
+
 /// How far this replica has come with saying what it is.
 struct Saying {
     /// What stands there of it.
     said: Option<Bytes>,
+    /// And of its part.
+    part: Option<RoleSaid>,
     /// Since when it has not got it said.
     unsaid: Option<Time>,
     pace: Pace,
