@@ -93,8 +93,15 @@ fn others(config: &Config) -> Others {
         notices + Duration::from_secs(restart)
     };
     let stale = config.gateways.values().map(kept).max().unwrap_or_default();
-    Others { count: usize::from(config.router.replicas.saturating_sub(1)), stale }
+    let hold = config.gateways.values().filter_map(|gateway| gateway.timers.hold.duration()).max().unwrap_or_default();
+    let ttl = config.election.as_ref().map_or(Duration::ZERO, |election| election.ttl);
+    let count = usize::from(config.router.replicas.saturating_sub(1));
+    Others { count, stale, notice: hold + ttl + SAID }
 }
+
+/// So long a replica may take, once it has noticed something, until the others have read of it: it writes one record in five seconds
+/// at least and reads once a second; for how long the store may not answer it before it counts as gone, its lease says.
+const SAID: Duration = Duration::from_secs(10);
 
 /// What an earlier process had in force, as far as it can be compared: its fence, policies and gateways.
 pub(super) fn before(now: &Config, before: Config, numbers: &mut GatewayNumbers, seed: u64) -> Settings {

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //!  withdrawn ──► ledger ──── it leads, and a route covers it ────► the view says of it what it says of the covering route
-//!                   └── every other replica has told its gateways, or is gone for longer than they keep its routes ──► forgotten
+//!                   └── every other replica has told its gateways, or is gone for longer than they keep its routes; and no session
+//!                       turned out to be dead for as long as that may take to be noticed ──► forgotten
 //! ```
 //!
 //! Standbys keep the ledger, too: who leads next has to know what its predecessor may not have withdrawn. Without other replicas, or
@@ -18,6 +19,7 @@ mod ledger;
 mod rows;
 
 pub use behind::Behind;
+use behind::OtherNow;
 pub use rows::OverrideRow;
 
 use super::reporting::is_compared;
@@ -37,6 +39,9 @@ pub struct Others {
     /// The longest of all gateways: until they notice that a session is gone, and as long as they keep its routes then (RFC 4724,
     /// RFC 9494).
     pub stale: Duration,
+    /// After so long at the latest the others know, and this replica from them, that a session was dead when something was handed to it:
+    /// the longest hold time, and as long as it takes to be told of.
+    pub notice: Duration,
 }
 
 /// See the module.
@@ -151,10 +156,12 @@ impl Engine {
         let at: Vec<Option<u64>> = self.sources.iter().map(position).collect();
         self.overrides.looked = now;
         let replicas = self.others_now(now);
+        let notice = self.notice(&replicas);
         for (family, prefixes) in withdrawn.0.iter() {
             for ordered in [false, true] {
-                let batch = Batch { at: at.clone(), ordered, since: now };
-                if behind::nobody_is(&replicas, &batch) {
+                let mut batch = Batch { at: at.clone(), ordered, since: now, told: None };
+                batch.told = behind::nobody_is(&replicas, &batch).then_some(now);
+                if batch.told.is_some() && notice.is_zero() {
                     continue;
                 }
                 // What somebody still claims is withdrawn by order, or by other rules: no revision tells whether that is so elsewhere.
@@ -176,7 +183,12 @@ impl Engine {
         }
         self.overrides.looked = now;
         let replicas = self.others_now(now);
-        let over = self.overrides.ledger.take_batches(|batch| behind::nobody_is(&replicas, batch));
+        let notice = self.notice(&replicas);
+        let over = self.overrides.ledger.take_batches(|batch| {
+            let is_told = behind::nobody_is(&replicas, batch);
+            batch.told = batch.told.or(Some(now)).filter(|_| is_told);
+            batch.told.is_some_and(|told| now.since(told) >= notice)
+        });
         self.end_overrides(now, over);
     }
 
@@ -215,7 +227,15 @@ impl Engine {
         if self.overrides.ledger.is_empty() || self.holds_still().is_some() {
             return None;
         }
-        self.others_now(self.overrides.looked).into_iter().filter_map(|replica| replica.until()).min()
+        let others = self.others_now(self.overrides.looked);
+        let noticed = self.overrides.ledger.first_told().map(|told| told + self.notice(&others));
+        others.into_iter().filter_map(|replica| replica.until()).chain(noticed).min()
+    }
+
+    /// How long it is waited for the others to notice that a session was dead. Of those that are gone that time is past.
+    fn notice(&self, others: &[OtherNow]) -> Duration {
+        let is_there = |other: &OtherNow| !matches!(other, OtherNow::Past);
+        if others.iter().any(is_there) { self.overrides.others.notice } else { Duration::ZERO }
     }
 
     /// Of a source, the revision that this replica must not say to have told: what was withdrawn at it is still announced.

@@ -44,6 +44,11 @@ pub enum Behind {
         /// At the latest until then.
         until: Time,
     },
+    /// All have handed it to their sessions: one of those may turn out to have been dead.
+    Handed {
+        /// It would be known by then.
+        until: Time,
+    },
     /// So many have not been heard of since this process began: they may have gone just before.
     Unheard {
         /// How many.
@@ -61,6 +66,7 @@ impl Behind {
             Behind::CutOff { until, .. }
             | Behind::Parted { until, .. }
             | Behind::Gone { until, .. }
+            | Behind::Handed { until }
             | Behind::Unheard { until, .. } => Some(until),
         }
     }
@@ -73,6 +79,7 @@ impl Behind {
             Behind::CutOff { .. } => "cut_off",
             Behind::Parted { .. } => "parted",
             Behind::Gone { .. } => "gone",
+            Behind::Handed { .. } => "handed",
             Behind::Unheard { .. } => "unheard",
         }
     }
@@ -93,6 +100,9 @@ impl fmt::Display for Behind {
                 )
             }
             Behind::Gone { replica, .. } => write!(f, "replica {replica} is gone, and gateways keep what it told them"),
+            Behind::Handed { .. } => {
+                write!(f, "all replicas have handed it to their sessions, one of which may turn out to have been dead")
+            }
             Behind::Unheard { replicas, .. } => {
                 write!(f, "{replicas} of the other replicas have not been heard of since this one was started")
             }

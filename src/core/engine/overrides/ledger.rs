@@ -30,6 +30,8 @@ pub(super) struct Batch {
     pub(super) ordered: bool,
     /// When.
     pub(super) since: Time,
+    /// Since when nobody is behind, as far as all have noticed.
+    pub(super) told: Option<Time>,
 }
 
 /// A prefix that was withdrawn.
@@ -168,9 +170,9 @@ impl Ledger {
     }
 
     /// The entries of these batches, which are forgotten.
-    pub(super) fn take_batches(&mut self, wanted: impl Fn(&Batch) -> bool) -> Vec<(Prefix, Entry)> {
+    pub(super) fn take_batches(&mut self, mut wanted: impl FnMut(&mut Batch) -> bool) -> Vec<(Prefix, Entry)> {
         let before = self.batches.len();
-        self.batches.retain(|_, counted| !wanted(&counted.batch));
+        self.batches.retain(|_, counted| !wanted(&mut counted.batch));
         if self.batches.len() == before {
             return Vec::new();
         }
@@ -184,6 +186,11 @@ impl Ledger {
             self.announced[family] -= ended;
         }
         taken
+    }
+
+    /// Since when nobody is behind with what waits longest for that to be noticed.
+    pub(super) fn first_told(&self) -> Option<Time> {
+        self.batches.values().filter_map(|counted| counted.batch.told).min()
     }
 
     /// The source follows another store from now on, up to that revision if one is known: there is nothing in it of what was withdrawn.

@@ -44,7 +44,10 @@ impl Engine {
     fn overridden(&self, prefix: Prefix, entry: &Entry, others: &[OtherNow]) -> Option<OverrideRow> {
         let (by, hop) = entry.over.clone()?;
         let batch = self.overrides.ledger.batch(entry)?;
-        let waits = others.iter().filter_map(|other| other.behind(batch)).collect();
+        let mut waits: Vec<Behind> = others.iter().filter_map(|other| other.behind(batch)).collect();
+        if waits.is_empty() {
+            waits.extend(batch.told.map(|told| Behind::Handed { until: told + self.notice(others) }));
+        }
         Some(OverrideRow { prefix, by, hop, since: batch.since, waits })
     }
 }

@@ -15,7 +15,10 @@ const BORROWED: &str = "10.244.0.5/32";
 
 /// Two replicas, the first of which leads; one host has the block, and another has borrowed an address of it.
 fn borrowed() -> Net {
-    let mut net = Net::new(2);
+    borrowed_in(Net::new(2))
+}
+
+fn borrowed_in(mut net: Net) -> Net {
     net.put(1, &[BLOCK]);
     net.put(2, &[BORROWED]);
     net.lead(0);
@@ -51,6 +54,50 @@ fn p5_a_replica_that_lags_misleads_nobody_and_ends_it_once_its_gateways_were_tol
     assert_eq!(net.paths(BORROWED), 2, "it has decided, and its gateway does not know yet");
     net.deliver(1);
     net.report();
+    net.deliver(0);
+    assert_eq!(net.paths(BORROWED), 0);
+}
+
+#[test]
+fn p5_what_was_handed_to_a_session_is_not_told_before_that_would_have_been_noticed_to_be_dead() {
+    const NOTICE: Duration = Duration::from_secs(100);
+    let mut net = borrowed_in(Net::that_notices(2, NOTICE));
+    net.put(2, &[]);
+    net.serve(1);
+    net.say_to_nobody(1);
+    net.report();
+    net.serve(0);
+    net.deliver(0);
+    assert_eq!(net.forwards("10.244.0.5"), Some(via(1)), "the gateway goes by what the other said before");
+    let waits = |net: &Net| net.engine(0).override_row(prefix(BORROWED)).map(|row| row.waits);
+    let until = net.now + NOTICE;
+    assert_eq!(waits(&net), Some(vec![Behind::Handed { until }]));
+    assert!(net.engine(0).next_deadline().is_some_and(|at| at <= until));
+    net.wait(Duration::from_secs(90));
+    net.down(1);
+    net.report();
+    net.wait(Duration::from_secs(20));
+    net.deliver(0);
+    assert_eq!(net.forwards("10.244.0.5"), Some(via(1)));
+    assert!(matches!(waits(&net).as_deref(), Some([Behind::CutOff { .. }])), "{:?}", waits(&net));
+    net.wait(STALE);
+    net.settle();
+    net.wait(NOTICE);
+    net.deliver(0);
+    assert_eq!((net.paths(BORROWED), net.forwards("10.244.0.5")), (0, Some(via(1))));
+}
+
+#[test]
+fn p5_what_all_have_heard_ends_once_a_dead_session_would_have_been_noticed() {
+    const NOTICE: Duration = Duration::from_secs(100);
+    let mut net = borrowed_in(Net::that_notices(2, NOTICE));
+    net.put(2, &[]);
+    net.settle();
+    assert_eq!(net.paths(BORROWED), 1, "the leader's");
+    net.wait(NOTICE - Duration::from_secs(5));
+    net.deliver(0);
+    assert_eq!(net.paths(BORROWED), 1);
+    net.wait(Duration::from_secs(5));
     net.deliver(0);
     assert_eq!(net.paths(BORROWED), 0);
 }

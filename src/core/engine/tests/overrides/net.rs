@@ -42,7 +42,7 @@ pub(super) fn host(n: u8) -> String {
     name(n)
 }
 
-fn settings(replicas: usize) -> Settings {
+fn settings(replicas: usize, notice: Duration) -> Settings {
     let sync = SyncConfig {
         source: SourceId(0),
         schema: Schema::Native { prefix: "/fp".into() },
@@ -60,7 +60,7 @@ fn settings(replicas: usize) -> Settings {
         },
         guard: GuardConfig::off(),
         policies: BTreeMap::from([("all".into(), Policy::accept_all())]),
-        others: Others { count: replicas - 1, stale: STALE },
+        others: Others { count: replicas - 1, stale: STALE, notice },
         gateways: vec![GatewaySettings {
             id: GatewayId(0),
             name: "gateway".into(),
@@ -96,13 +96,20 @@ pub(super) struct Net {
     sessions: u64,
     term: u32,
     leader: Option<usize>,
+    /// See [`Others`].
+    notice: Duration,
 }
 
 impl Net {
     pub(super) fn new(replicas: usize) -> Self {
+        Net::that_notices(replicas, Duration::ZERO)
+    }
+
+    /// Dead sessions are noticed after so long.
+    pub(super) fn that_notices(replicas: usize, notice: Duration) -> Self {
         let heard = || Gateway::new(PerFamily { ipv4: true, ipv6: true }, &encoding(0));
         let player = |_| Player {
-            engine: Engine::new(Time::ZERO, settings(replicas), &mut Vec::new()),
+            engine: Engine::new(Time::ZERO, settings(replicas, notice), &mut Vec::new()),
             transport: Transport::new(),
             session: None,
             queue: VecDeque::new(),
@@ -114,7 +121,8 @@ impl Net {
             said: None,
         };
         let players = (0..replicas).map(player).collect();
-        let mut net = Net { now: Time::ZERO, store: Store::default(), players, sessions: 0, term: 0, leader: None };
+        let mut net =
+            Net { now: Time::ZERO, store: Store::default(), players, sessions: 0, term: 0, leader: None, notice };
         net.put(STAYS, &[]);
         (0..replicas).for_each(|replica| net.restart(replica));
         net.players.iter_mut().for_each(|player| player.since = None);
@@ -143,7 +151,7 @@ impl Net {
         let player = &mut self.players[replica];
         player.effects.clear();
         player.transport = Transport::new();
-        player.engine = Engine::new(now, settings(count), &mut player.effects);
+        player.engine = Engine::new(now, settings(count, self.notice), &mut player.effects);
         player.engine.limit_timeline(crate::engine::TimelineLimits::default());
         let me = Replica { identity: format!("replica-{replica}").into(), instance: Instance(0) };
         let me = Introduction { replica: me, version: String::new(), config: BTreeMap::new() };
@@ -261,6 +269,15 @@ impl Net {
 
     /// The gateway hears all that it has to say.
     pub(super) fn deliver(&mut self, replica: usize) {
+        self.say_all(replica, true);
+    }
+
+    /// It says all that it has to say, and the gateway hears nothing: the way there is dead, which is not known yet.
+    pub(super) fn say_to_nobody(&mut self, replica: usize) {
+        self.say_all(replica, false);
+    }
+
+    fn say_all(&mut self, replica: usize, is_heard: bool) {
         if self.players[replica].gone.is_some() {
             return;
         }
@@ -274,7 +291,9 @@ impl Net {
             let mut octets = 0;
             for chunk in player.queue.drain(..) {
                 octets += chunk.bytes.len();
-                player.heard.hear(&chunk);
+                if is_heard {
+                    player.heard.hear(&chunk);
+                }
             }
             if let Some(number) = player.session.filter(|_| octets > 0) {
                 self.handle(replica, Input::Written(GatewayId(0), number, octets));
