@@ -17,7 +17,8 @@ pub(super) fn digests(config: &Config) -> BTreeMap<String, Digest> {
         (name.clone(), store, source.priority, source.allow_empty, source.ipv4_via_ipv6)
     };
     let gateways = config.gateways.iter().map(|(name, gateway)| {
-        (name, gateway.asn, &gateway.policy, &gateway.families, gateway.max_prefix, &gateway.attached)
+        let keeps = &gateway.open.graceful_restart;
+        (name, gateway.asn, &gateway.policy, &gateway.families, gateway.max_prefix, &gateway.attached, keeps)
     });
     let election = config.election.as_ref().map(|election| (&election.key, election.ttl));
     let parts = [
@@ -26,6 +27,7 @@ pub(super) fn digests(config: &Config) -> BTreeMap<String, Digest> {
         ("gateways", of(&gateways.collect::<Vec<_>>())),
         ("guard", of(&config.guard)),
         ("policies", of(&config.policies)),
+        ("router", of(&(config.router.asn, config.router.replicas))),
         ("sources", of(&config.sources.iter().map(source).collect::<Vec<_>>())),
     ];
     parts.into_iter().map(|(part, digest)| (part.to_owned(), digest)).collect()
@@ -64,6 +66,8 @@ state_dir: state
             assert_eq!(differ(from, to), same, "{to}");
         }
         assert_eq!(differ("24-32", "24"), ["fence"]);
+        assert_eq!(differ("replicas: 2", "replicas: 3"), ["router"]);
+        assert_eq!(differ("policy: all", "graceful_restart: { restart_time: 9s }, policy: all"), ["gateways"]);
         assert_eq!(differ("then: accept", "set: { communities: ['64512:1'] }, then: accept"), ["policies"]);
         assert_eq!(differ("asn: 64500", "asn: 64501"), ["gateways"]);
         assert_eq!(differ("prefix: /fp", "prefix: /other"), ["sources"]);

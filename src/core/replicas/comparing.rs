@@ -20,7 +20,7 @@ use std::time::Duration;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Parts of the configuration that change what gateways are told, and not which routes there are.
-const OF_GATEWAYS: [&str; 3] = ["election", "gateways", "policies"];
+const OF_GATEWAYS: [&str; 4] = ["election", "gateways", "policies", "router"];
 
 /// What another replica's table is to this one's.
 #[derive(Clone, PartialEq, Eq, Debug)]
