@@ -351,6 +351,7 @@ impl Shell {
                         tracing::warn!("{more} more claims are not announced: see /api/v1/routes");
                     }
                 }
+                Effect::TakesNothing(gateway) => crate::telemetry::takes_nothing(&gateway),
                 Effect::Replica(identity, note) => crate::telemetry::replica(&identity, &note),
                 Effect::ReloadHeld(hold) => crate::telemetry::reload_held(&hold),
                 Effect::Taken(taken) => crate::telemetry::taken(&taken),

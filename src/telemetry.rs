@@ -131,6 +131,14 @@ pub fn more_notes(source: &str, kind: OfRecord, count: usize) {
     }
 }
 
+/// Says that a gateway takes nothing of what it is to be told anew.
+pub fn takes_nothing(gateway: &str) {
+    tracing::warn!(
+        gateway,
+        "the gateway takes nothing: it cannot be told what this replica is now, and a leader that ends does not wait for that"
+    );
+}
+
 /// Says that a gateway's cap begins or ceases to hold routes back.
 pub fn capped(gateway: &str, family: &str, withheld: usize) {
     match withheld {

@@ -119,6 +119,9 @@ pub enum Effect {
     /// Log it: how many routes of this family the gateway of this name is not told now because of its cap; 0 again where none
     /// is.
     Capped(String, Family, usize),
+    /// Log it: the gateway of this name has taken nothing for a while of what it is to be told anew with another stamp, and whoever
+    /// led before does not wait for that.
+    TakesNothing(String),
     /// Log it: of the replica of this identity.
     Replica(Arc<str>, ReplicaNote),
     /// Log it: claims that are not announced, the first few with the keys of their records, and how many more there are.
@@ -269,7 +272,7 @@ impl Engine {
             Input::Refresh(gateway, session, family) => {
                 self.outlets.refresh(gateway, session, family, &mut self.views);
             }
-            Input::Written(gateway, session, octets) => self.outlets.written(gateway, session, octets),
+            Input::Written(gateway, session, octets) => self.outlets.written(now, gateway, session, octets),
             Input::Refused(gateway, session, refusal) => self.refused(gateway, session, refusal, effects),
             Input::Introduced(me) => self.introduce(me),
             Input::Replicas(replicas) => {
@@ -329,7 +332,7 @@ impl Engine {
         self.was_verified.iter_mut().for_each(|(family, was)| *was |= verified.of(family));
         let saying = Saying { now: self.latest, stamp: self.stamp(), unsure: self.standing.unsure().is_some() };
         let Engine { table, views, outlets, .. } = self;
-        if outlets.hand_out_changes(views, table, saying.stamp, effects) {
+        if outlets.hand_out_changes(views, table, saying, effects) {
             return true;
         }
         let handed_out = outlets.hand_out_slice(views, table, saying, verified, effects);

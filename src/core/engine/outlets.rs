@@ -276,8 +276,8 @@ impl Outlets {
         }
     }
 
-    pub(super) fn written(&mut self, gateway: GatewayId, number: SessionNumber, octets: usize) {
-        self.happen(gateway, |outlet| outlet.written(number, octets));
+    pub(super) fn written(&mut self, now: Time, gateway: GatewayId, number: SessionNumber, octets: usize) {
+        self.happen(gateway, |outlet| outlet.written(now, number, octets));
     }
 
     /// Grows by one whenever a gateway is looked at, whatever for: what the engine's work costs where there are many.
@@ -338,9 +338,19 @@ impl Outlets {
         Sessions { established, gateways, left: self.left + ended(true), ended: ended(false) }
     }
 
-    /// Whether a gateway is still to be told something again with another stamp.
-    pub(super) fn await_stamp(&self) -> bool {
-        self.outlets.iter().any(Outlet::awaits_stamp)
+    /// Whether a gateway is still to be told something again with another stamp. One that takes nothing does not count: nobody knows
+    /// for how long.
+    pub(super) fn await_stamp(&self, now: Time) -> bool {
+        self.outlets.iter().any(|outlet| outlet.awaits_stamp() && !outlet.takes_nothing(now))
+    }
+
+    /// Says which such gateways do not count, once for each time.
+    pub(super) fn tell_what_takes_nothing(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        for outlet in self.outlets.iter_mut().filter(|outlet| outlet.awaits_stamp() && outlet.takes_nothing(now)) {
+            if outlet.note_taking_nothing() {
+                effects.push(Effect::TakesNothing(outlet.settings.name.clone()));
+            }
+        }
     }
 
     /// Whether some dump still has to withdraw routes by slot.

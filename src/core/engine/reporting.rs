@@ -99,7 +99,7 @@ impl Engine {
             forced: count(self.forced().count()),
             frozen: self.holds_still().is_some(),
             trouble: false,
-            restamping: self.outlets.await_stamp(),
+            restamping: self.outlets.await_stamp(self.latest),
             retired: false,
         })
     }
@@ -130,6 +130,7 @@ impl Engine {
 
     pub(super) fn take_replicas(&mut self, now: Time, others: Vec<KnownReplica>, effects: &mut Vec<Effect>) {
         self.reporting.others = others;
+        self.outlets.tell_what_takes_nothing(now, effects);
         let Some(own) = self.report() else { return };
         self.note_tables();
         let compared = self.sources.iter().filter(|source| is_compared(source));

@@ -219,6 +219,7 @@ impl World {
             Effect::MoreNotes(..)
             | Effect::ReloadHeld(_)
             | Effect::Taken(_)
+            | Effect::TakesNothing(_)
             | Effect::Replica(..)
             | Effect::Capped(..)
             | Effect::NotAnnounced(..) => {}

@@ -22,7 +22,7 @@ impl Outlets {
         &mut self,
         views: &mut Views,
         table: &Table,
-        stamp: Stamp,
+        Saying { now, stamp, .. }: Saying,
         effects: &mut Vec<Effect>,
     ) -> bool {
         self.notice_changes(views);
@@ -33,7 +33,7 @@ impl Outlets {
                 continue;
             };
             self.looks += 1;
-            let handed_out = outlet.hand_out(views, effects, |feed, view, family| {
+            let handed_out = outlet.hand_out(now, views, effects, |feed, view, family| {
                 if feed.lag(view) == 0 && !feed.can_fill() {
                     return None;
                 }
@@ -93,7 +93,7 @@ impl Outlets {
             self.looks += 1;
             let (completed, ended) = (outlet.completed, &mut self.ended);
             let (is_due, mut unhurried) = (outlet.pace.due() <= now, 0);
-            let handed_out = outlet.hand_out(views, effects, |feed, view, family| {
+            let handed_out = outlet.hand_out(now, views, effects, |feed, view, family| {
                 let (is_restamping, is_unhurried) = (feed.is_restamping(), feed.is_unhurried());
                 if !feed.is_dumping() || (unsure && is_restamping) || (is_unhurried && !is_due) {
                     return None;

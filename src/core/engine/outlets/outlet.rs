@@ -5,14 +5,17 @@ use super::super::{Effect, GatewaySettings};
 use super::pace::Pace;
 use super::tally::{Counted, Tally};
 use super::{Refusal, SessionNumber, SessionUp};
-use crate::model::{Family, GatewayId, PerFamily};
+use crate::model::{Family, GatewayId, PerFamily, Time};
 use crate::table::Table;
 use crate::view::{CHUNK_BYTES, Chunk, Exclusion, Feed, Seq, Stamp, View};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Below this many octets in flight, a gateway is given more: two chunks are under way at the most.
 const CREDIT: usize = CHUNK_BYTES;
+/// A gateway without credit of which nothing was written for so long takes nothing.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// What was written need not be reported before it is so much: who has no credit has more than this in flight, so the report
 /// comes. Small changes, which concern everybody at once, are never reported one by one.
 pub const REPORT: usize = CREDIT / 2;
@@ -21,6 +24,10 @@ pub(super) struct Session {
     pub(super) up: SessionUp,
     pub(super) feeds: PerFamily<Option<Feed>>,
     in_flight: usize,
+    /// When something was written or handed out last.
+    moved: Time,
+    /// Since then it was said that it takes nothing.
+    said_stuck: bool,
     /// How many octets were handed out.
     handed_out: u64,
     /// Where among all octets of the session the family's End-of-RIB ended, and the marker that was handed out last.
@@ -132,6 +139,8 @@ impl Outlet {
             up,
             feeds,
             in_flight: 0,
+            moved: Time::ZERO,
+            said_stuck: false,
             handed_out: 0,
             lacks: false,
             completed: PerFamily::default(),
@@ -192,15 +201,28 @@ impl Outlet {
         ended
     }
 
-    pub(super) fn written(&mut self, number: SessionNumber, octets: usize) {
+    pub(super) fn written(&mut self, now: Time, number: SessionNumber, octets: usize) {
         if let Some(session) = self.session.as_mut().filter(|session| session.up.number == number) {
             session.in_flight = session.in_flight.saturating_sub(octets);
+            (session.moved, session.said_stuck) = (now, false);
         }
+    }
+
+    /// Whether it has not taken anything for a while of what it was handed.
+    pub(super) fn takes_nothing(&self, now: Time) -> bool {
+        let stuck = |session: &Session| session.in_flight >= CREDIT && session.moved + PATIENCE <= now;
+        self.session.as_ref().is_some_and(stuck)
+    }
+
+    /// From now on it was said; whether that is new.
+    pub(super) fn note_taking_nothing(&mut self) -> bool {
+        self.session.as_mut().is_some_and(|session| !std::mem::replace(&mut session.said_stuck, true))
     }
 
     /// Gives the gateway what `pull` finds in its feeds, if it has credit. True if there was anything.
     pub(super) fn hand_out(
         &mut self,
+        now: Time,
         views: &mut Views,
         effects: &mut Vec<Effect>,
         mut pull: impl FnMut(&mut Feed, &mut View, Family) -> Option<Arc<Chunk>>,
@@ -213,6 +235,7 @@ impl Outlet {
             let markers = feed.markers();
             if let Some(chunk) = pull(feed, view, family) {
                 session.in_flight += chunk.bytes.len();
+                session.moved = now;
                 session.handed_out += chunk.bytes.len() as u64;
                 session.sent[family] += chunk.ends.len() as u64;
                 if feed.markers() > markers {

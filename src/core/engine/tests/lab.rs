@@ -315,6 +315,7 @@ impl Lab {
                 | Effect::MoreNotes(..)
                 | Effect::Held(..)
                 | Effect::ReloadHeld(_)
+                | Effect::TakesNothing(_)
                 | Effect::Taken(_) => {}
             }
         }

@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const SOURCE: SourceId = SourceId(0);
-const GATEWAY: GatewayId = GatewayId(0);
-const SESSION: SessionNumber = SessionNumber(7);
+pub(super) const GATEWAY: GatewayId = GatewayId(0);
+pub(super) const SESSION: SessionNumber = SessionNumber(7);
 /// More than go out in one slice.
 pub(super) const HOSTS: u32 = 40_000;
 

@@ -1,9 +1,9 @@
 //! A takeover with a large table: what has changed first, then the rest, not faster than gateways can well take it.
 
-use super::super::{Effect, Engine, Input, Role};
-use super::lists::{HOSTS, engine, list, ordered, subnet};
+use super::super::{Effect, Engine, Input, Introduction, Role};
+use super::lists::{GATEWAY, HOSTS, SESSION, engine, list, ordered, subnet};
 use crate::bgp::wire::{Framer, Update, UpdateContext, UpdateOutcome};
-use crate::model::{Asn, PerFamily, Prefix, SourceId, Time};
+use crate::model::{Asn, Instance, PerFamily, Prefix, Replica, SourceId, Time};
 use crate::source::Attempt;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,6 +20,11 @@ struct World {
     octets: usize,
     framer: Framer,
     heard: Vec<Prefix>,
+    /// The gateway takes nothing; these octets wait.
+    stuck: bool,
+    waiting: usize,
+    /// How often that was said.
+    said: usize,
 }
 
 impl World {
@@ -39,10 +44,13 @@ impl World {
             }
             let more = self.engine.work(&mut self.effects) || due;
             for effect in std::mem::take(&mut self.effects) {
-                if let Effect::Send(gateway, session, chunk) = effect {
-                    self.octets += chunk.bytes.len();
-                    self.framer.push(&chunk.bytes);
-                    let written = Input::Written(gateway, session, chunk.bytes.len());
+                self.said += usize::from(matches!(effect, Effect::TakesNothing(_)));
+                let Effect::Send(gateway, session, chunk) = effect else { continue };
+                self.octets += chunk.bytes.len();
+                self.framer.push(&chunk.bytes);
+                self.waiting += chunk.bytes.len();
+                if !self.stuck {
+                    let written = Input::Written(gateway, session, std::mem::take(&mut self.waiting));
                     self.engine.handle(self.now, written, &mut self.effects);
                 }
             }
@@ -76,6 +84,14 @@ impl World {
         self.engine.take_role(self.now, role, &mut self.effects);
     }
 
+    /// Some time later its status is asked for, as it is each second: whether somebody is still to be told what it is.
+    fn is_awaited_after(&mut self, span: Duration) -> bool {
+        self.now = self.now + span;
+        self.engine.handle(self.now, Input::Replicas(Vec::new()), &mut self.effects);
+        self.work();
+        self.engine.report().unwrap().restamping
+    }
+
     fn forget(&mut self) {
         self.octets = 0;
         self.heard.clear();
@@ -88,7 +104,8 @@ fn standby() -> (World, Attempt) {
     let engine = engine(&mut effects);
     let attempt = ordered(&effects);
     let (framer, heard) = (Framer::new(), Vec::new());
-    let mut world = World { engine, now: Time::ZERO, effects, octets: 0, framer, heard };
+    let mut world =
+        World { engine, now: Time::ZERO, effects, octets: 0, framer, heard, stuck: false, waiting: 0, said: 0 };
     world.engine.handle(world.now, Input::Report(SourceId(0), attempt, list(1, None)), &mut world.effects);
     world.work();
     assert_eq!(world.heard.len(), HOSTS as usize, "a new session is told at once");
@@ -143,4 +160,30 @@ fn p7_what_was_told_anew_by_half_is_told_whole_when_the_same_role_returns() {
     world.rest(HOSTS as usize);
     let all: BTreeSet<Prefix> = world.heard.iter().copied().collect();
     assert_eq!(all.len(), HOSTS as usize);
+}
+
+/// Who ends waits until the new leader's gateways have been told, and not for one that may never read again.
+#[test]
+fn p6_a_gateway_that_takes_nothing_is_not_waited_for() {
+    let (mut world, _) = standby();
+    let replica = Replica { identity: "10.0.3.1".into(), instance: Instance(1) };
+    let me = Introduction { replica, version: "1".into(), config: [].into() };
+    world.engine.handle(world.now, Input::Introduced(me), &mut world.effects);
+    world.now = world.now + Duration::from_secs(2);
+    world.forget();
+    world.stuck = true;
+    world.take_role(Role::Leader { term: 4 });
+    world.work();
+    assert!(world.is_awaited_after(Duration::from_secs(2)), "it may read on");
+    assert!(!world.is_awaited_after(Duration::from_secs(1)));
+    assert!(!world.is_awaited_after(Duration::from_secs(60)));
+    assert_eq!(world.said, 1);
+    // It reads again, and takes its time.
+    world.stuck = false;
+    let written = Input::Written(GATEWAY, SESSION, std::mem::take(&mut world.waiting));
+    world.engine.handle(world.now, written, &mut world.effects);
+    assert!(world.is_awaited_after(Duration::ZERO));
+    world.rest(HOSTS as usize);
+    assert!(!world.is_awaited_after(Duration::from_secs(2)));
+    assert_eq!(world.said, 1);
 }
