@@ -175,8 +175,12 @@ impl Engine {
         self.sources.iter_mut().for_each(|source| source.changes += 1);
     }
 
-    /// Nothing keeps still any longer: what was not decided is about to be, and so is a reload that waited.
+    /// A freeze has ended, or it is known who leads. If nothing keeps still any longer, what was not decided is about to be, and so is
+    /// a reload that waited.
     pub(super) fn go_on(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        if self.holds_still().is_some() {
+            return;
+        }
         self.outdate_snapshots();
         self.judge_reload(now, effects);
         self.renew_overrides(now);

@@ -137,6 +137,34 @@ fn a_frozen_engine_changes_no_attribute_either() {
     assert_eq!((&world.engine.in_force.policies["all"], world.engine.reload_holds().len()), (&nothing, 0));
 }
 
+/// Freeze and doubt overlap, and whichever ends last lets go what was approved meanwhile (world 1774 of several replicas).
+#[test]
+fn p3_p7_an_approved_reload_waits_for_the_end_of_a_freeze_and_for_who_leads() {
+    let (unsure, standby) = (Role::Unsure { ordinal: 1 }, Role::Standby { term: 1, ordinal: 1 });
+    for lifted_first in [true, false] {
+        let mut world = World::new(None);
+        world.take_role(standby);
+        world.list(0..19);
+        let all = Policy::accept_all();
+        world.engine.reconfigure(world.now, told("all", &[("all", all.clone())]), &mut world.effects);
+        world.command(&Command::Freeze);
+        let nothing = Policy::default();
+        world.engine.reconfigure(world.now, told("all", &[("all", nothing.clone())]), &mut world.effects);
+        world.take_role(unsure);
+        assert_eq!(world.command(&Command::Approve(Holds::All)), 1);
+        if lifted_first {
+            world.command(&Command::Unfreeze);
+        } else {
+            world.take_role(standby);
+        }
+        assert_eq!(world.engine.in_force.policies["all"], all, "lifted first: {lifted_first}");
+        assert_eq!(world.engine.reload_holds().len(), 1);
+        world.command(&Command::Unfreeze);
+        world.take_role(standby);
+        assert_eq!((&world.engine.in_force.policies["all"], world.engine.reload_holds().len()), (&nothing, 0));
+    }
+}
+
 #[test]
 fn a_gateway_under_another_name_is_the_same_to_the_guard_p3() {
     let mut world = World::new(None);
