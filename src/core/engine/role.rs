@@ -140,7 +140,8 @@ impl Engine {
 
     /// From the moment on at which it has read its sources it announces everything with its role's own stamp.
     pub(super) fn note_reading(&mut self, effects: &mut Vec<Effect>) {
-        if self.standing.has_read || self.standing.role.is_unsure() {
+        // While nothing changes it says what the snapshot said, whatever it has read.
+        if self.standing.has_read || self.holds_still().is_some() {
             return;
         }
         // What is let out in slices takes the place of the snapshot, if there was one.

@@ -424,7 +424,10 @@ impl Feed {
         if let Some(chunk) = self.fill(view, slots, stamp) {
             return Some(chunk);
         }
-        if end == Marker::EndOfRib && !verified {
+        // What is to be said with another stamp comes before End-of-RIB: there a gateway drops what it kept of an earlier session, and
+        // goes by whatever it prefers of the rest.
+        let is_stamped = self.stamped == Stamped::All(stamp) || !matches!(self.again, Some(Again::Restamp(_)));
+        if end == Marker::EndOfRib && !(verified && is_stamped) {
             // Whoever asked for everything again need not wait for the sources, as End-of-RIB must.
             let order = match self.again.take()? {
                 Again::Refresh => view.order(),

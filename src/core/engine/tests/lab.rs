@@ -221,7 +221,8 @@ impl Lab {
     fn note_stamp(&mut self) {
         self.stamp = self.engine.stamp();
         let (role, _) = self.engine.role();
-        let of_snapshot = matches!(role, Role::Unsure { .. }) || !self.engine.has_read_all();
+        let is_still = matches!(role, Role::Unsure { .. }) || self.engine.frozen().is_some();
+        let of_snapshot = is_still || !self.engine.has_read_all();
         assert!(self.stamp == role.stamp() || of_snapshot, "{role}: {:?}", self.stamp);
     }
 

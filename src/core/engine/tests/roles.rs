@@ -167,6 +167,54 @@ fn p7_what_a_standby_says_before_it_has_read_its_sources_is_worse_than_any_other
     lab.check_at_rest();
 }
 
+/// Or of two that start, a gateway would go by the older snapshot, once it drops what it kept (world 25 of those with orders).
+#[test]
+fn p7_end_of_rib_comes_after_everything_was_said_with_the_stamp_of_now() {
+    for role in [STANDBY, Role::Leader { term: 6 }] {
+        let mut lab = Lab::new();
+        lab.take_role(UNSURE);
+        lab.put(0, 1, host(1, &[0, 1, 2]));
+        lab.put(1, 2, host(2, &[3, 4]));
+        lab.up(2);
+        while lab.serve(0, 100) {}
+        lab.take_role(STANDBY);
+        assert_eq!(announced(&heard(&mut lab, 2)).len(), 3);
+        lab.take_role(role);
+        while lab.serve(1, 100) {}
+        let heard = heard(&mut lab, 2);
+        let end = heard.iter().position(|heard| *heard == Heard::EndOfRib(Family::Ipv4)).unwrap();
+        let before: BTreeSet<Prefix> = announced(&heard[..end]).into_iter().collect();
+        assert_eq!(before.len(), 5, "{role}: all again");
+        assert_eq!(announced(&heard[end..]), [], "{role}: and not once more");
+        lab.settle();
+        lab.check_at_rest();
+    }
+}
+
+/// Frozen, it goes on with an old snapshot: another standby may have taken in more before.
+#[test]
+fn p7_who_starts_in_a_freeze_says_its_snapshot_worse_than_any_other_standby_until_that_is_lifted() {
+    let mut lab = Lab::new();
+    lab.take_role(UNSURE);
+    lab.command(&Command::Freeze);
+    lab.put(0, 1, host(1, &[0, 1, 2]));
+    lab.put(1, 2, host(2, &[3, 4]));
+    lab.up(2);
+    while lab.serve(0, 100) || lab.serve(1, 100) {}
+    lab.take_role(STANDBY);
+    heard(&mut lab, 2);
+    assert_eq!(lab.stamp, Stamp::Unread { ordinal: ORDINAL });
+    lab.command(&Command::Unfreeze);
+    heard(&mut lab, 2);
+    assert_eq!(lab.stamp, STANDBY.stamp());
+    lab.command(&Command::Freeze);
+    heard(&mut lab, 2);
+    assert_eq!(lab.stamp, STANDBY.stamp(), "what it has decided is no snapshot");
+    lab.command(&Command::Unfreeze);
+    lab.settle();
+    lab.check_at_rest();
+}
+
 /// A spell of not knowing is no reason to have every gateway compare all its paths anew.
 #[test]
 fn p7_p10_who_goes_on_with_the_stamp_that_was_said_last_says_nothing() {
