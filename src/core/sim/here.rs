@@ -38,6 +38,7 @@ impl World {
         let orders = self.orders.clone();
         let mut process = Process::start(self.now, &self.shape, self.variant, &self.disk, orders, restarting, seed);
         if let Some(part) = &self.part {
+            process.engine.share_orders(self.now, part.wall(self.now), part.me.clone());
             process.engine.take_role(self.now, Role::Unsure { ordinal: part.ordinal }, &mut process.effects);
         }
         self.process = Some(process);
@@ -84,6 +85,7 @@ impl World {
         if self.disk_works {
             let since = self.judge.gateways.iter().map(|seen| seen.rest).min().unwrap_or_default();
             let knows_since = self.knows.last().map_or(since, |knows| knows.since);
+            self.orders = process.engine.orders(self.now);
             process.save(&mut self.disk, since.min(knows_since));
         }
         if !self.agenda.any(|event| matches!(event, Event::Save)) {

@@ -3,15 +3,24 @@
 use super::process::Sent;
 use super::world::{Event, World};
 use crate::engine::{Input, REPORT, Refusal, Role, SessionNumber};
-use crate::model::{GatewayId, Leadership, Time};
+use crate::model::{GatewayId, Leadership, Replica, Time};
 use crate::view::Stamp;
 use std::time::Duration;
 
+/// What the wall clocks show at the start, about: milliseconds since 1970.
+const WALL: u64 = 1_800_000_000_000;
+/// When one is set.
+const HOUR: u64 = 3_600_000;
+
 pub(super) struct Part {
+    /// The process, as others know it.
+    pub(super) me: Replica,
     pub(super) ordinal: u32,
     /// What the election has said last to those who write.
     pub(super) said: Option<Leadership>,
     pub(super) boottime: Boottime,
+    /// How far the wall clock is ahead, in milliseconds since 1970.
+    ahead: u64,
     /// The process is stopped until then.
     pub(super) stopped: Option<Time>,
     /// No gateway reaches it, and it reaches none.
@@ -45,11 +54,14 @@ impl Boottime {
 }
 
 impl Part {
-    pub(super) fn new(ordinal: u32, boottime: Boottime) -> Self {
+    /// `ahead`: by so many milliseconds its wall clock is.
+    pub(super) fn new(me: Replica, ordinal: u32, boottime: Boottime, ahead: u64) -> Self {
         Part {
+            me,
             ordinal,
             said: None,
             boottime,
+            ahead: WALL + ahead,
             stopped: None,
             is_cut_off: false,
             has_no_store: false,
@@ -58,11 +70,21 @@ impl Part {
         }
     }
 
+    /// What its wall clock shows.
+    pub(super) fn wall(&self, now: Time) -> u64 {
+        self.ahead + now.as_duration().as_millis() as u64
+    }
+
     /// The process is gone.
     pub(super) fn end(&mut self) {
         (self.said, self.stopped) = (None, None);
         self.late.clear();
     }
+}
+
+/// Whether it is known who leads.
+pub(super) fn is_sure(said: &Leadership) -> bool {
+    matches!(said, Leadership::Leading { .. } | Leadership::Standby { .. })
 }
 
 impl World {
@@ -73,8 +95,7 @@ impl World {
 
     /// Whether it does not know who leads, by what its election has told it.
     pub(super) fn is_unsure(&self) -> bool {
-        let knows = |said: &Leadership| matches!(said, Leadership::Leading { .. } | Leadership::Standby { .. });
-        self.part.as_ref().is_some_and(|part| !part.said.as_ref().is_some_and(knows))
+        self.part.as_ref().is_some_and(|part| !part.said.as_ref().is_some_and(is_sure))
     }
 
     pub(super) fn is_cut_off(&self) -> bool {
@@ -111,7 +132,10 @@ impl World {
 
     /// What it wrote down lies an hour longer back from then on, or an hour less.
     pub(super) fn set_wall_clock(&mut self, forward: bool) {
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_millis(HOUR);
+        if let Some(part) = &mut self.part {
+            part.ahead = if forward { part.ahead + HOUR } else { part.ahead - HOUR };
+        }
         for left in self.disk.iter_mut().flatten() {
             let at = left.spent.1;
             left.spent.1 = if forward { Time::since_start(at.as_duration().saturating_sub(hour)) } else { at + hour };

@@ -5,10 +5,11 @@ use super::super::dice::Dice;
 use super::super::part::{Boottime, Part};
 use super::super::settings::Shape;
 use super::super::world::World;
-use super::seat::Seat;
+use super::orders::{Post, Shelf};
+use super::seat::{Seat, identity};
 use super::voice::Voice;
 use crate::election::{Input, Request};
-use crate::model::{Leadership, Time};
+use crate::model::{Instance, Leadership, Replica, Time};
 use crate::source::Attempt;
 use crate::testing::coordination::Store;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(super) enum Event {
     Election(usize, u64, Input),
     /// Writers and engine hear what the election says; with its number.
     Told(usize, u64, u64, Option<Leadership>),
+    /// The exchange of orders.
+    Orders(usize, u64, Post),
     /// It ends its sessions, and then itself.
     Farewell(usize, u64),
 }
@@ -39,6 +42,11 @@ pub(super) struct Cluster {
     /// How many processes there have been.
     pub(super) lives: u64,
     pub(super) coordination: Store,
+    /// The orders that stand there, and as they were at some moment.
+    pub(super) shelf: Shelf,
+    pub(super) older_shelf: Shelf,
+    /// A source's store was put back since the last rest: one may know it, and another not yet.
+    pub(super) has_restored: bool,
     /// It answers nobody.
     pub(super) quorum_lost: bool,
     pub(super) voice: Voice,
@@ -61,7 +69,9 @@ impl Cluster {
             let mut world = World::with(seed + 1000 * r as u64, own, shape.clone(), traces);
             let rate = dice.from(880..=1120) as u32;
             let ahead = Duration::from_secs(dice.from(0..=1_000_000));
-            world.part = Some(Part::new(r as u32 + 1, Boottime { rate, ahead }));
+            let me = Replica { identity: identity(r), instance: Instance(0) };
+            let wall = if dice.one_in(4) { dice.from(0..=3_600_000) } else { dice.from(0..=2000) };
+            world.part = Some(Part::new(me, r as u32 + 1, Boottime { rate, ahead }, wall));
             world
         };
         Cluster {
@@ -72,6 +82,9 @@ impl Cluster {
             seats: (0..replicas).map(|_| Seat::default()).collect(),
             lives: 0,
             coordination: Store::default(),
+            shelf: Shelf::default(),
+            older_shelf: Shelf::default(),
+            has_restored: false,
             quorum_lost: false,
             voice: Voice::new(shape.gateways.len()),
             trace: Vec::new(),
@@ -140,10 +153,11 @@ impl Cluster {
 
     fn happen(&mut self, event: Event) {
         let of = match &event {
-            Event::Start(_) | Event::Asked { .. } => None,
+            Event::Start(_) | Event::Asked { .. } | Event::Orders(.., Post::Asked(..)) => None,
             Event::Look(r, life)
             | Event::Election(r, life, _)
             | Event::Told(r, life, ..)
+            | Event::Orders(r, life, _)
             | Event::Farewell(r, life) => Some((*r, *life)),
         };
         if let Some((r, life)) = of {
@@ -162,9 +176,10 @@ impl Cluster {
             // What was to be heard while it was stopped may be overtaken by what was said once it went on.
             Event::Told(r, _, n, leadership) if !self.seats[r].leaves && self.seats[r].heard < n => {
                 self.seats[r].heard = n;
-                self.worlds[r].follow_election(leadership);
+                self.hear_election(r, leadership);
             }
             Event::Told(..) => {}
+            Event::Orders(r, life, post) => self.post(r, life, post),
             Event::Farewell(r, _) => self.farewell(r),
         }
     }
@@ -174,9 +189,9 @@ impl Cluster {
         (0..self.worlds.len()).filter(|r| self.worlds[*r].process.is_some()).collect()
     }
 
-    /// And that are neither stopped nor about to end.
-    pub(super) fn are_all_well(&self) -> bool {
-        let is_well = |r: usize| self.worlds[r].stopped().is_none() && !self.seats[r].leaves;
-        self.running().len() == self.worlds.len() && (0..self.worlds.len()).all(is_well)
+    /// To which a person can give an order.
+    pub(super) fn answering(&self) -> Vec<usize> {
+        let answers = |r: &usize| self.worlds[*r].stopped().is_none() && !self.seats[*r].leaves;
+        self.running().into_iter().filter(answers).collect()
     }
 }

@@ -11,6 +11,8 @@
 //! to the same next hop all the time (P2, P7, P10); at rest every gateway goes by the leader.
 
 mod cluster;
+mod exchange;
+mod orders;
 mod rest;
 mod script;
 mod seat;

@@ -17,19 +17,25 @@ impl Cluster {
         let has_reload = |r: &usize| {
             self.worlds[*r].process.as_ref().is_some_and(|process| !process.engine.reload_holds().is_empty())
         };
-        if self.running().iter().any(has_reload) {
-            self.order(&Command::Approve(Holds::Reload));
+        // Its configuration is each replica's own.
+        let reloading: Vec<usize> = self.running().into_iter().filter(has_reload).collect();
+        if !reloading.is_empty() {
+            reloading.into_iter().for_each(|r| self.order(r, &Command::Approve(Holds::Reload)));
             self.settle(absent);
         }
         self.check_at_rest(absent);
         if !approve {
             return;
         }
-        for _ in 0..5 {
-            if self.held().is_empty() {
+        // Each replica's guard may hold what no other one does.
+        for _ in 0..5 * self.worlds.len() {
+            let holding = self.running().into_iter().filter(|r| !self.worlds[*r].holds().is_empty());
+            let holding: Vec<usize> = holding.collect();
+            if holding.is_empty() {
                 return;
             }
-            self.order(&Command::Approve(Holds::All));
+            let r = holding[self.dice.place(holding.len())];
+            self.order(r, &Command::Approve(Holds::All));
             self.settle(absent);
             self.check_at_rest(absent);
         }
@@ -60,15 +66,22 @@ impl Cluster {
         }
         self.wait(Duration::from_secs(5));
         self.write(World::heal_sources);
-        if self.worlds.iter().any(|world| world.judge.frozen.is_some()) {
-            self.order(&Command::Unfreeze);
-        }
+        self.unfreeze();
         for n in 0..self.gateways() {
             // One that stays stuck must not matter to the others (P6).
             let reads = self.worlds[0].gateways[n].is_down || !self.dice.one_in(4);
             self.worlds.iter_mut().for_each(|world| world.heal_gateway(n, reads));
         }
         absent
+    }
+
+    /// What is frozen, at any replica that runs.
+    fn unfreeze(&mut self) {
+        let running = self.running();
+        if running.iter().any(|r| self.worlds[*r].judge.frozen.is_some()) {
+            let r = running[self.dice.place(running.len())];
+            self.order(r, &Command::Unfreeze);
+        }
     }
 
     fn settle(&mut self, absent: Option<usize>) {
@@ -84,6 +97,8 @@ impl Cluster {
                 return;
             }
             assert!(self.now < until, "P5: it does not come to rest: {unrest}");
+            // Of a freeze that somebody had ordered before, and that was on its way.
+            self.unfreeze();
             self.wait(Duration::from_secs(5));
             let is_verified = self.running().into_iter().all(|r| self.worlds[r].is_verified());
             if asks.is_some_and(|at| at <= self.now) && !is_verified {
@@ -106,6 +121,10 @@ impl Cluster {
         if roles.iter().any(|role| role.term() != Some(term)) {
             return format!("not all know who leads: {roles:?}");
         }
+        let unrest = self.unrest_of_orders();
+        if !unrest.is_empty() {
+            return unrest;
+        }
         for r in running {
             let unrest = self.worlds[r].unrest();
             if !unrest.is_empty() {
@@ -126,17 +145,36 @@ impl Cluster {
         self.running().into_iter().flat_map(|r| self.worlds[r].holds()).map(|hold| hold.prefix).collect()
     }
 
+    /// What a person has denied at one is denied at all that hold it.
+    fn check_denied(&mut self, running: &[usize]) {
+        if std::mem::take(&mut self.has_restored) {
+            return;
+        }
+        let mut denied = BTreeMap::new();
+        for r in running {
+            for hold in self.worlds[*r].holds() {
+                let change = (hold.prefix, hold.from.map(|(_, from)| from), hold.to.map(|(_, to)| to));
+                let (other, is_denied) = *denied.entry(change).or_insert((*r, hold.denied));
+                let prefix = hold.prefix;
+                assert_eq!(is_denied, hold.denied, "P3: is it denied at replicas {other} and {r}, for {prefix}?");
+            }
+        }
+    }
+
     fn check_at_rest(&mut self, absent: Option<usize>) {
         let running = self.running();
         let leaders = running.iter().filter(|r| matches!(self.worlds[**r].role(), Role::Leader { .. })).count();
         assert_eq!(leaders, 1, "P7: at rest {leaders} lead");
         for r in &running {
             self.worlds[*r].check_at_rest();
+            self.worlds[*r].excuse_awaited();
         }
         let Some(leader) = self.leader() else { return };
         let orders: BTreeSet<_> = running.iter().map(|r| self.worlds[*r].forced.clone()).collect();
-        // Replicas are free to differ in what their guards keep back, and in orders that did not reach all.
-        let (held, differ) = (self.held(), orders.len() > 1);
+        assert_eq!(orders.len(), 1, "P3: at rest different things are withdrawn by order at the replicas");
+        self.check_denied(&running);
+        // Replicas are free to differ in what their guards keep back.
+        let held = self.held();
         self.voice.unsettle_all();
         for n in (0..self.gateways()).filter(|n| !self.worlds[leader].gateways[*n].is_stuck) {
             let mut settled = BTreeMap::new();
@@ -148,7 +186,7 @@ impl Cluster {
                     "P7: gateway {n} goes by replica {} for {prefix}, and {leader} leads",
                     best.replica
                 );
-                let is_held = held.contains(&prefix) || differ;
+                let is_held = held.contains(&prefix);
                 assert!(
                     said.is_some() || is_held,
                     "P5: gateway {n} forwards {prefix} as replica {} says, and the leader does not",

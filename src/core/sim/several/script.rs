@@ -1,7 +1,6 @@
 //! What befalls several replicas and what lies between them, by chance.
 
-use super::super::script::covers;
-use super::super::settings::{self, all_prefixes};
+use super::super::settings;
 use super::super::world::World;
 use super::cluster::{Cluster, Event};
 use crate::bgp::neighbour::Input as Happens;
@@ -74,7 +73,15 @@ impl Cluster {
             47..=60 => self.fault_of_a_gateway(),
             61..=82 => self.fault_of_a_replica(),
             83..=92 => self.fault_of_the_coordination(),
-            _ => self.order_something(),
+            _ => {
+                self.order_something();
+                // Another person orders something else, before they can know of each other.
+                if self.dice.one_in(4) {
+                    let soon = self.dice.millis(0..=300);
+                    self.wait(soon);
+                    self.order_something();
+                }
+            }
         }
     }
 
@@ -167,6 +174,7 @@ impl Cluster {
                 let cluster = self.dice.one_in(2).then(|| ClusterId(self.dice.from(1..=9)));
                 if self.worlds.iter().all(|world| world.stopped().is_none()) {
                     self.voice.unsettle_all();
+                    self.has_restored = true;
                     self.write(|world| world.restore(n, cluster));
                 }
             }
@@ -310,7 +318,7 @@ impl Cluster {
 
     fn fault_of_the_coordination(&mut self) {
         let r = self.dice.place(self.seats.len());
-        match self.dice.from(1..=8) {
+        match self.dice.from(1..=9) {
             1 => {
                 self.say(|| "the coordination store's members elect another leader".into());
                 self.with_coordination(|store, now| store.elect(now));
@@ -327,6 +335,7 @@ impl Cluster {
             }
             5 => self.mislead(),
             6 => self.be_late(),
+            7 => self.lose_orders(),
             _ => self.seats[r].loses = [0, 5, 40][self.dice.place(3)],
         }
     }
@@ -356,7 +365,12 @@ impl Cluster {
         let host = HostName::new(&name(self.any_host())).unwrap();
         let prefix = settings::prefix(self.dice.from(0..=55) as u8);
         let target = if self.dice.one_in(2) { Target::Host(host) } else { Target::Prefix(prefix) };
-        let forced = self.worlds[0].forced.first().cloned();
+        let answering = self.answering();
+        if answering.is_empty() {
+            return;
+        }
+        let r = answering[self.dice.place(answering.len())];
+        let forced = self.worlds[r].forced.first().cloned();
         let command = match self.dice.from(1..=10) {
             1..=2 => Command::Freeze,
             3..=4 => Command::Unfreeze,
@@ -365,30 +379,14 @@ impl Cluster {
             8 => Command::Withdraw(target),
             _ => forced.map_or(Command::Unfreeze, Command::Restore),
         };
-        // A person orders every replica, and sees to it that each has written it down.
-        if self.are_all_well() && self.worlds.iter().all(|world| world.disk_works) {
-            self.order(&command);
-        }
-    }
-
-    pub(super) fn order(&mut self, command: &Command) {
-        match command {
-            Command::Withdraw(target) | Command::Restore(target) => {
-                let hosts = (0..self.hosts()).map(name);
-                let of_target = |prefix: &Prefix| hosts.clone().any(|host| covers(target, *prefix, &host));
-                self.voice.unsettle(&all_prefixes().filter(of_target).collect());
-            }
-            _ => {}
-        }
-        for r in self.running() {
-            self.worlds[r].order(command);
-        }
+        self.order(r, &command);
     }
 
     /// See [`World::approve_additions`].
     pub(super) fn approve_additions(&mut self) {
         for r in self.running() {
             self.worlds[r].approve_additions();
+            self.exchange_soon(r);
         }
     }
 

@@ -1,6 +1,7 @@
 //! A replica's part in the election: the machine, its disk, and its way to the coordination store.
 
 use super::cluster::{Cluster, Event};
+use super::orders::Clerk;
 use crate::election::{Effect, Election, Input, Keys, Reply, Request, Settings};
 use crate::model::{Instance, Leadership, Replica, Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
@@ -36,6 +37,7 @@ pub(super) struct Seat {
     pub(super) misled: Time,
     /// It ends as soon as the store knows.
     pub(super) leaves: bool,
+    pub(super) clerk: Clerk,
     /// When it was told last what the election says, how often, and which of that was heard last: never in another order.
     told: Time,
     tells: u64,
@@ -54,13 +56,15 @@ impl Cluster {
         }
         self.lives += 1;
         let seat = &mut self.seats[r];
-        (seat.life, seat.leaves) = (self.lives, false);
+        (seat.life, seat.leaves, seat.clerk) = (self.lives, false, Clerk::default());
+        self.worlds[r].part.iter_mut().for_each(|part| part.me.instance = Instance(self.lives.into()));
         self.worlds[r].start();
         let (life, seed) = (self.lives, self.dice.from(0..=u64::MAX - 1));
         let me = Replica { identity: identity(r), instance: Instance(life.into()) };
         let keys = Keys::new("/election", &me.identity);
         let settings = Settings { me, keys, ttl: TTL, margin: MARGIN, reading: READING, seed };
         self.seats[r].election = Some(Election::new(settings));
+        self.exchange_soon(r);
         self.feed(r, Input::Clock);
         self.agenda.put(self.now, Event::Look(r, life));
     }
@@ -169,13 +173,13 @@ impl Cluster {
         self.forget_process(r);
     }
 
-    fn is_lost(&mut self, r: usize) -> bool {
+    pub(super) fn is_lost(&mut self, r: usize) -> bool {
         let loses = self.seats[r].loses;
         loses > 0 && self.dice.from(1..=100) <= loses
     }
 
     /// How long a message between it and the coordination store takes; none if it is lost.
-    fn delay(&mut self, r: usize) -> Option<Duration> {
+    pub(super) fn delay(&mut self, r: usize) -> Option<Duration> {
         if self.seats[r].is_cut || self.quorum_lost || self.is_lost(r) {
             return None;
         }

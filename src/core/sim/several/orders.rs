@@ -1,0 +1,368 @@
+//! A person's orders on their way from replica to replica through the coordination store, as the daemon hands them on: what is
+//! asked of the store is lost, late and cut as what the election asks is.
+
+use super::super::part::is_sure;
+use super::super::script::covers;
+use super::super::settings::all_prefixes;
+use super::super::world::World;
+use super::cluster::{Cluster, Event};
+use super::exchange::{Answer, Exchange, Question, Step};
+use super::seat::{Seat, identity};
+use crate::engine::{Command, TakenOrders};
+use crate::model::{Leadership, Prefix, Time};
+use crate::orders::{Book, Order, What};
+use crate::replicas::Digest;
+use crate::source::Rev;
+use crate::table::{ChangeKind, Target};
+use crate::testing::store::name;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How often a replica exchanges orders with the store; and, while somebody waits for the others, for so long how often.
+const EVERY: Duration = Duration::from_secs(1);
+const WAITING: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_millis(100);
+/// So long a replica that knows who leads again may wait for what people have ordered meanwhile.
+const ORDERED: Duration = Duration::from_secs(5);
+/// How long the store's answer may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What stands in the store beside the election.
+#[derive(Clone, Default)]
+pub(super) struct Shelf {
+    revision: u64,
+    orders: BTreeMap<Vec<u8>, (Rev, Order)>,
+    /// Which orders each replica has said that it has.
+    receipts: BTreeMap<usize, Digest>,
+}
+
+/// A replica's task that exchanges orders, and whether it waits for them.
+#[derive(Default)]
+pub(super) struct Clerk {
+    exchange: Exchange,
+    is_busy: bool,
+    /// Which question was asked last; what comes for an earlier one comes too late.
+    attempt: u64,
+    /// How often somebody has wanted an exchange at once, how often by the one that began last, and when that was new.
+    asked: u64,
+    began: u64,
+    since: Time,
+    /// Which of the others that are there have which orders.
+    others: Vec<Option<Digest>>,
+    /// How often it was begun: an alarm for an earlier one is none.
+    turn: u64,
+    /// What the election has said last, and whether that was sure.
+    standing: Option<Leadership>,
+    was_sure: bool,
+    /// It takes no role before an exchange that began after so many had asked.
+    waits: Option<u64>,
+}
+
+/// What comes to a clerk, or to the store from it.
+pub(super) enum Post {
+    /// It is time for this exchange.
+    Begin(u64),
+    /// A question arrives at the store.
+    Asked(u64, Question),
+    /// The store's answer, and which orders the others have.
+    Answered(u64, Answer, Vec<Option<Digest>>),
+    /// The store has not answered.
+    GivenUp(u64),
+    /// It has waited long enough for an exchange after so many had asked.
+    Waited(u64),
+}
+
+impl Shelf {
+    fn serve(&mut self, r: usize, question: Question) -> Answer {
+        let is = |orders: &BTreeMap<Vec<u8>, (Rev, Order)>, name: &[u8], revision: Rev| {
+            orders.get(name).map_or(Rev::default(), |(revision, _)| *revision) == revision
+        };
+        match question {
+            Question::List => {
+                let orders = self.orders.iter().map(|(name, (revision, _))| (name.clone(), *revision));
+                Answer::Listed(orders.collect(), self.receipts.get(&r).copied())
+            }
+            Question::Read(names) => {
+                let record = |name: Vec<u8>| {
+                    let (revision, order) = self.orders.get(&name)?.clone();
+                    Some((name, revision, order))
+                };
+                Answer::Records(names.into_iter().filter_map(record).collect())
+            }
+            Question::Write(order, revision) => {
+                let name = order.register().to_string().into_bytes();
+                if !is(&self.orders, &name, revision) {
+                    return Answer::Written(None);
+                }
+                self.revision += 1;
+                self.orders.insert(name, (Rev(self.revision), order));
+                Answer::Written(Some(Rev(self.revision)))
+            }
+            Question::Remove(register, revision) => {
+                let name = register.to_string().into_bytes();
+                Answer::Removed(is(&self.orders, &name, revision) && self.orders.remove(&name).is_some())
+            }
+            Question::Confirm(digest) => {
+                self.receipts.insert(r, digest);
+                Answer::Confirmed
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// A person orders this at one replica. What is withdrawn or restored may be forwarded otherwise.
+    pub(super) fn order(&mut self, r: usize, command: &Command) {
+        self.say(|| format!("at replica {r}:"));
+        if let Command::Withdraw(target) | Command::Restore(target) = command {
+            self.unsettle(target);
+        }
+        self.worlds[r].order(command);
+        self.exchange_soon(r);
+    }
+
+    /// What stands in the store is what stood there once; or that is remembered.
+    pub(super) fn lose_orders(&mut self) {
+        if self.dice.one_in(3) {
+            self.older_shelf = self.shelf.clone();
+            return;
+        }
+        self.say(|| "the store's orders are what they were once".into());
+        // A store that is put back begins a new count, or nobody could tell what is written from then on.
+        let revision = self.shelf.revision + 1000;
+        self.shelf = Shelf { revision, ..self.older_shelf.clone() };
+    }
+
+    fn unsettle(&mut self, target: &Target) {
+        let hosts = (0..self.worlds[0].shape.hosts).map(name);
+        let of_target = |prefix: &Prefix| hosts.clone().any(|host| covers(target, *prefix, &host));
+        self.voice.unsettle(&all_prefixes().filter(of_target).collect());
+    }
+
+    /// Somebody waits for what an exchange that begins from now on shows: after so many have asked.
+    pub(super) fn exchange_soon(&mut self, r: usize) -> u64 {
+        let clerk = &mut self.seats[r].clerk;
+        clerk.asked += 1;
+        let asked = clerk.asked;
+        if !clerk.is_busy {
+            self.begin(r);
+        }
+        asked
+    }
+
+    fn begin(&mut self, r: usize) {
+        let now = self.now;
+        let clerk = &mut self.seats[r].clerk;
+        if std::mem::replace(&mut clerk.began, clerk.asked) != clerk.asked {
+            clerk.since = now;
+        }
+        (clerk.is_busy, clerk.turn) = (true, clerk.turn + 1);
+        let step = clerk.exchange.begin();
+        self.follow(r, step);
+    }
+
+    fn follow(&mut self, r: usize, mut step: Step) {
+        loop {
+            step = match step {
+                Step::Ask(question) => return self.ask(r, &question),
+                Step::Take(orders) => {
+                    let Some(TakenOrders { carried_out, refused, spent, .. }) = self.worlds[r].take_orders(orders)
+                    else {
+                        return;
+                    };
+                    for (order, _) in carried_out {
+                        if let What::Withdraw(target) | What::Restore(target) = &order.what {
+                            self.unsettle(target);
+                        }
+                    }
+                    self.seats[r].clerk.exchange.taken(refused, spent)
+                }
+                Step::Compare => {
+                    let Some(book) = self.worlds[r].book() else { return };
+                    self.seats[r].clerk.exchange.compared(book)
+                }
+                Step::Over(written) => return self.exchanged(r, written),
+            };
+        }
+    }
+
+    fn ask(&mut self, r: usize, question: &Question) {
+        let seat = &mut self.seats[r];
+        seat.clerk.attempt += 1;
+        let (life, attempt) = (seat.life, seat.clerk.attempt);
+        // Asked once more of another endpoint, if the first does not answer.
+        let copies = if self.is_lost(r) { 2 } else { 1 };
+        for _ in 0..copies {
+            if let Some(delay) = self.delay(r) {
+                let post = Post::Asked(attempt, question.clone());
+                self.agenda.put(self.now + delay, Event::Orders(r, life, post));
+            }
+        }
+        self.agenda.put(self.now + PATIENCE, Event::Orders(r, life, Post::GivenUp(attempt)));
+    }
+
+    /// Something comes for the replica's clerk, or from it to the store.
+    pub(super) fn post(&mut self, r: usize, life: u64, post: Post) {
+        let clerk = &mut self.seats[r].clerk;
+        match post {
+            Post::Begin(turn) if clerk.turn == turn && !clerk.is_busy => self.begin(r),
+            Post::Asked(attempt, question) => self.serve(r, life, attempt, question),
+            Post::Answered(attempt, answer, others) if clerk.attempt == attempt && clerk.is_busy => {
+                // Nothing that comes for this question any more is for the next one.
+                clerk.attempt += 1;
+                if matches!(answer, Answer::Listed(..)) {
+                    clerk.others = others;
+                }
+                let step = clerk.exchange.answered(answer);
+                self.follow(r, step);
+            }
+            Post::GivenUp(attempt) if clerk.attempt == attempt && clerk.is_busy => self.exchanged(r, false),
+            Post::Waited(asked) if clerk.waits == Some(asked) => self.take_role(r),
+            Post::Begin(_) | Post::Answered(..) | Post::GivenUp(_) | Post::Waited(_) => {}
+        }
+    }
+
+    fn serve(&mut self, r: usize, life: u64, attempt: u64, question: Question) {
+        if self.seats[r].is_cut || self.quorum_lost {
+            return;
+        }
+        let answer = self.shelf.serve(r, question);
+        let is_there = |other: &usize| *other != r && self.coordination.presences.contains_key(&identity(*other));
+        let others = (0..self.seats.len()).filter(is_there);
+        let others = others.map(|other| self.shelf.receipts.get(&other).copied()).collect();
+        if let Some(delay) = self.delay(r).filter(|_| !self.is_lost(r)) {
+            self.agenda.put(self.now + delay, Event::Orders(r, life, Post::Answered(attempt, answer, others)));
+        }
+    }
+
+    /// An exchange is over; `written`: the store and the book are the same.
+    fn exchanged(&mut self, r: usize, written: bool) {
+        let Some(own) = self.worlds[r].book().map(Book::digest) else { return };
+        let now = self.now;
+        let clerk = &mut self.seats[r].clerk;
+        clerk.is_busy = false;
+        let is_done = written && clerk.others.iter().all(|other| *other == Some(own));
+        let is_awaited = !is_done && now.since(clerk.since) < WAITING;
+        if written && clerk.waits.is_some_and(|asked| clerk.began >= asked) {
+            self.take_role(r);
+        }
+        let seat = &self.seats[r];
+        if seat.clerk.began != seat.clerk.asked {
+            return self.begin(r);
+        }
+        let pause = if is_awaited { SOON } else { EVERY };
+        self.agenda.put(now + pause, Event::Orders(r, seat.life, Post::Begin(seat.clerk.turn)));
+    }
+
+    /// The election says something. Who knows who leads again takes no role before it has read what was ordered meanwhile, unless
+    /// that takes too long.
+    pub(super) fn hear_election(&mut self, r: usize, said: Option<Leadership>) {
+        let is_sure = said.as_ref().is_some_and(is_sure);
+        let clerk = &mut self.seats[r].clerk;
+        clerk.standing = said;
+        if clerk.waits.is_some() {
+            return;
+        }
+        if std::mem::replace(&mut clerk.was_sure, is_sure) || !is_sure {
+            return self.take_role(r);
+        }
+        let asked = self.exchange_soon(r);
+        let seat = &mut self.seats[r];
+        seat.clerk.waits = Some(asked);
+        self.agenda.put(self.now + ORDERED, Event::Orders(r, seat.life, Post::Waited(asked)));
+    }
+
+    fn take_role(&mut self, r: usize) {
+        let Seat { clerk, leaves, .. } = &mut self.seats[r];
+        clerk.waits = None;
+        clerk.was_sure = clerk.standing.as_ref().is_some_and(is_sure);
+        if !*leaves {
+            let standing = clerk.standing.clone();
+            self.worlds[r].follow_election(standing);
+        }
+    }
+
+    /// What is different between the orders of the replicas that run and of the store.
+    pub(super) fn unrest_of_orders(&self) -> String {
+        let running = self.running();
+        if let Some(r) = running.iter().find(|r| self.worlds[**r].judge.frozen.is_some()) {
+            return format!("replica {r} is frozen");
+        }
+        let books = running.iter().filter_map(|r| Some((*r, self.worlds[*r].book()?)));
+        let stands = |order: &Order| {
+            let there = self.shelf.orders.get(order.register().to_string().as_bytes());
+            there.is_some_and(|(_, there)| there == order)
+        };
+        for (r, book) in books {
+            if !book.entries().all(|entry| stands(&entry.order)) || book.entries().count() != self.shelf.orders.len() {
+                return format!("replica {r} has other orders than the store");
+            }
+        }
+        String::new()
+    }
+}
+
+impl World {
+    fn book(&self) -> Option<&Book> {
+        self.process.as_ref().and_then(|process| process.engine.book())
+    }
+
+    /// What was ordered at other replicas; what it gives a reason for is excused.
+    fn take_orders(&mut self, orders: Vec<Order>) -> Option<TakenOrders> {
+        let wall = self.part.as_ref()?.wall(self.now);
+        let process = self.process.as_mut()?;
+        let holds_reload = !process.engine.reload_holds().is_empty();
+        let taken = process.engine.take_orders(self.now, wall, orders, &mut process.effects);
+        if taken.carried_out.is_empty() {
+            self.carry_out();
+            return Some(taken);
+        }
+        if self.disk_works {
+            self.orders = process.engine.orders(self.now);
+        }
+        for (order, _) in &taken.carried_out {
+            self.say(|| format!("as ordered at another replica: {}", order.what));
+            self.allow(&order.what, holds_reload);
+        }
+        self.keep_denied();
+        self.carry_out();
+        Some(taken)
+    }
+
+    /// See [`World::order`].
+    fn allow(&mut self, what: &What, holds_reload: bool) {
+        match what {
+            What::Freeze => _ = self.judge.frozen.get_or_insert(self.now),
+            What::Unfreeze => {
+                self.judge.frozen = None;
+                if holds_reload {
+                    self.judge.excuse_all(self.now);
+                }
+            }
+            What::Withdraw(target) => {
+                self.forced.insert(target.clone());
+                self.excuse(target);
+            }
+            What::Restore(target) => {
+                self.forced.remove(target);
+                self.excuse(target);
+            }
+            What::Decide(decided) => {
+                let is_let_out = |kind| decided.approved || kind == ChangeKind::Addition;
+                let changes = decided.changes.iter().filter(|change| is_let_out(change.kind));
+                self.judge.excuse(self.now, changes.map(|change| change.prefix));
+            }
+        }
+    }
+
+    /// What a person has let pass may still come.
+    pub(super) fn excuse_awaited(&mut self) {
+        let book = self.book().into_iter().flat_map(Book::entries).filter(|entry| entry.open);
+        let decided = book.filter_map(|entry| match &entry.order.what {
+            What::Decide(decided) if decided.approved => Some(decided),
+            _ => None,
+        });
+        let prefixes: Vec<Prefix> = decided.flat_map(|decided| &decided.changes).map(|change| change.prefix).collect();
+        self.judge.excuse(self.now, prefixes);
+    }
+}
