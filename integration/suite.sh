@@ -29,8 +29,7 @@ run() {
 for suite in "$@"; do
   case $suite in
     unit)
-      # Of several replicas so many hold (docs/simulation.md).
-      export SEEDS=${SEEDS:-2000} SEVERAL_SEEDS=${SEVERAL_SEEDS:-800}
+      export SEEDS=${SEEDS:-2000} SEVERAL_SEEDS=${SEVERAL_SEEDS:-2000}
       # Tests with real etcds and sockets mostly wait.
       RUST_TEST_THREADS=${RUST_TEST_THREADS:-4} run integration/with-protoc.sh cargo test --workspace --exclude integration --no-fail-fast
       ;;

@@ -97,6 +97,13 @@ impl Counts {
     }
 }
 
+impl Ledger {
+    /// Where each prefix leads that this process announces.
+    pub(super) fn decided(&self) -> BTreeMap<Prefix, IpAddr> {
+        self.announced.iter().map(|(prefix, (_, next_hop))| (*prefix, *next_hop)).collect()
+    }
+}
+
 impl World {
     /// What has happened since it was asked last.
     pub(super) fn read_events(&mut self) {

@@ -149,6 +149,7 @@ impl World {
             started: knows.started,
             unread: (0..self.stores.len()).filter(|store| knows_nothing_of(*store)).collect(),
             has_read_all: listed.iter().all(|listed| *listed),
+            decided: self.judge.frozen.map(|_| self.ledger.decided()).unwrap_or_default(),
         };
         self.judge.hear(&self.truth, &hearing);
     }
