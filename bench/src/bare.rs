@@ -24,10 +24,10 @@ impl Writer {
     /// processor time of all.
     pub(crate) fn write(&mut self, octets: &[u8]) -> anyhow::Result<(Instant, Duration)> {
         let write = || -> anyhow::Result<(Instant, Duration)> {
-            let before = process::cpu_of("/proc/thread-self")?;
+            let before = process::cpu_of_this_thread();
             let begun = Instant::now();
             self.0.iter_mut().try_for_each(|stream| stream.write_all(octets))?;
-            Ok((begun, process::cpu_of("/proc/thread-self")?.saturating_sub(before)))
+            Ok((begun, process::cpu_of_this_thread().saturating_sub(before)))
         };
         let written = std::thread::scope(|scope| scope.spawn(write).join());
         written.ok().context("the bare writer failed")?

@@ -101,8 +101,14 @@ impl Drop for Fingerpost {
     }
 }
 
+/// Time on a processor of who asks, up to now: what /proc says of a thread that runs is as old as the last tick.
+pub(crate) fn cpu_of_this_thread() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
 /// Time on a processor of the task with this folder in /proc.
-pub(crate) fn cpu_of(task: impl AsRef<Path>) -> anyhow::Result<Duration> {
+fn cpu_of(task: impl AsRef<Path>) -> anyhow::Result<Duration> {
     let line = std::fs::read_to_string(task.as_ref().join("schedstat"))?;
     let first = line.split(' ').next().unwrap_or_default();
     Ok(Duration::from_nanos(first.parse().context("schedstat")?))
