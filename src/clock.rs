@@ -55,6 +55,17 @@ impl Clock {
     }
 }
 
+/// A moment on the wall in milliseconds since 1970, the start of which stands for what was before.
+pub fn unix_millis(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Now, by the wall clock, in milliseconds since 1970.
+pub fn wall() -> u64 {
+    unix_millis(SystemTime::now())
+}
+
 /// Now, by CLOCK_BOOTTIME, which nobody sets and which goes on while the machine sleeps: since its start.
 pub fn since_boot() -> Time {
     let now = clock_gettime(ClockId::Boottime);

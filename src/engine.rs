@@ -3,7 +3,7 @@
 //! Everybody else holds an [`EngineHandle`] and sends messages. What arrives is taken in before anything is handed out, and
 //! whoever wants to look gets a closure run on this thread, between two pieces of work.
 
-use crate::clock::Clock;
+use crate::clock::{Clock, wall};
 use crate::lead::Lead;
 use crate::reach::Reach;
 use crate::troubles::Troubles;
@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 /// What a session's writer gets from the engine.
@@ -202,12 +202,6 @@ pub fn spawn(
         },
         ended,
     ))
-}
-
-/// Milliseconds since 1970.
-fn wall() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Messages that are taken in before the engine works again.

@@ -1,6 +1,7 @@
 //! A snapshot's lines: one that says whose it is, and one for each record.
 
 use super::sealed::{self, Lines, Refused, parsed};
+use crate::clock::unix_millis;
 use fingerpost_core::model::{HostName, Labels, Prefix};
 use fingerpost_core::source::schema::Addresses;
 use fingerpost_core::source::sync::{KnownRecord, Snapshot};
@@ -124,12 +125,11 @@ fn text(octets: &[u8]) -> String {
 
 impl SpentLine {
     fn new(spent: &Spent, at: SystemTime) -> Self {
-        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         SpentLine {
             withdrawal: spent.share(ChangeKind::Withdrawal),
             moved: spent.share(ChangeKind::Move),
             addition: spent.share(ChangeKind::Addition),
-            at: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            at: unix_millis(at),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use super::file::Kept;
 use super::sealed::{self, Lines, Refused, parsed};
-use crate::clock::Clock;
+use crate::clock::{Clock, wall};
 use crate::engine::EngineHandle;
 use fingerpost_core::engine::Orders;
 use fingerpost_core::model::{HostName, SourceId};
@@ -225,15 +225,6 @@ fn without(orders: &mut Orders, skipped: &[Skipped], path: &Path, kept: &str) {
         );
         orders.frozen_because.get_or_insert(because);
     }
-}
-
-/// Milliseconds since 1970.
-fn wall() -> u64 {
-    u64::try_from(unix(SystemTime::now()).as_millis()).unwrap_or(u64::MAX)
-}
-
-fn unix(at: SystemTime) -> Duration {
-    at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
 }
 
 fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId, String>) -> std::io::Result<()> {

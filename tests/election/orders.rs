@@ -4,6 +4,7 @@ use crate::replicas::{Replica, put};
 use crate::server::{Cluster, Etcd};
 use crate::until::until;
 use etcd_client::{DeleteOptions, GetOptions, Txn, TxnOp};
+use fingerpost::clock::wall;
 use fingerpost::reach::Exchange;
 use fingerpost::troubles::Wrong;
 use fingerpost_core::engine::{By, Command, Engine, Holds, Role};
@@ -13,7 +14,7 @@ use fingerpost_core::source::{ClusterId, Rev};
 use fingerpost_core::table::{ChangeKind, Target};
 use std::process::Command as Process;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tempfile::TempDir;
 
 on_each_etcd!(
@@ -56,6 +57,14 @@ async fn until_held(replica: &Replica, wanted: usize) {
         if held == wanted { Ok(()) } else { Err(held) }
     })
     .await;
+}
+
+/// Host a has lost nine of its subnets, and the guards of both hold that.
+async fn hold_nine(cluster: &Cluster, replicas: [&Replica; 2]) {
+    put(cluster, "a", "10.168.0.11", &subnets(3)).await;
+    for replica in replicas {
+        until_held(replica, 9).await;
+    }
 }
 
 async fn until_standby(replica: &Replica) {
@@ -126,9 +135,7 @@ async fn p3_a_freeze_of_one_replica_freezes_all_and_so_does_its_end(etcd: Etcd) 
 async fn p3_an_approval_at_one_replica_lets_the_same_pass_at_all(etcd: Etcd) {
     let cluster = Cluster::one(etcd).await;
     let (first, second) = two(&cluster).await;
-    put(&cluster, "a", "10.168.0.11", &subnets(3)).await;
-    until_held(&first, 9).await;
-    until_held(&second, 9).await;
+    hold_nine(&cluster, [&first, &second]).await;
     let prefix = "10.244.12.0/24".parse().unwrap();
     assert_eq!(order(&second, Command::Approve(Holds::Prefix(prefix))).await, 1);
     for replica in [&first, &second] {
@@ -145,9 +152,7 @@ async fn p3_an_approval_at_one_replica_lets_the_same_pass_at_all(etcd: Etcd) {
 async fn p3_a_denial_at_one_replica_binds_all(etcd: Etcd) {
     let cluster = Cluster::one(etcd).await;
     let (first, second) = two(&cluster).await;
-    put(&cluster, "a", "10.168.0.11", &subnets(3)).await;
-    until_held(&first, 9).await;
-    until_held(&second, 9).await;
+    hold_nine(&cluster, [&first, &second]).await;
     order(&first, Command::Deny(Holds::All)).await;
     until("denied there, too", async || {
         let denied = |engine: &Engine| engine.hold_rows(None, 100).iter().filter(|row| row.denied).count();
@@ -349,18 +354,10 @@ fn decision(at: u64) -> (String, Vec<u8>) {
     (format!("/election/orders/{}", order.register()), order.encode().to_vec())
 }
 
-/// Milliseconds since 1970.
-fn wall() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    u64::try_from(since.as_millis()).unwrap()
-}
-
 async fn p3_of_more_approvals_than_are_handed_on_the_answer_says_so(etcd: Etcd) {
     let cluster = Cluster::one(etcd).await;
     let (first, second) = two(&cluster).await;
-    put(&cluster, "a", "10.168.0.11", &subnets(3)).await;
-    until_held(&first, 9).await;
-    until_held(&second, 9).await;
+    hold_nine(&cluster, [&first, &second]).await;
     let before = wall() - 10_000;
     fill(&cluster, (0..1000).map(|n| decision(before + n)).collect()).await;
     until("all of them", async || {

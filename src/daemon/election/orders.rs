@@ -1,6 +1,7 @@
 //! Orders of people, between the engine and the store: what was given to another replica is carried out here, what was given here
 //! is written there, and nothing that is not there says anything.
 
+use crate::clock::wall;
 use crate::election::{Look, OrderBoard};
 use crate::engine::EngineHandle;
 use crate::reach::Reach;
@@ -11,7 +12,7 @@ use fingerpost_core::engine::Engine;
 use fingerpost_core::orders::{Number, Order, Refused, Register};
 use fingerpost_core::source::Fault;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How often it is looked …
@@ -225,12 +226,6 @@ impl Keeper {
             _ => {}
         }
     }
-}
-
-/// Milliseconds since 1970.
-fn wall() -> u64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What is to be said of an order that is far ahead of this clock.
