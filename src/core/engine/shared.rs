@@ -4,11 +4,10 @@
 use super::orders::Orders;
 use super::{By, Command, Effect, Engine, Holds};
 use crate::model::{Replica, SourceId, Time};
-use crate::orders::{Book, Decided, Number, Order, Refused, Register, SeenChange, What};
+use crate::orders::{Book, Decided, Number, Order, Refused, Register, SeenChange, What, millis};
 use crate::source::Rev;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What of the decisions that were given here the others do not hear of, since the process began.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -105,10 +104,6 @@ impl Shared {
             _ => None,
         })
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Engine {

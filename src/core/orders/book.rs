@@ -1,7 +1,7 @@
 //! What a replica knows of all orders.
 
 use super::record::LATEST;
-use super::{Giver, LIFE, Number, Order, Register, What};
+use super::{Giver, LIFE, Number, Order, Register, What, millis};
 use crate::model::{Instance, Replica};
 use crate::replicas::Digest;
 use std::collections::BTreeMap;
@@ -73,8 +73,9 @@ impl Book {
     /// What an earlier process has written down; see [`Book::latest`] and [`Book::ended`].
     pub fn recalled(entries: impl IntoIterator<Item = Entry>, latest: u64, ended: u64) -> Self {
         let mut book = Book { latest, ended, ..Book::default() };
-        for entry in entries {
-            book.put(entry);
+        entries.into_iter().for_each(|entry| book.insert(entry));
+        if !book.entries.is_empty() {
+            book.changed();
         }
         book
     }
@@ -101,18 +102,15 @@ impl Book {
         if order.number.at > wall.max(FIRST).saturating_add(millis(AHEAD)) {
             return Err(Refused::Ahead);
         }
-        if !matches!(order.what, What::Withdraw(_)) && self.is_past(&register, order.number) {
+        if let What::Withdraw(_) = order.what {
+            if order.number.at <= self.ended && !self.entries.contains_key(&register) {
+                return Err(Refused::Ended);
+            }
+            if self.count(|what| matches!(what, What::Withdraw(_))) >= WITHDRAWN {
+                return Err(Refused::Full);
+            }
+        } else if self.is_past(&register, order.number) {
             return Err(Refused::Outlived);
-        }
-        if matches!(order.what, What::Withdraw(_))
-            && order.number.at <= self.ended
-            && !self.entries.contains_key(&register)
-        {
-            return Err(Refused::Ended);
-        }
-        if matches!(order.what, What::Withdraw(_)) && self.count(|what| matches!(what, What::Withdraw(_))) >= WITHDRAWN
-        {
-            return Err(Refused::Full);
         }
         let in_time = is_in_time(wall, order);
         self.put(Entry { order: order.clone(), open: in_time && matches!(order.what, What::Decide(_)) });
@@ -121,9 +119,13 @@ impl Book {
     }
 
     fn put(&mut self, entry: Entry) {
+        self.insert(entry);
+        self.changed();
+    }
+
+    fn insert(&mut self, entry: Entry) {
         self.latest = self.latest.max(entry.order.number.at);
         self.entries.insert(entry.order.register(), entry);
-        self.changed();
     }
 
     fn changed(&mut self) {
@@ -270,8 +272,4 @@ fn is_in_time(wall: u64, order: &Order) -> bool {
         What::Decide(decided) => order.number.at.saturating_add(millis(decided.life())) >= wall,
         What::Freeze | What::Unfreeze | What::Withdraw(_) | What::Restore(_) => true,
     }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

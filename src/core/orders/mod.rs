@@ -169,3 +169,8 @@ impl fmt::Display for What {
         }
     }
 }
+
+/// Numbers count in these.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
