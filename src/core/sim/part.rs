@@ -82,11 +82,6 @@ impl Part {
     }
 }
 
-/// Whether it is known who leads.
-pub(super) fn is_sure(said: &Leadership) -> bool {
-    matches!(said, Leadership::Leading { .. } | Leadership::Standby { .. })
-}
-
 impl World {
     /// What the process is, as far as it knows.
     pub(super) fn role(&self) -> Role {
@@ -95,7 +90,7 @@ impl World {
 
     /// Whether it does not know who leads, by what its election has told it.
     pub(super) fn is_unsure(&self) -> bool {
-        self.part.as_ref().is_some_and(|part| !part.said.as_ref().is_some_and(is_sure))
+        self.part.as_ref().is_some_and(|part| part.said.as_ref().is_none_or(Leadership::is_frozen))
     }
 
     pub(super) fn is_cut_off(&self) -> bool {

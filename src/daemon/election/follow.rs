@@ -64,10 +64,10 @@ pub(super) async fn take_part(
     let (mut has_read, mut given_way, mut said) = (false, None, Role::Unsure { ordinal });
     let mut was_sure = false;
     loop {
-        if !std::mem::replace(&mut was_sure, is_sure(&standing.borrow().leadership)) && was_sure {
+        if !std::mem::replace(&mut was_sure, !standing.borrow().leadership.is_frozen()) && was_sure {
             // What was ordered while it was away comes before everything that changes from now on.
             engine.reach().refresh(ORDERED).await;
-            was_sure = is_sure(&standing.borrow().leadership);
+            was_sure = !standing.borrow().leadership.is_frozen();
         }
         let now = standing.borrow_and_update().clone();
         // The election says so a little later, and perhaps after another has begun to lead.
@@ -175,11 +175,6 @@ async fn hand_over(term: Term, handle: &ElectionHandle, others: &mut watch::Rece
             _ = look.tick() => soon.notify_one(),
         }
     }
-}
-
-/// Whether it is known who leads: then things change.
-fn is_sure(leadership: &Leadership) -> bool {
-    matches!(leadership, Leadership::Leading { .. } | Leadership::Standby { .. })
 }
 
 fn introduce(me: &Replica, config: BTreeMap<String, Digest>, engine: &EngineHandle) {

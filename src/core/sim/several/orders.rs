@@ -1,7 +1,6 @@
 //! A person's orders on their way from replica to replica through the coordination store, as the daemon hands them on: what is
 //! asked of the store is lost, late and cut as what the election asks is.
 
-use super::super::part::is_sure;
 use super::super::script::covers;
 use super::super::settings::all_prefixes;
 use super::super::world::World;
@@ -257,7 +256,7 @@ impl Cluster {
     /// The election says something. Who knows who leads again takes no role before it has read what was ordered meanwhile, unless
     /// that takes too long.
     pub(super) fn hear_election(&mut self, r: usize, said: Option<Leadership>) {
-        let is_sure = said.as_ref().is_some_and(is_sure);
+        let is_sure = said.as_ref().is_some_and(|said| !said.is_frozen());
         let clerk = &mut self.seats[r].clerk;
         clerk.standing = said;
         if clerk.waits.is_some() {
@@ -275,7 +274,7 @@ impl Cluster {
     fn take_role(&mut self, r: usize) {
         let Seat { clerk, leaves, .. } = &mut self.seats[r];
         clerk.waits = None;
-        clerk.was_sure = clerk.standing.as_ref().is_some_and(is_sure);
+        clerk.was_sure = clerk.standing.as_ref().is_some_and(|said| !said.is_frozen());
         if !*leaves {
             let standing = clerk.standing.clone();
             self.worlds[r].follow_election(standing);
