@@ -84,16 +84,16 @@ pub(super) fn engine(config: &Config, numbers: &mut GatewayNumbers, seed: u64) -
 /// The other replicas, and for how long a gateway may keep what one that is gone has told it: until it notices (the hold time), and
 /// then what the OPENs have asked for (RFC 4724, RFC 9494). A person's configuration of the gateway may say less.
 fn others(config: &Config) -> Others {
+    let notices = |gateway: &config::Gateway| gateway.timers.hold.duration().unwrap_or_default();
     let kept = |gateway: &config::Gateway| {
-        let notices = gateway.timers.hold.duration().unwrap_or_default();
         let restart = gateway
             .open
             .graceful_restart
             .map_or(0, |restart| u64::from(restart.restart_time) + u64::from(restart.long_lived.unwrap_or_default()));
-        notices + Duration::from_secs(restart)
+        notices(gateway) + Duration::from_secs(restart)
     };
     let stale = config.gateways.values().map(kept).max().unwrap_or_default();
-    let hold = config.gateways.values().filter_map(|gateway| gateway.timers.hold.duration()).max().unwrap_or_default();
+    let hold = config.gateways.values().map(notices).max().unwrap_or_default();
     let ttl = config.election.as_ref().map_or(Duration::ZERO, |election| election.ttl);
     let count = usize::from(config.router.replicas.saturating_sub(1));
     Others { count, stale, notice: hold + ttl + SAID }

@@ -65,7 +65,9 @@ impl World {
         if self.process.is_some() {
             self.end_account();
             let held = self.holds().into_iter().map(|hold| hold.prefix).collect();
-            self.knows.last_mut().into_iter().for_each(|knows| knows.held.clone_from(&held));
+            if let Some(knows) = self.knows.last_mut() {
+                knows.held = held;
+            }
         }
         if self.process.take().is_some() {
             self.part.iter_mut().for_each(Part::end);

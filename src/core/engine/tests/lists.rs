@@ -160,6 +160,10 @@ fn a_subnet_that_moves_between_two_slices_of_a_list_is_never_withdrawn() {
 
 const HOST_B: &str = r#"{"addresses": ["172.16.0.2"], "subnets": ["10.0.2.0/24"]}"#;
 
+fn record(key: &'static str, value: &'static str, at: u64) -> Record {
+    Record { key: key.into(), value: value.into(), modified: Rev(at), created: Rev(at) }
+}
+
 /// Whether the updates end IPv4's table.
 fn ends(updates: &[Update]) -> bool {
     updates.iter().any(|update| update.end_of_rib == Some(crate::model::Family::Ipv4))
@@ -170,12 +174,6 @@ fn a_record_that_never_could_be_read_holds_end_of_rib_back_p2_p4() {
     let mut effects = Vec::new();
     let mut engine = engine(&mut effects);
     let attempt = ordered(&effects);
-    let record = |key: &'static str, value: &'static str, at: u64| Record {
-        key: key.into(),
-        value: value.into(),
-        modified: Rev(at),
-        created: Rev(at),
-    };
     let good = record("a", r#"{"addresses": ["172.16.0.1"], "subnets": ["10.0.1.0/24"]}"#, 1);
     let page = |at, other| Report::Page {
         at: Rev(at),
@@ -227,12 +225,6 @@ fn p2_p4_an_end_of_rib_that_was_refused_has_completed_nothing() {
     let mut effects = Vec::new();
     let mut engine = engine(&mut effects);
     let attempt = ordered(&effects);
-    let record = |key: &'static str, value: &'static str, at: u64| Record {
-        key: key.into(),
-        value: value.into(),
-        modified: Rev(at),
-        created: Rev(at),
-    };
     let b = record("b", HOST_B, 1);
     let page = |at, records| Report::Page { at: Rev(at), cluster: ClusterId(0), records, more: false };
     engine.handle(Time::ZERO, Input::Report(SOURCE, attempt, page(1, vec![b.clone()])), &mut effects);

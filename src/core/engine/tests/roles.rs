@@ -50,6 +50,18 @@ fn change(lab: &mut Lab) {
     }
 }
 
+/// A standby that starts, with a session with gateway 2, and has read the first of its sources.
+fn reading() -> Lab {
+    let mut lab = Lab::new();
+    lab.take_role(UNSURE);
+    lab.put(0, 1, host(1, &[0, 1, 2]));
+    lab.put(1, 2, host(2, &[3, 4]));
+    lab.up(2);
+    while lab.serve(0, 100) {}
+    lab.take_role(STANDBY);
+    lab
+}
+
 fn announced(heard: &[Heard]) -> Vec<Prefix> {
     let prefix = |heard: &Heard| match heard {
         Heard::Announced(prefix, _) => Some(*prefix),
@@ -145,13 +157,7 @@ fn p7_who_was_unsure_announces_all_with_the_new_stamp() {
 /// Or gateways might go by an old snapshot, while another standby has read what the sources say (world 497).
 #[test]
 fn p7_what_a_standby_says_before_it_has_read_its_sources_is_worse_than_any_other_standbys() {
-    let mut lab = Lab::new();
-    lab.take_role(UNSURE);
-    lab.put(0, 1, host(1, &[0, 1, 2]));
-    lab.put(1, 2, host(2, &[3, 4]));
-    lab.up(2);
-    while lab.serve(0, 100) {}
-    lab.take_role(STANDBY);
+    let mut lab = reading();
     let early = announced(&heard(&mut lab, 2));
     assert_eq!((early.len(), lab.stamp), (3, Stamp::Unread { ordinal: ORDINAL }));
     while lab.serve(1, 100) {}
@@ -171,13 +177,7 @@ fn p7_what_a_standby_says_before_it_has_read_its_sources_is_worse_than_any_other
 #[test]
 fn p7_end_of_rib_comes_after_everything_was_said_with_the_stamp_of_now() {
     for role in [STANDBY, Role::Leader { term: 6 }] {
-        let mut lab = Lab::new();
-        lab.take_role(UNSURE);
-        lab.put(0, 1, host(1, &[0, 1, 2]));
-        lab.put(1, 2, host(2, &[3, 4]));
-        lab.up(2);
-        while lab.serve(0, 100) {}
-        lab.take_role(STANDBY);
+        let mut lab = reading();
         assert_eq!(announced(&heard(&mut lab, 2)).len(), 3);
         lab.take_role(role);
         while lab.serve(1, 100) {}
