@@ -4,8 +4,9 @@
     follow.py ENDPOINTS PREFIX gobgp GOBGP             adds paths to a running gobgpd and deletes them
     follow.py ENDPOINTS PREFIX bird SOCKET FOLDER      writes FOLDER/routes4.conf and routes6.conf and lets BIRD read them
 
-Whatever happens below PREFIX, everything there is read anew and the difference is told. While etcd cannot be read, what was told
-stays. Records are those of Fingerpost's native schema.
+Whatever happens below PREFIX, everything there is read anew and the difference is told. The watch begins after the revision that
+was read, so that nothing falls in between. While etcd cannot be read, what was told stays. Records are those of Fingerpost's native
+schema.
 """
 import base64
 import ipaddress
@@ -21,7 +22,7 @@ os.environ["ETCDCTL_API"] = "3"
 
 
 def read():
-    """Who owns what: prefix to next hop."""
+    """Who owns what, prefix to next hop, and at which revision."""
     command = [*etcdctl, "--command-timeout", "3s", "get", "--prefix", prefix, "--write-out", "json"]
     answer = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     routes = {}
@@ -32,7 +33,7 @@ def read():
             via = next((a for a in value["addresses"] if ipaddress.ip_address(a).version == version), None)
             if via:
                 routes[subnet] = via
-    return routes
+    return routes, answer["header"]["revision"]
 
 
 def tell_gobgp(before, after):
@@ -62,22 +63,21 @@ def tell_bird(before, after):
 
 tell = {"gobgp": tell_gobgp, "bird": tell_bird}[sink]
 told = {}
+watch = None
+stale = True
 while True:
-    # The watch begins before everything is read, so that nothing falls in between.
-    watch = subprocess.Popen([*etcdctl, "watch", "--prefix", prefix], stdout=subprocess.PIPE)
-    os.set_blocking(watch.stdout.fileno(), False)
-    stale, ended = True, False
-    while not (ended and not stale):
-        if stale:
-            try:
-                routes = read()
-                tell(told, routes)
-                told, stale = routes, False
-            except subprocess.CalledProcessError as error:
-                print(error, error.stderr, flush=True)
-                time.sleep(1)
-        news = watch.stdout.read()
-        stale = stale or bool(news)
-        ended = watch.poll() is not None
-        time.sleep(0.02)
-    time.sleep(1)
+    if stale:
+        try:
+            routes, revision = read()
+            tell(told, routes)
+            told, stale = routes, False
+        except subprocess.CalledProcessError as error:
+            print(error, error.stderr, flush=True)
+            time.sleep(1)
+            continue
+    if watch is None or watch.poll() is not None:
+        command = [*etcdctl, "watch", "--prefix", prefix, "--rev", str(revision + 1)]
+        watch = subprocess.Popen(command, stdout=subprocess.PIPE)
+        os.set_blocking(watch.stdout.fileno(), False)
+    stale = bool(watch.stdout.read())
+    time.sleep(0.02)

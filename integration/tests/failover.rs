@@ -3,7 +3,7 @@
 
 #![cfg(target_os = "linux")]
 
-use integration::failover::{Case, Change, Fault, NO_WHY, Outcome, Speaker, measure};
+use integration::failover::{Case, Change, Fault, HOLD, NO_WHY, Outcome, Speaker, measure};
 use integration::lab::gateway::Daemon;
 use integration::lab::skip::{self, Need};
 
@@ -28,7 +28,7 @@ fn quiet_with(daemon: Daemon, fault: Fault, change: Change) -> Outcome {
         title: "a test",
         speaker: Speaker::Fingerpost,
         replicas: 2,
-        keys: "",
+        hold: HOLD,
         frr: "",
         fault,
         change,

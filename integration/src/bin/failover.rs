@@ -38,11 +38,12 @@ fn run() -> ExitCode {
         };
         match words {
             [first, words @ ..] if first == "alternatives" => {
-                failover::alternatives(&of(failover::RIVALS, words), before)
+                let cases: Vec<Case> = failover::rivals().iter().map(|row| row.case).collect();
+                failover::alternatives(&of(&cases, words), before)
             }
             _ => {
                 let gone = if words.is_empty() { failover::gone(&gateways) } else { Default::default() };
-                failover::render(&of(failover::CASES, words), gone)
+                failover::render(&of(&failover::CASES, words), gone)
             }
         }
     })

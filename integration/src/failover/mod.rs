@@ -18,16 +18,18 @@ pub mod gone;
 mod page;
 mod plan;
 mod rival;
+mod strike;
 mod traffic;
 mod watch;
 
-pub use cases::{CASES, RIVALS};
-pub use page::{Measured, alternatives, gateways, gone, mixed, render, run};
-pub use rival::Speaker;
+pub use cases::CASES;
+pub use page::{Measured, gateways, gone, mixed, render, run};
+pub use rival::{Row, Speaker, render as alternatives, rivals};
 
 use std::time::{Duration, Instant};
 
 use crate::lab::gateway::Daemon;
+use crate::lab::replica::Side;
 use crate::lab::rib::Choice;
 use crate::lab::topology::Subnet;
 use crate::lab::{Lab, Peering};
@@ -42,6 +44,8 @@ const MOVED: Subnet = Subnet(5);
 
 /// The gateways: two that forward by themselves, and one for which a helper puts what it prefers into its kernel.
 pub const GATEWAYS: [Daemon; 3] = [Daemon::Bird, Daemon::Frr, Daemon::Gobgp4];
+/// The hold time that Fingerpost has by itself, in seconds.
+pub const HOLD: u8 = 30;
 /// Every figure has to be 0.
 pub const NO_WHY: [&str; 3] = [""; 3];
 
@@ -76,14 +80,18 @@ pub enum Fault {
     AllRestart(u64),
     /// SIGTERM of one after the other, each started again at once, the next once the gateway has all of its paths.
     Rolling,
-    /// What a host has as its own speaker ends, or stops, and is there again so many seconds later.
+    /// The same by what the makers advise instead of SIGTERM, where they do.
+    RollingAsAdvised,
+    /// Something befalls what a host has as its own speaker so often, and is over each time after so many seconds and before the next.
     Host {
         /// The host's name.
         name: &'static str,
-        /// How.
+        /// What.
         blow: Blow,
         /// For so many seconds.
         away: u64,
+        /// How often.
+        times: usize,
     },
     /// All replicas are an older version; one after the other is ended by SIGTERM and started as the present one, and then back. The
     /// source changes once there is one of each.
@@ -102,6 +110,10 @@ pub enum Blow {
     Terminate,
     /// SIGSTOP, and SIGCONT later.
     Stop,
+    /// Every frame is lost on these sides.
+    Cut(&'static [Side]),
+    /// The links on both sides go down.
+    LinkDown,
 }
 
 /// How the source changes meanwhile.
@@ -122,8 +134,8 @@ pub struct Case {
     pub speaker: Speaker,
     /// How many replicas there are.
     pub replicas: usize,
-    /// Keys of the gateway's entry.
-    pub keys: &'static str,
+    /// The hold time of the sessions, in seconds.
+    pub hold: u8,
     /// What FRR's operator has configured besides; then only FRR is measured.
     pub frr: &'static str,
     /// What happens.
@@ -187,8 +199,8 @@ pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
     let mut session = Peering::Ebgp.session();
     // Nothing but the name differs between GoBGP's versions.
     session.keys = format!("platform: {}", daemon.word().trim_end_matches(|last: char| last.is_ascii_digit()));
-    if !case.keys.is_empty() {
-        session.keys = format!("{}, {}", session.keys, case.keys);
+    if case.hold != HOLD {
+        session.keys += &format!(", timers: {{ hold: {}s, keepalive: {}s }}", case.hold, case.hold / 3);
     }
     case.frr.clone_into(&mut session.beside);
     let builder = Lab::builder(Peering::Ebgp).gateway_with(daemon, session).replicas(case.replicas);

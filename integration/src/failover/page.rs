@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::cases::MIXED as MIXED_CASES;
 use super::gone::Loneliness;
-use super::{Case, GATEWAYS, Outcome, RIVALS, Speaker, measure};
+use super::{Case, GATEWAYS, Outcome, Speaker, measure};
 use crate::lab::fingerpost::{binary, commit_of, older_binary};
 use crate::lab::gateway::Daemon;
 use crate::measured::{self, DAEMONS};
@@ -51,24 +51,6 @@ const FRR_REWRITES: &str = "\
 Preferring another path, FRR deletes the IPv6 entry and makes the same one again: `ip monitor route` shows both. For IPv4 it replaces \
 nothing. A packet in between has no way.";
 
-const ALTERNATIVES: &str = "\
-# What people do instead
-
-In the lab of [failover.md](failover.md), with the same traffic and the same change in etcd: two speakers of another kind, each fed by a
-script on an etcd watch (`integration/rivals/follow.py`; the daemons' configurations are in `integration/src/failover/rival.rs`), without
-election, so their paths are equal; long-lived graceful restart, as Fingerpost's, but for GoBGP's restart time of 1 s
-instead of 0. \"One a host\" is a mesh: every host runs BIRD with
-graceful restart and takes up where it was (`bird -R`), its script watches its own record only, and it tells what it owns the gateway, by
-eBGP, and all other hosts, by iBGP. There is no leader, and nobody else to say what a host owns whose speaker is away: so that one comes
-back after a time that does not depend on what the gateway has heard. Every figure here is what they do, none is expected. Better set-ups
-are welcome.
-
-`make failover` measures all of it anew; `cargo run -p integration --bin failover -- docs/alternatives.md alternatives Mesh` only the
-rows of one kind, and leaves the others as they were.
-
-| what happens | speakers | gateway | lost, IPv4 | lost, IPv6 | astray | rewritten, IPv4 | rewritten, IPv6 | told |
-|---|---|---|--:|--:|--:|--:|--:|--:|";
-
 const GONE: &str = "
 ## When nobody is left
 
@@ -111,16 +93,20 @@ pub fn gone(only: &[Daemon]) -> (String, Vec<String>) {
 /// Measures all of them, several at a time, at those of `only` that the case is measured at.
 #[must_use]
 pub fn run(cases: &[Case], only: &[Daemon]) -> Vec<Measured> {
-    let chosen = |case: &Case| {
-        let all = match case.speaker {
-            _ if !case.frr.is_empty() => &[Daemon::Frr],
-            Speaker::Fingerpost => GATEWAYS.as_slice(),
-            // The alternatives are compared at the gateways that forward by themselves.
-            _ => DAEMONS.as_slice(),
-        };
-        all.iter().copied().filter(|daemon| only.contains(daemon)).collect()
-    };
+    let chosen = |case: &Case| case.gateways().iter().copied().filter(|daemon| only.contains(daemon)).collect();
     measured::all(cases, LABS, chosen, measure, line)
+}
+
+impl Case {
+    /// The gateways that it is measured at.
+    pub(super) fn gateways(&self) -> &'static [Daemon] {
+        match self.speaker {
+            _ if !self.frr.is_empty() => &[Daemon::Frr],
+            Speaker::Fingerpost => &GATEWAYS,
+            // The alternatives are compared at the gateways that forward by themselves.
+            _ => &DAEMONS,
+        }
+    }
 }
 
 /// Fingerpost's page with a section on what is left, and what of it nobody expects: a figure that is not explained, or a case that could not be measured.
@@ -199,26 +185,8 @@ pub fn mixed(only: &[Daemon]) -> (String, Vec<String>) {
     (page, faults)
 }
 
-/// The page of the alternatives: where a row was not measured now, it is as in `before`.
-#[must_use]
-pub fn alternatives(rows: &[Measured], before: &str) -> (String, Vec<String>) {
-    let (mut page, mut faults) = (format!("{ALTERNATIVES}\n"), Vec::new());
-    for (case, daemon) in RIVALS.iter().flat_map(|case| DAEMONS.map(|daemon| (case, daemon))) {
-        let now = rows.iter().filter(|row| row.case == *case).flat_map(|row| &row.found);
-        let now = now.filter(|(gateway, _)| *gateway == daemon).find_map(|(_, outcome)| outcome.as_ref());
-        let missing = line(case, daemon, None);
-        let head = missing.split(" not measured").next().unwrap_or_default();
-        let line = match now {
-            Some(outcome) => line(case, daemon, Some(outcome)),
-            None => before.lines().find(|line| line.starts_with(head)).map_or(missing.clone(), str::to_owned),
-        };
-        if line == missing {
-            faults.push(missing);
-        }
-        writeln!(page, "{line}").expect("a string can be written to");
-    }
-    (page, faults)
-}
+/// Behind what a row is about, where nothing was found.
+pub(super) const MISSING: &str = " not measured | | | | | | | |";
 
 /// So many are told one by one.
 const EXPLAINED: usize = 10;
@@ -266,13 +234,13 @@ fn first_of(all: &[String]) -> String {
     format!("{}{more}", all.get(..EXPLAINED).unwrap_or(all).join("; "))
 }
 
-fn line(case: &Case, daemon: Daemon, outcome: Option<&Outcome>) -> String {
+pub(super) fn line(case: &Case, daemon: Daemon, outcome: Option<&Outcome>) -> String {
     let second = match case.speaker {
         Speaker::Fingerpost => case.replicas.to_string(),
         speaker => speaker.to_string(),
     };
     let head = format!("| {} | {second} | {} |", case.title, daemon.name());
-    let Some(outcome) = outcome else { return format!("{head} not measured | | | | | | | |") };
+    let Some(outcome) = outcome else { return format!("{head}{MISSING}") };
     let seconds = |time: Option<Duration>| time.map_or("–".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()));
     let [v4, v6] = &outcome.families;
     let mut wrong = if outcome.went_back == 0 { String::new() } else { format!(", {} steps back", outcome.went_back) };

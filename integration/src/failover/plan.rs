@@ -73,6 +73,11 @@ impl<'lab> Plan<'lab> {
         choices.iter().filter(move |(prefix, _)| lasts(prefix)).map(|(_, choice)| choice)
     }
 
+    /// Whether a daemon has all of these.
+    pub(super) fn has_lasting(&self, choices: &Choices) -> bool {
+        self.before.keys().filter(|prefix| self.after.contains_key(*prefix)).all(|prefix| choices.contains_key(prefix))
+    }
+
     /// Whether what an UPDATE withdraws, as tcpdump explains it, is there after as before; `None` where it withdraws nothing that was
     /// there.
     pub(super) fn withdraws(&self, update: &str) -> Option<bool> {

@@ -15,13 +15,14 @@ const NEARLY: i64 = 60;
 
 /// Such a clock.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub struct Clock {
     file: PathBuf,
 }
 
 impl Clock {
     /// One that is right.
-    pub(super) fn new(folder: &Path) -> Self {
+    #[must_use]
+    pub fn new(folder: &Path) -> Self {
         let clock = Self { file: folder.join("clock") };
         clock.write(0);
         clock
@@ -35,7 +36,8 @@ impl Clock {
     }
 
     /// A command that goes by this clock.
-    pub(super) fn command(&self, namespace: &Namespace, program: &str) -> Command {
+    #[must_use]
+    pub fn command(&self, namespace: &Namespace, program: &str) -> Command {
         let mut command = namespace.command("env");
         command.arg(format!("LD_PRELOAD={LIBRARY}"));
         command.arg(format!("FAKETIME_TIMESTAMP_FILE={}", self.file.display()));
@@ -48,7 +50,7 @@ impl Clock {
     /// # Panics
     /// When that process does not have the library, or another one that goes by this clock is not ahead.
     #[track_caller]
-    pub(super) fn set(&self, namespace: &Namespace, process: &Process, ahead: i64) {
+    pub fn set(&self, namespace: &Namespace, process: &Process, ahead: i64) {
         self.write(ahead);
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", process.pid())).unwrap_or_default();
         assert!(maps.contains("libfaketime"), "{} has no clock of its own: {maps}", process.name());

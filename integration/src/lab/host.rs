@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::cleanup::Context;
-use super::link::{Switch, cable};
+use super::link::{self, Switch, cable};
 use super::namespace::Namespace;
+use super::replica::Side;
 use super::topology::{Place, Subnet, Vlan};
 
 /// The station of the gateway that hosts use as their default.
@@ -37,10 +38,15 @@ impl Host {
 
     /// Plugs it in where speakers and etcd are.
     pub(super) fn join(&self, switch: &mut Switch) {
-        let noun = self.place.name.trim_start_matches("node-");
+        let noun = self.noun();
         for vlan in [Vlan::Control170, Vlan::Behind171] {
             switch.plug(&self.namespace, noun, vlan, self.place.control_station());
         }
+    }
+
+    /// Its name in the lab.
+    pub(super) fn noun(&self) -> &'static str {
+        self.place.name.trim_start_matches("node-")
     }
 
     /// Its name in the source.
@@ -107,16 +113,19 @@ impl Host {
         ));
     }
 
-    /// Takes its link down: to everybody else it is dead.
-    pub fn unplug(&self) {
-        self.namespace.ip(&format!("link set {} down", self.place.vlan.bridge()));
+    /// Takes its link on one side down, or up again, in a lab whose hosts speak BGP themselves.
+    pub fn link(&self, side: Side, up: bool) {
+        link::set(&self.namespace, side.vlan(), self.place.control_station(), up);
     }
 
-    /// Ends what [`Host::unplug`] began. With its link the kernel had forgotten the host's IPv6 address and what went that way.
+    /// Takes its link down: to everybody else it is dead.
+    pub fn unplug(&self) {
+        link::set(&self.namespace, self.place.vlan, self.place.station, false);
+    }
+
+    /// Ends what [`Host::unplug`] began. With its link the kernel had forgotten what went that way.
     pub fn plug_in(&self) {
-        let Place { vlan, station, .. } = self.place;
-        self.namespace.ip(&format!("link set {} up", vlan.bridge()));
-        self.namespace.ip(&format!("addr replace {}/64 dev {} nodad", vlan.v6(station), vlan.bridge()));
+        link::set(&self.namespace, self.place.vlan, self.place.station, true);
         self.route_by(GATEWAY_STATION);
     }
 

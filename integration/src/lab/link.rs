@@ -76,3 +76,13 @@ impl Switch {
 pub(crate) fn cable((from, here): (&Namespace, &str), (to, there): (&Namespace, &str)) {
     from.ip(&format!("link add name {here} type veth peer name {there} netns {}", to.name()));
 }
+
+/// Takes a station's link into `vlan` down, or up again with its IPv6 address, which the kernel forgets with the link.
+pub(crate) fn set(machine: &Namespace, vlan: Vlan, station: u8, up: bool) {
+    let link = vlan.bridge();
+    if up {
+        machine.ip_batch(&format!("link set {link} up\naddr replace {}/64 dev {link} nodad\n", vlan.v6(station)));
+    } else {
+        machine.ip(&format!("link set {link} down"));
+    }
+}

@@ -5,7 +5,7 @@
 
 pub mod capture;
 pub mod cleanup;
-mod clock;
+pub mod clock;
 pub mod daemon;
 pub mod etcd;
 pub mod fingerpost;
@@ -316,6 +316,12 @@ impl Lab {
     #[track_caller]
     pub fn pass(&self, replica: usize, side: replica::Side, pass: bool) {
         self.switch.pass(self.replicas().noun(replica), side.vlan(), pass);
+    }
+
+    /// The same of a host, in a lab whose hosts speak BGP themselves. Its pods talk by another link.
+    #[track_caller]
+    pub fn pass_host(&self, host: &Host, side: replica::Side, pass: bool) {
+        self.switch.pass(host.noun(), side.vlan(), pass);
     }
 
     /// Loses every frame from and to Fingerpost, silently: no link goes down, no connection is reset.

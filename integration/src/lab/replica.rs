@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::SPEAKER_STATION;
 use super::cleanup::Context;
-use super::link::Switch;
+use super::link::{self, Switch};
 use super::namespace::Namespace;
 use super::topology::Vlan;
 
@@ -87,10 +87,9 @@ impl Replicas {
         &self.seats[replica].0
     }
 
-    /// Takes a replica's link on one side down, or up again. (Its IPv6 address there is gone with it, and nobody uses that.)
+    /// Takes a replica's link on one side down, or up again.
     pub fn link(&self, replica: usize, side: Side, up: bool) {
-        let state = if up { "up" } else { "down" };
-        self.namespace(replica).ip(&format!("link set {} {state}", side.vlan().bridge()));
+        link::set(self.namespace(replica), side.vlan(), station(replica), up);
     }
 
     /// The address of a replica on its sessions, which is its router identifier, too.

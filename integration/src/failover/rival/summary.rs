@@ -1,0 +1,174 @@
+//! What the rows of the alternatives say together, beside Fingerpost's.
+
+use std::cmp::Ordering;
+
+use super::page::row_of;
+use super::{Row, Speaker};
+use crate::failover::page::line;
+use crate::failover::{CASES, Case};
+use crate::lab::gateway::Daemon;
+
+/// So much later or sooner is no difference, in seconds: it is looked some ten times a second, on a machine that has other things to do.
+const SAME: f64 = 1.0;
+
+const HEAD: &str = "
+## In short
+
+Requests lost in both families, and how long the change took to the gateway's kernel (`–`: it never got there while it was looked), at the
+worse of the two gateways, and in the worst of the rows for this fault; `none`: there is no such thing. Fingerpost's are those of failover.md.
+
+";
+const VERDICTS: &str = "
+Each row beside Fingerpost's with the same fault at the same gateway. \"Sooner\" and \"later\" is by more than a second. Entries are rewritten when the
+gateway comes to prefer another path, which with Fingerpost it does once more when the next leader says that it leads.
+
+| Fingerpost, compared with | rows | loses fewer | as many | more | tells sooner | alike | later | rewrites fewer | as many | more |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+";
+
+/// What a row says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Figures {
+    lost: u64,
+    rewritten: u64,
+    /// In seconds; infinite where it did not happen.
+    told: f64,
+}
+
+impl Figures {
+    /// Reads a row, which says after so many cells when the gateway was told.
+    fn read(line: &str, told: usize) -> Option<Self> {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let number = |place: usize| cells.get(place)?.split(' ').next()?.parse::<u64>().ok();
+        let told = *cells.get(told)?;
+        Some(Self {
+            lost: number(4)? + number(5)?,
+            rewritten: number(7)? + number(8)?,
+            told: if told == "–" { f64::INFINITY } else { told.strip_suffix(" s")?.parse().ok()? },
+        })
+    }
+
+    fn of_theirs(line: &str) -> Option<Self> {
+        Self::read(line, 9)
+    }
+
+    fn of_ours(case: &Case, daemon: Daemon, page: &str) -> Option<Self> {
+        Self::read(row_of(&line(case, daemon, None), page)?, 11)
+    }
+
+    fn worse(self, other: Self) -> Self {
+        Self {
+            lost: self.lost.max(other.lost),
+            rewritten: self.rewritten.max(other.rewritten),
+            told: self.told.max(other.told),
+        }
+    }
+
+    fn told(self) -> String {
+        if self.told.is_finite() { format!("{:.1} s", self.told) } else { "–".to_owned() }
+    }
+
+    /// Fingerpost's figures beside these: less is better.
+    fn beside(self, theirs: Self) -> [Ordering; 3] {
+        // Two that did not happen are no number apart.
+        let apart = self.told - theirs.told;
+        let told = if apart.abs() > SAME { self.told.total_cmp(&theirs.told) } else { Ordering::Equal };
+        let told = if apart.is_nan() { Ordering::Equal } else { told };
+        [self.lost.cmp(&theirs.lost), told, self.rewritten.cmp(&theirs.rewritten)]
+    }
+}
+
+/// Two tables, and where Fingerpost does worse. `rows` are those of the page, `ours` is Fingerpost's page.
+pub(super) fn text(rows: &[(Row, Daemon, String)], ours: &str) -> String {
+    let mut kinds: Vec<Speaker> = Vec::new();
+    for (row, _, _) in rows {
+        if !kinds.contains(&row.case.speaker) {
+            kinds.push(row.case.speaker);
+        }
+    }
+    let cells = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+    let names: Vec<String> = kinds.iter().map(ToString::to_string).collect();
+    let head = [vec!["what happens".to_owned(), Speaker::Fingerpost.to_string()], names].concat();
+    let mut text = format!("{HEAD}{}|---{}|\n", cells(&head), "|--:".repeat(head.len() - 1));
+    for case in &CASES {
+        let of = |kind: &Speaker| {
+            let lines = rows.iter().filter(|(row, _, _)| row.ours == *case && row.case.speaker == *kind);
+            worst(lines.map(|(_, _, line)| Figures::of_theirs(line)))
+        };
+        // At the gateways that the others are measured at.
+        let daemons = rows.iter().filter(|(row, _, _)| row.ours == *case).map(|(_, daemon, _)| *daemon);
+        let own = worst(daemons.map(|daemon| Figures::of_ours(case, daemon, ours)));
+        let title = if case.replicas == 3 { format!("{}, three replicas", case.title) } else { case.title.to_owned() };
+        text += &cells(&[vec![title, own], kinds.iter().map(of).collect()].concat());
+    }
+    text += VERDICTS;
+    let mut worse = String::new();
+    for kind in &kinds {
+        let mut counts = [[0; 3]; 3];
+        let of_kind = rows.iter().filter(|(row, _, _)| row.case.speaker == *kind);
+        for (row, daemon, line) in of_kind {
+            let own = Figures::of_ours(&row.ours, *daemon, ours);
+            let Some((own, theirs)) = own.zip(Figures::of_theirs(line)) else { continue };
+            let found = own.beside(theirs);
+            for (counts, found) in counts.iter_mut().zip(found) {
+                counts[(found as i8 + 1).unsigned_abs() as usize] += 1;
+            }
+            let [lost, told, _] = found;
+            let mut add =
+                |what: String| worse += &format!("- {}, {kind}, at {}: {what}.\n", row.case.title, daemon.name());
+            if lost.is_gt() {
+                add(format!("Fingerpost loses {}, they {}", own.lost, theirs.lost));
+            }
+            if told.is_gt() {
+                add(format!("Fingerpost tells after {}, they after {}", own.told(), theirs.told()));
+            }
+        }
+        let compared: i32 = counts[0].iter().sum();
+        let counts = counts.iter().flatten().map(ToString::to_string);
+        text += &cells(&[kind.to_string(), compared.to_string()].into_iter().chain(counts).collect::<Vec<_>>());
+    }
+    if worse.is_empty() {
+        worse = "- None.\n".to_owned();
+    }
+    format!("{text}\nRows in which Fingerpost loses more, or tells later:\n\n{worse}")
+}
+
+/// The worst of several rows in a cell.
+fn worst(rows: impl Iterator<Item = Option<Figures>>) -> String {
+    let rows: Vec<Option<Figures>> = rows.collect();
+    if rows.is_empty() {
+        return "none".to_owned();
+    }
+    let found = rows.into_iter().collect::<Option<Vec<_>>>();
+    let found = found.and_then(|rows| rows.into_iter().reduce(Figures::worse));
+    found.map_or("not measured".to_owned(), |worst| format!("{}; {}", worst.lost, worst.told()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THEIRS: &str =
+        "| a fault | BIRD 2.0.12 | FRR | 3 of 90 | 4 of 91 | 0, wrong at the end | 1 | 8 | 2.5 s | abc |";
+    const OURS: &str = "| a fault | 2 | FRR | 0 of 90 | 0 of 91 | 0 | 0 | 16 | 0.1 s | – | 1.4 s | 2 |";
+
+    #[test]
+    fn rows_are_read_and_compared() {
+        let (ours, theirs) = (Figures::read(OURS, 11).unwrap(), Figures::of_theirs(THEIRS).unwrap());
+        assert_eq!(theirs, Figures { lost: 7, rewritten: 9, told: 2.5 });
+        assert_eq!(ours.beside(theirs), [Ordering::Less, Ordering::Less, Ordering::Greater]);
+        assert_eq!(ours.beside(ours), [Ordering::Equal; 3]);
+        let never = Figures::of_theirs(&THEIRS.replace("2.5 s", "–")).unwrap();
+        assert_eq!(never.beside(never)[1], Ordering::Equal);
+        assert_eq!([ours.beside(never)[1], never.beside(ours)[1]], [Ordering::Less, Ordering::Greater]);
+        assert_eq!(Figures::of_theirs(&THEIRS.replace("3 of 90", "not measured")), None);
+    }
+
+    #[test]
+    fn the_worst_of_all_is_shown_and_what_is_missing_is_said() {
+        let theirs = Figures::of_theirs(THEIRS);
+        assert_eq!(worst([theirs, Figures::read(OURS, 11)].into_iter()), "7; 2.5 s");
+        assert_eq!(worst([theirs, None].into_iter()), "not measured");
+        assert_eq!(worst(std::iter::empty()), "none");
+    }
+}
