@@ -59,6 +59,8 @@ impl Fault {
                     wait(away);
                     blow.pass(cast, place);
                     cast.await_all_paths(plan);
+                    // Until the gateway has its End-of-RIB, too.
+                    sleep(LINGER);
                 }
             }
             Self::Pause => {

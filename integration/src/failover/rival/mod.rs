@@ -157,10 +157,14 @@ impl Rival {
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    /// Whether its session with the gateway is.
+    /// Whether its session with the gateway is up, and its own restart over: BIRD waits for all neighbours' End-of-RIB, and whoever
+    /// ends it before that ends a restart that is not over.
     pub(super) fn is_up(&self) -> bool {
-        let asked: &[&str] = if self.is_bird() { &["show", "protocols", "edge"] } else { &["neighbor"] };
-        self.ask(asked).is_some_and(|said| said.contains("Establ"))
+        if !self.is_bird() {
+            return self.ask(&["neighbor"]).is_some_and(|said| said.contains("Establ"));
+        }
+        let is_restarting = self.ask(&["show", "status"]).is_none_or(|said| said.contains("recovery in progress"));
+        !is_restarting && self.ask(&["show", "protocols", "edge"]).is_some_and(|said| said.contains("Established"))
     }
 
     fn is_bird(&self) -> bool {
