@@ -38,7 +38,7 @@ const RULES: &str = "
 
 The columns are those of failover.md; the last one is the commit of the lab that measured the row. `make failover` measures all of it anew;
 `cargo run -p integration --bin failover -- docs/alternatives.md alternatives Mesh` only the rows of one kind, and leaves the others as they
-were.
+were. With a word that no row has it measures nothing and makes the tables above anew: for when failover.md was.
 
 | what happens | speakers | gateway | lost, IPv4 | lost, IPv6 | astray | rewritten, IPv4 | rewritten, IPv6 | told | commit |
 |---|---|---|--:|--:|--:|--:|--:|--:|---|

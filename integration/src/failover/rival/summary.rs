@@ -14,23 +14,36 @@ const SAME: f64 = 1.0;
 const HEAD: &str = "
 ## In short
 
-Requests lost in both families, and how long the change took to the gateway's kernel (`–`: it never got there while it was looked), at the
-worse of the two gateways, and in the worst of the rows for this fault; `none`: there is no such thing. Fingerpost's are those of failover.md.
+Requests that were lost or went astray, in both families, and how long the change took to the gateway's kernel (`–`: it never got there
+while it was looked), at the worse of the two gateways and in the worst of the rows for this fault; `none`: there is no such thing. Fingerpost's
+are those of failover.md, where \"leader\" has to be read as \"the one whose paths are preferred\" for the others. What a mesh loses depends on how long a fault lasts, which its
+rows say.
 
 ";
 const VERDICTS: &str = "
-Each row beside Fingerpost's with the same fault at the same gateway. \"Sooner\" and \"later\" is by more than a second. Entries are rewritten when the
-gateway comes to prefer another path, which with Fingerpost it does once more when the next leader says that it leads.
+Each row beside Fingerpost's with the same fault at the same gateway. \"Sooner\" and \"later\" is by more than a second; \"rewrites\": entries of the
+gateway's kernel that are the same before and after.
 
-| Fingerpost, compared with | rows | loses fewer | as many | more | tells sooner | alike | later | rewrites fewer | as many | more |
+| Fingerpost, compared with | rows | loses or misleads fewer | as many | more | tells sooner | alike | later | rewrites fewer | as many | more |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+";
+const WHY: &str = "
+Why they differ: where nobody leads, a gateway goes on preferring whom it prefers, though that one is stopped or hears nothing from etcd any more, and
+what is kept of a dead one goes on drawing packets where it is more specific. GoBGP has no routes when it starts, and none to keep while
+etcd cannot be read. In a mesh nobody else says what a host owns. For Fingerpost's part, a new leader makes the gateway prefer another path once more, by saying that it leads: that rewrites
+more IPv6 entries, and where a gateway dampens it counts as one more change of the path.
+
+Rows in which Fingerpost loses or misleads more, or tells later:
+
 ";
 
 /// What a row says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Figures {
+    /// Lost or gone astray.
     lost: u64,
     rewritten: u64,
+    wrong_at_end: bool,
     /// In seconds; infinite where it did not happen.
     told: f64,
 }
@@ -39,11 +52,12 @@ impl Figures {
     /// Reads a row, which says after so many cells when the gateway was told.
     fn read(line: &str, told: usize) -> Option<Self> {
         let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let number = |place: usize| cells.get(place)?.split(' ').next()?.parse::<u64>().ok();
+        let number = |place: usize| cells.get(place)?.split([' ', ',']).next()?.parse::<u64>().ok();
         let told = *cells.get(told)?;
         Some(Self {
-            lost: number(4)? + number(5)?,
+            lost: number(4)? + number(5)? + number(6)?,
             rewritten: number(7)? + number(8)?,
+            wrong_at_end: line.contains("wrong at the end"),
             told: if told == "–" { f64::INFINITY } else { told.strip_suffix(" s")?.parse().ok()? },
         })
     }
@@ -60,6 +74,7 @@ impl Figures {
         Self {
             lost: self.lost.max(other.lost),
             rewritten: self.rewritten.max(other.rewritten),
+            wrong_at_end: self.wrong_at_end || other.wrong_at_end,
             told: self.told.max(other.told),
         }
     }
@@ -117,7 +132,7 @@ pub(super) fn text(rows: &[(Row, Daemon, String)], ours: &str) -> String {
             let mut add =
                 |what: String| worse += &format!("- {}, {kind}, at {}: {what}.\n", row.case.title, daemon.name());
             if lost.is_gt() {
-                add(format!("Fingerpost loses {}, they {}", own.lost, theirs.lost));
+                add(format!("Fingerpost {}, they {}", own.lost, theirs.lost));
             }
             if told.is_gt() {
                 add(format!("Fingerpost tells after {}, they after {}", own.told(), theirs.told()));
@@ -130,7 +145,7 @@ pub(super) fn text(rows: &[(Row, Daemon, String)], ours: &str) -> String {
     if worse.is_empty() {
         worse = "- None.\n".to_owned();
     }
-    format!("{text}\nRows in which Fingerpost loses more, or tells later:\n\n{worse}")
+    format!("{text}{WHY}{worse}")
 }
 
 /// The worst of several rows in a cell.
@@ -141,7 +156,11 @@ fn worst(rows: impl Iterator<Item = Option<Figures>>) -> String {
     }
     let found = rows.into_iter().collect::<Option<Vec<_>>>();
     let found = found.and_then(|rows| rows.into_iter().reduce(Figures::worse));
-    found.map_or("not measured".to_owned(), |worst| format!("{}; {}", worst.lost, worst.told()))
+    let shown = |worst: Figures| {
+        let wrong = if worst.wrong_at_end { "; wrong at the end" } else { "" };
+        format!("{}; {}{wrong}", worst.lost, worst.told())
+    };
+    found.map_or("not measured".to_owned(), shown)
 }
 
 #[cfg(test)]
@@ -149,13 +168,13 @@ mod tests {
     use super::*;
 
     const THEIRS: &str =
-        "| a fault | BIRD 2.0.12 | FRR | 3 of 90 | 4 of 91 | 0, wrong at the end | 1 | 8 | 2.5 s | abc |";
+        "| a fault | BIRD 2.0.12 | FRR | 3 of 90 | 4 of 91 | 2, wrong at the end | 1 | 8 | 2.5 s | abc |";
     const OURS: &str = "| a fault | 2 | FRR | 0 of 90 | 0 of 91 | 0 | 0 | 16 | 0.1 s | – | 1.4 s | 2 |";
 
     #[test]
     fn rows_are_read_and_compared() {
         let (ours, theirs) = (Figures::read(OURS, 11).unwrap(), Figures::of_theirs(THEIRS).unwrap());
-        assert_eq!(theirs, Figures { lost: 7, rewritten: 9, told: 2.5 });
+        assert_eq!(theirs, Figures { lost: 9, rewritten: 9, wrong_at_end: true, told: 2.5 });
         assert_eq!(ours.beside(theirs), [Ordering::Less, Ordering::Less, Ordering::Greater]);
         assert_eq!(ours.beside(ours), [Ordering::Equal; 3]);
         let never = Figures::of_theirs(&THEIRS.replace("2.5 s", "–")).unwrap();
@@ -167,7 +186,7 @@ mod tests {
     #[test]
     fn the_worst_of_all_is_shown_and_what_is_missing_is_said() {
         let theirs = Figures::of_theirs(THEIRS);
-        assert_eq!(worst([theirs, Figures::read(OURS, 11)].into_iter()), "7; 2.5 s");
+        assert_eq!(worst([theirs, Figures::read(OURS, 11)].into_iter()), "9; 2.5 s; wrong at the end");
         assert_eq!(worst([theirs, None].into_iter()), "not measured");
         assert_eq!(worst(std::iter::empty()), "none");
     }
