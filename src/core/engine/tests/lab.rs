@@ -213,8 +213,12 @@ impl Lab {
     }
 
     pub(super) fn take_role(&mut self, role: Role) {
+        let (before, _) = self.engine.role();
         self.engine.take_role(self.now, role, &mut self.effects);
-        self.note_stamp();
+        // Where it is that already, what it has read since its last work is said by the next.
+        if before != role {
+            self.note_stamp();
+        }
         self.carry_out();
     }
 
