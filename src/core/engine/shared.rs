@@ -234,7 +234,7 @@ impl Engine {
 
     /// Whether the source follows the store that a person has seen say that.
     fn follows(&self, source: SourceId, decided: &Decided) -> bool {
-        let followed = self.source(source).and_then(|source| source.sync.believed());
+        let followed = self.source(source).and_then(|source| source.sync.goes_by());
         followed.is_some_and(|(cluster, _)| cluster == decided.cluster)
     }
 
@@ -268,12 +268,12 @@ impl Engine {
         }
         let mut meant = Meant::default();
         for (id, mut changes) in by_source {
-            let known = self.source(id).and_then(|source| Some((source, source.sync.believed()?)));
-            let Some((source, (cluster, _))) = known else {
+            let known = self.source(id).and_then(|source| Some((source, source.sync.goes_by()?)));
+            let Some((source, (cluster, revision))) = known else {
                 meant.untold += changes.len();
                 continue;
             };
-            let (name, revision) = (&source.settings.name, source.sync.revision());
+            let name = &source.settings.name;
             changes.sort_unstable();
             changes.dedup();
             for changes in changes.chunks(Decided::MOST) {

@@ -1,7 +1,7 @@
 //! What a person orders at one replica, at the others (P3).
 
-use super::super::{Command, Holds, Orders, TakenOrders};
-use super::guarded::{CLUSTER, World, prefix};
+use super::super::{Command, Holds, Orders, Settings, TakenOrders};
+use super::guarded::{CLUSTER, World, prefix, settings};
 use crate::model::{Instance, Replica};
 use crate::orders::{Decided, Giver, Number, Order, What};
 use crate::source::{ClusterId, Rev};
@@ -123,6 +123,29 @@ fn an_approval_waits_for_a_replica_that_lags_and_no_longer_p3() {
     assert_eq!(third.engine.book().unwrap().open(), 0);
     third.list(0..5);
     assert_eq!(third.held(), 15);
+}
+
+/// Such a list is not believed, and what it takes away from a snapshot is held all the same.
+#[test]
+fn what_a_person_decides_about_a_list_that_was_empty_at_first_the_others_hear_p3() {
+    let (first, second) = two(20);
+    let after_a_restart = |world: &World, number| {
+        let mut sources = World::sources();
+        sources[0].sync.allow_empty = false;
+        let mut next = World::with(world.snapshot(), Settings { sources, ..settings() });
+        share(&mut next, number);
+        next.revision = world.revision;
+        next.list([]);
+        assert_eq!((next.routes(), next.held(), next.engine.has_read_all()), (20, 20, false));
+        next
+    };
+    let (mut first, mut second) = (after_a_restart(&first, 3), after_a_restart(&second, 4));
+    first.command(&Command::Deny(Holds::Prefix(prefix(7))));
+    first.command(&Command::Approve(Holds::Prefix(prefix(8))));
+    assert_eq!(first.engine.unheard().changes, 0);
+    assert_eq!(tell(&first, &mut second).carried_out.len(), 2);
+    assert_eq!((second.routes(), second.held()), (19, 19));
+    assert_eq!(second.engine.hold_rows(None, 20).iter().filter(|row| row.denied).count(), 1);
 }
 
 #[test]

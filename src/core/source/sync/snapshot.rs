@@ -75,7 +75,13 @@ impl Sync {
 
     /// Who is believed, and up to which revision; none before a complete list was.
     pub fn believed(&self) -> Option<(ClusterId, Rev)> {
-        self.complete.then_some((self.cluster?, self.highest))
+        self.goes_by().filter(|_| self.complete)
+    }
+
+    /// Whose list or snapshot was taken in last, and up to which revision: also one that was empty at first, and is believed only
+    /// later.
+    pub fn goes_by(&self) -> Option<(ClusterId, Rev)> {
+        Some((self.cluster?, self.highest))
     }
 
     pub(super) fn snapshot_due(&self) -> Option<Time> {
