@@ -12,6 +12,7 @@ use super::truth::Truth;
 use super::wire::Wire;
 use crate::engine::{Orders, Refusal, SessionNumber};
 use crate::model::{Prefix, Time};
+use crate::source::ClusterId;
 use crate::table::Target;
 use crate::testing::store::Store;
 use bytes::Bytes;
@@ -106,16 +107,19 @@ impl World {
     pub(super) fn with(seed: u64, dice: Dice, shape: Shape, traces: bool) -> Self {
         let gateways = shape.gateways.iter().enumerate().map(|(n, kind)| Model::new(n, kind, seed + 100 + n as u64));
         let judge = Judge::new(shape.gateways.len(), shape.sources, shape.guarded);
+        // Not the cluster of all files, nor one that takes its place.
+        let mut store = Store::default();
+        store.cluster = ClusterId(10);
         World {
             now: Time::ZERO,
             seed,
             dice,
             agenda: Agenda::new(),
-            stores: vec![Store::default(); shape.sources],
+            stores: vec![store.clone(); shape.sources],
             written: BTreeSet::new(),
-            clusters: (0..shape.sources).map(|n| (n, Store::default().cluster.0)).collect(),
+            clusters: (0..shape.sources).map(|n| (n, store.cluster.0)).collect(),
             faults: (0..shape.sources).map(|_| Faults::default()).collect(),
-            backups: vec![Store::default(); shape.sources],
+            backups: vec![store; shape.sources],
             disk: vec![None; shape.sources],
             orders: Orders::default(),
             disk_works: true,
