@@ -21,8 +21,9 @@ use crate::lab::rib::Choice;
 use crate::lab::route::PodRoutes;
 use crate::lab::{Lab, wait};
 
-/// How long another one may take to lead, or the gateway to hold what it is to hold.
-const BOUND: Duration = Duration::from_secs(60);
+/// How long another one may take to lead, or the gateway to hold what it is to hold: an override for a standby that is gone lasts
+/// for its lease, a hold time and 20 s.
+const BOUND: Duration = Duration::from_secs(120);
 /// Of a speaker's machine.
 pub(super) const BOTH: [Side; 2] = [Side::Gateways, Side::Store];
 /// How long is waited for what may fail to happen.
