@@ -58,11 +58,7 @@ impl Cluster {
             let world = &mut self.worlds[r];
             world.disk_works = true;
             world.part.iter_mut().for_each(|part| (part.is_cut_off, part.has_no_store) = (false, false));
-            if self.seats[r].leaves && self.worlds[r].process.is_some() {
-                self.agenda.put(self.now + Duration::from_secs(4), Event::Start(r));
-            } else {
-                self.start(r);
-            }
+            self.start(r);
         }
         self.wait(Duration::from_secs(5));
         self.write(World::heal_sources);

@@ -19,6 +19,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const LATE: RangeInclusive<u64> = 1700..=2400;
 /// How long one that ends waits until the store knows.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// When it is tried again to start one whose last process has not ended: it may have been stopped on its way out.
+const AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Seat {
@@ -49,9 +51,12 @@ pub(super) fn identity(r: usize) -> Arc<str> {
 }
 
 impl Cluster {
-    /// The replica's process starts, if there is none.
+    /// The replica's process starts, if there is none; where one is about to end, after that.
     pub(super) fn start(&mut self, r: usize) {
         if self.worlds[r].process.is_some() {
+            if self.seats[r].leaves {
+                self.agenda.put(self.now + AGAIN, Event::Start(r));
+            }
             return;
         }
         self.lives += 1;
