@@ -360,9 +360,10 @@ impl Engine {
         self.verified().of(family)
     }
 
-    /// Whether a complete list of every source was believed once in this process: who has none should not lead those who have.
+    /// Whether a complete list of every source was believed once in this process: who has none should not lead those who have. In
+    /// a freeze what it announces is what an earlier process knew, whatever it has read.
     pub fn has_read_all(&self) -> bool {
-        self.sources.iter().all(|source| source.sync.is_complete())
+        self.standing.has_read() || self.frozen.is_none() && self.sources.iter().all(|source| source.sync.is_complete())
     }
 
     fn verified(&self) -> Verified {

@@ -118,6 +118,11 @@ impl Standing {
         self.ordinal
     }
 
+    /// Whether what every source says was taken in once while it was known who leads.
+    pub(super) fn has_read(&self) -> bool {
+        self.has_read
+    }
+
     /// Since when nothing changes for the want of a leader.
     pub(super) fn unsure(&self) -> Option<Frozen> {
         self.unsure
