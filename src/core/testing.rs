@@ -67,6 +67,11 @@ impl Said {
         (Reverse(self.local_pref.unwrap_or(100)), self.as_path.len(), self.med.unwrap_or_default())
     }
 
+    /// Whether a leader has said it.
+    pub(crate) fn is_of_leader(&self) -> bool {
+        self.local_pref.map_or_else(|| self.med < Some(2_000_000), |local_pref| local_pref >= 1_000_000)
+    }
+
     /// What shall be said of a route, by the RFCs and DESIGN §5 rather than by the encoder.
     pub(crate) fn expected(attributes: &RouteAttributes, encoding: &Encoding, stamp: Stamp) -> Self {
         let external = encoding.session == SessionType::External;

@@ -172,6 +172,7 @@ impl Cluster {
         // Replicas are free to differ in what their guards keep back.
         let held = self.held();
         self.voice.unsettle_all();
+        self.voice.behind = absent.into_iter().collect();
         for n in (0..self.gateways()).filter(|n| !self.worlds[leader].gateways[*n].is_stuck) {
             let mut settled = BTreeMap::new();
             for prefix in all_prefixes() {

@@ -3,12 +3,14 @@
 //! A gateway chooses among the paths of all replicas as RFC 4271 §9.1.2 and RFC 9494 §4.3 say. What was stated all the time
 //! since its last rest, by one owner, it must forward to that owner all the time, whoever leads.
 
+use super::super::process::Process;
 use super::super::settings::all_prefixes;
 use super::super::world::World;
 use super::cluster::Cluster;
 use super::seat::identity;
 use crate::election::LeaderRecord;
 use crate::model::{Instance, Prefix, Replica, Term};
+use crate::source::sync::Seen;
 use crate::testing::Said;
 use crate::view::Stamp;
 use bytes::Bytes;
@@ -22,6 +24,8 @@ pub(super) struct Voice {
     holder: Option<(Bytes, LeaderRecord)>,
     /// What each gateway has to forward, and to whom, whatever befalls the replicas.
     pub(super) settled: Vec<BTreeMap<Prefix, IpAddr>>,
+    /// Who was not there at the last rest, and has not taken in since what its stores say: all that it knows may be older.
+    pub(super) behind: BTreeSet<usize>,
 }
 
 /// The path of one replica.
@@ -33,7 +37,7 @@ pub(super) struct Path<'a> {
 
 impl Voice {
     pub(super) fn new(gateways: usize) -> Self {
-        Voice { led: BTreeMap::new(), holder: None, settled: vec![BTreeMap::new(); gateways] }
+        Voice { led: BTreeMap::new(), holder: None, settled: vec![BTreeMap::new(); gateways], behind: BTreeSet::new() }
     }
 
     /// These may be forwarded otherwise from now on.
@@ -52,6 +56,7 @@ impl Cluster {
         self.read_holder();
         self.check_leaders();
         self.check_begun();
+        self.voice.behind.retain(|r| !self.worlds[*r].has_taken_in());
         let touched: BTreeSet<(usize, Option<Prefix>)> =
             self.worlds.iter_mut().flat_map(|world| std::mem::take(&mut world.touched)).collect();
         for (n, prefix) in &touched {
@@ -158,10 +163,22 @@ impl Cluster {
             let by_one_that_ended = !told(world) && world.knows.iter().any(|knows| knows.held.contains(&prefix));
             by_one_that_ended || world.holds().iter().any(|hold| hold.prefix == prefix)
         };
+        // Somebody has to lead if nobody else does, and a leader's old snapshot is preferred as what it says otherwise is; what a
+        // standby says of one is not.
+        let is_behind = self.voice.behind.contains(&path.replica) && path.said.is_of_leader();
         assert!(
-            is_so || !remembers || kept_back(),
+            is_so || !remembers || kept_back() || is_behind,
             "P7: gateway {n} forwards {prefix} otherwise, as replica {} says, and nothing has changed",
             path.replica
         );
+    }
+}
+
+impl World {
+    /// Whether its process has read all its sources and believes them, and may decide what they say.
+    fn has_taken_in(&self) -> bool {
+        let is_current =
+            |process: &Process| process.engine.source_rows().iter().all(|row| matches!(row.seen, Seen::Current { .. }));
+        self.process.as_ref().is_some_and(is_current) && !self.is_unsure() && self.judge.frozen.is_none()
     }
 }
