@@ -80,6 +80,7 @@ impl Sync {
             return;
         }
         let (at, attempt) = (release.at, release.attempt);
+        self.table.compared();
         self.position = Some(at);
         self.highest = self.highest.max(at);
         self.reconciled = Some(now);

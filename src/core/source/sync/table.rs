@@ -40,6 +40,11 @@ pub(super) struct Table {
     unresolved: BTreeMap<Slot, Box<[Prefix]>>,
     /// Claims that stay although their subnet has lost its next hop: a dangling reference withdraws nothing (P2).
     kept: BTreeMap<Slot, Box<[(Prefix, Claim)]>>,
+    /// The first list of this process is not in: what is known, an earlier one knew.
+    is_first: bool,
+    /// Records that cannot be read, and were written since the revisions that an earlier process knew: these. What they said in
+    /// between it may have announced all the same, before it could write that down.
+    missed: BTreeMap<Slot, Revisions>,
     /// Families in which a subnet without a next hop is a fault.
     expects_address: PerFamily<bool>,
     /// How many records [hide claims](Self::hides_claims): asked for at every step of the engine.
@@ -65,6 +70,8 @@ impl Table {
             quarantine: BTreeMap::new(),
             unresolved: BTreeMap::new(),
             kept: BTreeMap::new(),
+            is_first: true,
+            missed: BTreeMap::new(),
             expects_address: PerFamily::from_fn(|family| config.schema.expects_address(family)),
             hiding: PerFamily::default(),
             unknown: BTreeMap::new(),
@@ -83,6 +90,11 @@ impl Table {
     /// How many records may own routes of a family that are not known.
     pub(super) fn count_hiding(&self) -> PerFamily<usize> {
         self.hiding
+    }
+
+    /// A list of this process is in.
+    pub(super) fn compared(&mut self) {
+        self.is_first = false;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -222,6 +234,7 @@ impl Table {
         }
         self.free.push(slot);
         self.kept.remove(&slot);
+        self.missed.remove(&slot);
         self.unresolved.remove(&slot);
         self.unknown.remove(&slot);
         if self.quarantine.remove(&slot).is_some() {
@@ -240,12 +253,13 @@ impl Table {
     pub(super) fn known(&self, slot: Slot) -> Option<KnownRecord> {
         let entry = self.entry(slot)?;
         let owner = entry.owner.as_ref()?;
+        let revisions = self.missed.get(&slot).copied().or_else(|| self.revisions(slot))?;
         // What an unreadable record said before loses to what can be read, after a restart too.
         let unreadable = self.claims(slot).into_iter().filter(|(_, claim)| !claim.readable || !entry.readable);
         Some(KnownRecord {
             name: Bytes::copy_from_slice(entry.body.name()),
-            modified: entry.modified,
-            created: entry.created,
+            modified: revisions.modified,
+            created: revisions.created,
             host: owner.host.clone(),
             labels: (*owner.labels).clone(),
             addresses: entry.body.addresses(),
@@ -312,9 +326,9 @@ impl Table {
     fn rewrite(&mut self, slot: Slot, fact: Fact, out: &mut Outcome) {
         let before = self.claims(slot);
         let ipv4_via_ipv6 = self.ipv4_via_ipv6;
-        let hid = self.hides_claims(slot);
+        let (hid, is_first) = (self.hides_claims(slot), self.is_first);
         let Some(entry) = self.entry_mut(slot) else { return };
-        let id = entry.id;
+        let (id, known) = (entry.id, Revisions { modified: entry.modified, created: entry.created });
         entry.modified = fact.modified;
         entry.created = fact.created;
         entry.readable = fact.owner.is_ok();
@@ -324,6 +338,9 @@ impl Table {
             Err(why) => {
                 if let Some(kept) = self.kept.get_mut(&slot) {
                     kept.iter_mut().for_each(|(_, claim)| claim.created = fact.created.0);
+                }
+                if is_first && known.modified != fact.modified {
+                    self.missed.insert(slot, known);
                 }
                 self.quarantine(slot, why, out);
             }
@@ -340,6 +357,7 @@ impl Table {
                 } else {
                     self.kept.insert(slot, dangling.into_boxed_slice());
                 }
+                self.missed.remove(&slot);
                 if self.quarantine.remove(&slot).is_some() {
                     out.notes.push(Note::Released { record: id, key: self.key(slot) });
                 }
@@ -371,17 +389,18 @@ impl Table {
         claims
     }
 
-    /// Whether what the record owns is not known: it cannot be read, and never could; or a subnet has no next hop, and never
-    /// had one in this process. An earlier process may have known more.
+    /// Whether what the record owns is not known: it cannot be read, and never could, or said something else since that was
+    /// known; or a subnet has no next hop, and never had one in this process. An earlier process may have known more.
     fn hides_claims(&self, slot: Slot) -> PerFamily<bool> {
         let never_read = self.entry(slot).is_some_and(|entry| entry.owner.is_none());
+        let is_unknown = never_read || self.missed.contains_key(&slot);
         let kept = self.kept.get(&slot).map_or(&[][..], |kept| kept);
         let without = self.unresolved.get(&slot).map_or(&[][..], |prefixes| prefixes);
         let dangles = |family| {
             let mut of_family = without.iter().filter(|prefix| prefix.family() == family);
             of_family.any(|prefix| kept.iter().all(|(other, _)| other != prefix))
         };
-        PerFamily::from_fn(|family| never_read || (self.expects_address[family] && dangles(family)))
+        PerFamily::from_fn(|family| is_unknown || (self.expects_address[family] && dangles(family)))
     }
 
     fn recount(&mut self, before: PerFamily<bool>, after: PerFamily<bool>) {

@@ -107,6 +107,36 @@ fn an_unreadable_record_loses_to_readable_ones_after_a_restart_too_p2() {
     assert_eq!(of_known(&after), of_known(&before));
 }
 
+/// The process before may have announced what the record said in between, before it could write that down (world 5364 of several
+/// replicas).
+#[test]
+fn p4_what_cannot_be_read_and_was_written_since_the_snapshot_hides_claims_until_it_can() {
+    let hides = |client: &Client| Family::ALL.map(|family| client.sync.hides_claims(family));
+    let (a2, a3) = (record(4, "a2", "10.168.0.12", &[]), record(5, "a3", "10.168.0.13", &[]));
+    let unreadable = Record { created: Rev(3), ..garbage(12, "a1") };
+    let mut client = restarted(snapshot());
+    client.list(20, vec![unreadable.clone(), a2.clone(), a3.clone()]);
+    client.assert_table(&[("10.244.1.0/24", "10.168.0.11?")]);
+    assert_eq!(hides(&client), [true; 2]);
+    let mut next = restarted(of(&client));
+    next.list(21, vec![unreadable, a2, a3]);
+    assert_eq!(hides(&next), [true; 2], "nor does the process after that know it");
+    next.open();
+    next.events(vec![Event::Put(Record { created: Rev(3), ..garbage(22, "a1") })]);
+    assert_eq!(hides(&next), [true; 2]);
+    let readable = Record { created: Rev(3), ..record(23, "a1", "10.168.0.11", &["10.244.1.0/24"]) };
+    next.events(vec![Event::Put(readable)]);
+    assert_eq!(hides(&next), [false; 2]);
+    next.events(vec![Event::Put(Record { created: Rev(3), ..garbage(24, "a1") })]);
+    assert_eq!(hides(&next), [false; 2], "what it said last was read");
+    let mut last = restarted(of(&next));
+    last.list(25, vec![Record { created: Rev(3), ..garbage(24, "a1") }]);
+    assert_eq!(hides(&last), [false; 2], "and nothing was written since");
+    last.open();
+    last.events(vec![Event::Delete { key: key("a1"), modified: Rev(26) }]);
+    last.assert_table(&[]);
+}
+
 fn of_known(client: &Client) -> Vec<KnownRecord> {
     client.sync.known_records(0, 100).0
 }
