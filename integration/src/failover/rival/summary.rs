@@ -28,11 +28,13 @@ gateway's kernel that are the same before and after.
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 ";
 const WHY: &str = "
-Why they differ: where nobody leads, a gateway goes on preferring whom it prefers, though that one is stopped or hears nothing from etcd any more, and
-what is kept of a dead one goes on drawing packets where it is more specific. GoBGP has no routes when it starts, and none to keep while
-etcd cannot be read. In a mesh nobody else says what a host owns, and nobody else's is
-concerned: what changes at another host is told meanwhile. For Fingerpost's part, a new leader makes the gateway prefer another path once more, by saying that it leads: that rewrites
-more IPv6 entries, and where a gateway dampens it counts as one more change of the path.
+Why they differ: where nobody leads, a gateway goes on preferring whom it prefers, though that one is stopped or hears nothing from etcd any
+more, and what is kept of a dead one goes on drawing packets where it is more specific. GoBGP has no routes when it starts, and none to keep
+while etcd cannot be read. In a mesh nobody else says what a host owns, and the host that loses a subnet may say so before the one that
+gets it; but nobody else's is concerned: what changes at another host is told meanwhile. For Fingerpost's part, a new leader makes the
+gateway prefer another path once more, by saying that it leads: that rewrites more IPv6 entries, and where a gateway dampens it counts as
+one more change of the path. (There the others' ten restarts take longer, too, as the requests sent tell: each waits for all paths,
+or half a minute.)
 
 Rows in which Fingerpost loses or misleads more, or tells later:
 
