@@ -15,9 +15,10 @@ const HEAD: &str = "
 ## In short
 
 Requests that were lost or went astray, in both families, and how long the change took to the gateway's kernel (`–`: it never got there
-while it was looked), at the worse of the two gateways and in the worst of the rows for this fault; `none`: there is no such thing. Fingerpost's
-are those of failover.md, where \"leader\" has to be read as \"the one whose paths are preferred\" for the others. What a mesh loses depends on how long a fault lasts, which its
-rows say.
+while it was looked), at the worse of the two gateways and in the worst of the rows for this fault; `none`: there is no such thing. Until
+the gateway is told, its requests for the subnet that moves reach the old host, which still answers here: what that costs says the time, not the
+loss. Fingerpost's figures are those of failover.md; for the others \"leader\" is \"the one whose paths are preferred\". What a mesh loses
+depends on how long a fault lasts, which its rows say.
 
 ";
 const VERDICTS: &str = "
