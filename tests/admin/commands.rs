@@ -251,6 +251,11 @@ host
         "restored: what the sources say of it passes the guard (fingerpost explain, holds)\n"
     );
     assert_eq!(world.announced().await.len(), 3);
+    assert_eq!(
+        world.prints("withdraw --force --host node-b7").await,
+        "withdrew 0 routes; this stands, for later ones too, until fingerpost restore --host node-b7\n\
+         nothing that is announced is meant by it: is it spelt right?\n"
+    );
     let json = world.json("withdraw 10.244.1.0/24 --force").await;
     assert_eq!(json["count"], 1);
 }

@@ -91,6 +91,9 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
                     "{when} {routes}; this stands, for later ones too, until fingerpost restore {}",
                     named(&target)
                 )?;
+                if answer.count == 0 {
+                    writeln!(out, "nothing that is announced is meant by it: is it spelt right?")?;
+                }
             }
             warn_unkept(&answer.not_kept);
             spread(answer.reach.as_ref())
