@@ -9,9 +9,11 @@ was read, so that nothing falls in between. While etcd cannot be read, what was 
 schema.
 """
 import base64
+import ctypes
 import ipaddress
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -19,6 +21,11 @@ import time
 endpoints, prefix, sink, *words = sys.argv[1:]
 etcdctl = ["etcdctl", "--endpoints", endpoints]
 os.environ["ETCDCTL_API"] = "3"
+
+
+def end_with_the_script():
+    """A watch is not to outlive a script that is killed (prctl's PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def read():
@@ -77,7 +84,7 @@ while True:
             continue
     if watch is None or watch.poll() is not None:
         command = [*etcdctl, "watch", "--prefix", prefix, "--rev", str(revision + 1)]
-        watch = subprocess.Popen(command, stdout=subprocess.PIPE)
+        watch = subprocess.Popen(command, stdout=subprocess.PIPE, preexec_fn=end_with_the_script)
         os.set_blocking(watch.stdout.fileno(), False)
     stale = bool(watch.stdout.read())
     time.sleep(0.02)
