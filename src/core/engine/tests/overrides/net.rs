@@ -11,7 +11,7 @@ use crate::policy::Policy;
 use crate::replicas::{KnownReplica, ReplicaReport};
 use crate::source::schema::Schema;
 use crate::source::sync::{Follow, SyncConfig, Timing};
-use crate::source::{ClusterId, FaultKind};
+use crate::source::{ClusterId, FaultKind, Rev};
 use crate::table::{Allowed, Fence, GuardConfig, SlotId};
 use crate::testing::Gateway;
 use crate::testing::store::{Host, Store, Transport, name};
@@ -82,6 +82,8 @@ struct Player {
     gone: Option<Time>,
     /// When it was started anew.
     since: Option<Time>,
+    /// Up to where the store was when that was: what it said before, this process has never known.
+    began: Rev,
     /// What the gateway has of it, and since when without a session.
     heard: Gateway,
     lost: Option<Time>,
@@ -116,6 +118,7 @@ impl Net {
             effects: Vec::new(),
             gone: Some(Time::ZERO),
             since: None,
+            began: Rev(0),
             heard: heard(),
             lost: None,
             said: None,
@@ -125,7 +128,7 @@ impl Net {
             Net { now: Time::ZERO, store: Store::default(), players, sessions: 0, term: 0, leader: None, notice };
         net.put(STAYS, &[]);
         (0..replicas).for_each(|replica| net.restart(replica));
-        net.players.iter_mut().for_each(|player| player.since = None);
+        net.players.iter_mut().for_each(|player| (player.since, player.began) = (None, Rev(0)));
         net
     }
 
@@ -147,7 +150,7 @@ impl Net {
         if self.players[replica].gone.is_none() {
             return;
         }
-        let (now, count) = (self.now, self.players.len());
+        let (now, count, rev) = (self.now, self.players.len(), self.store.rev);
         let player = &mut self.players[replica];
         player.effects.clear();
         player.transport = Transport::new();
@@ -156,7 +159,7 @@ impl Net {
         let me = Replica { identity: format!("replica-{replica}").into(), instance: Instance(0) };
         let me = Introduction { replica: me, version: String::new(), config: BTreeMap::new() };
         player.engine.handle(now, Input::Introduced(me), &mut player.effects);
-        (player.gone, player.since, player.said) = (None, Some(now), None);
+        (player.gone, player.since, player.began, player.said) = (None, Some(now), rev, None);
         self.take_role(replica, Role::Unsure { ordinal: Self::ordinal(replica) });
         self.be_standby(replica);
         self.up(replica);
@@ -193,11 +196,16 @@ impl Net {
         self.carry_out(replica);
     }
 
-    /// It leads, and the others know. One that has not been there for as long as the gateway keeps anything does not remember what
-    /// others may have been told: it is not tried here.
+    /// It leads, and the others know. One that has not been there for as long as the gateway keeps anything, or since before what
+    /// another one has read last, does not remember what others may have been told: it is not tried here.
     pub(super) fn lead(&mut self, replica: usize) {
         let player = &self.players[replica];
-        if player.gone.is_some() || player.since.is_some_and(|since| self.now.since(since) <= STALE) {
+        let began = player.began;
+        let is_behind = |other: &Player| {
+            other.gone.is_none() && other.engine.remembers(SourceId(0)).is_some_and(|known| known.at < began)
+        };
+        let is_young = player.since.is_some_and(|since| self.now.since(since) <= STALE);
+        if player.gone.is_some() || is_young || self.players.iter().any(is_behind) {
             return;
         }
         self.term += 1;
