@@ -80,10 +80,8 @@ struct Player {
     effects: Vec<Effect>,
     /// It is gone since then.
     gone: Option<Time>,
-    /// When it was started anew.
-    since: Option<Time>,
-    /// Up to where the store was when that was: what it said before, this process has never known.
-    began: Rev,
+    /// When it was started anew, and up to where the store was then: what that said before, this process has never known.
+    since: Option<(Time, Rev)>,
     /// What the gateway has of it, and since when without a session.
     heard: Gateway,
     lost: Option<Time>,
@@ -118,7 +116,6 @@ impl Net {
             effects: Vec::new(),
             gone: Some(Time::ZERO),
             since: None,
-            began: Rev(0),
             heard: heard(),
             lost: None,
             said: None,
@@ -128,7 +125,7 @@ impl Net {
             Net { now: Time::ZERO, store: Store::default(), players, sessions: 0, term: 0, leader: None, notice };
         net.put(STAYS, &[]);
         (0..replicas).for_each(|replica| net.restart(replica));
-        net.players.iter_mut().for_each(|player| (player.since, player.began) = (None, Rev(0)));
+        net.players.iter_mut().for_each(|player| player.since = None);
         net
     }
 
@@ -159,7 +156,7 @@ impl Net {
         let me = Replica { identity: format!("replica-{replica}").into(), instance: Instance(0) };
         let me = Introduction { replica: me, version: String::new(), config: BTreeMap::new() };
         player.engine.handle(now, Input::Introduced(me), &mut player.effects);
-        (player.gone, player.since, player.began, player.said) = (None, Some(now), rev, None);
+        (player.gone, player.since, player.said) = (None, Some((now, rev)), None);
         self.take_role(replica, Role::Unsure { ordinal: Self::ordinal(replica) });
         self.be_standby(replica);
         self.up(replica);
@@ -200,12 +197,13 @@ impl Net {
     /// another one has read last, does not remember what others may have been told: it is not tried here.
     pub(super) fn lead(&mut self, replica: usize) {
         let player = &self.players[replica];
-        let began = player.began;
-        let is_behind = |other: &Player| {
+        let is_behind = |other: &Player, began| {
             other.gone.is_none() && other.engine.remembers(SourceId(0)).is_some_and(|known| known.at < began)
         };
-        let is_young = player.since.is_some_and(|since| self.now.since(since) <= STALE);
-        if player.gone.is_some() || is_young || self.players.iter().any(is_behind) {
+        let is_new = player.since.is_some_and(|(since, began)| {
+            self.now.since(since) <= STALE || self.players.iter().any(|other| is_behind(other, began))
+        });
+        if player.gone.is_some() || is_new {
             return;
         }
         self.term += 1;
