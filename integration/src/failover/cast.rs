@@ -21,9 +21,11 @@ use crate::lab::rib::Choice;
 use crate::lab::route::PodRoutes;
 use crate::lab::{Lab, wait};
 
-/// How long another one may take to lead, or the gateway to hold what it is to hold: an override for a standby that is gone lasts
-/// for its lease, a hold time and 20 s.
-const BOUND: Duration = Duration::from_secs(120);
+/// How long another one may take to lead, or the gateway to be told.
+const BOUND: Duration = Duration::from_secs(60);
+/// How long the gateway may take to hold exactly what it is to hold: an override for a standby that is gone lasts for its lease, a
+/// hold time and 20 s.
+const OVERRIDDEN: Duration = Duration::from_secs(120);
 /// Of a speaker's machine.
 pub(super) const BOTH: [Side; 2] = [Side::Gateways, Side::Store];
 /// How long is waited for what may fail to happen.
@@ -180,9 +182,20 @@ impl<'lab> Cast<'lab> {
     /// # Panics
     /// When it may not fail and does not happen in time.
     #[track_caller]
-    fn expect<T, E: Debug>(&self, what: &str, mut look: impl FnMut(&Self) -> Result<T, E>) -> Option<T> {
+    fn expect<T, E: Debug>(&self, what: &str, look: impl FnMut(&Self) -> Result<T, E>) -> Option<T> {
+        self.expect_within(BOUND, what, look)
+    }
+
+    /// The same, with another bound for what may not fail.
+    #[track_caller]
+    fn expect_within<T, E: Debug>(
+        &self,
+        bound: Duration,
+        what: &str,
+        mut look: impl FnMut(&Self) -> Result<T, E>,
+    ) -> Option<T> {
         if !self.may_fail {
-            return Some(wait::until(what, BOUND, || look(self)));
+            return Some(wait::until(what, bound, || look(self)));
         }
         let end = Instant::now() + PATIENCE;
         loop {
@@ -244,7 +257,7 @@ impl<'lab> Cast<'lab> {
     /// and prefer those of who leads, who is returned.
     #[track_caller]
     pub(super) fn await_whole(&self, expected: &PodRoutes) -> Option<Leader> {
-        self.expect("the gateway to hold exactly what etcd says, by who leads", |cast| {
+        self.expect_within(OVERRIDDEN, "the gateway to hold exactly what etcd says, by who leads", |cast| {
             let (leader, choices) = (cast.leader(), cast.gateway().choices());
             let kernel = whole_names(&cast.gateway().routes());
             let is_right = choices.len() == expected.len()
