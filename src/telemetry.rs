@@ -227,6 +227,12 @@ pub fn replica(identity: &str, note: &ReplicaNote) {
              fingerpost routes of both; docs/operations.md tells what to do",
             PATIENCE.as_secs()
         ),
+        ReplicaNote::Vouches(changes) => tracing::info!(
+            replica = identity,
+            changes,
+            "what was held here since it came all at once after an absence passes: another replica has seen it come bit by bit, and \
+             let it pass"
+        ),
         ReplicaNote::Converged => {
             tracing::info!(replica = identity, "no other routes are known of another replica any more")
         }

@@ -2,6 +2,7 @@ use super::sealed::Refused;
 use super::*;
 use fingerpost_core::model::{HostName, Labels};
 use fingerpost_core::source::schema::Addresses;
+use fingerpost_core::source::sync::Continuity;
 use fingerpost_core::source::{ClusterId, Rev};
 use fingerpost_core::table::ChangeKind;
 use std::path::Path;
@@ -26,7 +27,12 @@ fn header(place: &Place) -> Header {
         spent: spent(),
         spent_at: spent_at(),
         suspect: true,
+        continuity: continuity(),
     }
+}
+
+fn continuity() -> Continuity {
+    Continuity { store: ClusterId(0xfeed), since: Rev(7), clear: Rev(40) }
 }
 
 fn spent() -> Spent {
@@ -67,7 +73,8 @@ fn written() -> (TempDir, Place) {
 fn what_is_written_is_read() {
     let (_directory, place) = written();
     let left = place.read().unwrap();
-    assert_eq!(left.snapshot, Snapshot { cluster: ClusterId(0xfeed), at: Rev(42), records: records(), suspect: true });
+    let (cluster, at, records) = (ClusterId(0xfeed), Rev(42), records());
+    assert_eq!(left.snapshot, Snapshot { cluster, at, records, suspect: true, continuity: continuity() });
     assert_eq!(left.spent, spent());
     assert!(left.ago >= Duration::from_secs(3600), "{:?}", left.ago);
     assert!(place.kept().path().exists(), "and stays");
@@ -125,17 +132,22 @@ fn c51_a_clock_that_went_back_gives_nothing_back_p3() {
 }
 
 #[test]
-fn a_file_from_before_what_was_spent_was_kept_is_read_and_nothing_counts_as_spent() {
+fn a_file_from_before_something_was_kept_is_read_and_says_nothing_of_it() {
     let (_directory, place) = written();
-    let contents = std::fs::read_to_string(place.kept().path()).unwrap();
-    let (head, rest) = contents.split_once(",\"spent\":{").unwrap();
-    let (_, rest) = rest.split_once('}').unwrap();
-    let body = format!("{head}{rest}");
-    let summed = &body[..body.trim_end().rfind('\n').unwrap() + 1];
-    let sum = format!("{{\"crc32\":\"{:08x}\"}}\n", crc32fast::hash(summed.as_bytes()));
-    std::fs::write(place.kept().path(), format!("{summed}{sum}")).unwrap();
-    let left = place.read().unwrap();
-    assert_eq!((left.snapshot.records, left.spent), (records(), Spent::default()));
+    let whole = std::fs::read_to_string(place.kept().path()).unwrap();
+    let without = |what: &str| {
+        let (head, rest) = whole.split_once(&format!(",\"{what}\":{{")).unwrap();
+        let (_, rest) = rest.split_once('}').unwrap();
+        let body = format!("{head}{rest}");
+        let summed = &body[..body.trim_end().rfind('\n').unwrap() + 1];
+        let sum = format!("{{\"crc32\":\"{:08x}\"}}\n", crc32fast::hash(summed.as_bytes()));
+        std::fs::write(place.kept().path(), format!("{summed}{sum}")).unwrap();
+        let left = place.read().unwrap();
+        assert_eq!(left.snapshot.records, records());
+        (left.spent, left.snapshot.continuity)
+    };
+    assert_eq!(without("spent"), (Spent::default(), continuity()));
+    assert_eq!(without("continuity"), (spent(), Continuity::default()));
 }
 
 #[test]

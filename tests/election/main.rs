@@ -6,6 +6,7 @@
 #[path = "../shared/each_etcd.rs"]
 mod each_etcd;
 mod access;
+mod away;
 mod balancer;
 mod elector;
 mod gateway;

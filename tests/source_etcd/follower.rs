@@ -4,7 +4,9 @@ use crate::server::PATIENCE;
 use fingerpost::source::etcd::{self, EtcdConfig};
 use fingerpost_core::model::{ClaimKey, SourceId, Time};
 use fingerpost_core::source::schema::Schema;
-use fingerpost_core::source::sync::{Follow, Note, Outcome, Proof, Seen, Snapshot, Sync, SyncConfig, Timing};
+use fingerpost_core::source::sync::{
+    Continuity, Follow, Note, Outcome, Proof, Seen, Snapshot, Sync, SyncConfig, Timing,
+};
 use fingerpost_core::source::{Attempt, ClaimChange, Fault, FaultKind, Order, Report};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -49,7 +51,8 @@ impl Follower {
     /// Another process, that has what the one before knew.
     pub(crate) async fn restart(config: EtcdConfig, before: &Follower) -> Self {
         let (cluster, at) = before.sync.believed().unwrap();
-        let snapshot = Snapshot { cluster, at, records: before.sync.known_records(0, usize::MAX).0, suspect: false };
+        let records = before.sync.known_records(0, usize::MAX).0;
+        let snapshot = Snapshot { cluster, at, records, suspect: false, continuity: Continuity::default() };
         Self::start_from(config, Timing::default(), 1, Some(snapshot)).await
     }
 

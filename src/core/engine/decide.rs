@@ -4,7 +4,7 @@ use super::{Effect, Engine, Source};
 use crate::model::{Family, SourceId, Time};
 use crate::source::ClaimChange;
 use crate::source::sync::Outcome;
-use crate::table::{ChangeKind, Settled, Table};
+use crate::table::{Settled, Table};
 
 impl Engine {
     /// Passes on what a source's state machine decided. The buffer comes back empty.
@@ -134,6 +134,7 @@ impl Engine {
                 source.sync.forget_left();
             }
         }
+        self.note_continuity();
         self.close_orders(now);
     }
 
@@ -184,11 +185,6 @@ impl Engine {
         self.outdate_snapshots();
         self.judge_reload(now, effects);
         self.renew_overrides(now);
-    }
-
-    fn count_held(&self) -> usize {
-        let of = |source: &Source| ChangeKind::ALL.map(|kind| self.table.count_held(source.settings.id, kind));
-        self.sources.iter().flat_map(of).sum()
     }
 
     fn follow_hosts(&mut self) {

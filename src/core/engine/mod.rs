@@ -32,6 +32,7 @@ mod tests;
 mod timeline;
 mod told;
 mod views;
+mod vouched;
 
 pub use command::{Command, Holds};
 pub use explain::{TellState, ToldRow, UnresolvedOf};
@@ -52,7 +53,7 @@ pub use timeline::{By, EventKind, EventRow, EventsPage, TimelineLimits, Wanted, 
 use crate::model::{Family, GatewayId, PerFamily, SourceId, Time};
 use crate::policy::Policy;
 use crate::replicas::{KnownReplica, ReplicaNote};
-use crate::source::sync::{Note, OfRecord, Outcome, Snapshot, Sync};
+use crate::source::sync::{Continuity, Note, OfRecord, Outcome, Snapshot, Sync};
 use crate::source::{Attempt, Order, Report};
 use crate::table::{ChangeKind, HoldReason, Loser, Losers, Settled, Table};
 use crate::view::Chunk;
@@ -136,6 +137,7 @@ struct Source {
     sync: Sync,
     /// How many changes there have been of its claims and of what is held.
     changes: u64,
+    continuity: Continuity,
 }
 
 impl Source {
@@ -398,10 +400,11 @@ impl Engine {
         let id = settings.id;
         self.table.restore_spent(now, id, settings.spent);
         let mut sync = Sync::new(settings.sync.clone());
+        let continuity = snapshot.as_ref().map(|snapshot| snapshot.continuity).unwrap_or_default();
         if let Some(snapshot) = snapshot {
             sync.remember(now, snapshot, settings.snapshot_after);
         }
-        self.sources.push(Source { settings, sync, changes: 0 });
+        self.sources.push(Source { settings, sync, changes: 0, continuity });
         let mut outcome = std::mem::take(&mut self.outcome);
         if let Some(source) = self.source_mut(id) {
             source.sync.start(now, &mut outcome);

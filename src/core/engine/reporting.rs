@@ -9,7 +9,6 @@ use crate::replicas::{
 };
 use crate::source::Rev;
 use crate::source::sync::Follow;
-use crate::table::ChangeKind;
 use crate::view::Seq;
 use std::collections::BTreeMap;
 
@@ -44,7 +43,7 @@ pub(super) struct Reporting {
     /// None: there are no others.
     me: Option<Introduction>,
     pub(super) others: Vec<KnownReplica>,
-    comparing: Comparing,
+    pub(super) comparing: Comparing,
     /// Up to which revision of each source all gateways were handed what came of it.
     told: Vec<Rev>,
     /// Where the views stood at these revisions, which not all gateways have passed yet.
@@ -76,11 +75,10 @@ impl Engine {
                 complete: source.sync.is_complete() && self.table.is_read(source.settings.id),
                 current: source.sync.is_current(),
                 store: source.sync.believed().map(|(store, _)| store).unwrap_or_default(),
+                since: source.continuity.since.0,
             };
             (source.settings.name.clone(), report)
         };
-        let held = |source: &Source| ChangeKind::ALL.map(|kind| self.table.count_held(source.settings.id, kind));
-        let held: usize = self.sources.iter().flat_map(held).sum();
         Some(ReplicaReport {
             replica,
             role: match role {
@@ -95,7 +93,7 @@ impl Engine {
             sources: self.sources.iter().enumerate().map(source).collect(),
             tables: self.tables(),
             sessions: self.outlets.sessions(),
-            held: count(held + self.reload_holds().len()),
+            held: count(self.count_held() + self.reload_holds().len()),
             forced: count(self.forced().count()),
             frozen: self.holds_still().is_some(),
             trouble: false,
@@ -138,6 +136,7 @@ impl Engine {
         let Reporting { comparing, others, .. } = &mut self.reporting;
         let note = |identity: &_, note| effects.push(Effect::Replica(std::sync::Arc::clone(identity), note));
         comparing.take(now, &own, &compared, others, note);
+        self.pass_what_others_let_pass(now, &own, effects);
     }
 
     /// What is announced now, for when others say what they announced at these revisions.
@@ -146,8 +145,10 @@ impl Engine {
             return;
         }
         let tables = self.tables();
+        let wanted = (self.count_held() > 0).then(|| (self.table.wanted_digests(), self.table.newest_hold()));
         let compared = self.sources.iter().filter(|source| is_compared(source));
-        self.reporting.comparing.trail.note(compared.map(|source| source.sync.revision().0), tables);
+        let revisions = compared.map(|source| source.sync.revision().0);
+        self.reporting.comparing.note(revisions, tables, wanted);
     }
 
     /// Finds out how far all gateways were told. What is not decided is not told.

@@ -26,3 +26,4 @@ mod shared;
 mod shared_limits;
 mod succeeded;
 mod timeline;
+mod vouched;

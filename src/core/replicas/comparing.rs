@@ -9,8 +9,9 @@
 //! ```
 
 use super::trail::{Found, Trail};
-use super::{KnownReplica, ReplicaReport};
-use crate::model::Time;
+use super::vouching::revisions;
+use super::{KnownReplica, ReplicaReport, TableDigest};
+use crate::model::{PerFamily, Time};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -101,11 +102,13 @@ pub enum ReplicaNote {
     Diverges,
     /// They do not any more, or it is explained.
     Converged,
+    /// It has let so many changes pass that were held here because this replica was away when they came: they pass.
+    Vouches(usize),
 }
 
 /// What another replica differs in.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-struct Unlike {
+pub(super) struct Unlike {
     version: Option<String>,
     config: Vec<String>,
 }
@@ -123,11 +126,28 @@ struct Judged {
 #[derive(Default, Debug)]
 pub struct Comparing {
     /// What this replica had.
-    pub trail: Trail,
+    trail: Trail,
+    /// What it would have had, had everything passed that it held, while it held something.
+    pub(super) wanted: Trail,
     judged: BTreeMap<Arc<str>, Judged>,
 }
 
 impl Comparing {
+    /// This replica's table is this one now, at these revisions of the sources that can be compared; `wanted`: if something is held, what it
+    /// would be, were that to pass, and the number of the last hold.
+    pub fn note(
+        &mut self,
+        revisions: impl Iterator<Item = u64> + Clone,
+        tables: PerFamily<TableDigest>,
+        wanted: Option<(PerFamily<TableDigest>, u64)>,
+    ) {
+        match wanted {
+            Some((wanted, last)) => self.wanted.note(revisions.clone(), wanted, last),
+            None => self.wanted.clear(),
+        }
+        self.trail.note(revisions, tables, 0);
+    }
+
     /// The others say this now. `compared`: names of the sources whose revisions can be compared, in the trail's order.
     pub fn take(
         &mut self,
@@ -160,17 +180,13 @@ impl Comparing {
             judged.agreement = match apart(own, report, &judged.unlike) {
                 _ if gone.is_some() => Agreement::Unknown,
                 Some(apart) => Agreement::Apart(apart),
-                None => {
-                    let revision = |name: &&str| report.sources.get(*name).map_or(0, |source| source.revision);
-                    let revisions: Vec<u64> = compared.iter().map(revision).collect();
-                    match (self.trail.find(&revisions, report.tables), before) {
-                        (Found::Same, _) => Agreement::Same,
-                        (Found::Other, Agreement::Differs { since }) => Agreement::Differs { since },
-                        (Found::Other, _) => Agreement::Differs { since: now },
-                        (Found::Nothing, Agreement::Apart(_)) => Agreement::Unknown,
-                        (Found::Nothing, before) => before,
-                    }
-                }
+                None => match (self.trail.find(&revisions(report, compared), report.tables), before) {
+                    (Found::Same, _) => Agreement::Same,
+                    (Found::Other, Agreement::Differs { since }) => Agreement::Differs { since },
+                    (Found::Other, _) => Agreement::Differs { since: now },
+                    (Found::Nothing, Agreement::Apart(_)) => Agreement::Unknown,
+                    (Found::Nothing, before) => before,
+                },
             };
             let alarm = matches!(judged.agreement, Agreement::Differs { since } if now.since(since) >= PATIENCE);
             if std::mem::replace(&mut judged.alarmed, alarm) != alarm {
@@ -191,7 +207,7 @@ impl Comparing {
     }
 }
 
-fn unlike(own: &ReplicaReport, other: &ReplicaReport) -> Unlike {
+pub(super) fn unlike(own: &ReplicaReport, other: &ReplicaReport) -> Unlike {
     if own.version != other.version {
         // It may count its configuration up in another way.
         return Unlike { version: Some(other.version.clone()), config: Vec::new() };
@@ -209,7 +225,7 @@ fn notes_of(unlike: &Unlike) -> Vec<ReplicaNote> {
 }
 
 /// What explains that the tables differ, if they do.
-fn apart(own: &ReplicaReport, other: &ReplicaReport, unlike: &Unlike) -> Option<Apart> {
+pub(super) fn apart(own: &ReplicaReport, other: &ReplicaReport, unlike: &Unlike) -> Option<Apart> {
     let either = |is: fn(&ReplicaReport) -> bool| is(own) || is(other);
     if unlike.version.is_some() {
         Some(Apart::Version)
@@ -230,8 +246,7 @@ fn apart(own: &ReplicaReport, other: &ReplicaReport, unlike: &Unlike) -> Option<
 mod tests {
     use super::super::report::tests::report;
     use super::*;
-    use crate::model::PerFamily;
-    use crate::replicas::{Digest, TableDigest};
+    use crate::replicas::Digest;
 
     struct World {
         comparing: Comparing,
@@ -266,7 +281,7 @@ mod tests {
 
         /// This replica has this table at that revision.
         fn has(&mut self, revision: u64, n: u64) {
-            self.comparing.trail.note([revision].into_iter(), table(n));
+            self.comparing.trail.note([revision].into_iter(), table(n), 0);
         }
 
         /// The other says so.

@@ -5,6 +5,7 @@ use crate::model::{HostName, Prefix};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::{AddAssign, SubAssign};
 
 /// 64 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
@@ -79,10 +80,37 @@ impl TableDigest {
         self.digest.0 = self.digest.0.wrapping_add(route(prefix, owner));
     }
 
+    /// What a table has more and less of once the prefix is another's.
+    pub(crate) fn of_change(prefix: Prefix, before: Option<Digest>, after: Option<Digest>) -> Self {
+        let of = |owner: Option<Digest>| {
+            let mut table = TableDigest::default();
+            owner.into_iter().for_each(|owner| table.add(prefix, owner));
+            table
+        };
+        let mut difference = of(after);
+        difference -= of(before);
+        difference
+    }
+
     /// One less.
     pub(crate) fn remove(&mut self, prefix: Prefix, owner: Digest) {
         self.routes = self.routes.saturating_sub(1);
         self.digest.0 = self.digest.0.wrapping_sub(route(prefix, owner));
+    }
+}
+
+/// Sums and differences of tables: with one more of what one has not, a difference has fewer than no routes.
+impl AddAssign for TableDigest {
+    fn add_assign(&mut self, other: TableDigest) {
+        self.routes = self.routes.wrapping_add(other.routes);
+        self.digest.0 = self.digest.0.wrapping_add(other.digest.0);
+    }
+}
+
+impl SubAssign for TableDigest {
+    fn sub_assign(&mut self, other: TableDigest) {
+        self.routes = self.routes.wrapping_sub(other.routes);
+        self.digest.0 = self.digest.0.wrapping_sub(other.digest.0);
     }
 }
 

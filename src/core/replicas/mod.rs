@@ -16,6 +16,7 @@ mod report;
 mod resign;
 mod succession;
 mod trail;
+mod vouching;
 
 pub use comparing::{Agreement, Apart, Comparing, PATIENCE, ReplicaNote};
 pub use digest::{Digest, TableDigest};
@@ -24,7 +25,6 @@ pub use others::{Others, Posted, Reading, Said};
 pub use report::{Malformed, ReplicaReport, ReportedRole, Sessions, SourceReport};
 pub use resign::Resigning;
 pub use succession::Succession;
-pub use trail::Trail;
 
 #[cfg(test)]
 pub(crate) use report::tests::report;

@@ -77,6 +77,10 @@ pub struct SourceReport {
     /// Which store that is (etcd's cluster ID); 0: none yet, a file, or of a version that does not say.
     #[serde(default)]
     pub store: ClusterId,
+    /// Since which revision of that store it has seen each change when it came, or judged it against what it knew before, also over
+    /// restarts; 0: not known, or of a version that does not say.
+    #[serde(default)]
+    pub since: u64,
 }
 
 /// Sessions with gateways.
@@ -168,8 +172,14 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     pub(crate) fn report(identity: &str) -> ReplicaReport {
-        let source =
-            SourceReport { revision: u64::MAX, told: 7, complete: true, current: true, store: ClusterId(u64::MAX) };
+        let source = SourceReport {
+            revision: u64::MAX,
+            told: 7,
+            complete: true,
+            current: true,
+            store: ClusterId(u64::MAX),
+            since: 3,
+        };
         ReplicaReport {
             replica: Replica { identity: identity.into(), instance: Instance(u128::MAX) },
             role: ReportedRole::Standby,
@@ -217,10 +227,12 @@ pub(crate) mod tests {
     fn what_an_earlier_version_says_is_read() {
         let mut said = report("10.0.3.1");
         (said.retired, said.sessions.left, said.sessions.ended) = (false, 0, 0);
-        said.sources.values_mut().for_each(|source| source.store = ClusterId(0));
+        said.sources.values_mut().for_each(|source| (source.store, source.since) = (ClusterId(0), 0));
         let mut text: serde_json::Value = serde_json::from_slice(&said.encode()).unwrap();
         assert!(text.as_object_mut().unwrap().remove("retired").is_some());
-        assert!(text["sources"]["prod"].as_object_mut().unwrap().remove("store").is_some());
+        for added in ["store", "since"] {
+            assert!(text["sources"]["prod"].as_object_mut().unwrap().remove(added).is_some());
+        }
         for added in ["left", "ended"] {
             assert!(text["sessions"].as_object_mut().unwrap().remove(added).is_some());
         }

@@ -1,5 +1,5 @@
 //! When a leader has no gateways and another replica has, it leaves the lead to that one: the leader's stamp is of use only where
-//! somebody hears it.
+//! somebody hears it. And when it has not read its sources, and another has: what it announces is what it knew before.
 
 use super::{KnownReplica, ReplicaReport, ReportedRole};
 use crate::model::Time;
@@ -25,8 +25,12 @@ impl Resigning {
         own: &ReplicaReport,
         others: impl IntoIterator<Item = &'a KnownReplica>,
     ) -> bool {
-        let is_useless = own.role == ReportedRole::Leader && own.sessions.established == 0;
-        if !is_useless || !others.into_iter().any(could_lead) {
+        let does_better = |other: &KnownReplica| {
+            // Who leads must not change what gateways go by while nothing is to change.
+            let is_unread = !has_read(own) && !own.frozen && !other.report.frozen;
+            could_lead(other) && (own.sessions.established == 0 || is_unread)
+        };
+        if own.role != ReportedRole::Leader || !others.into_iter().any(does_better) {
             self.since = None;
             return false;
         }
@@ -46,7 +50,11 @@ fn could_lead(KnownReplica { report, gone }: &KnownReplica) -> bool {
         && report.role == ReportedRole::Standby
         && report.sessions.established > 0
         && !report.trouble
-        && report.sources.values().all(|source| source.complete)
+        && has_read(report)
+}
+
+fn has_read(report: &ReplicaReport) -> bool {
+    report.sources.values().all(|source| source.complete)
 }
 
 #[cfg(test)]
@@ -95,6 +103,26 @@ mod tests {
             change(&mut other);
             assert!(!resigns(&leader(0), other.clone()), "{other:?}");
         }
+    }
+
+    #[test]
+    fn p7_a_leader_that_has_not_read_its_sources_leaves_the_lead_to_one_that_has() {
+        let mut own = leader(2);
+        own.sources.values_mut().for_each(|source| source.complete = false);
+        let resigns = |own: &ReplicaReport, other: ReplicaReport| {
+            let (mut resigning, other) = (Resigning::default(), KnownReplica { report: other, gone: None });
+            (0..60).any(|second| resigning.step(at(second), own, [&other]))
+        };
+        let able = report("10.0.3.2");
+        assert!(resigns(&own, able.clone()));
+        assert!(!resigns(&leader(2), able.clone()));
+        let mut unable = [able.clone(), able.clone(), able.clone()];
+        unable[0].sources.values_mut().for_each(|source| source.complete = false);
+        unable[1].frozen = true;
+        unable[2].sessions.established = 0;
+        unable.into_iter().for_each(|other| assert!(!resigns(&own, other.clone()), "{other:?}"));
+        own.frozen = true;
+        assert!(!resigns(&own, able), "nothing is to change");
     }
 
     #[test]

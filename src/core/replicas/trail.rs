@@ -14,11 +14,13 @@ struct Stretch {
     from: Vec<u64>,
     to: Vec<u64>,
     tables: PerFamily<TableDigest>,
+    /// The last that was counted of what leads there.
+    count: u64,
 }
 
 /// See the module.
 #[derive(Default, Debug)]
-pub struct Trail(VecDeque<Stretch>);
+pub(super) struct Trail(VecDeque<Stretch>);
 
 /// Whether the other's table was this one's too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,9 +34,18 @@ pub(super) enum Found {
 }
 
 impl Trail {
-    /// The table is this one now, at these revisions of the sources; always of the same sources, in the same order.
-    pub fn note(&mut self, revisions: impl Iterator<Item = u64> + Clone, tables: PerFamily<TableDigest>) {
+    /// The table is this one now, at these revisions of the sources; always of the same sources, in the same order. `count`: what is
+    /// counted up beside it.
+    pub(super) fn note(
+        &mut self,
+        revisions: impl Iterator<Item = u64> + Clone,
+        tables: PerFamily<TableDigest>,
+        count: u64,
+    ) {
         if let Some(last) = self.0.back_mut() {
+            if last.tables == tables {
+                last.count = count;
+            }
             if last.to.iter().copied().eq(revisions.clone()) && last.tables == tables {
                 return;
             }
@@ -51,28 +62,36 @@ impl Trail {
             self.0.pop_front();
         }
         let from: Vec<u64> = revisions.collect();
-        self.0.push_back(Stretch { to: from.clone(), from, tables });
+        self.0.push_back(Stretch { to: from.clone(), from, tables, count });
+    }
+
+    /// Nothing is known any more.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
     }
 
     /// What was so at these revisions. Who has now what this one has now says the same, at whatever revisions: the later of two has read
     /// the source at another one, and nothing may have changed since.
     pub(super) fn find(&self, revisions: &[u64], tables: PerFamily<TableDigest>) -> Found {
-        let within = |stretch: &&Stretch| {
-            let bounds = stretch.from.iter().zip(&stretch.to).zip(revisions);
-            stretch.from.len() == revisions.len()
-                && bounds.into_iter().all(|((from, to), at)| (from..=to).contains(&at))
-        };
-        if self.0.back().is_some_and(|now| now.tables == tables) {
-            return Found::Same;
+        match self.count_at(revisions, tables) {
+            Some(_) => Found::Same,
+            None if self.0.iter().any(|stretch| stretch.has(revisions)) => Found::Other,
+            None => Found::Nothing,
         }
-        let mut found = Found::Nothing;
-        for stretch in self.0.iter().rev().filter(within) {
-            if stretch.tables == tables {
-                return Found::Same;
-            }
-            found = Found::Other;
-        }
-        found
+    }
+
+    /// If the table was the same, what had been counted by the end of that.
+    pub(super) fn count_at(&self, revisions: &[u64], tables: PerFamily<TableDigest>) -> Option<u64> {
+        let now = self.0.back().filter(|now| now.tables == tables);
+        let before = || self.0.iter().rev().find(|stretch| stretch.has(revisions) && stretch.tables == tables);
+        Some(now.or_else(before)?.count)
+    }
+}
+
+impl Stretch {
+    fn has(&self, revisions: &[u64]) -> bool {
+        let bounds = self.from.iter().zip(&self.to).zip(revisions);
+        self.from.len() == revisions.len() && bounds.into_iter().all(|((from, to), at)| (from..=to).contains(&at))
     }
 }
 
@@ -87,7 +106,7 @@ mod tests {
 
     fn trail(of: &[([u64; 2], u64)]) -> Trail {
         let mut trail = Trail::default();
-        of.iter().for_each(|(revisions, n)| trail.note(revisions.iter().copied(), table(*n)));
+        of.iter().for_each(|(revisions, n)| trail.note(revisions.iter().copied(), table(*n), 0));
         trail
     }
 
@@ -119,7 +138,7 @@ mod tests {
     fn a_store_whose_revisions_went_back_is_compared_anew_and_the_trail_is_bounded() {
         let mut trail = trail(&[([10, 5], 1), ([3, 5], 2)]);
         assert_eq!(trail.find(&[10, 5], table(9)), Found::Nothing);
-        (4..10_000_u64).for_each(|n| trail.note([n, 5].into_iter(), table(n)));
+        (4..10_000_u64).for_each(|n| trail.note([n, 5].into_iter(), table(n), 0));
         assert_eq!(trail.0.len(), LENGTH);
         assert_eq!(trail.find(&[9_999, 5], table(9_999)), Found::Same);
     }

@@ -2,7 +2,7 @@
 
 use super::settings::{self, Shape};
 use crate::bgp::neighbour::{ConnectionId, Neighbour};
-use crate::engine::{Effect, Engine, Orders, Place, SessionNumber};
+use crate::engine::{Effect, Engine, Orders, Place, Remembers, SessionNumber};
 use crate::model::{Prefix, SourceId, Time};
 use crate::source::sync::Snapshot;
 use crate::table::Spent;
@@ -148,8 +148,8 @@ impl Process {
                 records.extend(more);
                 place = next;
             }
-            let (cluster, at, suspect) = (remembers.cluster, remembers.at, remembers.suspect);
-            let snapshot = Snapshot { cluster, at, records, suspect };
+            let Remembers { cluster, at, suspect, continuity, .. } = remembers;
+            let snapshot = Snapshot { cluster, at, records, suspect, continuity };
             *kept = Some(Left { snapshot, spent: (remembers.spent, remembers.spent_at), since });
         }
     }

@@ -35,6 +35,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 mod config;
+mod continuity;
 mod entry;
 mod follow;
 mod history;
@@ -49,6 +50,7 @@ mod snapshot;
 mod table;
 
 pub use config::{Follow, SyncConfig, Timing};
+pub use continuity::Continuity;
 use history::{Left, Recall};
 use list::{Listing, Release, SLICE};
 pub use note::{Note, OfRecord, Outcome};

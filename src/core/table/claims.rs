@@ -296,6 +296,19 @@ impl Table {
         self.families[family].digest
     }
 
+    /// Of all that there would be, were everything to pass that the guard keeps back.
+    pub fn wanted_digests(&self) -> PerFamily<TableDigest> {
+        let mut digests = PerFamily::from_fn(|family| self.digest(family));
+        let difference = self.guard.difference();
+        digests.iter_mut().for_each(|(family, digest)| *digest += difference[family]);
+        digests
+    }
+
+    /// The number of the newest of all changes that the guard has ever kept back.
+    pub fn newest_hold(&self) -> u64 {
+        self.guard.newest_hold()
+    }
+
     /// All claims for the slot, with what became of each.
     pub fn claims(&self, family: Family, slot: SlotId) -> impl Iterator<Item = (SlotClaim, Standing)> {
         let table = &self.families[family];

@@ -30,6 +30,8 @@ pub enum Because {
     Approved,
     /// Complete lists said the same for long enough.
     Proven,
+    /// Another replica has let it pass, which has seen each change when it came.
+    Vouched,
     /// The prefix had flapped, and was quiet for long enough.
     Calm,
     /// So many prefixes were touched together that the reason for this one was not kept.

@@ -95,7 +95,8 @@ pub(super) async fn take_part(
                 ordinal = numbered(ordinal, wanted, &others);
                 if resigning.step(clock.now(), &own, others.known()) {
                     tracing::warn!(
-                        "this replica leads and has no session with any gateway, another one has: it leaves the lead to that one"
+                        "this replica leads, and has no session with any gateway or has not read its sources; another one has: it \
+                         leaves the lead to that one"
                     );
                     given_way = Some(role).filter(|role| matches!(role, Role::Leader { .. }));
                     if given_way.is_some() {

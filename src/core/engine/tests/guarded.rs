@@ -180,7 +180,8 @@ impl World {
     pub(super) fn snapshot(&self) -> Option<Snapshot> {
         let remembers = self.engine.remembers(SOURCE)?;
         let records = self.pages(usize::MAX).concat();
-        Some(Snapshot { cluster: remembers.cluster, at: remembers.at, records, suspect: remembers.suspect })
+        let Remembers { cluster, at, suspect, continuity, .. } = remembers;
+        Some(Snapshot { cluster, at, records, suspect, continuity })
     }
 
     /// The records of a snapshot, as so many looks each took them.

@@ -177,6 +177,7 @@ pub(in super::super) enum Cause {
     Restored,
     Approved,
     Proven,
+    Vouched,
     Calm,
     Many,
 }

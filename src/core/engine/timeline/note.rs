@@ -175,6 +175,7 @@ impl Engine {
             Because::Restored => (Cause::Restored, claim),
             Because::Approved => (Cause::Approved, claim),
             Because::Proven => (Cause::Proven, claim),
+            Because::Vouched => (Cause::Vouched, claim),
             Because::Calm => (Cause::Calm, claim),
             Because::Many => (Cause::Many, claim),
         };

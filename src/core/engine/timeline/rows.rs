@@ -454,6 +454,7 @@ impl Why {
             Cause::Restored => "a person took the withdrawal by order back",
             Cause::Approved => "a person approved it",
             Cause::Proven => "complete lists have said the same for long enough",
+            Cause::Vouched => "another replica has seen it change bit by bit, and let it pass",
             Cause::Calm => "the prefix has been quiet for long enough",
             Cause::Many => "what sources say of it has changed; so much changed together that the reason was not kept",
         }

@@ -6,6 +6,7 @@
 
 use super::super::schema::{Addresses, Statement};
 use super::super::{ClaimChange, ClusterId, Fault, FaultKind, Rev};
+use super::Continuity;
 use super::note::{Note, Outcome};
 use super::seen::Seen;
 use super::table::Table;
@@ -26,6 +27,8 @@ pub struct Snapshot {
     pub records: Vec<KnownRecord>,
     /// Changes were held because the store had been replaced: what the next process finds otherwise is to be held, too.
     pub suspect: bool,
+    /// How far what that process knew goes back.
+    pub continuity: Continuity,
 }
 
 /// A record as it was known.
@@ -97,7 +100,7 @@ impl Sync {
     /// additions, and the mark that ends them.
     pub fn serve_snapshot(&mut self, now: Time, out: &mut Outcome) {
         let Some(Pending { snapshot, .. }) = self.pending.take() else { return };
-        let Snapshot { cluster, at, records, suspect } = snapshot;
+        let Snapshot { cluster, at, records, suspect, continuity: _ } = snapshot;
         self.suspects = suspect;
         out.suspect |= suspect;
         out.notes.push(Note::Remembered { at, records: records.len() });

@@ -2,6 +2,7 @@
 
 use super::{FamilyTable, HeldChange, Table, Winner};
 use crate::model::{Family, HostName, PerFamily, SourceId, Time};
+use crate::replicas::TableDigest;
 use crate::table::forced::Target;
 use crate::table::guard::{ChangeKind, Decision, Hold, Proposal, Spent, Verdict};
 use crate::table::touched::{Because, TOLD, Touched};
@@ -129,7 +130,7 @@ impl Table {
         let ordered: Vec<_> = proposals.iter().map(awaited).collect();
         let verdicts = self.guard.judge(now, &proposals, &ordered, routes, |proposal| recalled.decision(proposal));
         for ((proposal, verdict), ordered) in proposals.into_iter().zip(verdicts).zip(ordered) {
-            let Proposal { family, slot, desired, .. } = proposal;
+            let Proposal { prefix, family, slot, desired, .. } = proposal;
             let before = before.next().flatten();
             let is_recalled = || before.is_none() && self.recalled.decision(&proposal).is_some();
             if verdict == Verdict::Pass && (ordered.is_some() || is_recalled()) {
@@ -150,6 +151,12 @@ impl Table {
                     settled.held.push((family, slot));
                 }
                 Verdict::StillHeld => {}
+            }
+            if verdict != Verdict::Pass {
+                let digest = |winner: Winner| self.owners.digest(winner.owner);
+                let before = self.families[family].winners[slot.index()].map(digest);
+                let difference = TableDigest::of_change(prefix, before, desired.map(digest));
+                self.guard.note_difference(family, slot, difference);
             }
         }
         for (family, changed) in settled.changed.iter_mut() {
@@ -383,6 +390,13 @@ impl Table {
     pub fn confirm(&mut self, now: Time, source: SourceId) {
         let proven = self.guard.confirm(now, source, self.count_routes_of(source));
         self.touch(proven, Because::Proven);
+    }
+
+    /// Another replica has let pass what is held, up to the hold of this number: it passes here, unless something of it is held for more
+    /// than that it came at once. How many changes.
+    pub fn vouch(&mut self, upto: u64) -> usize {
+        let vouched = self.guard.vouch(upto);
+        self.touch(vouched, Because::Vouched)
     }
 
     /// Lets pass what is held and wanted; how many.

@@ -3,6 +3,7 @@
 use super::Proposal;
 use super::config::Proofs;
 use crate::model::{Prefix, SourceId, Time};
+use crate::replicas::TableDigest;
 use crate::table::recalled::Approved;
 use std::net::IpAddr;
 use std::ops::{Index, IndexMut};
@@ -112,6 +113,10 @@ pub struct Hold {
     pub(super) is_unsaid: bool,
     /// They did so since the last complete list: what the lists before it confirmed counts no more.
     pub(super) is_broken: bool,
+    /// Of all holds that there have been.
+    pub(super) number: u64,
+    /// What the table would have more and less of, were it to pass.
+    pub(super) difference: TableDigest,
 }
 
 impl Hold {

@@ -20,8 +20,10 @@ mod replaced;
 mod spent;
 #[cfg(test)]
 mod tests;
+mod vouched;
 
 use crate::model::{Family, PerFamily, Prefix, SourceId, Time};
+use crate::replicas::TableDigest;
 use crate::table::{SlotId, Winner};
 use bucket::Bucket;
 pub use config::{FlapLimits, GuardConfig, Limit, Proofs};
@@ -96,6 +98,10 @@ pub(super) struct Guard {
     decisions: u64,
     /// Held additions that nobody has denied.
     waiting: PerFamily<usize>,
+    /// How many holds there have been.
+    newest_hold: u64,
+    /// What the table would have more and less of, were all that is held to pass.
+    difference: PerFamily<TableDigest>,
     /// Of which routes of other sources a store that is another one than before has said something since it is suspected.
     meddled: PerFamily<HashMap<SlotId, SourceId>>,
 }
@@ -259,6 +265,7 @@ impl Guard {
         self.in_order.remove(&hold.prefix);
         self.decisions += u64::from(hold.decision.is_some_and(Decision::is_persons));
         self.waiting[family] -= usize::from(hold.is_waiting_addition());
+        self.difference[family] -= hold.difference;
         if let Some(guarded) = self.sources.get_mut(&hold.source) {
             guarded.held[hold.kind] -= 1;
             guarded.replaced -= usize::from(hold.is_of_replaced());
@@ -451,6 +458,7 @@ impl Guard {
         let Some(guarded) = self.sources.get_mut(&source) else { return };
         guarded.held[kind] += 1;
         guarded.replaced += usize::from(reason == HoldReason::Replaced);
+        self.newest_hold += 1;
         let hold = Hold {
             prefix,
             kind,
@@ -463,6 +471,8 @@ impl Guard {
             is_untold: false,
             is_unsaid: false,
             is_broken: false,
+            number: self.newest_hold,
+            difference: TableDigest::default(),
         };
         self.waiting[family] += usize::from(hold.is_waiting_addition());
         self.holds[family].insert(slot, hold);
