@@ -22,6 +22,8 @@ pub mod demo;
 #[cfg(feature = "etcd")]
 pub mod election;
 pub mod engine;
+#[cfg(feature = "etcd")]
+mod first_hop;
 pub mod gateway_config;
 pub mod http;
 pub mod lead;

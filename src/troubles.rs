@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What is wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wrong {
-    /// A word for it: one of [`fingerpost_core::election::TROUBLES`], [`STATUS`] or [`ORDERS`].
+    /// A word for it: one of [`fingerpost_core::election::TROUBLES`], [`STATUS`], [`ORDERS`] or [`PLACEMENT`].
     pub kind: &'static str,
     /// What, where, and what to do.
     pub message: String,
@@ -17,6 +17,9 @@ pub const STATUS: &str = "status";
 /// The word for orders that do not reach the other replicas, or theirs that cannot be taken.
 pub const ORDERS: &str = "orders";
 
+/// The word for a gateway that all replicas reach by another one.
+pub const PLACEMENT: &str = "placement";
+
 /// See the module; cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Troubles(Arc<Mutex<All>>);
@@ -26,6 +29,7 @@ struct All {
     election: Option<Wrong>,
     status: Option<Wrong>,
     orders: Option<Wrong>,
+    placement: Option<Wrong>,
 }
 
 impl Troubles {
@@ -48,9 +52,14 @@ impl Troubles {
         std::mem::replace(&mut self.those().orders, wrong)
     }
 
+    /// From now on this is wrong with where the replicas are, or nothing.
+    pub fn of_placement(&self, wrong: Option<Wrong>) {
+        self.those().placement = wrong;
+    }
+
     /// All that is wrong now.
     pub fn all(&self) -> Vec<Wrong> {
         let those = self.those();
-        [&those.election, &those.status, &those.orders].into_iter().flatten().cloned().collect()
+        [&those.election, &those.status, &those.orders, &those.placement].into_iter().flatten().cloned().collect()
     }
 }

@@ -6,8 +6,11 @@ mod board;
 mod follow;
 #[cfg(feature = "etcd")]
 mod orders;
+#[cfg(feature = "etcd")]
+mod placement;
 
 use super::agreed;
+use super::places::{self, Places};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::engine::EngineHandle;
@@ -16,6 +19,7 @@ use fingerpost_core::engine::Role;
 use fingerpost_core::model::Replica;
 use fingerpost_core::replicas::Digest;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -64,12 +68,24 @@ pub(super) struct Part(Option<Running>);
 
 struct Running {
     leave: oneshot::Sender<Farewell>,
-    agreed: watch::Sender<Agreed>,
+    configured: watch::Sender<Configured>,
     task: AbortOnDropHandle<()>,
 }
 
-/// Parts of the configuration in which all replicas are to agree.
-type Agreed = BTreeMap<String, Digest>;
+/// What it goes by of the configuration, besides what is fixed for its life.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "the configuration refuses an election"))]
+struct Configured {
+    /// Parts in which all replicas are to agree.
+    agreed: BTreeMap<String, Digest>,
+    gateways: Arc<Places>,
+}
+
+impl Configured {
+    fn by(config: &Config) -> Self {
+        Configured { agreed: agreed::digests(config), gateways: Arc::new(places::of(config)) }
+    }
+}
 
 /// What becomes of a process that has closed its sessions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,7 +109,7 @@ struct Farewell {
 #[cfg_attr(not(feature = "etcd"), expect(dead_code, reason = "the configuration refuses an election"))]
 struct Told {
     leave: oneshot::Receiver<Farewell>,
-    agreed: watch::Receiver<Agreed>,
+    configured: watch::Receiver<Configured>,
     /// Where orders are kept.
     file: OrdersFile,
 }
@@ -103,16 +119,16 @@ impl Part {
     pub(super) fn take(config: &Config, clock: Clock, engine: &EngineHandle, file: OrdersFile) -> Self {
         let Some(election) = &config.election else { return Part(None) };
         let (leave, left) = oneshot::channel();
-        let (agreed, agreeing) = watch::channel(agreed::digests(config));
-        let told = Told { leave: left, agreed: agreeing, file };
+        let (configured, told) = watch::channel(Configured::by(config));
+        let told = Told { leave: left, configured: told, file };
         let task = start(config, election, clock, engine, told);
-        Part(task.map(|task| Running { leave, agreed, task: AbortOnDropHandle::new(task) }))
+        Part(task.map(|task| Running { leave, configured, task: AbortOnDropHandle::new(task) }))
     }
 
     /// The configuration is this one now.
     pub(super) fn reconfigured(&self, config: &Config) {
-        if let Some(Running { agreed, .. }) = &self.0 {
-            agreed.send_replace(agreed::digests(config));
+        if let Some(Running { configured, .. }) = &self.0 {
+            configured.send_replace(Configured::by(config));
         }
     }
 

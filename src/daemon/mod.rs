@@ -9,6 +9,7 @@ mod agreed;
 mod election;
 mod listen;
 mod lock;
+mod places;
 mod reading;
 mod reload;
 mod service;

@@ -168,11 +168,25 @@ pub fn reached_by_a_gateway_that_dies(daemon: Daemon) -> Duration {
         lab.replicas().namespace(place).ip(&format!("route add {address}/32 via {}", first.address()));
     }
     let mut team = Team::native_in(lab);
+    await_warning(&team);
     let home = team.lab.home_routes();
     let begin = Instant::now();
     team.lab.gateways_mut()[0].die();
     let [kept] = until_lost([team.lab.gateways()[1].namespace()], &home, begin);
     kept
+}
+
+/// Every replica has found that all of them reach one gateway by the other.
+#[track_caller]
+fn await_warning(team: &Team) {
+    let [first, second] = team.lab.gateways() else { panic!("two gateways were asked for") };
+    let way = format!("{} by {} ({})", second.name(), first.name(), first.address());
+    for replica in &team.replicas {
+        wait::until(&format!("the warning that all reach {way}"), BOUND, || {
+            let log = replica.log();
+            if log.lines().any(|line| line.contains("WARN") && line.contains(&way)) { Ok(()) } else { Err(log) }
+        });
+    }
 }
 
 /// How long each kernel has all of `home`, since `begin`.

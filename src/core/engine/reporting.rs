@@ -93,6 +93,7 @@ impl Engine {
             sources: self.sources.iter().enumerate().map(source).collect(),
             tables: self.tables(),
             sessions: self.outlets.sessions(),
+            routers: BTreeMap::new(),
             held: count(self.count_held() + self.reload_holds().len()),
             forced: count(self.forced().count()),
             frozen: self.holds_still().is_some(),

@@ -6,6 +6,7 @@ use crate::source::ClusterId;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// The form of the records; another one is not read. What is only added does not change it.
 const FORM: u32 = 1;
@@ -32,6 +33,10 @@ pub struct ReplicaReport {
     pub tables: PerFamily<TableDigest>,
     /// Its sessions.
     pub sessions: Sessions,
+    /// The routers by which it reaches configured gateways that are not on a link of its own, by the gateways' names; none, where
+    /// they do not fit into a record.
+    #[serde(default)]
+    pub routers: BTreeMap<String, IpAddr>,
     /// Changes that its guard keeps back.
     pub held: u64,
     /// Withdrawals by order.
@@ -140,9 +145,10 @@ impl ReplicaReport {
         loop {
             // Maps with text keys, numbers and text: nothing in it can fail.
             let line = serde_json::to_vec(&Line { fingerpost_status: FORM, report: &report }).unwrap_or_default();
-            if line.len() <= Self::LARGEST || report.sessions.gateways.is_empty() {
+            if line.len() <= Self::LARGEST || report.sessions.gateways.is_empty() && report.routers.is_empty() {
                 return line.into();
             }
+            report.routers.clear();
             report.sessions.gateways.truncate(report.sessions.gateways.len() / 2);
         }
     }
@@ -190,6 +196,7 @@ pub(crate) mod tests {
             sources: [("prod".to_owned(), source)].into(),
             tables: PerFamily { ipv4: TableDigest { routes: 3, digest: Digest(1) }, ipv6: TableDigest::default() },
             sessions: Sessions { established: 2, gateways: vec!["core-a".into(), "core-b".into()], left: 4, ended: 5 },
+            routers: [("core-b".into(), IpAddr::from([10, 168, 0, 1]))].into(),
             held: 1,
             forced: 2,
             frozen: false,
@@ -227,9 +234,12 @@ pub(crate) mod tests {
     fn what_an_earlier_version_says_is_read() {
         let mut said = report("10.0.3.1");
         (said.retired, said.sessions.left, said.sessions.ended) = (false, 0, 0);
+        said.routers.clear();
         said.sources.values_mut().for_each(|source| (source.store, source.since) = (ClusterId(0), 0));
         let mut text: serde_json::Value = serde_json::from_slice(&said.encode()).unwrap();
-        assert!(text.as_object_mut().unwrap().remove("retired").is_some());
+        for added in ["retired", "routers"] {
+            assert!(text.as_object_mut().unwrap().remove(added).is_some());
+        }
         for added in ["store", "since"] {
             assert!(text["sources"]["prod"].as_object_mut().unwrap().remove(added).is_some());
         }
@@ -244,6 +254,7 @@ pub(crate) mod tests {
         let mut said = report("10.0.3.1");
         said.sessions.gateways = (0..10_000).map(|n| format!("gateway-number-{n}")).collect();
         said.sessions.established = 10_000;
+        said.routers = said.sessions.gateways.iter().map(|name| (name.clone(), [10, 168, 0, 1].into())).collect();
         let read = ReplicaReport::decode(&said.encode()).unwrap();
         assert_eq!(read.sessions.established, 10_000);
         assert!(!read.sessions.gateways.is_empty() && said.sessions.gateways.starts_with(&read.sessions.gateways));

@@ -1,5 +1,7 @@
 //! What this replica says of itself to the others and what they say, kept going beside the election: nothing here delays a renewal.
 
+use super::Configured;
+use super::placement::Placement;
 use crate::clock::Clock;
 use crate::election::{Board, Standing};
 use crate::engine::EngineHandle;
@@ -7,7 +9,7 @@ use crate::troubles::{STATUS, Troubles, Wrong};
 use bytes::Bytes;
 use fingerpost_core::engine::{Engine, Input};
 use fingerpost_core::model::{Term, Time};
-use fingerpost_core::replicas::{Others, Reading, ReplicaReport, ReportedRole};
+use fingerpost_core::replicas::{KnownReplica, Others, Reading, ReplicaReport, ReportedRole};
 use fingerpost_core::source::Fault;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,20 +32,31 @@ pub(super) struct Noticed {
     pub(super) others: Arc<Others>,
 }
 
-/// Until the engine ends, or whoever wants to know; `soon`: looks now.
+/// What it is told while it goes on.
+pub(super) struct Heard {
+    /// What the election says.
+    pub(super) standing: watch::Receiver<Standing>,
+    pub(super) configured: watch::Receiver<Configured>,
+    /// It is to look now.
+    pub(super) soon: Arc<Notify>,
+}
+
+/// Until the engine ends, or whoever wants to know.
 pub(super) async fn keep(
     board: Arc<Board>,
     engine: EngineHandle,
     clock: Clock,
-    standing: watch::Receiver<Standing>,
+    Heard { standing, configured, soon }: Heard,
     noticed: watch::Sender<Option<Noticed>>,
-    soon: Arc<Notify>,
 ) {
+    let mut placement = Placement::default();
     let mut others = Others::of(board.me().clone());
     let mut saying = Saying { said: None, part: None, unsaid: None, pace: Pace::full(clock.now()) };
     while let Some(own) = engine.look(Engine::report).await {
         if let Some(mut own) = own {
             own.trouble = standing.borrow().trouble.is_some();
+            let gateways = configured.borrow().gateways.clone();
+            own.routers = placement.routers(&gateways).await;
             let now = exchange(&board, &own, &mut saying, &clock, &mut others).await;
             let wrong = match &now {
                 Err(fault) => Some(fault.message.clone()),
@@ -52,7 +65,9 @@ pub(super) async fn keep(
             tell(engine.troubles(), wrong);
             if let Ok(reading) = now {
                 warn(&reading);
-                engine.send(Input::Replicas(others.known().cloned().collect()), None);
+                let known: Vec<KnownReplica> = others.known().cloned().collect();
+                placement.compare(&own, &known, engine.troubles());
+                engine.send(Input::Replicas(known), None);
                 forget(&board, &reading).await;
                 if noticed.send(Some(Noticed { own, others: Arc::new(others.clone()) })).is_err() {
                     return;

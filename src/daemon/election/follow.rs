@@ -1,6 +1,6 @@
 //! How what the election says reaches the engine and the writers.
 
-use super::board::{self, Noticed};
+use super::board::{self, Heard, Noticed};
 use super::{Farewell, Leaving, Told, identity, orders};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -45,7 +45,7 @@ pub(super) async fn take_part(
     wanted: u32,
     clock: Clock,
     engine: EngineHandle,
-    Told { mut leave, mut agreed, file }: Told,
+    Told { mut leave, mut configured, file }: Told,
 ) {
     engine.reach().begin();
     let exchanging = orders::keep(election::order_board(&config), engine.clone(), file);
@@ -53,10 +53,11 @@ pub(super) async fn take_part(
     let (handle, task) = election::spawn(config.clone());
     let _task = AbortOnDropHandle::new(task);
     let board = Arc::new(election::board(&config, handle.me()));
-    introduce(handle.me(), agreed.borrow_and_update().clone(), &engine);
+    introduce(handle.me(), configured.borrow_and_update().agreed.clone(), &engine);
     let (noticed, mut others) = watch::channel(None);
     let soon = Arc::new(Notify::new());
-    let keeping = board::keep(Arc::clone(&board), engine.clone(), clock, handle.standing(), noticed, Arc::clone(&soon));
+    let told = Heard { standing: handle.standing(), configured: configured.clone(), soon: Arc::clone(&soon) };
+    let keeping = board::keep(Arc::clone(&board), engine.clone(), clock, told, noticed);
     let keeping = AbortOnDropHandle::new(tokio::spawn(keeping));
     let mut standing = handle.standing();
     let (mut ordinal, mut resigning) = (wanted, Resigning::default());
@@ -109,8 +110,8 @@ pub(super) async fn take_part(
                 has_read = true;
                 handle.has_read();
             }
-            Ok(()) = agreed.changed() => {
-                introduce(handle.me(), agreed.borrow_and_update().clone(), &engine);
+            Ok(()) = configured.changed() => {
+                introduce(handle.me(), configured.borrow_and_update().agreed.clone(), &engine);
             },
             left = &mut leave => {
                 silence(ordinal, &engine);

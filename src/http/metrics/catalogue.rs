@@ -27,7 +27,7 @@ metrics! {
         "Events that are missing in timeline.file, because the disk took them too slowly or not at all; 0 without a file.";
 
     ELECTION_TROUBLE GAUGE "fingerpost_election_trouble" ["kind"]
-        "1 for what keeps this replica from leading, from knowing who leads, or from knowing the other replicas; 0 for every other kind.";
+        "1 for what keeps this replica from leading, from knowing who leads, or from knowing the other replicas, and for where replicas are placed; 0 for every other kind.";
     REPLICAS GAUGE "fingerpost_replicas" ["state"]
         "Other replicas of the election that are known; those that are gone for a week at the most.";
     REPLICA_DIVERGENCE_SECONDS GAUGE "fingerpost_replica_divergence_seconds" ["replica"]

@@ -4,12 +4,12 @@ use super::catalogue as metric;
 use super::sheet::Sheet;
 use super::{Now, Rows, size, truth};
 use crate::look::replicas::differs_for;
-use crate::troubles::{ORDERS, STATUS, Troubles};
+use crate::troubles::{ORDERS, PLACEMENT, STATUS, Troubles};
 use fingerpost_core::election::TROUBLES;
 
 pub(super) fn fill(sheet: &mut Sheet, rows: &Rows, troubles: &Troubles, now: &Now<'_>) {
     let wrong = troubles.all();
-    for kind in TROUBLES.into_iter().chain([STATUS, ORDERS]) {
+    for kind in TROUBLES.into_iter().chain([STATUS, ORDERS, PLACEMENT]) {
         sheet.put(&metric::ELECTION_TROUBLE, [kind], truth(wrong.iter().any(|wrong| wrong.kind == kind)));
     }
     let gone = rows.replicas.iter().filter(|row| row.known.gone.is_some()).count();

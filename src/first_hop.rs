@@ -1,0 +1,63 @@
+//! By which router this machine reaches an address, as its kernel says now.
+
+use std::net::IpAddr;
+
+/// The routers by which the kernel would send to each of these, as it does from the address beside it, if any; none where it is on the same link, or the
+/// kernel does not say.
+#[cfg(target_os = "linux")]
+pub(crate) async fn routers(to: &[(IpAddr, Option<IpAddr>)]) -> Vec<Option<IpAddr>> {
+    use tokio_util::task::AbortOnDropHandle;
+    let Ok((connection, handle, _)) = rtnetlink::new_connection() else { return vec![None; to.len()] };
+    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let mut routers = Vec::with_capacity(to.len());
+    for (address, from) in to {
+        routers.push(linux::router(&handle, *address, *from).await);
+    }
+    routers
+}
+
+/// Elsewhere nobody is asked.
+#[cfg(not(target_os = "linux"))]
+pub(crate) async fn routers(to: &[(IpAddr, Option<IpAddr>)]) -> Vec<Option<IpAddr>> {
+    vec![None; to.len()]
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteVia};
+    use rtnetlink::{Handle, RouteMessageBuilder};
+    use std::net::IpAddr;
+    use std::pin::pin;
+    use tokio_stream::StreamExt;
+
+    pub(super) async fn router(handle: &Handle, to: IpAddr, from: Option<IpAddr>) -> Option<IpAddr> {
+        let length = |address: IpAddr| if address.is_ipv4() { 32 } else { 128 };
+        let mut question = RouteMessageBuilder::<IpAddr>::new().destination_prefix(to, length(to)).ok()?;
+        if let Some(from) = from.filter(|from| !from.is_unspecified()) {
+            question = question.source_prefix(from, length(from)).ok()?;
+        }
+        let mut answers = pin!(handle.route().get(question.build()).execute());
+        let route = answers.next().await?.ok()?;
+        route.attributes.iter().find_map(|attribute| match attribute {
+            RouteAttribute::Gateway(RouteAddress::Inet(router)) | RouteAttribute::Via(RouteVia::Inet(router)) => {
+                Some((*router).into())
+            }
+            RouteAttribute::Gateway(RouteAddress::Inet6(router)) | RouteAttribute::Via(RouteVia::Inet6(router)) => {
+                Some((*router).into())
+            }
+            _ => None,
+        })
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    #[tokio::test]
+    async fn what_is_on_the_same_machine_is_reached_without_a_router() {
+        let here = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+        assert_eq!(routers(&here.map(|address| (address, None))).await, [None, None]);
+    }
+}
