@@ -4,6 +4,7 @@
 #![cfg(target_os = "linux")]
 
 use integration::failover::{Case, Change, Fault, HOLD, NO_WHY, Outcome, Speaker, measure};
+use integration::lab::Peering;
 use integration::lab::gateway::Daemon;
 use integration::lab::skip::{self, Need};
 
@@ -20,11 +21,12 @@ fn another_leads_and_nobody_notices(daemon: Daemon, fault: Fault) {
 
 /// At the end the gateway holds exactly what etcd says, by the newest leader's paths: without that there is nothing to measure.
 fn quiet(daemon: Daemon, fault: Fault) -> Outcome {
-    quiet_with(daemon, fault, Change::Subnets)
+    quiet_with(daemon, Peering::Ebgp, fault, Change::Subnets)
 }
 
-fn quiet_with(daemon: Daemon, fault: Fault, change: Change) -> Outcome {
+fn quiet_with(daemon: Daemon, peering: Peering, fault: Fault, change: Change) -> Outcome {
     let case = Case {
+        peering,
         title: "a test",
         speaker: Speaker::Fingerpost,
         replicas: 2,
@@ -50,6 +52,16 @@ fn c41_p10_bird_is_told_by_the_next_leader_after_sigkill_and_pods_notice_nothing
 #[test]
 fn c41_p10_frr_is_told_by_the_next_leader_after_sigkill_and_pods_notice_nothing() {
     another_leads_and_nobody_notices(Daemon::Frr, Fault::Kill);
+}
+
+/// There it is LOCAL_PREF that says who leads.
+#[test]
+fn c41_p10_bird_of_the_same_as_is_told_by_the_next_leader_after_sigkill_and_pods_notice_nothing() {
+    if skip::unless(&NEEDS) {
+        return;
+    }
+    let outcome = quiet_with(Daemon::Bird, Peering::Ibgp, Fault::Kill, Change::Subnets);
+    assert!(outcome.led_anew.is_some(), "another one leads: {outcome:#?}");
 }
 
 #[test]
@@ -111,7 +123,7 @@ fn a_borrowed_address_is_the_owners_again(daemon: Daemon) {
     if skip::unless(&NEEDS) {
         return;
     }
-    let outcome = quiet_with(daemon, Fault::StandbyKill, Change::Borrowed);
+    let outcome = quiet_with(daemon, Peering::Ebgp, Fault::StandbyKill, Change::Borrowed);
     assert_eq!(outcome.led_anew, None, "the leader goes on: {outcome:#?}");
 }
 

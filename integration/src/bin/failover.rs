@@ -43,7 +43,8 @@ fn run() -> ExitCode {
             }
             _ => {
                 let gone = if words.is_empty() { failover::gone(&gateways) } else { Default::default() };
-                failover::render(&of(&failover::CASES, words), gone)
+                let cases = [&failover::CASES[..], &failover::OURS].concat();
+                failover::render(&of(&cases, words), gone)
             }
         }
     })

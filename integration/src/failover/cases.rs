@@ -1,6 +1,7 @@
 //! What is measured.
 
 use super::{Case, Change, Fault, HOLD, NO_WHY, Speaker};
+use crate::lab::Peering;
 
 /// All cases, in the order of the page.
 pub const CASES: [Case; 18] = [
@@ -31,6 +32,13 @@ pub const CASES: [Case; 18] = [
     },
 ];
 
+/// What is measured of Fingerpost only.
+pub const OURS: [Case; 3] = [
+    Case { peering: Peering::Ibgp, ..case("leader ended by SIGKILL, iBGP", Fault::Kill) },
+    Case { peering: Peering::Ibgp, ..case("leader ended by SIGTERM, iBGP", Fault::Terminate) },
+    case("leader taken out of service by SIGUSR2", Fault::Decommission),
+];
+
 /// Versions that differ.
 pub(super) const MIXED: [Case; 2] = {
     let two = case("replaced by the newer version and back, one after the other", Fault::Mixed);
@@ -52,6 +60,7 @@ const fn case(title: &'static str, fault: Fault) -> Case {
         title,
         speaker: Speaker::Fingerpost,
         replicas: 2,
+        peering: Peering::Ebgp,
         hold: HOLD,
         fault,
         change: Change::Subnets,

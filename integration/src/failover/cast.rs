@@ -77,6 +77,27 @@ impl Player {
         }
     }
 
+    /// Takes one of Fingerpost's out of service; nobody else's.
+    #[track_caller]
+    pub(super) fn begin_decommission(&mut self) {
+        self.ours().begin_decommission();
+    }
+
+    /// Waits until it has ended.
+    #[track_caller]
+    pub(super) fn await_end(&mut self) {
+        let status = self.ours().await_end();
+        assert!(status.success(), "out of service: {status}");
+    }
+
+    #[track_caller]
+    fn ours(&mut self) -> &mut Fingerpost {
+        match self {
+            Self::Ours(fingerpost) => fingerpost,
+            Self::Theirs(_) => panic!("only Fingerpost can be told so"),
+        }
+    }
+
     pub(super) fn resume(&mut self) {
         match self {
             Self::Ours(fingerpost) => fingerpost.resume(),

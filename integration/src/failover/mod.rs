@@ -22,7 +22,7 @@ mod strike;
 mod traffic;
 mod watch;
 
-pub use cases::CASES;
+pub use cases::{CASES, OURS};
 pub use page::{Measured, gateways, gone, mixed, render, run};
 pub use rival::{Row, Speaker, render as alternatives, rivals};
 
@@ -56,6 +56,8 @@ pub enum Fault {
     Kill,
     /// SIGTERM of the leader; it is started again once another one leads.
     Terminate,
+    /// SIGUSR2 of the leader: it is taken out of service, gateways drained first; it is started again once it has ended.
+    Decommission,
     /// SIGKILL of a standby; it is started again once the gateway has what changed.
     StandbyKill,
     /// SIGSTOP of the leader until another one leads and has said what changed; then SIGCONT.
@@ -134,6 +136,8 @@ pub struct Case {
     pub speaker: Speaker,
     /// How many replicas there are.
     pub replicas: usize,
+    /// How they peer with the gateway.
+    pub peering: Peering,
     /// The hold time of the sessions, in seconds.
     pub hold: u8,
     /// What FRR's operator has configured besides; then only FRR is measured.
@@ -196,14 +200,14 @@ pub struct Outcome {
 #[must_use]
 #[track_caller]
 pub fn measure(case: &Case, daemon: Daemon) -> Outcome {
-    let mut session = Peering::Ebgp.session();
+    let mut session = case.peering.session();
     // Nothing but the name differs between GoBGP's versions.
     session.keys = format!("platform: {}", daemon.word().trim_end_matches(|last: char| last.is_ascii_digit()));
     if case.hold != HOLD {
         session.keys += &format!(", timers: {{ hold: {}s, keepalive: {}s }}", case.hold, case.hold / 3);
     }
     case.frr.clone_into(&mut session.beside);
-    let builder = Lab::builder(Peering::Ebgp).gateway_with(daemon, session).replicas(case.replicas);
+    let builder = Lab::builder(case.peering).gateway_with(daemon, session).replicas(case.replicas);
     let mut lab = if case.speaker == Speaker::Mesh { builder.mesh() } else { builder }.build();
     if !daemon.forwards() {
         lab.gateways_mut()[0].mirror();

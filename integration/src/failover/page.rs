@@ -21,7 +21,7 @@ const HEAD: &str = "\
 
 What two or three replicas are for: the leader, what it depends on or all of them fail, and pods notice nothing. Measured in network
 namespaces with a real gateway whose kernel forwards and whose only pod routes are Fingerpost's, an etcd of three members, and
-each replica on a machine of its own; eBGP over one hop, the gateway configured by `fingerpost gateway-config` and
+each replica on a machine of its own; eBGP over one hop where a row does not say iBGP, the gateway configured by `fingerpost gateway-config` and
 named by its `platform`, the guard off, `startup.snapshot_after` 3 s, everything else at its defaults. GoBGP gives a kernel nothing by itself: there a helper (`integration/gobgp/mirror.py`) puts in what `gobgp monitor
 global rib` says of best paths, and leaves alone an entry whose next hop stays; so its figures tell what GoBGP preferred. Pods in two VLANs send 1,000 requests (UDP) a second and stream in each family, two streams, each answered. While it
 fails, a subnet moves, one comes and one goes (where etcd takes no writes meanwhile, as soon as it does

@@ -41,6 +41,15 @@ impl Fault {
                 }
                 cast.replicas[leader.replica].resume();
             }
+            Self::Decommission => {
+                let capture = Capture::start_of_sessions(cast.lab.switch());
+                cast.replicas[leader.replica].begin_decommission();
+                cast.await_successor(leader, change, plan);
+                cast.replicas[leader.replica].await_end();
+                sleep(LINGER);
+                cast.note_withdrawals(capture, plan);
+                cast.replicas[leader.replica].resume();
+            }
             Self::StandbyKill => {
                 let standby = cast.standby(leader).replica;
                 cast.replicas[standby].kill();

@@ -8,8 +8,9 @@ use crate::lab::rib::Choices;
 use crate::lab::route::PodRoutes;
 
 const PERIOD: Duration = Duration::from_millis(50);
-/// A leader's stamp is a MED below this, a standby's one above: 1,000,000 less the term, 2,000,000 and more.
-pub(super) const STANDBYS: u32 = 2_000_000;
+/// A leader's stamp is a MED below this, a standby's one above: 1,000,000 less the term, 2,000,000 and more (on iBGP 1,000,001 and more,
+/// see [`Choice::med`](crate::lab::rib::Choice)).
+pub(super) const STANDBYS: u32 = 1_000_001;
 
 /// What was seen at one moment, and other than before.
 #[derive(Clone, Debug)]

@@ -35,7 +35,7 @@ pub type Rib = BTreeMap<String, Path>;
 pub struct Choice {
     /// Its next hops.
     pub via: BTreeSet<IpAddr>,
-    /// Its MED, by which a leader's paths are told from a standby's.
+    /// By what a leader's paths are told from a standby's, the least is preferred: MED; on iBGP [`by_local_pref`].
     pub med: Option<u32>,
     /// From which replica it is: 0 is the first.
     pub from: Option<usize>,
@@ -45,6 +45,14 @@ pub struct Choice {
 
 /// What a daemon prefers, for each pod subnet.
 pub type Choices = BTreeMap<String, Choice>;
+
+/// What a LOCAL_PREF stands for beside MEDs: Fingerpost's mark of a leader's paths is the same then. None of what daemons take for
+/// granted where there is none.
+#[must_use]
+pub fn by_local_pref(local_pref: Option<u64>) -> Option<u32> {
+    let local_pref = local_pref.filter(|local_pref| *local_pref > 100)?;
+    u32::try_from(2_000_000_u64.saturating_sub(local_pref)).ok()
+}
 
 /// The table without the marks.
 #[must_use]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Node, Program};
 use crate::lab::process::Process;
-use crate::lab::rib::{Choices, Mark, Rib};
+use crate::lab::rib::{Choices, Mark, Rib, by_local_pref};
 use crate::lab::route::is_pod_subnet;
 
 const BOUND: Duration = Duration::from_secs(20);
@@ -171,7 +171,9 @@ fn parse_choices(text: &str) -> Choices {
         } else if let Some(via) = field.strip_prefix("BGP.next_hop: ") {
             choice.via.extend(via.split_whitespace().next().and_then(|via| via.parse::<IpAddr>().ok()));
         } else if let Some(med) = field.strip_prefix("BGP.med: ") {
-            choice.med = med.parse().ok();
+            choice.med = choice.med.or(med.parse().ok());
+        } else if let Some(local_pref) = field.strip_prefix("BGP.local_pref: ") {
+            choice.med = by_local_pref(local_pref.parse().ok()).or(choice.med);
         }
     }
     choices

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Node, Program};
 use crate::lab::process::Process;
-use crate::lab::rib::{Choice, Choices, Mark, Rib};
+use crate::lab::rib::{Choice, Choices, Mark, Rib, by_local_pref};
 use crate::lab::route::is_pod_subnet;
 
 /// The group whose members may use FRR's control sockets; FRR refuses to run as a user outside it.
@@ -177,7 +177,8 @@ fn add_choices(choices: &mut Choices, parsed: &Value, replicas: &[String]) {
             if path["bestpath"] == true {
                 choice.from = replicas.iter().position(|replica| path["peerId"] == replica.as_str());
             }
-            choice.med = path["metric"].as_u64().and_then(|med| u32::try_from(med).ok());
+            let med = path["metric"].as_u64().and_then(|med| u32::try_from(med).ok());
+            choice.med = by_local_pref(path["locPrf"].as_u64()).or(med);
         }
         choices.insert(prefix.clone(), choice);
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Node, Program};
 use crate::lab::process::Process;
-use crate::lab::rib::{Choice, Choices, Mark, Rib};
+use crate::lab::rib::{Choice, Choices, Mark, Rib, by_local_pref};
 use crate::lab::route::is_pod_subnet;
 
 const BOUND: Duration = Duration::from_secs(20);
@@ -186,7 +186,8 @@ fn add_choices(choices: &mut Choices, text: &str, replicas: &[String]) {
                 choice.via = via.filter_map(|via| via.parse::<IpAddr>().ok()).collect();
                 choice.from = replicas.iter().position(|replica| path["peer-address"] == replica.as_str());
                 let med = attribute(MULTI_EXIT_DISC).and_then(|value| value["metric"].as_u64());
-                choice.med = med.and_then(|med| u32::try_from(med).ok());
+                let local_pref = attribute(LOCAL_PREF).and_then(|value| value["value"].as_u64());
+                choice.med = by_local_pref(local_pref).or(med.and_then(|med| u32::try_from(med).ok()));
             }
         }
         choices.insert(prefix.clone(), choice);
