@@ -4,7 +4,7 @@ use super::sealed::{self, Lines, Refused, parsed};
 use crate::clock::unix_millis;
 use fingerpost_core::model::{HostName, Labels, Prefix};
 use fingerpost_core::source::schema::Addresses;
-use fingerpost_core::source::sync::{Continuity, KnownRecord, Snapshot};
+use fingerpost_core::source::sync::{KnownRecord, Snapshot};
 use fingerpost_core::source::{ClusterId, Rev};
 use fingerpost_core::table::{ChangeKind, Spent};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub(super) struct Header {
     /// When that was spent.
     pub(super) spent_at: SystemTime,
     pub(super) suspect: bool,
-    pub(super) continuity: Continuity,
+    pub(super) passed: Rev,
 }
 
 /// What a file says.
@@ -50,16 +50,9 @@ struct HeaderLine {
     spent: Option<SpentLine>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     suspect: bool,
-    /// Of the same store; none in a file from before that was kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    continuity: Option<ContinuityLine>,
-}
-
-/// [`Continuity`].
-#[derive(Serialize, Deserialize)]
-struct ContinuityLine {
-    since: u64,
-    clear: u64,
+    /// 0 in a file from before that was kept.
+    #[serde(default)]
+    passed: u64,
 }
 
 /// Shares of the limits, and when that was, in milliseconds since 1970.
@@ -104,7 +97,7 @@ pub(super) fn write(to: impl Write, header: &Header, records: &[KnownRecord]) ->
         revision: header.at.0,
         spent: Some(SpentLine::new(&header.spent, header.spent_at)),
         suspect: header.suspect,
-        continuity: ContinuityLine::new(header),
+        passed: header.passed.0,
     };
     sealed::write(to, &first, records.iter().map(RecordLine::from))
 }
@@ -116,8 +109,7 @@ pub(super) fn read(contents: &[u8], keys: &[u8]) -> Result<Contents, Refused> {
     let cluster = u64::from_str_radix(&header.cluster, 16).map_err(|error| Refused::Line(1, error.to_string()))?;
     let records = others.map(|(n, line)| parsed::<RecordLine>(n, line)?.record(n)).collect::<Result<_, _>>()?;
     let (cluster, at) = (ClusterId(cluster), Rev(header.revision));
-    let continuity = header.continuity.as_ref().map(|line| line.of(cluster)).unwrap_or_default();
-    let snapshot = Snapshot { cluster, at, records, suspect: header.suspect, continuity };
+    let snapshot = Snapshot { cluster, at, records, suspect: header.suspect, passed: Rev(header.passed) };
     let spent = header.spent.as_ref().map(SpentLine::spent);
     Ok(Contents { snapshot, spent, keys: (header.keys != text(keys)).then_some(header.keys) })
 }
@@ -156,17 +148,6 @@ impl SpentLine {
         let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(self.at));
         // A moment that no clock can show is no earlier than now.
         (Spent::new(share), at.unwrap_or_else(SystemTime::now))
-    }
-}
-
-impl ContinuityLine {
-    fn new(header: &Header) -> Option<Self> {
-        let Continuity { store, since, clear } = header.continuity;
-        (store == header.cluster).then_some(ContinuityLine { since: since.0, clear: clear.0 })
-    }
-
-    fn of(&self, store: ClusterId) -> Continuity {
-        Continuity { store, since: Rev(self.since), clear: Rev(self.clear) }
     }
 }
 

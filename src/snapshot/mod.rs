@@ -143,7 +143,7 @@ impl Writer {
     /// Writes if there is something new; none if the engine has ended.
     async fn look(&mut self, clock: Clock, engine: &EngineHandle) -> Option<()> {
         let source = self.place.source;
-        let Some(Remembers { changes, cluster, at, continuity, mut spent, mut spent_at, mut suspect }) =
+        let Some(Remembers { changes, cluster, at, passed, mut spent, mut spent_at, mut suspect }) =
             engine.look(move |engine| engine.remembers(source)).await?
         else {
             return Some(());
@@ -167,7 +167,7 @@ impl Writer {
         let (source, keys) = (self.place.name.clone(), self.place.keys.clone());
         // Not by the clock of the start: at boot it may have been years behind.
         let spent_at = SystemTime::now() - clock.now().since(spent_at);
-        let header = Header { source, keys, cluster, at, spent, spent_at, suspect, continuity };
+        let header = Header { source, keys, cluster, at, spent, spent_at, suspect, passed };
         let target = self.place.clone();
         let written = tokio::task::spawn_blocking(move || target.write(&header, &records)).await;
         let failed = match written {

@@ -2,7 +2,6 @@ use super::sealed::Refused;
 use super::*;
 use fingerpost_core::model::{HostName, Labels};
 use fingerpost_core::source::schema::Addresses;
-use fingerpost_core::source::sync::Continuity;
 use fingerpost_core::source::{ClusterId, Rev};
 use fingerpost_core::table::ChangeKind;
 use std::path::Path;
@@ -27,13 +26,11 @@ fn header(place: &Place) -> Header {
         spent: spent(),
         spent_at: spent_at(),
         suspect: true,
-        continuity: continuity(),
+        passed: PASSED,
     }
 }
 
-fn continuity() -> Continuity {
-    Continuity { store: ClusterId(0xfeed), since: Rev(7), clear: Rev(40) }
-}
+const PASSED: Rev = Rev(40);
 
 fn spent() -> Spent {
     Spent::new(|kind| match kind {
@@ -74,7 +71,7 @@ fn what_is_written_is_read() {
     let (_directory, place) = written();
     let left = place.read().unwrap();
     let (cluster, at, records) = (ClusterId(0xfeed), Rev(42), records());
-    assert_eq!(left.snapshot, Snapshot { cluster, at, records, suspect: true, continuity: continuity() });
+    assert_eq!(left.snapshot, Snapshot { cluster, at, records, suspect: true, passed: PASSED });
     assert_eq!(left.spent, spent());
     assert!(left.ago >= Duration::from_secs(3600), "{:?}", left.ago);
     assert!(place.kept().path().exists(), "and stays");
@@ -135,19 +132,19 @@ fn c51_a_clock_that_went_back_gives_nothing_back_p3() {
 fn a_file_from_before_something_was_kept_is_read_and_says_nothing_of_it() {
     let (_directory, place) = written();
     let whole = std::fs::read_to_string(place.kept().path()).unwrap();
-    let without = |what: &str| {
-        let (head, rest) = whole.split_once(&format!(",\"{what}\":{{")).unwrap();
-        let (_, rest) = rest.split_once('}').unwrap();
-        let body = format!("{head}{rest}");
+    let without = |what: &str, value: &str| {
+        let (head, rest) = whole.split_once(&format!(",\"{what}\":")).unwrap();
+        let body = format!("{head}{}", rest.strip_prefix(value).unwrap_or_else(|| panic!("{what} is {rest}")));
         let summed = &body[..body.trim_end().rfind('\n').unwrap() + 1];
         let sum = format!("{{\"crc32\":\"{:08x}\"}}\n", crc32fast::hash(summed.as_bytes()));
         std::fs::write(place.kept().path(), format!("{summed}{sum}")).unwrap();
         let left = place.read().unwrap();
         assert_eq!(left.snapshot.records, records());
-        (left.spent, left.snapshot.continuity)
+        (left.spent, left.snapshot.passed)
     };
-    assert_eq!(without("spent"), (Spent::default(), continuity()));
-    assert_eq!(without("continuity"), (spent(), Continuity::default()));
+    let spent_line = r#"{"withdrawal":0.5,"move":0.125,"addition":1.0,"at":1700000000123}"#;
+    assert_eq!(without("spent", spent_line), (Spent::default(), PASSED));
+    assert_eq!(without("passed", "40"), (spent(), Rev(0)));
 }
 
 #[test]

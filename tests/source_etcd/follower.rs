@@ -4,10 +4,8 @@ use crate::server::PATIENCE;
 use fingerpost::source::etcd::{self, EtcdConfig};
 use fingerpost_core::model::{ClaimKey, SourceId, Time};
 use fingerpost_core::source::schema::Schema;
-use fingerpost_core::source::sync::{
-    Continuity, Follow, Note, Outcome, Proof, Seen, Snapshot, Sync, SyncConfig, Timing,
-};
-use fingerpost_core::source::{Attempt, ClaimChange, Fault, FaultKind, Order, Report};
+use fingerpost_core::source::sync::{Follow, Note, Outcome, Proof, Seen, Snapshot, Sync, SyncConfig, Timing};
+use fingerpost_core::source::{Attempt, ClaimChange, Fault, FaultKind, Order, Report, Rev};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -52,7 +50,7 @@ impl Follower {
     pub(crate) async fn restart(config: EtcdConfig, before: &Follower) -> Self {
         let (cluster, at) = before.sync.believed().unwrap();
         let records = before.sync.known_records(0, usize::MAX).0;
-        let snapshot = Snapshot { cluster, at, records, suspect: false, continuity: Continuity::default() };
+        let snapshot = Snapshot { cluster, at, records, suspect: false, passed: Rev::default() };
         Self::start_from(config, Timing::default(), 1, Some(snapshot)).await
     }
 

@@ -113,13 +113,16 @@ impl Engine {
             return;
         }
         if let Some(frozen) = self.holds_still() {
+            self.interrupt();
             if frozen.before.is_some() {
                 self.settle_unknown(now, effects);
             }
             return;
         }
         self.place_orders(now);
+        self.table.note_returning(self.returning());
         self.decide(now, Table::settle, effects);
+        self.table.note_returning(Vec::new());
         self.table.trust_all();
         for source in self.sources.iter().filter(|source| source.sync.is_complete()) {
             // What comes of a record that never could be read may have been announced by an earlier process.

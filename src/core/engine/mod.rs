@@ -138,6 +138,8 @@ struct Source {
     /// How many changes there have been of its claims and of what is held.
     changes: u64,
     continuity: Continuity,
+    /// Whether a complete list of it was judged in this process.
+    is_judged: bool,
 }
 
 impl Source {
@@ -400,11 +402,12 @@ impl Engine {
         let id = settings.id;
         self.table.restore_spent(now, id, settings.spent);
         let mut sync = Sync::new(settings.sync.clone());
-        let continuity = snapshot.as_ref().map(|snapshot| snapshot.continuity).unwrap_or_default();
+        let resumed = |snapshot: &Snapshot| Continuity::resumed(snapshot.cluster, snapshot.passed);
+        let continuity = snapshot.as_ref().map(resumed).unwrap_or_default();
         if let Some(snapshot) = snapshot {
             sync.remember(now, snapshot, settings.snapshot_after);
         }
-        self.sources.push(Source { settings, sync, changes: 0, continuity });
+        self.sources.push(Source { settings, sync, changes: 0, continuity, is_judged: false });
         let mut outcome = std::mem::take(&mut self.outcome);
         if let Some(source) = self.source_mut(id) {
             source.sync.start(now, &mut outcome);

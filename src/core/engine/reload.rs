@@ -166,6 +166,7 @@ impl Engine {
     /// Takes the settings as they are.
     fn take(&mut self, now: Time, settings: Settings, effects: &mut Vec<Effect>) {
         self.expect_others(now, settings.others);
+        self.interrupt();
         self.table.reconfigure(settings.fence.clone(), settings.priorities(), settings.guard.clone());
         self.settle(now, effects);
         self.views.reconfigure(&settings, &self.table);

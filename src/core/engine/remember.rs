@@ -7,7 +7,7 @@
 
 use super::Engine;
 use crate::model::{Family, Labels, Prefix, SourceId, Time};
-use crate::source::sync::{Continuity, KnownRecord};
+use crate::source::sync::KnownRecord;
 use crate::source::{ClusterId, Rev};
 use crate::table::{SlotId, Spent};
 
@@ -20,8 +20,8 @@ pub struct Remembers {
     pub cluster: ClusterId,
     /// Up to which revision.
     pub at: Rev,
-    /// How far that goes back.
-    pub continuity: Continuity,
+    /// Up to which everything has passed; 0: not known.
+    pub passed: Rev,
     /// What is spent of the source's limits …
     pub spent: Spent,
     /// … at this moment.
@@ -57,8 +57,8 @@ impl Engine {
         let changes = source.changes + self.table.spendings(id);
         let (spent, spent_at) = self.table.spent(id);
         let suspect = self.table.is_suspect(id);
-        let continuity = source.continuity;
-        decided.then_some(Remembers { changes, cluster, at, continuity, spent, spent_at, suspect })
+        let passed = source.continuity.passed();
+        decided.then_some(Remembers { changes, cluster, at, passed, spent, spent_at, suspect })
     }
 
     /// Up to `limit` of a source's records from a place on, and the place at which to go on, if there is more. Behind the records come

@@ -75,7 +75,7 @@ impl Engine {
                 complete: source.sync.is_complete() && self.table.is_read(source.settings.id),
                 current: source.sync.is_current(),
                 store: source.sync.believed().map(|(store, _)| store).unwrap_or_default(),
-                since: source.continuity.since.0,
+                since: source.continuity.since().0,
             };
             (source.settings.name.clone(), report)
         };

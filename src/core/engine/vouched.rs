@@ -2,47 +2,60 @@
 
 use super::reporting::is_compared;
 use super::{Effect, Engine, Source};
-use crate::model::Time;
-use crate::replicas::{KnownReplica, ReplicaNote, ReplicaReport};
+use crate::model::{SourceId, Time};
+use crate::replicas::{ReplicaNote, ReplicaReport};
 use crate::source::sync::Continuity;
 use crate::table::ChangeKind;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Engine {
     pub(super) fn pass_what_others_let_pass(&mut self, now: Time, own: &ReplicaReport, effects: &mut Vec<Effect>) {
-        if self.count_held() == 0 || self.holds_still().is_some() || self.is_releasing() {
+        let is_quiet = self.holds_still().is_none() && !self.is_releasing();
+        // Of a file each process counts for itself: nobody knows then what another one has seen come.
+        if !is_quiet || self.count_held() == 0 || !self.sources.iter().all(is_compared) {
             return;
         }
-        let name = |source: &Source| source.settings.name.clone();
-        let compared: Vec<String> = self.sources.iter().filter(|source| is_compared(source)).map(name).collect();
-        let compared: Vec<&str> = compared.iter().map(String::as_str).collect();
-        let of_held = self.sources.iter().filter(|source| self.count_held_of(source) > 0);
-        let held: Vec<(&str, Continuity)> =
-            of_held.map(|source| (source.settings.name.as_str(), source.continuity)).collect();
-        let vouched = |other: &KnownReplica| {
-            let upto = self.reporting.comparing.vouches(own, other, &held, &compared)?;
-            Some((upto, Arc::clone(&other.report.replica.identity)))
-        };
-        let Some((upto, identity)) = self.replicas().iter().filter_map(vouched).max_by_key(|(upto, _)| *upto) else {
-            return;
-        };
-        let passed = self.table.vouch(upto);
+        let away = |source: &Source| (source.settings.name.clone(), source.continuity);
+        let away: BTreeMap<String, Continuity> = self.sources.iter().map(away).collect();
+        let names: Vec<&str> = self.sources.iter().map(|source| source.settings.name.as_str()).collect();
+        let vouched = self.reporting.comparing.vouched(own, self.replicas(), &away, &names);
+        let Some((upto, identity)) = vouched.map(|(upto, other)| (upto, Arc::clone(&other.identity))) else { return };
+        let passed = self.table.vouch(now, upto);
         if passed > 0 {
             effects.push(Effect::Replica(identity, ReplicaNote::Vouches(passed)));
             self.settle(now, effects);
         }
     }
 
+    /// Sources whose first list of this process is about to be judged: what is held of them came while the replica was away.
+    pub(super) fn returning(&self) -> Vec<SourceId> {
+        let is_first = |source: &&Source| source.sync.is_complete() && !source.is_judged;
+        self.sources.iter().filter(is_first).map(|source| source.settings.id).collect()
+    }
+
     /// What each source has said by now is judged.
     pub(super) fn note_continuity(&mut self) {
         let held: Vec<bool> = self.sources.iter().map(|source| self.count_held_of(source) > 0).collect();
         for (source, is_held) in self.sources.iter_mut().zip(held) {
-            let Some((store, at)) = source.sync.believed() else { continue };
-            let took_anothers_place = source.sync.follows_another() || self.table.is_suspect(source.settings.id);
-            let before = source.continuity;
-            source.continuity = before.followed(store, at, is_held, took_anothers_place);
-            source.changes += u64::from(source.continuity.since != before.since);
+            source.is_judged |= source.sync.is_complete();
+            let Some((store, newest)) = source.sync.believed().filter(|_| source.sync.is_current()) else {
+                source.continuity.interrupt();
+                continue;
+            };
+            let is_another = source.sync.follows_another()
+                || source.sync.has_found_older()
+                || self.table.is_suspect(source.settings.id);
+            let before = source.continuity.passed();
+            source.continuity.judged(store, (source.sync.revision(), newest), is_held, is_another);
+            // What a later process begins with is to be written down, once it is known at all.
+            source.changes += u64::from(before == Default::default() && source.continuity.passed() != before);
         }
+    }
+
+    /// What comes now is not judged by itself, or by other rules.
+    pub(super) fn interrupt(&mut self) {
+        self.sources.iter_mut().for_each(|source| source.continuity.interrupt());
     }
 
     pub(super) fn count_held(&self) -> usize {

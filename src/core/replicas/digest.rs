@@ -1,5 +1,6 @@
 //! Few bits for much, the same in every process of one version: what is hardly ever the same for what is not the same. Nobody is kept
-//! from making two that are: nothing is decided by them.
+//! from making two that are: by them alone nothing is decided, and by a table's only among replicas that may order each other anything
+//! (see `vouching`).
 
 use crate::model::{HostName, Prefix};
 use serde::{Deserialize, Serialize};

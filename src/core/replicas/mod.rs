@@ -25,7 +25,7 @@ pub use known::KnownReplica;
 pub use others::{Others, Posted, Reading, Said};
 pub use placement::{SoleWay, sole_ways};
 pub use report::{Malformed, ReplicaReport, ReportedRole, Sessions, SourceReport};
-pub use resign::Resigning;
+pub use resign::{Resigning, Resigns};
 pub use succession::Succession;
 
 #[cfg(test)]

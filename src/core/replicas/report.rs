@@ -82,8 +82,8 @@ pub struct SourceReport {
     /// Which store that is (etcd's cluster ID); 0: none yet, a file, or of a version that does not say.
     #[serde(default)]
     pub store: ClusterId,
-    /// Since which revision of that store it has seen each change when it came, or judged it against what it knew before, also over
-    /// restarts; 0: not known, or of a version that does not say.
+    /// Behind which revision of that store this process has judged each change when it came, without a gap; 0: behind none, or of a
+    /// version that does not say.
     #[serde(default)]
     pub since: u64,
 }
@@ -148,8 +148,10 @@ impl ReplicaReport {
             if line.len() <= Self::LARGEST || report.sessions.gateways.is_empty() && report.routers.is_empty() {
                 return line.into();
             }
+            if report.routers.is_empty() {
+                report.sessions.gateways.truncate(report.sessions.gateways.len() / 2);
+            }
             report.routers.clear();
-            report.sessions.gateways.truncate(report.sessions.gateways.len() / 2);
         }
     }
 
@@ -257,7 +259,18 @@ pub(crate) mod tests {
         said.routers = said.sessions.gateways.iter().map(|name| (name.clone(), [10, 168, 0, 1].into())).collect();
         let read = ReplicaReport::decode(&said.encode()).unwrap();
         assert_eq!(read.sessions.established, 10_000);
+        assert!(read.routers.is_empty());
         assert!(!read.sessions.gateways.is_empty() && said.sessions.gateways.starts_with(&read.sessions.gateways));
+    }
+
+    #[test]
+    fn of_what_does_not_fit_routers_go_before_gateways() {
+        let mut said = report("10.0.3.1");
+        said.sessions.gateways = (0..1000).map(|n| format!("gateway-number-{n}")).collect();
+        said.routers = said.sessions.gateways.iter().map(|name| (name.clone(), [10, 168, 0, 1].into())).collect();
+        said.routers.extend((0..500).map(|n| (format!("gateway-of-another-name-{n}"), [10, 168, 0, 1].into())));
+        let read = ReplicaReport::decode(&said.encode()).unwrap();
+        assert_eq!((read.sessions.gateways.len(), read.routers.len()), (1000, 0));
     }
 
     proptest! {

@@ -10,6 +10,15 @@ const FOR: Duration = Duration::from_secs(10);
 /// Between two resignations of one process: gateways that come and go must not carry the lead to and fro.
 const AGAIN: Duration = Duration::from_secs(120);
 
+/// Why a leader leaves the lead to another replica.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Resigns {
+    /// It has no session with any gateway, and the other one has.
+    Unheard,
+    /// It has not read all that its sources say, and the other one has.
+    Unread,
+}
+
 /// See the module.
 #[derive(Default, Debug)]
 pub struct Resigning {
@@ -18,29 +27,35 @@ pub struct Resigning {
 }
 
 impl Resigning {
-    /// Whether it resigns now. `own`: what it says of itself.
+    /// Why it resigns now, if it does. `own`: what it says of itself.
     pub fn step<'a>(
         &mut self,
         now: Time,
         own: &ReplicaReport,
         others: impl IntoIterator<Item = &'a KnownReplica>,
-    ) -> bool {
+    ) -> Option<Resigns> {
         let does_better = |other: &KnownReplica| {
             // Who leads must not change what gateways go by while nothing is to change.
-            let is_unread = !has_read(own) && !own.frozen && !other.report.frozen;
-            could_lead(other) && (own.sessions.established == 0 || is_unread)
+            let may_change = !own.frozen && !other.report.frozen;
+            let has_the_same = other.report.sources.keys().eq(own.sources.keys());
+            match own.sessions.established {
+                _ if !could_lead(other) => None,
+                0 => Some(Resigns::Unheard),
+                _ => (!has_read(own) && may_change && has_the_same).then_some(Resigns::Unread),
+            }
         };
-        if own.role != ReportedRole::Leader || !others.into_iter().any(does_better) {
+        let why = others.into_iter().find_map(does_better).filter(|_| own.role == ReportedRole::Leader);
+        if why.is_none() {
             self.since = None;
-            return false;
+            return None;
         }
         let since = *self.since.get_or_insert(now);
         let is_rested = self.last.is_none_or(|last| now.since(last) >= AGAIN);
         if now.since(since) < FOR || !is_rested {
-            return false;
+            return None;
         }
         (self.since, self.last) = (None, Some(now));
-        true
+        why
     }
 }
 
@@ -76,7 +91,8 @@ mod tests {
     fn a_leader_without_gateways_resigns_after_a_while_and_not_again_soon() {
         let (own, others) = (leader(0), [KnownReplica { report: report("10.0.3.2"), gone: None }]);
         let mut resigning = Resigning::default();
-        let resigned: Vec<u64> = (0..300).filter(|second| resigning.step(at(*second), &own, &others)).collect();
+        let resigned: Vec<u64> =
+            (0..300).filter(|second| resigning.step(at(*second), &own, &others).is_some()).collect();
         assert_eq!(resigned, [10, 130, 250]);
     }
 
@@ -85,7 +101,7 @@ mod tests {
         let able = || KnownReplica { report: report("10.0.3.2"), gone: None };
         let resigns = |own: &ReplicaReport, other: KnownReplica| {
             let mut resigning = Resigning::default();
-            (0..60).any(|second| resigning.step(at(second), own, [&other]))
+            (0..60).any(|second| resigning.step(at(second), own, [&other]).is_some())
         };
         assert!(resigns(&leader(0), able()));
         assert!(!resigns(&leader(1), able()));
@@ -111,18 +127,19 @@ mod tests {
         own.sources.values_mut().for_each(|source| source.complete = false);
         let resigns = |own: &ReplicaReport, other: ReplicaReport| {
             let (mut resigning, other) = (Resigning::default(), KnownReplica { report: other, gone: None });
-            (0..60).any(|second| resigning.step(at(second), own, [&other]))
+            (0..60).find_map(|second| resigning.step(at(second), own, [&other]))
         };
         let able = report("10.0.3.2");
-        assert!(resigns(&own, able.clone()));
-        assert!(!resigns(&leader(2), able.clone()));
-        let mut unable = [able.clone(), able.clone(), able.clone()];
+        assert_eq!(resigns(&own, able.clone()), Some(Resigns::Unread));
+        assert_eq!(resigns(&leader(2), able.clone()), None);
+        let mut unable = [able.clone(), able.clone(), able.clone(), able.clone()];
+        unable[3].sources = [("lab".to_owned(), able.sources["prod"])].into();
         unable[0].sources.values_mut().for_each(|source| source.complete = false);
         unable[1].frozen = true;
         unable[2].sessions.established = 0;
-        unable.into_iter().for_each(|other| assert!(!resigns(&own, other.clone()), "{other:?}"));
+        unable.into_iter().for_each(|other| assert_eq!(resigns(&own, other.clone()), None, "{other:?}"));
         own.frozen = true;
-        assert!(!resigns(&own, able), "nothing is to change");
+        assert_eq!(resigns(&own, able), None, "nothing is to change");
     }
 
     #[test]
@@ -130,7 +147,7 @@ mod tests {
         let (others, mut resigning) = ([KnownReplica { report: report("10.0.3.2"), gone: None }], Resigning::default());
         for second in 0..100 {
             let sessions = u64::from(second % 9 == 0);
-            assert!(!resigning.step(at(second), &leader(sessions), &others), "{second}");
+            assert_eq!(resigning.step(at(second), &leader(sessions), &others), None, "{second}");
         }
     }
 }

@@ -1,36 +1,45 @@
-//! Whether another replica has let pass what this one holds.
+//! Whether another replica has let pass what this one holds because it was away.
 //!
-//! Who was away finds at once what came bit by bit, and its guard holds that, although gateways go by it already. Another that has seen each
-//! change when it came has judged each by the same limits: what it holds nothing of is no wave.
+//! Who was away finds at once what came bit by bit, and its guard holds that, although gateways go by it already. Another that was there
+//! has judged each change when it came, by the same limits: what it holds nothing of is no wave.
 
 use super::comparing::{Apart, Comparing, apart, unlike};
 use super::{KnownReplica, ReplicaReport};
+use crate::model::Replica;
 use crate::source::Rev;
 use crate::source::sync::Continuity;
+use std::collections::BTreeMap;
 
 impl Comparing {
-    /// Up to which hold of this replica the other one, which may be gone by now, has let pass what is held here: it had the table at some
-    /// time since then that this one would have had, and came there past a guard like this one's, without a gap. `held`: the sources of
-    /// which something is held, by name, and since when. `compared`: as for [`Comparing::take`].
-    pub fn vouches(
+    /// Up to which hold of this replica another one has let pass what is held here, and which one: it has the table that this one would have
+    /// had at that time, and has judged all that this one found all at once when it came. Nobody vouches for anything while another
+    /// replica that takes part holds something. `away`: what this one knows of its sources, all of them, by name. `compared`: their names, as for
+    /// [`Comparing::take`].
+    pub fn vouched<'a>(
         &self,
         own: &ReplicaReport,
-        KnownReplica { report: other, gone: _ }: &KnownReplica,
-        held: &[(&str, Continuity)],
+        others: &'a [KnownReplica],
+        away: &BTreeMap<String, Continuity>,
         compared: &[&str],
-    ) -> Option<u64> {
-        let was_there = |(name, continuity): &(&str, Continuity)| {
-            other.sources.get(*name).is_some_and(|source| {
-                continuity.is_covered(source.store, Rev(source.since)) && source.revision >= continuity.clear.0
-            })
-        };
-        // Of a file each process counts for itself.
-        let is_compared = |(name, _): &(&str, Continuity)| compared.contains(name);
-        let is_like_this = matches!(apart(own, other, &unlike(own, other)), None | Some(Apart::Held));
-        if other.held > 0 || !is_like_this || !held.iter().all(|of| is_compared(of) && was_there(of)) {
+    ) -> Option<(u64, &'a Replica)> {
+        let present = || others.iter().filter(|other| other.gone.is_none()).map(|other| &other.report);
+        if present().any(|other| other.held > 0) {
             return None;
         }
-        self.wanted.count_at(&revisions(other, compared), other.tables)
+        let was_there = |other: &ReplicaReport| {
+            other.sources.len() == away.len()
+                && other.sources.iter().all(|(name, source)| {
+                    let away = away.get(name);
+                    away.is_some_and(|away| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
+                })
+        };
+        let is_alike = |other: &ReplicaReport| {
+            matches!(apart(own, other, &unlike(own, other)), None | Some(Apart::Held)) && was_there(other)
+        };
+        let upto = |other: &'a ReplicaReport| {
+            Some((self.wanted.count_at(&revisions(other, compared), other.tables)?, &other.replica))
+        };
+        present().filter(|other| is_alike(other)).filter_map(upto).max_by_key(|(upto, _)| *upto)
     }
 }
 
@@ -57,75 +66,88 @@ mod tests {
     /// 150, and is at 200, too.
     struct World {
         own: ReplicaReport,
-        other: KnownReplica,
-        since: Continuity,
+        others: Vec<KnownReplica>,
+        away: BTreeMap<String, Continuity>,
         comparing: Comparing,
+    }
+
+    fn plain(identity: &str, n: u64) -> ReplicaReport {
+        let mut report = report(identity);
+        (report.held, report.forced, report.tables) = (0, 0, table(n));
+        let source = report.sources.get_mut("prod").unwrap();
+        (source.revision, source.store, source.since) = (200, STORE, 3);
+        report
     }
 
     impl World {
         fn new() -> Self {
-            let plain = |identity: &str, n: u64| {
-                let mut report = report(identity);
-                (report.held, report.forced, report.tables) = (0, 0, table(n));
-                let source = report.sources.get_mut("prod").unwrap();
-                (source.revision, source.store, source.since) = (200, STORE, 3);
-                report
-            };
-            let (mut own, other) = (plain("10.0.3.1", 1), plain("10.0.3.2", 2));
+            let mut own = plain("10.0.3.1", 1);
             own.held = 4;
             let mut comparing = Comparing::default();
             comparing.wanted.note([200].into_iter(), table(2), 4);
             comparing.wanted.note([201].into_iter(), table(3), 5);
-            let since = Continuity { store: STORE, since: Rev(1), clear: Rev(100) };
-            World { own, other: KnownReplica { report: other, gone: None }, since, comparing }
+            let away = [("prod".to_owned(), Continuity::resumed(STORE, Rev(100)))].into();
+            let others = vec![KnownReplica { report: plain("10.0.3.2", 2), gone: None }];
+            World { own, others, away, comparing }
         }
 
-        fn vouches(&self) -> Option<u64> {
-            self.comparing.vouches(&self.own, &self.other, &[("prod", self.since)], &["prod"])
+        fn vouched(&self) -> Option<u64> {
+            let vouched = self.comparing.vouched(&self.own, &self.others, &self.away, &["prod"]);
+            vouched.map(|(upto, _)| upto)
+        }
+
+        fn other(&mut self) -> &mut ReplicaReport {
+            &mut self.others[0].report
         }
 
         fn source(&mut self) -> &mut crate::replicas::SourceReport {
-            self.other.report.sources.get_mut("prod").unwrap()
+            self.other().sources.get_mut("prod").unwrap()
         }
     }
 
     #[test]
-    fn p3_p10_what_was_let_pass_where_each_change_was_seen_is_vouched_for_also_by_who_is_gone() {
+    fn p3_p10_what_was_let_pass_where_each_change_was_judged_when_it_came_is_vouched_for() {
         let mut world = World::new();
-        assert_eq!(world.vouches(), Some(4), "the fifth came later");
-        world.other.gone = Some(Time::ZERO);
-        assert_eq!(world.vouches(), Some(4));
-        world.other.report.tables = table(3);
-        assert_eq!(world.vouches(), Some(5), "it is what would be so now");
+        assert_eq!(world.vouched(), Some(4), "the fifth came later");
+        world.other().tables = table(3);
+        assert_eq!(world.vouched(), Some(5), "it is what would be so now");
+        let third = KnownReplica { report: plain("10.0.3.3", 1), gone: None };
+        world.others.push(third);
+        assert_eq!(world.vouched(), Some(5), "one that lags holds nothing");
     }
 
     #[test]
-    fn p3_nobody_vouches_for_what_it_has_not_seen_come_and_let_pass() {
+    fn p3_nobody_vouches_for_what_it_has_not_judged_when_it_came_and_let_pass() {
         type Change = fn(&mut World);
-        let changes: [(&str, Change); 12] = [
-            ("another table", |world| world.other.report.tables = table(1)),
-            ("it began with the wave", |world| world.source().since = 101),
-            ("a version that does not say", |world| world.source().since = 0),
+        let changes: [(&str, Change); 14] = [
+            ("another table", |world| world.other().tables = table(1)),
+            ("it began with the wave", |world| world.source().since = 100),
+            ("a version that does not say, or behind a gap", |world| world.source().since = 0),
             ("another store", |world| world.source().store = ClusterId(8)),
+            ("it is gone", |world| world.others[0].gone = Some(Time::ZERO)),
             ("it had that before this one had something else", |world| {
                 world.source().revision = 99;
                 world.comparing.wanted.note([99].into_iter(), table(2), 4);
             }),
             ("it has not read its sources", |world| world.source().complete = false),
-            ("it holds something", |world| world.other.report.held = 1),
-            ("nothing changes there", |world| world.other.report.frozen = true),
-            ("other orders", |world| world.other.report.forced = 1),
-            ("another version", |world| world.other.report.version = "0.2.0".into()),
-            ("other limits", |world| _ = world.other.report.config.insert("guard".into(), Digest(7))),
-            ("it has no such source", |world| world.other.report.sources.clear()),
+            ("it holds something", |world| world.other().held = 1),
+            ("a third one holds something", |world| {
+                let report = ReplicaReport { held: 1, ..plain("10.0.3.3", 1) };
+                world.others.push(KnownReplica { report, gone: None });
+            }),
+            ("nothing changes there", |world| world.other().frozen = true),
+            ("other orders", |world| world.other().forced = 1),
+            ("another version", |world| world.other().version = "0.2.0".into()),
+            ("other limits", |world| _ = world.other().config.insert("guard".into(), Digest(7))),
+            ("it has a source more", |world| {
+                let source = *world.source();
+                world.other().sources.insert("lab".into(), source);
+            }),
         ];
         for (what, change) in changes {
             let mut world = World::new();
             change(&mut world);
-            assert_eq!(world.vouches(), None, "{what}");
+            assert_eq!(world.vouched(), None, "{what}");
         }
-        let world = World::new();
-        let held = [("prod", world.since)];
-        assert_eq!(world.comparing.vouches(&world.own, &world.other, &held, &[]), None, "a file");
     }
 }

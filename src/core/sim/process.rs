@@ -148,8 +148,8 @@ impl Process {
                 records.extend(more);
                 place = next;
             }
-            let Remembers { cluster, at, suspect, continuity, .. } = remembers;
-            let snapshot = Snapshot { cluster, at, records, suspect, continuity };
+            let Remembers { cluster, at, suspect, passed, .. } = remembers;
+            let snapshot = Snapshot { cluster, at, records, suspect, passed };
             *kept = Some(Left { snapshot, spent: (remembers.spent, remembers.spent_at), since });
         }
     }

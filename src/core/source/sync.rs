@@ -244,6 +244,11 @@ impl Sync {
         self.history
     }
 
+    /// Whether its first list had a record as it was before what an earlier process knew of it: the store was put back.
+    pub fn has_found_older(&self) -> bool {
+        self.table.has_older
+    }
+
     /// Whether it is known now.
     pub fn is_current(&self) -> bool {
         self.seen.is_current()

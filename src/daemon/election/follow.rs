@@ -11,7 +11,7 @@ use crate::troubles::Wrong;
 use fingerpost_core::election::Trouble;
 use fingerpost_core::engine::{Engine, Input, Introduction, Role};
 use fingerpost_core::model::{Leadership, Replica, Term};
-use fingerpost_core::replicas::{Digest, Others, Resigning, Succession};
+use fingerpost_core::replicas::{Digest, Others, Resigning, Resigns, Succession};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -94,11 +94,12 @@ pub(super) async fn take_part(
                 }
                 let Some(Noticed { own, others }) = others.borrow_and_update().clone() else { continue };
                 ordinal = numbered(ordinal, wanted, &others);
-                if resigning.step(clock.now(), &own, others.known()) {
-                    tracing::warn!(
-                        "this replica leads, and has no session with any gateway or has not read its sources; another one has: it \
-                         leaves the lead to that one"
-                    );
+                if let Some(why) = resigning.step(clock.now(), &own, others.known()) {
+                    let lacks = match why {
+                        Resigns::Unheard => "has no session with any gateway",
+                        Resigns::Unread => "has not read all that its sources say",
+                    };
+                    tracing::warn!("this replica leads and {lacks}, another one has: it leaves the lead to that one");
                     given_way = Some(role).filter(|role| matches!(role, Role::Leader { .. }));
                     if given_way.is_some() {
                         silence(ordinal, &engine);

@@ -180,8 +180,8 @@ impl World {
     pub(super) fn snapshot(&self) -> Option<Snapshot> {
         let remembers = self.engine.remembers(SOURCE)?;
         let records = self.pages(usize::MAX).concat();
-        let Remembers { cluster, at, suspect, continuity, .. } = remembers;
-        Some(Snapshot { cluster, at, records, suspect, continuity })
+        let Remembers { cluster, at, suspect, passed, .. } = remembers;
+        Some(Snapshot { cluster, at, records, suspect, passed })
     }
 
     /// The records of a snapshot, as so many looks each took them.

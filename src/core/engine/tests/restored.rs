@@ -4,7 +4,7 @@ use super::super::{Command, Effect, Engine, EventKind, EventRow, Holds, Input, S
 use super::settings::{fence, settings};
 use crate::model::{Family, HostName, Labels, Prefix, SourceId, Time};
 use crate::source::schema::Addresses;
-use crate::source::sync::{Continuity, KnownRecord, Snapshot};
+use crate::source::sync::{KnownRecord, Snapshot};
 use crate::source::{Attempt, ClusterId, Record, Report, Rev};
 use crate::table::{ChangeKind, GuardConfig, HoldReason};
 use std::time::Duration;
@@ -29,8 +29,7 @@ fn known(host: &str, subnets: &[Prefix]) -> Snapshot {
         dangling: Vec::new(),
         held: Vec::new(),
     };
-    let continuity = Continuity::default();
-    Snapshot { cluster: CLUSTER, at: Rev(9), records: vec![record], suspect: false, continuity }
+    Snapshot { cluster: CLUSTER, at: Rev(9), records: vec![record], suspect: false, passed: Rev::default() }
 }
 
 struct World {

@@ -6,7 +6,6 @@
 
 use super::super::schema::{Addresses, Statement};
 use super::super::{ClaimChange, ClusterId, Fault, FaultKind, Rev};
-use super::Continuity;
 use super::note::{Note, Outcome};
 use super::seen::Seen;
 use super::table::Table;
@@ -27,8 +26,8 @@ pub struct Snapshot {
     pub records: Vec<KnownRecord>,
     /// Changes were held because the store had been replaced: what the next process finds otherwise is to be held, too.
     pub suspect: bool,
-    /// How far what that process knew goes back.
-    pub continuity: Continuity,
+    /// Up to which revision everything had passed; 0: not known.
+    pub passed: Rev,
 }
 
 /// A record as it was known.
@@ -100,7 +99,7 @@ impl Sync {
     /// additions, and the mark that ends them.
     pub fn serve_snapshot(&mut self, now: Time, out: &mut Outcome) {
         let Some(Pending { snapshot, .. }) = self.pending.take() else { return };
-        let Snapshot { cluster, at, records, suspect, continuity: _ } = snapshot;
+        let Snapshot { cluster, at, records, suspect, passed: _ } = snapshot;
         self.suspects = suspect;
         out.suspect |= suspect;
         out.notes.push(Note::Remembered { at, records: records.len() });

@@ -4,6 +4,7 @@ use super::super::schema::{Statement, Unreadable, no_address};
 use super::super::{ClaimChange, Rev, Revisions};
 use super::config::SyncConfig;
 use super::entry::{Entry, Fact, Owner, SharedLabels};
+use super::history::is_older;
 use super::note::{Note, Outcome};
 use super::packed::Body;
 use super::seen::{Absent, Counts, Proof};
@@ -42,6 +43,8 @@ pub(super) struct Table {
     kept: BTreeMap<Slot, Box<[(Prefix, Claim)]>>,
     /// The first list of this process is not in: what is known, an earlier one knew.
     is_first: bool,
+    /// The first list has a record as it was before what an earlier process knew of it.
+    pub(super) has_older: bool,
     /// Records that cannot be read, and were written since the revisions that an earlier process knew: these. What they said in
     /// between it may have announced all the same, before it could write that down.
     missed: BTreeMap<Slot, Revisions>,
@@ -71,6 +74,7 @@ impl Table {
             unresolved: BTreeMap::new(),
             kept: BTreeMap::new(),
             is_first: true,
+            has_older: false,
             missed: BTreeMap::new(),
             expects_address: PerFamily::from_fn(|family| config.schema.expects_address(family)),
             hiding: PerFamily::default(),
@@ -194,6 +198,8 @@ impl Table {
 
     /// Whether the fact says what the record says already; then only its revision is noted (a lease's renewal).
     pub(super) fn touch(&mut self, slot: Slot, fact: &Fact) -> bool {
+        let found = Revisions { modified: fact.modified, created: fact.created };
+        self.has_older |= self.is_first && self.revisions(slot).is_some_and(|known| is_older(found, known));
         if self.kept.contains_key(&slot) || self.unknown.get(&slot) != fact.unknown.as_ref() {
             return false;
         }
@@ -329,6 +335,7 @@ impl Table {
         let (hid, is_first) = (self.hides_claims(slot), self.is_first);
         let Some(entry) = self.entry_mut(slot) else { return };
         let (id, known) = (entry.id, Revisions { modified: entry.modified, created: entry.created });
+
         entry.modified = fact.modified;
         entry.created = fact.created;
         entry.readable = fact.owner.is_ok();

@@ -392,10 +392,17 @@ impl Table {
         self.touch(proven, Because::Proven);
     }
 
+    /// From now on what is held of these sources came while the replica was away.
+    pub fn note_returning(&mut self, returning: Vec<SourceId>) {
+        self.guard.note_returning(returning);
+    }
+
     /// Another replica has let pass what is held, up to the hold of this number: it passes here, unless something of it is held for more
-    /// than that it came at once. How many changes.
-    pub fn vouch(&mut self, upto: u64) -> usize {
-        let vouched = self.guard.vouch(upto);
+    /// than that it came all at once after an absence. How many changes.
+    pub fn vouch(&mut self, now: Time, upto: u64) -> usize {
+        let routes_of = &self.routes_of;
+        let routes = |source: SourceId| routes_of.get(usize::from(source.0)).copied().unwrap_or_default();
+        let vouched = self.guard.vouch(now, upto, routes);
         self.touch(vouched, Because::Vouched)
     }
 

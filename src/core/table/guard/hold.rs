@@ -115,6 +115,8 @@ pub struct Hold {
     pub(super) is_broken: bool,
     /// Of all holds that there have been.
     pub(super) number: u64,
+    /// It was found in the first list of its source after an absence.
+    pub(super) is_of_absence: bool,
     /// What the table would have more and less of, were it to pass.
     pub(super) difference: TableDigest,
 }

@@ -98,6 +98,8 @@ pub(super) struct Guard {
     decisions: u64,
     /// Held additions that nobody has denied.
     waiting: PerFamily<usize>,
+    /// Sources whose first list after an absence is being judged.
+    returning: Vec<SourceId>,
     /// How many holds there have been.
     newest_hold: u64,
     /// What the table would have more and less of, were all that is held to pass.
@@ -472,6 +474,7 @@ impl Guard {
             is_unsaid: false,
             is_broken: false,
             number: self.newest_hold,
+            is_of_absence: self.returning.contains(&source),
             difference: TableDigest::default(),
         };
         self.waiting[family] += usize::from(hold.is_waiting_addition());

@@ -1,10 +1,11 @@
 //! What another replica has let pass that has seen each change when it came: then it passes here, too.
 
 use super::hold::{Decision, HoldReason};
-use super::{Guard, Hold};
-use crate::model::{Family, PerFamily};
+use super::{ChangeKind, Guard, Hold};
+use crate::model::{Family, PerFamily, SourceId, Time};
 use crate::replicas::TableDigest;
 use crate::table::SlotId;
+use hashbrown::HashMap;
 
 impl Guard {
     /// A held slot's route would change the table by so much.
@@ -25,17 +26,38 @@ impl Guard {
         self.newest_hold
     }
 
-    /// Everything passes that is held up to this hold; its slots, to be settled again. Nothing does if something of that is held for more
-    /// than that it came at once.
-    pub(in super::super) fn vouch(&mut self, upto: u64) -> Vec<(Family, SlotId)> {
+    /// From now on what is held of these sources is held since it came while the replica was away.
+    pub(in super::super) fn note_returning(&mut self, returning: Vec<SourceId>) {
+        self.returning = returning;
+    }
+
+    /// Everything passes that is held up to this hold, and counts for the limits; its slots, to be settled again. Nothing does if something of
+    /// that is held for more than that it came all at once after an absence.
+    pub(in super::super) fn vouch(
+        &mut self,
+        now: Time,
+        upto: u64,
+        routes: impl Fn(SourceId) -> usize,
+    ) -> Vec<(Family, SlotId)> {
         let came_at_once = |hold: &Hold| {
-            matches!(hold.reason, HoldReason::TooMany { .. } | HoldReason::MostOfSource { .. }) && !hold.is_decided()
+            matches!(hold.reason, HoldReason::TooMany { .. } | HoldReason::MostOfSource { .. })
+                && hold.is_of_absence
+                && !hold.is_decided()
         };
         let vouched = || self.holds().filter(|(_, _, hold)| hold.number <= upto);
         if !vouched().all(|(_, _, hold)| came_at_once(hold)) {
             return Vec::new();
         }
+        let mut counts: HashMap<(SourceId, ChangeKind), usize> = HashMap::new();
+        vouched().for_each(|(_, _, hold)| *counts.entry((hold.source, hold.kind)).or_default() += 1);
         let vouched: Vec<_> = vouched().map(|(family, slot, _)| (family, slot)).collect();
+        for ((source, kind), count) in counts {
+            let limit = self.config.limit(kind).map(|limit| limit.of(routes(source)));
+            let (Some(guarded), Some(budget)) = (self.sources.get_mut(&source), limit) else { continue };
+            let left = guarded.spent[kind].available(now, budget, self.config.refill);
+            guarded.spent[kind].spend(count.min(left), budget);
+            guarded.spendings += 1;
+        }
         self.decide(Decision::Proven, &vouched);
         vouched
     }

@@ -23,7 +23,7 @@ fn of(client: &Client) -> Snapshot {
         records.extend(more);
         place = next;
     }
-    Snapshot { cluster, at, records, suspect: false, continuity: Continuity::default() }
+    Snapshot { cluster, at, records, suspect: false, passed: Rev::default() }
 }
 
 /// A new process that remembers.
