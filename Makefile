@@ -52,7 +52,7 @@ failover: ## measure what is noticed when a leader ends, and write docs/failover
 	cargo run --quiet --package integration --bin failover -- docs/failover.md; \
 	cargo run --quiet --package integration --bin failover -- docs/alternatives.md alternatives
 
-mixed: OLD ?= ff5f39c
+mixed: OLD ?= 7f06348
 mixed: ## replace replicas of an older commit by present ones and back, and write docs/mixed-versions.md (root; OLD=commit)
 	@$(WITH_PROTOC) cargo build --package fingerpost
 	old=$$(integration/old.sh $(OLD)); export FINGERPOST_OLD_BIN=$$old FINGERPOST_BIN=$${CARGO_TARGET_DIR:-target}/debug/fingerpost; \
