@@ -142,6 +142,8 @@ pub struct Election {
     failures: u32,
     /// Renewals in a row that were confirmed and yet do not count.
     pub(super) unproven: u32,
+    /// Of these, whose look came and was another member's or leadership's.
+    pub(super) elsewhere: u32,
     /// The highest term in which this process has led.
     pub(super) own: Term,
     pub(super) store_trouble: Option<Trouble>,
@@ -170,6 +172,7 @@ impl Election {
             changed: false,
             failures: 0,
             unproven: 0,
+            elsewhere: 0,
             own: Term::NONE,
             store_trouble: None,
             keys_trouble: None,
@@ -331,7 +334,8 @@ impl Election {
         }
     }
 
-    /// The store has answered with what was asked for.
+    /// The store has done all that was wanted of it. A part says little: about leases it answers to whoever may not read its keys, and it
+    /// shows them to whoever may not change them.
     pub(super) fn answered(&mut self) {
         self.failures = 0;
         self.store_trouble = None;

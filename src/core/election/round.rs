@@ -72,7 +72,6 @@ impl Election {
     fn reply(&mut self, now: Time, asked: Asked, reply: Reply, effects: &mut Vec<Effect>) {
         match (&mut self.state, reply) {
             (State::Granting(_), Reply::Granted { lease, ttl }) => {
-                self.answered();
                 let (doing, seat) = (Doing::Resting { next: now }, Seat::Watching);
                 let (granted, ttl) = (ttl, ttl.min(self.settings.ttl));
                 self.state = State::Member(Member { lease, granted, ttl, renewed: asked.at, seal: None, doing, seat });
@@ -80,7 +79,6 @@ impl Election {
             (State::Leaving { .. }, Reply::Done | Reply::NoLease) => self.gone(effects),
             // The keys under it are gone, or go without us.
             (State::Member(_), Reply::NoLease) => {
-                self.answered();
                 self.state = State::Outside { again: now + self.pause() };
             }
             (State::Member(member), reply) => {
@@ -96,7 +94,6 @@ impl Election {
     fn member_reply(&mut self, now: Time, asked: Asked, question: Question, reply: Reply, effects: &mut Vec<Effect>) {
         match (question, reply) {
             (Question::KeepAlive, Reply::KeptAlive(by)) => {
-                self.answered();
                 // Until a look proves it, which may not come.
                 self.unproven = self.unproven.saturating_add(1);
                 self.put(now, Question::Look { kept: Some(Kept { at: asked.at, by }) }, effects);
@@ -135,14 +132,15 @@ impl Election {
 
     /// The keys as they are, asked for at `at`; `kept`: the renewal before that.
     fn seen(&mut self, now: Time, at: Time, kept: Option<Kept>, view: &View, effects: &mut Vec<Effect>) {
-        self.answered();
         let State::Member(mut member) = std::mem::replace(&mut self.state, State::Gone) else { return };
         // All three by one member, in one leadership of the store's own: another could have confirmed what the leader never heard.
         let proven = member.seal == Some(view.seal) && kept.is_some_and(|kept| kept.by == view.seal.member);
         member.seal = Some(view.seal);
         if let Some(kept) = kept.filter(|_| proven) {
             member.renewed = member.renewed.max(kept.at);
-            self.unproven = 0;
+            (self.unproven, self.elsewhere) = (0, 0);
+        } else if kept.is_some() {
+            self.elsewhere = self.elsewhere.saturating_add(1);
         }
         self.newest = self.newest.max(view.term.term().unwrap_or_default());
         if let Held::By(record, _) = &view.leader {
@@ -155,12 +153,17 @@ impl Election {
         self.keys_trouble = None;
         let lapsed = matches!(member.seat, Seat::Holding { until, .. } if until <= now);
         let mut next = self.decide(now, at, &mut member, view);
-        if proven && lapsed {
+        if !matches!(next, Next::Ask(_)) {
+            self.answered();
+        }
+        if proven && lapsed && kept.is_some_and(|kept| self.is_slow(now, kept)) {
             self.keys_trouble = Some(Trouble::Slow);
         }
-        if self.unproven >= MEMBERS {
+        if self.elsewhere >= MEMBERS {
             self.keys_trouble = self.keys_trouble.take().or(Some(Trouble::ManyMembers));
-        } else if matches!(next, Next::Rest) && (std::mem::take(&mut self.changed) || self.unproven > 0) {
+        }
+        let provable = self.unproven < MEMBERS;
+        if provable && matches!(next, Next::Rest) && (std::mem::take(&mut self.changed) || self.unproven > 0) {
             next = Next::Soon;
         }
         let soon = now + self.pause();
@@ -177,6 +180,12 @@ impl Election {
         if let Next::Ask(question) = next {
             self.put(now, question, effects);
         }
+    }
+
+    /// Whether two renewals that follow each other, each proven as late as this one, take longer than a leadership lasts. One that lapsed
+    /// for another reason (the store was away) says nothing of that.
+    fn is_slow(&self, now: Time, kept: Kept) -> bool {
+        now.since(kept.at) * 2 > self.settings.ttl.saturating_sub(self.settings.margin)
     }
 
     fn decide(&mut self, now: Time, at: Time, member: &mut Member, view: &View) -> Next {

@@ -35,7 +35,7 @@ pub enum Trouble {
     },
     /// What stands in the leader key was not written by an election.
     #[error(
-        "the election's key {key} holds something that no Fingerpost has written, which is not overwritten: give the \
+        "the election's key {key} holds something that no Fingerpost of this version has written, which is not overwritten: give the \
          election a key of its own, or delete that one"
     )]
     ForeignLeader {
@@ -62,7 +62,7 @@ pub enum Trouble {
     },
     /// The presence key of this identity holds something else.
     #[error(
-        "the key of this replica, {key}, holds something that no Fingerpost has written: delete it (etcdctl del {key})"
+        "the key of this replica, {key}, holds something that no Fingerpost of this version has written: delete it (etcdctl del {key})"
     )]
     ForeignPresence {
         /// The key.

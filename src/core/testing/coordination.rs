@@ -76,6 +76,11 @@ impl Store {
     /// The members elect another leader, which lets every lease run for its whole time again.
     pub(crate) fn elect(&mut self, now: Time) {
         self.raft += 1;
+        self.resume(now);
+    }
+
+    /// Lets every lease run for its whole time again, as a store that has stood still hears a renewal before it looks which have ended.
+    pub(crate) fn resume(&mut self, now: Time) {
         for lease in self.leases.values_mut() {
             lease.ends = now + lease.ttl;
         }

@@ -3,7 +3,7 @@
 use super::world::{MARGIN, TTL};
 use crate::election::{Effect, Election, Input, Keys, LeaderRecord, LeaseId, Reply, Request, Settings, Trouble};
 use crate::model::{Instance, Leadership, Replica, Term, Time};
-use crate::source::Attempt;
+use crate::source::{Attempt, Fault, FaultKind};
 use crate::testing::coordination::{ENDPOINT, Store};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub(super) struct Desk {
     pub(super) asked: Option<(Attempt, Request)>,
     pub(super) roles: Vec<Leadership>,
     trouble: Option<Trouble>,
+    /// All that was told, other than that nothing is wrong any more.
+    pub(super) troubles: Vec<Trouble>,
     /// All terms that were written.
     pub(super) disk: Vec<Term>,
     on_disk: Term,
@@ -39,6 +41,10 @@ pub(super) struct Desk {
     pub(super) cut: bool,
     /// The store answers about leases only.
     pub(super) looks_are_lost: bool,
+    /// The store refuses such questions.
+    pub(super) refuses: fn(&Request) -> bool,
+    /// The store stands still: no lease ends.
+    pub(super) stands_still: bool,
     /// Every renewal is confirmed.
     pub(super) confirm_all: bool,
     /// The store's members elect a leader before every question.
@@ -64,11 +70,14 @@ impl Desk {
             asked: None,
             roles: Vec::new(),
             trouble: None,
+            troubles: Vec::new(),
             disk: Vec::new(),
             disk_fault: None,
             disk_waits: false,
             cut: false,
             looks_are_lost: false,
+            refuses: |_| false,
+            stands_still: false,
             confirm_all: false,
             elects: false,
             left: false,
@@ -116,7 +125,10 @@ impl Desk {
                     assert_ne!(self.roles.last(), Some(&role), "told twice");
                     self.roles.push(role);
                 }
-                Effect::Trouble(trouble) => self.trouble = trouble,
+                Effect::Trouble(trouble) => {
+                    self.troubles.extend(trouble.clone());
+                    self.trouble = trouble;
+                }
                 Effect::Left => self.left = true,
             }
         }
@@ -130,8 +142,11 @@ impl Desk {
         if self.elects {
             self.store.elect(self.now);
         }
-        if self.looks_are_lost && !matches!(request, Request::Grant { .. } | Request::KeepAlive(_) | Request::Revoke(_))
-        {
+        if (self.refuses)(&request) {
+            let fault = Fault { kind: FaultKind::Denied, message: "permission denied".into() };
+            return self.feed(Input::Answer(attempt, Err(fault)));
+        }
+        if self.looks_are_lost && !is_of_lease(&request) {
             return;
         }
         let reply = match request {
@@ -141,12 +156,18 @@ impl Desk {
         self.feed(Input::Answer(attempt, Ok(reply)));
     }
 
+    fn expire(&mut self) {
+        if !self.stands_still {
+            self.store.expire(self.now);
+        }
+    }
+
     /// To the next moment at which something is due, not beyond `end`.
     fn step(&mut self, end: Time) -> bool {
         match self.election.next_deadline() {
             Some(at) if at <= end => {
                 self.now = self.now.max(at);
-                self.store.expire(self.now);
+                self.expire();
                 self.feed(Input::Clock);
                 true
             }
@@ -161,7 +182,7 @@ impl Desk {
                 self.serve_one();
             } else if !self.step(end) {
                 self.now = end;
-                self.store.expire(end);
+                self.expire();
                 return;
             }
         }
@@ -190,6 +211,10 @@ impl Desk {
         self.run_to(moment - Duration::from_nanos(1));
         self.role()
     }
+}
+
+pub(super) fn is_of_lease(request: &Request) -> bool {
+    matches!(request, Request::Grant { .. } | Request::KeepAlive(_) | Request::Revoke(_))
 }
 
 fn election(me: &Replica, reading: Duration) -> Election {

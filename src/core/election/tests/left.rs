@@ -1,9 +1,10 @@
 //! Who cannot lead leaves the leader key to others.
 
-use super::desk::{Desk, leader_of, seconds};
+use super::desk::{Desk, is_of_lease, leader_of, seconds};
 use super::world::TTL;
 use crate::election::{Input, PresenceRecord, Request, StoredTerm, Trouble};
 use crate::model::{Instance, Leadership, Replica, Term};
+use crate::source::FaultKind;
 
 fn term(number: u32) -> Term {
     Term::new(number).unwrap()
@@ -108,6 +109,41 @@ fn c45_a_slow_store_is_told_and_asked_again_at_once() {
         "{troubles:?}"
     );
     assert!(desk.store.leader.is_some(), "it is proven, and nobody else would fare better");
+}
+
+/// It answers at once: that the leadership has lapsed meanwhile is not its slowness.
+#[test]
+fn a_store_that_stood_still_for_a_while_is_not_told_as_slow() {
+    let mut desk = Desk::new(1, Term::NONE);
+    desk.run(seconds(1));
+    (desk.cut, desk.stands_still) = (true, true);
+    desk.run(TTL * 11 / 10);
+    assert_eq!(desk.role(), Leadership::Lapsed { term: term(1) });
+    assert!(matches!(desk.troubles[..], [Trouble::Store(_)]), "{:?}", desk.troubles);
+    (desk.cut, desk.stands_still) = (false, false);
+    desk.store.resume(desk.now);
+    desk.run(TTL);
+    assert_eq!(desk.role().leads(desk.now), Some(term(1)), "by the lease that it has had");
+    assert_eq!((desk.troubles.len(), desk.trouble()), (1, None), "{:?}", desk.troubles);
+}
+
+/// Leases need no permission, and who may read the keys may not yet change them.
+#[test]
+fn a_store_that_refuses_a_part_is_one_trouble_and_not_asked_without_end() {
+    let refusals: [fn(&Request) -> bool; 2] =
+        [|request| !is_of_lease(request), |request| !is_of_lease(request) && *request != Request::Look];
+    for refuses in refusals {
+        let mut desk = Desk::new(1, Term::NONE);
+        desk.refuses = refuses;
+        desk.run(TTL * 6);
+        let told = &desk.troubles;
+        assert!(matches!(&told[..], [Trouble::Store(fault)] if fault.kind == FaultKind::Denied), "{told:?}");
+        assert!(desk.served < 150, "{} requests in six lease times", desk.served);
+        desk.refuses = |_| false;
+        desk.run(TTL);
+        assert_eq!((desk.troubles.len(), desk.trouble()), (1, None), "{:?}", desk.troubles);
+        assert!(desk.role().leads(desk.now).is_some());
+    }
 }
 
 #[test]
