@@ -160,6 +160,7 @@ async fn run(
     let mut storing: Option<JoinHandle<Result<Term, String>>> = None;
     let mut effects = Vec::new();
     let mut input = Input::Clock;
+    let mut given_up = false;
     loop {
         election.handle(since_boot(), input, &mut effects);
         for effect in effects.drain(..) {
@@ -174,7 +175,8 @@ async fn run(
                     storing = Some(tokio::task::spawn_blocking(move || file.raise(term)));
                 }
                 Effect::Leadership(leadership) => {
-                    tell_log(&said.borrow().leadership, &leadership);
+                    tell_log(&said.borrow().leadership, &leadership, given_up);
+                    given_up &= !matches!(leadership, Leadership::Leading { .. });
                     said.send_modify(|standing| standing.leadership = leadership);
                 }
                 Effect::Trouble(trouble) => {
@@ -193,8 +195,14 @@ async fn run(
             () = clock::reached(election.next_deadline()) => Input::Clock,
             order = orders.recv() => match order {
                 Some(Order::Read) => Input::Read,
-                Some(Order::Yield) => Input::Yield,
-                Some(Order::Leave) => Input::Leave,
+                Some(Order::Yield) => {
+                    given_up = true;
+                    Input::Yield
+                }
+                Some(Order::Leave) => {
+                    given_up = true;
+                    Input::Leave
+                }
                 None => return,
             },
             (attempt, answer) = &mut answering => {
@@ -218,14 +226,17 @@ async fn written(storing: &mut Option<JoinHandle<Result<Term, String>>>) -> Resu
     }
 }
 
-/// A line for every change that is not a renewal.
-fn tell_log(before: &Leadership, now: &Leadership) {
+/// A line for every change that is not a renewal; `given_up`: it was told to lead no more.
+fn tell_log(before: &Leadership, now: &Leadership, given_up: bool) {
     match now {
         Leadership::Leading { term, .. } if matches!(before, Leadership::Leading { term: same, .. } if same == term) => {
         }
         Leadership::Leading { term, .. } => tracing::info!(%term, "election: this replica leads"),
         Leadership::Standby { leader, term } => {
             tracing::info!(%term, leader = &*leader.identity, "election: this replica stands by");
+        }
+        Leadership::Lapsed { term } if given_up => {
+            tracing::info!(%term, "election: this replica has given the lead back: another may take it");
         }
         Leadership::Lapsed { term } => {
             tracing::warn!(%term, "election: this replica leads no more and does not know who does: nothing is changed");

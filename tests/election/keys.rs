@@ -19,7 +19,7 @@ async fn a_key_that_holds_something_else_is_told_and_left_alone(version: Etcd) {
     let lease = client.lease_grant(3600, None).await.unwrap().id();
     client.put(KEY, "hunter2", Some(PutOptions::new().with_lease(lease))).await.unwrap();
     let elector = Elector::start(&cluster, 1);
-    let trouble = elector.until_trouble("holds something that no Fingerpost has written").await;
+    let trouble = elector.until_trouble("holds something that no Fingerpost of this version has written").await;
     assert!(trouble.contains(KEY) && !trouble.contains("hunter2"), "{trouble}");
     assert!(matches!(elector.standing().leadership, Leadership::Unsure { .. }));
     assert_eq!(value(&mut client, KEY).await.as_deref(), Some("hunter2"));

@@ -1,6 +1,7 @@
 //! One leads, the others stand by, and it is followed however it ends.
 
 use crate::elector::{Elector, Judge, KEY, leader, value};
+use crate::log::Log;
 use crate::server::{Cluster, Etcd};
 use fingerpost_core::model::Leadership;
 
@@ -30,6 +31,7 @@ async fn c41_one_of_three_leads_and_is_followed_when_it_is_killed_p7(etcd: Etcd)
 }
 
 async fn c41_who_gives_way_or_leaves_is_followed_at_once(etcd: Etcd) {
+    let log = Log::kept();
     let cluster = Cluster::one(etcd).await;
     let mut client = cluster.client().await;
     let mut electors: Vec<_> = (1..=2).map(|number| Elector::start(&cluster, number)).collect();
@@ -57,6 +59,10 @@ async fn c41_who_gives_way_or_leaves_is_followed_at_once(etcd: Etcd) {
     // It has held off since it gave way, at most for a lease's time.
     electors[0].until_leads().await;
     judge.says_nothing();
+    // Both were told to: that is nothing to be warned of.
+    let said = log.with("this replica has given the lead back");
+    assert!(said.len() == 2 && said.iter().all(|line| line.contains(" INFO ")), "{said:?}");
+    assert_eq!(log.with("leads no more and does not know who does"), [""; 0]);
 }
 
 async fn a_restart_within_its_own_lease_waits_for_it_to_end(etcd: Etcd) {

@@ -13,6 +13,7 @@ mod gateway;
 mod identity;
 mod keys;
 mod lead;
+mod log;
 mod orders;
 mod outages;
 mod replicas;

@@ -1,5 +1,6 @@
 //! What people order one replica, and what becomes of it at the others (P3).
 
+use crate::log::Log;
 use crate::replicas::{Replica, put};
 use crate::server::{Cluster, Etcd};
 use crate::until::until;
@@ -269,6 +270,7 @@ async fn p3_with_the_store_down_the_answer_says_so_and_the_order_arrives_later(e
 }
 
 async fn records_that_are_no_orders_are_named_and_never_guessed(etcd: Etcd) {
+    let log = Log::kept();
     let cluster = Cluster::one(etcd).await;
     let (first, second) = two(&cluster).await;
     let mut client = cluster.client().await;
@@ -291,6 +293,12 @@ async fn records_that_are_no_orders_are_named_and_never_guessed(etcd: Etcd) {
     until_frozen(&second, false).await;
     let found = client.get("/election/orders/freeze", None).await.unwrap();
     assert_eq!(found.kvs()[0].value_str().unwrap(), newer);
+    // Each is named once by each of the two, however often it is looked.
+    for name in ["freeze", "?"] {
+        let named = log.with(&format!("/election/orders/{name} is ignored"));
+        assert_eq!(named.len(), 2, "{named:?}");
+    }
+    assert_eq!(log.with("orders are exchanged with the other replicas again"), [""; 0]);
 }
 
 /// So many records at once.

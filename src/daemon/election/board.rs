@@ -23,6 +23,9 @@ const EVERY: Duration = Duration::from_secs(1);
 const BURST: u32 = 10;
 const PACE: Duration = Duration::from_secs(5);
 
+/// By how much longer than its lease the process before may be in the way after its end: the store ends leases late, and then it is looked.
+const LATE: Duration = Duration::from_secs(5);
+
 /// What was seen last.
 #[derive(Clone, Debug)]
 pub(super) struct Noticed {
@@ -157,13 +160,18 @@ struct Saying {
 }
 
 impl Saying {
-    /// Why it says nothing for longer than it takes to take part.
+    /// Why it says nothing for longer than it takes to take part, also after a process of this identity that was killed.
     fn is_kept_from_it(&self, board: &Board, now: Time) -> Option<String> {
-        self.unsaid.filter(|since| now.since(*since) > board.ttl())?;
-        let key = board.presence_key();
-        Some(format!(
-            "this replica says nothing, since {key} is not there or is another process's: the others do not know it"
-        ))
+        self.waits_too_long(board.ttl(), now).then(|| {
+            let key = board.presence_key();
+            format!(
+                "this replica says nothing, since {key} is not there or is another process's: the others do not know it"
+            )
+        })
+    }
+
+    fn waits_too_long(&self, ttl: Duration, now: Time) -> bool {
+        self.unsaid.is_some_and(|since| now.since(since) > ttl + LATE)
     }
 }
 
@@ -196,6 +204,15 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_was_started_again_within_its_own_lease_is_not_told_to_say_nothing() {
+        let (at, ttl) = (|seconds| Time::since_start(Duration::from_secs(seconds)), Duration::from_secs(10));
+        let saying = Saying { said: None, part: None, unsaid: Some(at(100)), pace: Pace::full(at(100)) };
+        assert!(!saying.waits_too_long(ttl, at(114)));
+        assert!(saying.waits_too_long(ttl, at(116)));
+        assert!(!Saying { unsaid: None, ..saying }.waits_too_long(ttl, at(999)));
+    }
 
     #[test]
     fn a_store_that_changes_all_the_time_is_not_filled_with_status_records() {

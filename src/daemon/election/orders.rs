@@ -34,7 +34,7 @@ const AHEAD: Duration = Duration::from_secs(3600);
 pub(super) async fn keep(board: OrderBoard, engine: EngineHandle, file: OrdersFile) {
     let reach = engine.reach().clone();
     let (refused, gone, named) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-    let mut keeper = Keeper { board, engine, file, equal: None, refused, gone, displaced: 0, named };
+    let mut keeper = Keeper { board, engine, file, equal: None, refused, gone, displaced: 0, named, failing: false };
     let (mut asked, mut since) = (0, Instant::now());
     loop {
         if std::mem::replace(&mut asked, reach.asked()) != asked {
@@ -63,6 +63,8 @@ struct Keeper {
     displaced: u64,
     /// What was named to the log.
     named: BTreeSet<String>,
+    /// Whether the last exchange has failed.
+    failing: bool,
 }
 
 impl Keeper {
@@ -206,9 +208,11 @@ impl Keeper {
         let refused = self.refused.iter().map(|(register, why)| format!("{register} is not taken: {why}"));
         let latest = self.board.orders().max_by_key(|order| order.number);
         let ahead = latest.and_then(|order| ahead_of(wall(), order));
-        let ignored: BTreeSet<String> = unreadable.chain(refused).chain(returned).chain(ahead).collect();
+        let lines = unreadable.chain(refused).chain(returned).chain(ahead);
+        // Keys are anybody's words: they make no lines of their own.
+        let ignored: BTreeSet<String> = lines.map(|line| line.replace(char::is_control, "?")).collect();
         for line in ignored.difference(&self.named).take(NAMED) {
-            tracing::warn!("orders: {}", line.escape_debug());
+            tracing::warn!("orders: {line}");
         }
         let first = ignored.first().map(|first| match ignored.len() {
             1 => first.clone(),
@@ -217,12 +221,12 @@ impl Keeper {
         self.named = ignored;
         let failing = fault.map(|fault| format!("orders cannot be exchanged with the other replicas: {fault}"));
         let wrong = failing.or(first).map(|message| Wrong { kind: ORDERS, message });
-        let before = self.engine.troubles().of_orders(wrong);
-        match (before, fault) {
-            (None, Some(fault)) => tracing::warn!(
+        self.engine.troubles().of_orders(wrong);
+        match (std::mem::replace(&mut self.failing, fault.is_some()), fault) {
+            (false, Some(fault)) => tracing::warn!(
                 "orders cannot be exchanged with the other replicas; what is given here holds here, give it to each: {fault}"
             ),
-            (Some(_), None) => tracing::info!("orders are exchanged with the other replicas again"),
+            (true, None) => tracing::info!("orders are exchanged with the other replicas again"),
             _ => {}
         }
     }
