@@ -80,7 +80,9 @@ fn socket(connect: &Connect) -> Result<PathBuf, Failure> {
             Ok(plain.map_or_else(|| socket.clone(), PathBuf::from))
         }
         (None, Some(file)) => {
-            let config = config::load(file).map_err(|faults| Failure::Failed(faults.to_string()))?;
+            let config = config::load(file).map_err(|faults| {
+                Failure::Failed(format!("{faults}\nuntil that is mended, name the running process's socket by --admin"))
+            })?;
             let none = || {
                 Failure::Usage(format!("{} has no admin.listen: add it, or name the socket by --admin", file.display()))
             };

@@ -2,7 +2,8 @@
 
 use super::output::{Table, plain};
 use super::tables::moment;
-use crate::admin::proto::{Replica, StatusResponse};
+use crate::admin::proto::{Replica, StatusResponse, Trouble};
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 const HEADS: [&str; 9] =
@@ -23,8 +24,8 @@ const WIDE: [&str; 11] = [
 
 /// What is wrong, and who else there is; nothing without an election.
 pub(super) fn show(out: &mut dyn Write, status: &StatusResponse, wide: bool, no_headers: bool) -> io::Result<()> {
-    for trouble in &status.troubles {
-        writeln!(out, "\nTROUBLE ({}): {}", plain(&trouble.kind), plain(&trouble.message))?;
+    for (kinds, message) in troubles(status) {
+        writeln!(out, "\nTROUBLE ({}): {}", plain(&kinds.join(", ")), plain(&message))?;
     }
     if status.replicas.is_empty() {
         return Ok(());
@@ -33,6 +34,40 @@ pub(super) fn show(out: &mut dyn Write, status: &StatusResponse, wide: bool, no_
     let mut table = Table::new(if wide { &WIDE } else { &HEADS }, no_headers);
     status.replicas.iter().for_each(|replica| table.row(row(replica, wide)));
     table.flush(out, "")
+}
+
+/// What is wrong, each once, with all that it is the trouble of: a store that does not answer is the election's, the records' and the
+/// orders', and often a source's too.
+fn troubles(status: &StatusResponse) -> Vec<(Vec<&str>, String)> {
+    let mut all: Vec<(Vec<&str>, &str)> = Vec::new();
+    for Trouble { kind, message } in &status.troubles {
+        let of_same_store = |(_, before): &&mut (Vec<&str>, &str)| {
+            let endpoints = endpoints(message);
+            !endpoints.is_empty() && endpoints == self::endpoints(before)
+        };
+        match all.iter_mut().find(of_same_store) {
+            Some((kinds, _)) => kinds.push(kind),
+            None => all.push((vec![kind], message)),
+        }
+    }
+    let as_a_source_says = |(kinds, message): (_, &str)| {
+        let same =
+            status.sources.iter().find(|source| !source.message.is_empty() && parts(&source.message) == parts(message));
+        let message = same.map_or(message.to_owned(), |source| format!("as source {} has it under WHY", source.name));
+        (kinds, message)
+    };
+    all.into_iter().map(as_a_source_says).collect()
+}
+
+/// Of which endpoints of a store it tells.
+fn endpoints(message: &str) -> BTreeSet<&str> {
+    message.split(' ').filter(|word| word.starts_with("http")).map(|word| word.trim_end_matches([':', ';'])).collect()
+}
+
+/// What it tells of each endpoint, in whichever order they were asked, without numbers: how long each has waited for an answer differs.
+fn parts(message: &str) -> BTreeSet<String> {
+    let words = |part: &str| part.split(' ').filter(|word| word.parse::<f64>().is_err()).collect::<Vec<_>>().join(" ");
+    message.trim_start_matches("no endpoint answers: ").split("; ").map(words).collect()
 }
 
 fn row(replica: &Replica, wide: bool) -> Vec<String> {
@@ -74,7 +109,7 @@ fn differs_in(replica: &Replica) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::admin::proto::{ReplicaSource, Trouble};
+    use crate::admin::proto::{ReplicaSource, Source};
     use prost_types::Timestamp;
 
     fn shown(wide: bool) -> String {
@@ -130,6 +165,37 @@ mod tests {
         }
         // What others say makes no lines and no colours.
         assert!(lines.len() == 7 && !text.contains('\u{1b}'), "{text:?}");
+    }
+
+    #[test]
+    fn a_store_that_is_down_is_said_once() {
+        let trouble = |kind: &str, message: &str| Trouble { kind: kind.into(), message: message.into() };
+        let troubles = vec![
+            trouble("store", "no endpoint answers: etcd at http://a: no answer for 0.7 s; etcd at http://b: refused"),
+            trouble("status", "no endpoint answers: etcd at http://b: refused; etcd at http://a: no leader"),
+            trouble(
+                "orders",
+                "orders cannot be exchanged: no endpoint answers: etcd at http://b: refused; etcd at http://a: no leader",
+            ),
+            trouble("identity", "another process takes part"),
+        ];
+        let said = |message: &str| {
+            let source = Source { name: "prod".into(), message: message.into(), ..Source::default() };
+            let status =
+                StatusResponse { troubles: troubles.clone(), sources: vec![source], ..StatusResponse::default() };
+            let mut out = Vec::new();
+            show(&mut out, &status, false, false).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let own = "\nTROUBLE (store, status, orders): no endpoint answers: etcd at http://a: no answer for 0.7 s; etcd at http://b: refused\n\
+                   \nTROUBLE (identity): another process takes part\n";
+        assert_eq!(said(""), own);
+        assert_eq!(said("etcd at http://a: permission denied"), own, "another trouble of the same store");
+        let of_source = said("no endpoint answers: etcd at http://b: refused; etcd at http://a: no answer for 4 s");
+        assert!(
+            of_source.starts_with("\nTROUBLE (store, status, orders): as source prod has it under WHY\n"),
+            "{of_source}"
+        );
     }
 
     #[test]
