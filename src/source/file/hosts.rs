@@ -128,6 +128,14 @@ fn plain(error: &serde_yaml::Error) -> String {
         Error::DuplicateMappingKey { .. } => "a key is there twice: keep one of them".into(),
         Error::MultipleDocuments { .. } => "has more than one document: remove --- and what follows it".into(),
         Error::NullIntoString { .. } => "has nothing where a text is wanted: write one, or put it in quotes".into(),
+        Error::Unexpected { expected: "mapping start", .. } => {
+            "keys and values are wanted here: write `hosts: { node-a1: { addresses: [10.168.0.11], subnets: [10.244.1.0/24] } }`, with \
+             the hosts by name, or `hosts: {}` if there shall be none"
+                .into()
+        }
+        Error::Unexpected { expected: "sequence start", .. } => {
+            "a list is wanted here: write it in brackets, as in `subnets: [10.244.1.0/24]`".into()
+        }
         Error::Budget { breach, .. } => too_much(breach),
         Error::AliasError { error, .. } => match error.without_snippet() {
             Error::Budget { breach, .. } => too_much(breach),
@@ -175,6 +183,19 @@ mod tests {
         assert!(of(10).is_ok());
         let why = of(9).unwrap_err().message;
         assert!(why.contains("has more than 10000000 values: let several sources read a file each"), "{why}");
+    }
+
+    #[test]
+    fn what_is_no_map_or_no_list_is_said_with_how_to_write_it() {
+        for hosts in
+            ["hosts: []", "hosts: none", "hosts:\n  - name: a\n    addresses: []\n", "hosts: { a: [10.168.0.1] }", "[]"]
+        {
+            let said = said(hosts);
+            assert!(said.contains("keys and values are wanted here: write `hosts: { node-a1: {"), "{hosts}: {said}");
+            assert!(said.contains("hosts.yaml: line ") && said.contains("or `hosts: {}`"), "{hosts}: {said}");
+        }
+        let said = said("hosts: { a: { addresses: 10.168.0.1, subnets: [] } }");
+        assert!(said.contains("line 1, column 26: a list is wanted here: write it in brackets"), "{said}");
     }
 
     #[test]
