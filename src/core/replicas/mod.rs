@@ -15,6 +15,7 @@ mod others;
 mod placement;
 mod report;
 mod resign;
+mod saying;
 mod succession;
 mod trail;
 mod vouching;
@@ -26,6 +27,7 @@ pub use others::{Others, Posted, Reading, Said};
 pub use placement::{SoleWay, sole_ways};
 pub use report::{Malformed, ReplicaReport, ReportedRole, Sessions, SourceReport};
 pub use resign::{Resigning, Resigns};
+pub use saying::Saying;
 pub use succession::Succession;
 
 #[cfg(test)]

@@ -39,6 +39,7 @@ impl World {
         let mut process = Process::start(self.now, &self.shape, self.variant, &self.disk, orders, restarting, seed);
         if let Some(part) = &self.part {
             process.engine.share_orders(self.now, part.wall(self.now), part.me.clone());
+            process.engine.handle(self.now, Input::Introduced(part.introduction()), &mut process.effects);
             process.engine.take_role(self.now, Role::Unsure { ordinal: part.ordinal }, &mut process.effects);
         }
         self.process = Some(process);
@@ -220,11 +221,11 @@ impl World {
             Effect::Held(source, kind, count, why) => {
                 self.say(|| format!("source {}: {count} {kind:?} held: {why:?}", source.0));
             }
+            Effect::Replica(identity, note) => self.say(|| format!("replica {identity}: {note:?}")),
             Effect::MoreNotes(..)
             | Effect::ReloadHeld(_)
             | Effect::Taken(_)
             | Effect::TakesNothing(_)
-            | Effect::Replica(..)
             | Effect::Capped(..)
             | Effect::NotAnnounced(..) => {}
         }

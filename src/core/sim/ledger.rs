@@ -18,6 +18,8 @@ const REFILL: Duration = Duration::from_secs(3600);
 const PROVEN_AFTER: Duration = Duration::from_secs(600);
 /// What the timeline says of a route whose prefix had flapped: those wait otherwise, and for no limit.
 const CALM: &str = "quiet";
+/// And of what passes because another replica has let it pass.
+const VOUCHED: &str = "another replica has seen it";
 /// How many events are asked for again at rest, for whom they were written to.
 const AGAIN: usize = 200;
 
@@ -41,6 +43,10 @@ pub(super) struct Ledger {
     moved: Counts,
     /// Changes that no limit lets pass: while the stores say so, the prefix stays without, or gets, this next hop.
     kept_back: BTreeMap<Prefix, KeptBack>,
+    /// What processes of this replica have ever let pass by themselves that knew what was before, or began with all: where each prefix led then.
+    passed: BTreeSet<(Prefix, Option<IpAddr>)>,
+    /// What passed since somebody looked last because another replica has let it pass.
+    pub(super) vouched: Vec<(Prefix, Option<IpAddr>)>,
 }
 
 /// See [`Ledger::kept_back`].
@@ -98,6 +104,11 @@ impl Counts {
 }
 
 impl Ledger {
+    /// Whether that has passed here; or that it goes, where this process has never announced it.
+    pub(super) fn has_let_pass(&self, (prefix, to): (Prefix, Option<IpAddr>)) -> bool {
+        self.passed.contains(&(prefix, to)) || (to.is_none() && !self.first.contains_key(&prefix))
+    }
+
     /// Where each prefix leads that this process announces.
     pub(super) fn decided(&self) -> BTreeMap<Prefix, IpAddr> {
         self.announced.iter().map(|(prefix, (_, next_hop))| (*prefix, *next_hop)).collect()
@@ -147,17 +158,25 @@ impl World {
             self.ledger.first.entry(prefix).or_insert_with(|| to.clone());
         }
         self.ledger.most = self.ledger.most.max(self.ledger.announced.len());
+        let passes = (prefix, to.as_ref().map(|(_, next_hop)| *next_hop));
+        let knows = self.knows.last().is_some_and(|knows| knows.remembers.iter().all(|is| *is));
+        let is_vouched = event.text.contains(VOUCHED);
+        if is_vouched {
+            self.ledger.vouched.push(passes);
+        } else if knows || self.ledger.is_whole || self.knows.len() == 1 {
+            self.ledger.passed.insert(passes);
+        }
         if !event.text.contains(CALM) {
             match (event.kind, to) {
-                (EventKind::Withdrawn, _) => self.count(prefix, None, event.source.as_deref()),
-                (EventKind::Moved, Some(to)) => self.count(prefix, Some(to.1), event.source.as_deref()),
+                (EventKind::Withdrawn, _) => self.count(prefix, None, event.source.as_deref(), is_vouched),
+                (EventKind::Moved, Some(to)) => self.count(prefix, Some(to.1), event.source.as_deref(), is_vouched),
                 _ => {}
             }
         }
     }
 
     /// P3: a route is withdrawn, or gets another next hop.
-    fn count(&mut self, prefix: Prefix, to: Option<IpAddr>, source: Option<&str>) {
+    fn count(&mut self, prefix: Prefix, to: Option<IpAddr>, source: Option<&str>, is_vouched: bool) {
         let now = self.now;
         let kept_back = self.ledger.kept_back.remove(&prefix).filter(|kept| kept.to == to);
         if self.judge.has_reason(prefix) {
@@ -174,7 +193,11 @@ impl World {
             }
             _ => {}
         }
-        if !self.shape.guarded {
+        if is_vouched {
+            // Gateways hear of more than the limits let pass.
+            self.judge.excuse(now, [prefix]);
+        }
+        if !self.shape.guarded || is_vouched {
             return;
         }
         let most = self.ledger.most.max(self.truth.count());
@@ -215,11 +238,12 @@ impl World {
             self.judge.unguarded = Time::since_start(Duration::MAX);
             self.judge.forget_spent();
         }
-        let Ledger { announced, most, withdrawn, moved, kept_back, .. } = std::mem::take(&mut self.ledger);
+        let Ledger { announced, most, withdrawn, moved, kept_back, passed, vouched, .. } =
+            std::mem::take(&mut self.ledger);
         let before = is_kept.then_some(announced);
         // Whose limits were not written down has whole ones.
         let (withdrawn, moved) = if is_kept { (withdrawn, moved) } else { Default::default() };
-        self.ledger = Ledger { before, most, withdrawn, moved, kept_back, ..Ledger::default() };
+        self.ledger = Ledger { before, most, withdrawn, moved, kept_back, passed, vouched, ..Ledger::default() };
         let denied: BTreeSet<_> = self.orders.denied.iter().map(|denied| denied.prefix).collect();
         self.ledger.kept_back.retain(|prefix, kept| kept.why != Kept::Denied || denied.contains(&Some(*prefix)));
     }

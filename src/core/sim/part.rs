@@ -2,9 +2,10 @@
 
 use super::process::Sent;
 use super::world::{Event, World};
-use crate::engine::{Input, REPORT, Refusal, Role, SessionNumber};
+use crate::engine::{Input, Introduction, REPORT, Refusal, Role, SessionNumber};
 use crate::model::{GatewayId, Leadership, Replica, Time};
 use crate::view::Stamp;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What the wall clocks show at the start, about: milliseconds since 1970.
@@ -68,6 +69,11 @@ impl Part {
             late: Vec::new(),
             begun: Vec::new(),
         }
+    }
+
+    /// All have the same version and configuration, as far as they say.
+    pub(super) fn introduction(&self) -> Introduction {
+        Introduction { replica: self.me.clone(), version: String::new(), config: BTreeMap::new() }
     }
 
     /// What its wall clock shows.

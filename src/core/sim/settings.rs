@@ -29,6 +29,8 @@ pub(super) struct Shape {
     pub(super) gateways: Vec<Kind>,
     /// Whether the guard has its default limits, or none.
     pub(super) guarded: bool,
+    /// What other replicas there are.
+    pub(super) others: Others,
 }
 
 /// What a gateway is like.
@@ -66,6 +68,7 @@ impl Shape {
             sources: if dice.one_in(3) { 2 } else { 1 },
             gateways,
             guarded: !dice.one_in(3),
+            others: Others::default(),
         }
     }
 }
@@ -171,7 +174,7 @@ pub(super) fn settings(now: Time, shape: &Shape, variant: u8, disk: &[Option<Lef
         guard: guard.clone(),
         policies: policies(variant),
         gateways: (0..shape.gateways.len()).map(gateway).collect(),
-        others: Others::default(),
+        others: shape.others,
     }
 }
 

@@ -6,7 +6,8 @@ use super::super::part::{Boottime, Part};
 use super::super::settings::Shape;
 use super::super::world::World;
 use super::orders::{Post, Shelf};
-use super::seat::{Seat, identity};
+use super::seat::{Seat, identity, others};
+use super::status::{Board, Word};
 use super::voice::Voice;
 use crate::election::{Input, Request};
 use crate::model::{Instance, Leadership, Replica, Time};
@@ -28,6 +29,8 @@ pub(super) enum Event {
     Told(usize, u64, u64, Option<Leadership>),
     /// The exchange of orders.
     Orders(usize, u64, Post),
+    /// The exchange of what they say of themselves.
+    Status(usize, u64, Word),
     /// It ends its sessions, and then itself.
     Farewell(usize, u64),
 }
@@ -45,6 +48,9 @@ pub(super) struct Cluster {
     /// The orders that stand there, and as they were at some moment.
     pub(super) shelf: Shelf,
     pub(super) older_shelf: Shelf,
+    /// The same of what each says of itself.
+    pub(super) board: Board,
+    pub(super) older_board: Board,
     /// A source's store was put back since the last rest: one may know it, and another not yet.
     pub(super) has_restored: bool,
     /// It answers nobody.
@@ -64,6 +70,7 @@ impl Cluster {
             kind.lingers = kind.keeps && dice.one_in(2);
         }
         let replicas = if dice.one_in(3) { 3 } else { 2 };
+        shape.others = others(replicas);
         let world = |r: usize, dice: &mut Dice| {
             let own = Dice::new(seed.wrapping_mul(31) + 1 + r as u64);
             let mut world = World::with(seed + 1000 * r as u64, own, shape.clone(), traces);
@@ -84,6 +91,8 @@ impl Cluster {
             coordination: Store::default(),
             shelf: Shelf::default(),
             older_shelf: Shelf::default(),
+            board: Board::default(),
+            older_board: Board::default(),
             has_restored: false,
             quorum_lost: false,
             voice: Voice::new(shape.gateways.len()),
@@ -153,11 +162,15 @@ impl Cluster {
 
     fn happen(&mut self, event: Event) {
         let of = match &event {
-            Event::Start(_) | Event::Asked { .. } | Event::Orders(.., Post::Asked(..)) => None,
+            Event::Start(_)
+            | Event::Asked { .. }
+            | Event::Orders(.., Post::Asked(..))
+            | Event::Status(.., Word::Asked(..)) => None,
             Event::Look(r, life)
             | Event::Election(r, life, _)
             | Event::Told(r, life, ..)
             | Event::Orders(r, life, _)
+            | Event::Status(r, life, _)
             | Event::Farewell(r, life) => Some((*r, *life)),
         };
         if let Some((r, life)) = of {
@@ -180,6 +193,7 @@ impl Cluster {
             }
             Event::Told(..) => {}
             Event::Orders(r, life, post) => self.post(r, life, post),
+            Event::Status(r, life, word) => self.hear_of_status(r, life, word),
             Event::Farewell(r, _) => self.farewell(r),
         }
     }

@@ -16,6 +16,7 @@ mod orders;
 mod rest;
 mod script;
 mod seat;
+mod status;
 mod voice;
 
 use super::{Tried, hold};

@@ -8,7 +8,7 @@ use super::cluster::{Cluster, Event};
 use super::exchange::{Answer, Exchange, Question, Step};
 use super::seat::{Seat, identity};
 use crate::engine::{Command, TakenOrders};
-use crate::model::{Leadership, Prefix, Time};
+use crate::model::{Leadership, Prefix, Term, Time};
 use crate::orders::{Book, Order, What};
 use crate::replicas::Digest;
 use crate::source::Rev;
@@ -71,6 +71,14 @@ pub(super) enum Post {
     Waited(u64),
 }
 
+/// The term in which it leads, as its election has said last.
+fn leads_in(clerk: &Clerk) -> Option<Term> {
+    match clerk.standing {
+        Some(Leadership::Leading { term, .. }) => Some(term),
+        _ => None,
+    }
+}
+
 impl Shelf {
     fn serve(&mut self, r: usize, question: Question) -> Answer {
         let is = |orders: &BTreeMap<Vec<u8>, (Rev, Order)>, name: &[u8], revision: Rev| {
@@ -120,12 +128,8 @@ impl Cluster {
         self.exchange_soon(r);
     }
 
-    /// What stands in the store is what stood there once; or that is remembered.
+    /// What stands in the store is what stood there once.
     pub(super) fn lose_orders(&mut self) {
-        if self.dice.one_in(3) {
-            self.older_shelf = self.shelf.clone();
-            return;
-        }
         self.say(|| "the store's orders are what they were once".into());
         // A store that is put back begins a new count, or nobody could tell what is written from then on.
         let revision = self.shelf.revision + 1000;
@@ -189,14 +193,7 @@ impl Cluster {
         let seat = &mut self.seats[r];
         seat.clerk.attempt += 1;
         let (life, attempt) = (seat.life, seat.clerk.attempt);
-        // Asked once more of another endpoint, if the first does not answer.
-        let copies = if self.is_lost(r) { 2 } else { 1 };
-        for _ in 0..copies {
-            if let Some(delay) = self.delay(r) {
-                let post = Post::Asked(attempt, question.clone());
-                self.agenda.put(self.now + delay, Event::Orders(r, life, post));
-            }
-        }
+        self.send(r, |life| Event::Orders(r, life, Post::Asked(attempt, question.clone())));
         self.agenda.put(self.now + PATIENCE, Event::Orders(r, life, Post::GivenUp(attempt)));
     }
 
@@ -272,12 +269,27 @@ impl Cluster {
     }
 
     fn take_role(&mut self, r: usize) {
-        let Seat { clerk, leaves, .. } = &mut self.seats[r];
+        let Seat { clerk, leaves, given_way, .. } = &mut self.seats[r];
         clerk.waits = None;
         clerk.was_sure = clerk.standing.as_ref().is_some_and(|said| !said.is_frozen());
+        // The election says a little later that it has given way, and perhaps after another has begun to lead.
+        given_way.take_if(|given_way| leads_in(clerk) != Some(*given_way));
         if !*leaves {
-            let standing = clerk.standing.clone();
+            let standing = clerk.standing.clone().filter(|_| given_way.is_none());
+            let before = self.worlds[r].role();
             self.worlds[r].follow_election(standing);
+            if self.worlds[r].role() != before {
+                self.look_at_status(r);
+            }
+        }
+    }
+
+    /// It is about to give the lead back: it says nothing more as the leader.
+    pub(super) fn silence_leader(&mut self, r: usize) {
+        let Seat { clerk, given_way, .. } = &mut self.seats[r];
+        *given_way = leads_in(clerk);
+        if given_way.is_some() {
+            self.take_role(r);
         }
     }
 

@@ -121,6 +121,10 @@ impl Cluster {
         if !unrest.is_empty() {
             return unrest;
         }
+        let unrest = self.unrest_of_status();
+        if !unrest.is_empty() {
+            return unrest;
+        }
         for r in running {
             let unrest = self.worlds[r].unrest();
             if !unrest.is_empty() {
@@ -169,6 +173,7 @@ impl Cluster {
         let orders: BTreeSet<_> = running.iter().map(|r| self.worlds[*r].forced.clone()).collect();
         assert_eq!(orders.len(), 1, "P3: at rest different things are withdrawn by order at the replicas");
         self.check_denied(&running);
+        self.check_agreement();
         // Replicas are free to differ in what their guards keep back.
         let held = self.held();
         self.voice.unsettle_all();

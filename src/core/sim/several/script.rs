@@ -335,8 +335,21 @@ impl Cluster {
             }
             5 => self.mislead(),
             6 => self.be_late(),
-            7 => self.lose_orders(),
+            7 => self.put_coordination_back(),
             _ => self.seats[r].loses = [0, 5, 40][self.dice.place(3)],
+        }
+    }
+
+    /// Of the coordination store stands there again what stood there once: orders, status records, or both; or that is remembered.
+    fn put_coordination_back(&mut self) {
+        match self.dice.from(1..=5) {
+            1..=2 => (self.older_shelf, self.older_board) = (self.shelf.clone(), self.board.clone()),
+            3 => self.lose_orders(),
+            4 => self.lose_status(),
+            _ => {
+                self.lose_orders();
+                self.lose_status();
+            }
         }
     }
 

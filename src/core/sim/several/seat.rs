@@ -1,8 +1,11 @@
 //! A replica's part in the election: the machine, its disk, and its way to the coordination store.
 
+use super::super::gateway::{RESTART_TIME, STALE_TIME};
 use super::cluster::{Cluster, Event};
 use super::orders::Clerk;
+use super::status::Herald;
 use crate::election::{Effect, Election, Input, Keys, Reply, Request, Settings};
+use crate::engine::Others;
 use crate::model::{Instance, Leadership, Replica, Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
 use crate::testing::coordination::{CUT_OFF, ENDPOINT, Store};
@@ -12,6 +15,9 @@ use std::time::Duration;
 
 const TTL: Duration = Duration::from_secs(10);
 const MARGIN: Duration = Duration::from_secs(2);
+/// The hold time of all sessions; and so long a replica may take until the others have read what it has noticed (`src/daemon/settings.rs`).
+const HOLD: Duration = Duration::from_secs(30);
+const SAID: Duration = Duration::from_secs(10);
 /// For so long a replica that has not read its sources leaves it to the others to lead, and how often it is looked.
 const READING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
@@ -40,6 +46,11 @@ pub(super) struct Seat {
     /// It ends as soon as the store knows.
     pub(super) leaves: bool,
     pub(super) clerk: Clerk,
+    pub(super) herald: Option<Herald>,
+    /// It leads in this term as its election says, and has given that back.
+    pub(super) given_way: Option<Term>,
+    /// Something keeps it from leading, as its election says.
+    pub(super) has_trouble: bool,
     /// When it was told last what the election says, how often, and which of that was heard last: never in another order.
     told: Time,
     tells: u64,
@@ -48,6 +59,12 @@ pub(super) struct Seat {
 
 pub(super) fn identity(r: usize) -> Arc<str> {
     format!("10.0.3.{}", r + 1).into()
+}
+
+/// What a replica among so many knows of the others from its configuration.
+pub(super) fn others(replicas: usize) -> Others {
+    let notice = HOLD + TTL + SAID;
+    Others { count: replicas - 1, stale: HOLD + STALE_TIME.max(RESTART_TIME), notice }
 }
 
 impl Cluster {
@@ -62,6 +79,7 @@ impl Cluster {
         self.lives += 1;
         let seat = &mut self.seats[r];
         (seat.life, seat.leaves, seat.clerk) = (self.lives, false, Clerk::default());
+        (seat.herald, seat.has_trouble, seat.given_way) = (None, false, None);
         self.worlds[r].part.iter_mut().for_each(|part| part.me.instance = Instance(self.lives.into()));
         self.worlds[r].start();
         let (life, seed) = (self.lives, self.dice.from(0..=u64::MAX - 1));
@@ -70,6 +88,7 @@ impl Cluster {
         let settings = Settings { me, keys, ttl: TTL, margin: MARGIN, reading: READING, seed };
         self.seats[r].election = Some(Election::new(settings));
         self.exchange_soon(r);
+        self.send_herald(r);
         self.feed(r, Input::Clock);
         self.agenda.put(self.now, Event::Look(r, life));
     }
@@ -81,7 +100,8 @@ impl Cluster {
 
     fn forget_process(&mut self, r: usize) {
         self.lives += 1;
-        (self.seats[r].life, self.seats[r].election) = (self.lives, None);
+        let seat = &mut self.seats[r];
+        (seat.life, seat.election, seat.herald) = (self.lives, None, None);
     }
 
     pub(super) fn lose_disk(&mut self, r: usize) {
@@ -124,13 +144,7 @@ impl Cluster {
         match effect {
             Effect::Ask(attempt, request) => {
                 let raft = self.coordination.raft();
-                let copies = if self.is_lost(r) { 2 } else { 1 };
-                for _ in 0..copies {
-                    if let Some(delay) = self.delay(r) {
-                        let request = request.clone();
-                        self.agenda.put(self.now + delay, Event::Asked { r, life, attempt, request, raft });
-                    }
-                }
+                self.send(r, |life| Event::Asked { r, life, attempt, request: request.clone(), raft });
             }
             Effect::StoreTerm(term) => {
                 let span = self.dice.millis(0..=200);
@@ -146,7 +160,8 @@ impl Cluster {
             }
             Effect::Leadership(leadership) if !self.seats[r].leaves => self.tell(r, Some(leadership)),
             Effect::Left => self.agenda.put(self.now, Event::Farewell(r, life)),
-            Effect::Leadership(_) | Effect::Trouble(_) => {}
+            Effect::Trouble(trouble) => self.seats[r].has_trouble = trouble.is_some(),
+            Effect::Leadership(_) => {}
         }
     }
 
@@ -189,6 +204,16 @@ impl Cluster {
             return None;
         }
         Some(if self.dice.one_in(16) { self.dice.millis(0..=4000) } else { self.dice.millis(0..=20) })
+    }
+
+    /// A question to the coordination store: perhaps asked once more of another endpoint, since the first does not answer.
+    pub(super) fn send(&mut self, r: usize, asked: impl Fn(u64) -> Event) {
+        let copies = if self.is_lost(r) { 2 } else { 1 };
+        for _ in 0..copies {
+            if let Some(delay) = self.delay(r) {
+                self.agenda.put(self.now + delay, asked(self.seats[r].life));
+            }
+        }
     }
 
     pub(super) fn asked(&mut self, r: usize, life: u64, attempt: Attempt, request: Request, raft: u64) {

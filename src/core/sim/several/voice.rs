@@ -56,6 +56,7 @@ impl Cluster {
         self.read_holder();
         self.check_leaders();
         self.check_begun();
+        self.check_vouched();
         self.voice.behind.retain(|r| !self.worlds[*r].has_taken_in());
         let touched: BTreeSet<(usize, Option<Prefix>)> =
             self.worlds.iter_mut().flat_map(|world| std::mem::take(&mut world.touched)).collect();
