@@ -104,19 +104,19 @@ impl Engine {
                 if self.table.winner(family, slot).is_some() {
                     continue;
                 }
-                let policies = if by_others {
-                    ledger.policies(self.views.policies_in_use(family))
+                let was = if by_others {
+                    Was { by_others: ledger.policies(self.views.policies_in_use(family)), ..Was::default() }
                 } else {
-                    ledger.policies(self.views.policies_of(family, slot))
+                    Was { policies: ledger.policies(self.views.policies_of(family, slot)), ..Was::default() }
                 };
-                if policies.is_empty() {
+                if was == Was::default() {
                     continue;
                 }
                 if withdrawn.0[family].len() == room {
                     ledger.leave_out();
                     continue;
                 }
-                withdrawn.0[family].push((self.table.slots(family).prefix(slot), Was { policies, by_others }));
+                withdrawn.0[family].push((self.table.slots(family).prefix(slot), was));
             }
         }
         withdrawn
@@ -243,12 +243,15 @@ impl Engine {
         self.overrides.ledger.announced_at(source)
     }
 
-    /// The views were derived anew, which withdraws what is no route.
+    /// The views were derived anew, which withdraws what is no route. A gateway that has another policy now may have been told by the one
+    /// of before, and what others told it then may still be there.
     pub(super) fn renew_overrides_of_views(&mut self, now: Time) {
         for family in Family::ALL {
-            let announced = self.overrides.ledger.announced_behind(None).map(|(prefix, _)| prefix);
-            let announced: Vec<Prefix> = announced.filter(|prefix| prefix.family() == family).collect();
-            self.announce_overrides(now, family, &announced);
+            let Overrides { ledger, .. } = &mut self.overrides;
+            let in_use = ledger.policies(self.views.policies_in_use(family));
+            ledger.renew(family, &in_use);
+            let all: Vec<Prefix> = ledger.all(family).collect();
+            self.announce_overrides(now, family, &all);
         }
     }
 
@@ -264,7 +267,7 @@ impl Engine {
                 continue;
             };
             if self.table.winner(prefix.family(), slot).is_none() {
-                self.views.set_like(prefix.family(), slot, &entry.was.policies, &[], |_, _| false);
+                self.views.set_like(prefix.family(), slot, |policy| entry.was.has(policy), &[], |_, _, _| false);
                 ended += 1;
                 if ended <= TOLD {
                     self.timeline.push(now, Happened::OverrideEnded(prefix));
@@ -280,10 +283,10 @@ impl Engine {
         let mut told = 0;
         for &prefix in prefixes {
             let Some(entry) = self.overrides.ledger.get(family, prefix) else { continue };
-            let (was, Was { policies, by_others }) = (entry.over.clone(), entry.was.clone());
-            let announces = if stays { was.is_some() } else { leads };
+            let (before, was) = (entry.over.clone(), entry.was.clone());
+            let announces = if stays { before.is_some() } else { leads };
             let covers = if announces { self.covers(prefix) } else { Vec::new() };
-            if covers.is_empty() && was.is_none() {
+            if covers.is_empty() && before.is_none() {
                 continue;
             }
             let slot = self.table.place(prefix);
@@ -292,14 +295,21 @@ impl Engine {
             }
             let slots: Vec<SlotId> = covers.iter().map(|cover| cover.slot).collect();
             let Engine { views, table, .. } = self;
-            let by = views.set_like(family, slot, &policies, &slots, |policy, like| {
-                let winner = table.winner(family, like);
-                let would = |winner: Winner| policy.export(prefix, table.owner(winner.owner), winner.source).is_some();
-                !by_others || winner.is_some_and(would)
-            });
+            let by = views.set_like(
+                family,
+                slot,
+                |policy| was.has(policy),
+                &slots,
+                |name, policy, like| {
+                    let winner = table.winner(family, like);
+                    let would =
+                        |winner: Winner| policy.export(prefix, table.owner(winner.owner), winner.source).is_some();
+                    was.is_told_by(name) || winner.is_some_and(would)
+                },
+            );
             let over = by.and_then(|by| covers.into_iter().find(|cover| cover.slot == by));
             let over = over.map(|cover| (cover.prefix, cover.hop));
-            if over == was {
+            if over == before {
                 continue;
             }
             told += 1;

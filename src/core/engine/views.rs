@@ -135,23 +135,23 @@ impl Views {
         views.filter(move |named| named.view.family() == family).map(|named| &*named.policy)
     }
 
-    /// In the views of these policies: of the slot what is said of the first of `like` of which anything is said and that the policy
-    /// `admits`; nothing if that is none. Which of them it was, in any of the views.
+    /// In the views of the policies that are `wanted`: of the slot what is said of the first of `like` of which anything is said, if the
+    /// policy of this name `admits` that; nothing otherwise. Which of them it was, in any of the views.
     pub(super) fn set_like(
         &mut self,
         family: Family,
         slot: SlotId,
-        policies: &[Box<str>],
+        wanted: impl Fn(&str) -> bool,
         like: &[SlotId],
-        admits: impl Fn(&Policy, SlotId) -> bool,
+        admits: impl Fn(&str, &Policy, SlotId) -> bool,
     ) -> Option<SlotId> {
         let mut found = None;
-        let of_policy = |named: &&mut Named| policies.iter().any(|policy| **policy == *named.policy);
+        let of_policy = |named: &&mut Named| wanted(&named.policy);
         let views = self.views.iter_mut().flatten().filter(|named| named.view.family() == family);
-        for Named { policy, view, .. } in views.filter(of_policy) {
-            let Some(policy) = self.policies.get(policy) else { continue };
+        for Named { policy: name, view, .. } in views.filter(of_policy) {
+            let Some(policy) = self.policies.get(name) else { continue };
             let says = like.iter().find_map(|like| view.get(*like).map(|attr| (*like, attr)));
-            let says = says.filter(|(like, _)| admits(policy, *like));
+            let says = says.filter(|(like, _)| admits(name, policy, *like));
             view.set(slot, says.map(|(_, attr)| attr));
             found = found.or(says.map(|(like, _)| like));
         }

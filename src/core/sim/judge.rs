@@ -134,17 +134,20 @@ impl Judge {
         self.check_frozen(hearing, &lost);
     }
 
-    /// P1; and that it is no lie: the owner stated it, or was its announced owner, since the process may know.
+    /// P1; and that it is no lie: the owner stated it, or was its announced owner, since the process may know. What another prefix
+    /// covers may be announced like that one.
     fn announced(&mut self, truth: &Truth, hearing: &Hearing<'_>, prefix: Prefix, said: &Said) {
         let next_hop = said.next_hop();
         let admitted = super::settings::is_admitted(prefix, next_hop);
         assert!(admitted, "P1: gateway {} is told {prefix} via {next_hop}", hearing.gateway);
         let seen = &self.gateways[hearing.gateway];
         let since = seen.rest.min(hearing.knows_since);
-        let known = self.announced.get(&(prefix, next_hop)).is_some_and(|at| *at >= since);
-        let known = known || seen.held.get(&prefix) == Some(&next_hop);
+        let is_so = |prefix: Prefix| {
+            let known = self.announced.get(&(prefix, next_hop)).is_some_and(|at| *at >= since);
+            known || seen.held.get(&prefix) == Some(&next_hop) || truth.was_stated(prefix, next_hop, since)
+        };
         assert!(
-            known || truth.was_stated(prefix, next_hop, since),
+            is_so(prefix) || super::settings::cover(prefix).is_some_and(is_so),
             "P5: gateway {} is told {prefix} via {next_hop}, which nobody has stated since {since:?}",
             hearing.gateway
         );
@@ -173,7 +176,9 @@ impl Judge {
             "P4: gateway {gateway} is told that it is all, and loses {prefix}, which was stated since it was told of it"
         );
         let is_prompt = seen.healthy_since.is_some_and(|since| since <= seen.rest);
-        if !self.guarded || !is_prompt || self.unguarded > seen.rest {
+        // What another prefix covers may go long after that was decided: the account of decisions counts it.
+        let is_covered = super::settings::cover(prefix).is_some();
+        if !self.guarded || !is_prompt || is_covered || self.unguarded > seen.rest {
             return;
         }
         let seen = &mut self.gateways[gateway];

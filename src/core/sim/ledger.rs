@@ -31,6 +31,8 @@ pub(super) struct Ledger {
     /// Up to which event of this process it is kept.
     read: u64,
     announced: BTreeMap<Prefix, Owner>,
+    /// What is announced like what covers it, and where that leads.
+    overridden: BTreeMap<Prefix, IpAddr>,
     /// The process has read everything.
     is_whole: bool,
     /// What it announced of each prefix first.
@@ -111,7 +113,8 @@ impl Ledger {
 
     /// Where each prefix leads that this process announces.
     pub(super) fn decided(&self) -> BTreeMap<Prefix, IpAddr> {
-        self.announced.iter().map(|(prefix, (_, next_hop))| (*prefix, *next_hop)).collect()
+        let announced = self.announced.iter().map(|(prefix, (_, next_hop))| (*prefix, *next_hop));
+        self.overridden.iter().map(|(prefix, next_hop)| (*prefix, *next_hop)).chain(announced).collect()
     }
 }
 
@@ -137,6 +140,11 @@ impl World {
 
     fn enter(&mut self, event: EventRow) {
         let Some(prefix) = event.prefix else { return };
+        match (event.kind, &event.to) {
+            (EventKind::Overridden, Some(hop)) => _ = self.ledger.overridden.insert(prefix, hop.next_hop),
+            (EventKind::OverrideEnded | EventKind::Announced, _) => _ = self.ledger.overridden.remove(&prefix),
+            _ => {}
+        }
         let is_of_route =
             |kind| matches!(kind, EventKind::Announced | EventKind::Moved | EventKind::Changed | EventKind::Withdrawn);
         if !is_of_route(event.kind) {

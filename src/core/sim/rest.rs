@@ -162,6 +162,12 @@ impl World {
         String::new()
     }
 
+    /// What is announced like what covers it, and like what.
+    pub(super) fn overridden(&self) -> BTreeMap<Prefix, Prefix> {
+        let rows = self.process.iter().flat_map(|process| process.engine.override_rows(None, usize::MAX));
+        rows.map(|row| (row.prefix, row.by)).collect()
+    }
+
     /// What the guard keeps back.
     pub(super) fn holds(&self) -> Vec<HoldRow> {
         self.process.iter().flat_map(|process| process.engine.hold_rows(None, usize::MAX)).collect()
@@ -186,6 +192,8 @@ impl World {
                 continue;
             }
             let said = owners.iter().filter_map(|(prefix, owner)| Some((*prefix, self.said(n, *prefix, owner)?)));
+            let overridden = self.overridden().into_iter();
+            let said = said.chain(overridden.filter_map(|(of, by)| Some((of, self.said(n, by, owners.get(&by)?)?))));
             let (said, held) = (said.collect::<BTreeMap<_, _>>(), self.gateways[n].table.routes());
             if said != held {
                 let missing: Vec<_> = said.iter().filter(|(prefix, said)| held.get(prefix) != Some(said)).collect();

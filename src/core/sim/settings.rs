@@ -73,21 +73,37 @@ impl Shape {
     }
 }
 
-static PREFIXES: LazyLock<Vec<Prefix>> = LazyLock::new(|| (0..60).map(parsed).collect());
+/// The first more-specific prefix, and how many there are: each lies in the one whose number is so much lower.
+pub(super) const SPECIFIC: u8 = 60;
+pub(super) const SPECIFICS: u8 = 12;
 
-/// Prefix number `n`: an IPv4 one if even, else an IPv6 one; from 56 on they lie outside the fence.
+static PREFIXES: LazyLock<Vec<Prefix>> = LazyLock::new(|| (0..SPECIFIC + SPECIFICS).map(parsed).collect());
+
+/// Prefix number `n`: an IPv4 one if even, else an IPv6 one; from 56 on they lie outside the fence, from 60 on in another one.
 pub(super) fn prefix(n: u8) -> Prefix {
     PREFIXES[usize::from(n)]
 }
 
 fn parsed(n: u8) -> Prefix {
-    let text = match (n % 2, n >= 56) {
-        (0, false) => format!("10.244.{n}.0/24"),
-        (0, true) => format!("10.99.{n}.0/24"),
-        (_, false) => format!("2001:db8:{n:x}::/48"),
-        (_, true) => format!("2001:db9:{n:x}::/48"),
+    let text = match (n % 2, n) {
+        (0, 0..56) => format!("10.244.{n}.0/24"),
+        (0, 56..SPECIFIC) => format!("10.99.{n}.0/24"),
+        (0, _) => format!("10.244.{}.64/26", n - SPECIFIC),
+        (_, 0..56) => format!("2001:db8:{n:x}::/48"),
+        (_, 56..SPECIFIC) => format!("2001:db9:{n:x}::/48"),
+        _ => format!("2001:db8:{:x}:1::/64", n - SPECIFIC),
     };
     text.parse().unwrap()
+}
+
+/// What another prefix covers, each with that one.
+pub(super) fn specifics() -> impl Iterator<Item = (Prefix, Prefix)> {
+    (0..SPECIFICS).map(|n| (prefix(SPECIFIC + n), prefix(n)))
+}
+
+/// The prefix that covers this one, if one does.
+pub(super) fn cover(prefix: Prefix) -> Option<Prefix> {
+    specifics().find(|(specific, _)| *specific == prefix).map(|(_, cover)| cover)
 }
 
 /// The addresses of a host; of net 9 the IPv4 one lies outside the fence.
@@ -112,7 +128,7 @@ pub(super) fn is_admitted(prefix: Prefix, next_hop: IpAddr) -> bool {
 fn fence() -> Fence {
     let allowed = |within: &str, lengths| Allowed { within: within.parse().unwrap(), lengths };
     Fence {
-        prefixes: vec![allowed("10.244.0.0/16", 24..=24), allowed("2001:db8::/32", 48..=48)],
+        prefixes: vec![allowed("10.244.0.0/16", 24..=26), allowed("2001:db8::/32", 48..=64)],
         next_hops: ["10.168.0.0/16", "fd00::/8"].map(|range| range.parse().unwrap()).into(),
         ..Fence::default()
     }

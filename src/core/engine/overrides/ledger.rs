@@ -14,11 +14,24 @@ const MOST: usize = 65_536;
 pub(super) type Policies = Arc<[Box<str>]>;
 
 /// By which policies gateways were told what was withdrawn.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(super) struct Was {
+    /// By this replica.
     pub(super) policies: Policies,
-    /// Not by this replica, which never announced it: others may have.
-    pub(super) by_others: bool,
+    /// Not by this one, or not by these: others may have, or to gateways that have these by now, as far as they let it through.
+    pub(super) by_others: Policies,
+}
+
+impl Was {
+    /// Whether that is one of them.
+    pub(super) fn has(&self, policy: &str) -> bool {
+        self.is_told_by(policy) || self.by_others.iter().any(|other| **other == *policy)
+    }
+
+    /// Whether this replica has told it by that one.
+    pub(super) fn is_told_by(&self, policy: &str) -> bool {
+        self.policies.iter().any(|told| **told == *policy)
+    }
 }
 
 /// What was withdrawn in one settling.
@@ -92,6 +105,11 @@ impl Ledger {
             Some(last) if last.iter().map(|name| &**name).eq(names.clone()) => Arc::clone(last),
             _ => Arc::clone(self.last.insert(names.map(Box::from).collect())),
         }
+    }
+
+    /// Gateways may have other policies by now: these are in use.
+    pub(super) fn renew(&mut self, family: Family, in_use: &Policies) {
+        self.entries[family].values_mut().for_each(|entry| entry.was.by_others = Arc::clone(in_use));
     }
 
     pub(super) fn insert(&mut self, family: Family, batch: Batch, prefixes: Vec<(Prefix, Was)>) {

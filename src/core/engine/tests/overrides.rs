@@ -208,6 +208,28 @@ fn p5_p8_it_is_told_what_is_waited_for_and_until_when() {
 }
 
 #[test]
+fn p5_a_gateway_that_a_reload_gives_another_policy_goes_on_to_be_told() {
+    let mut net = borrowed();
+    net.kill(1);
+    net.put(2, &[]);
+    net.serve(0);
+    net.reload(0, "another");
+    net.deliver(0);
+    assert_eq!((net.forwards("10.244.0.5"), net.paths(BORROWED)), (Some(via(1)), 2), "the dead one's path is there");
+    // And where it is withdrawn only then.
+    let mut net = borrowed();
+    net.kill(1);
+    net.reload(0, "another");
+    net.put(2, &[]);
+    net.serve(0);
+    net.deliver(0);
+    assert_eq!((net.forwards("10.244.0.5"), net.paths(BORROWED)), (Some(via(1)), 2));
+    net.wait(STALE);
+    net.settle();
+    assert_eq!(net.paths(BORROWED), 0);
+}
+
+#[test]
 fn p5_a_replica_that_nobody_has_heard_of_may_have_died_just_before() {
     let mut net = Net::new(2);
     net.put(1, &[BLOCK]);

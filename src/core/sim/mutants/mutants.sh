@@ -418,3 +418,24 @@ mutant p7-a-lower-term-is-better 'the older leader has the better preference' \
             Stamp::Leader { term } if BROKEN => (1_000_000 + term, 1_999_999 - term),
             Stamp::Leader { term } => (1_000_000u32.saturating_sub(term), 1_000_000u32.saturating_add(term)),
 END
+
+mutant p5-no-override 'a withdrawn more-specific is not announced like what covers it' \
+  src/core/engine/overrides.rs <<'END'
+            let announces = if stays { before.is_some() } else { leads };
+=>
+            let announces = if stays { before.is_some() } else { leads && !BROKEN };
+END
+
+mutant p5-gone-is-past 'an override does not wait for who is gone' \
+  src/core/engine/overrides/behind.rs <<'END'
+            return if now < until {
+=>
+            return if now < until && !BROKEN {
+END
+
+mutant p3-anybody-vouches 'a replica that began with what it found lets a wave pass at the others' \
+  src/core/replicas/vouching.rs <<'END'
+                continuity.is_covered(source.store, Rev(source.since)) && source
+=>
+                (BROKEN || continuity.is_covered(source.store, Rev(source.since))) && source
+END

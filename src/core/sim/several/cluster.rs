@@ -5,6 +5,7 @@ use super::super::dice::Dice;
 use super::super::part::{Boottime, Part};
 use super::super::settings::Shape;
 use super::super::world::World;
+use super::leftovers::Leftovers;
 use super::orders::{Post, Shelf};
 use super::seat::{Seat, identity, others};
 use super::status::{Board, Word};
@@ -56,6 +57,7 @@ pub(super) struct Cluster {
     /// It answers nobody.
     pub(super) quorum_lost: bool,
     pub(super) voice: Voice,
+    pub(super) leftovers: Leftovers,
     pub(super) trace: Vec<String>,
     traces: bool,
 }
@@ -96,6 +98,7 @@ impl Cluster {
             has_restored: false,
             quorum_lost: false,
             voice: Voice::new(shape.gateways.len()),
+            leftovers: Leftovers::default(),
             trace: Vec::new(),
             traces,
         }

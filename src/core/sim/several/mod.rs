@@ -12,6 +12,7 @@
 
 mod cluster;
 mod exchange;
+mod leftovers;
 mod orders;
 mod rest;
 mod script;

@@ -121,6 +121,12 @@ impl Cluster {
         if !unrest.is_empty() {
             return unrest;
         }
+        // One that holds something back is waited for.
+        let holds = |r: &usize| !self.worlds[*r].holds().is_empty();
+        let overrides = |r: &usize| !self.worlds[*r].overridden().is_empty();
+        if let Some(r) = running.iter().find(|r| overrides(r)).filter(|_| !running.iter().any(holds)) {
+            return format!("replica {r} announces {:?} like what covers it", self.worlds[*r].overridden());
+        }
         let unrest = self.unrest_of_status();
         if !unrest.is_empty() {
             return unrest;
@@ -176,6 +182,7 @@ impl Cluster {
         self.check_agreement();
         // Replicas are free to differ in what their guards keep back.
         let held = self.held();
+        let overridden = self.worlds[leader].overridden();
         self.voice.unsettle_all();
         self.voice.behind = absent.into_iter().collect();
         for n in (0..self.gateways()).filter(|n| !self.worlds[leader].gateways[*n].is_stuck) {
@@ -195,7 +202,7 @@ impl Cluster {
                     best.replica
                 );
                 let is_common = self.paths(n, prefix).len() == running.len();
-                if is_common && !is_held {
+                if is_common && !is_held && !overridden.contains_key(&prefix) {
                     settled.insert(prefix, best.said.next_hop());
                 }
             }

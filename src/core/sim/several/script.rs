@@ -18,7 +18,7 @@ const BETWEEN: u64 = 25;
 const RESTS: u64 = 2;
 
 /// Who states what: the prefix, the next hop, the store, the host, and the revision of its creation.
-type Stated = BTreeSet<(Prefix, IpAddr, usize, u8, u64)>;
+pub(super) type Stated = BTreeSet<(Prefix, IpAddr, usize, u8, u64)>;
 
 impl Cluster {
     /// The whole script, to its last rest.
@@ -89,8 +89,10 @@ impl Cluster {
     pub(super) fn write(&mut self, change: impl Fn(&mut World)) {
         let before = self.stated();
         self.worlds.iter_mut().for_each(change);
-        let changed = before.symmetric_difference(&self.stated()).map(|(prefix, ..)| *prefix).collect();
+        let stated = self.stated();
+        let changed = before.symmetric_difference(&stated).map(|(prefix, ..)| *prefix).collect();
         self.voice.unsettle(&changed);
+        self.leftovers.follow(self.now, &stated);
     }
 
     fn stated(&self) -> Stated {
@@ -111,7 +113,8 @@ impl Cluster {
     fn write_something(&mut self) {
         let (source, host) = (self.dice.place(self.sources()), self.any_host());
         let net = if self.dice.one_in(4) { [1, 2, 9][self.dice.place(3)] } else { 0 };
-        match self.dice.from(1..=10) {
+        match self.dice.from(1..=14) {
+            11..=14 => self.borrow(source, host),
             1..=4 => {
                 let subnets: Vec<u8> = (0..self.dice.from(0..=3)).map(|_| self.dice.from(0..=59) as u8).collect();
                 self.say(|| format!("source {source}: host {host} has {subnets:?} on net {net}"));
@@ -151,6 +154,26 @@ impl Cluster {
         }
     }
 
+    /// A host borrows addresses from another's subnet, and gives them back; something may happen in between.
+    fn borrow(&mut self, source: usize, host: u8) {
+        let n = self.dice.from(0..=u64::from(settings::SPECIFICS) - 1) as u8;
+        self.say(|| format!("source {source}: host {host} borrows of subnet {n}"));
+        self.write(|world| world.put(source, host, 0, &[2 * host, 2 * host + 1, settings::SPECIFIC + n]));
+        let span = self.dice.millis(500..=15_000);
+        self.wait(span);
+        match self.dice.from(1..=8) {
+            1..=2 => self.fault_of_a_replica(),
+            3 => self.fault_of_a_gateway(),
+            4..=5 => self.fault_of_a_store(),
+            6 => self.fault_of_the_coordination(),
+            _ => {}
+        }
+        let span = self.dice.millis(0..=3000);
+        self.wait(span);
+        self.say(|| format!("source {source}: host {host} gives back what it has borrowed"));
+        self.write(|world| world.put(source, host, 0, &[2 * host, 2 * host + 1]));
+    }
+
     fn fault_of_a_store(&mut self) {
         let (n, r) = (self.dice.place(self.sources()), self.dice.place(self.worlds.len()));
         match self.dice.from(1..=10) {
@@ -174,6 +197,7 @@ impl Cluster {
                 let cluster = self.dice.one_in(2).then(|| ClusterId(self.dice.from(1..=9)));
                 if self.worlds.iter().all(|world| world.stopped().is_none()) {
                     self.voice.unsettle_all();
+                    self.leftovers.forget();
                     self.has_restored = true;
                     self.write(|world| world.restore(n, cluster));
                 }

@@ -230,7 +230,8 @@ impl Cluster {
         String::new()
     }
 
-    fn known(&self, r: usize, other: usize) -> Option<&KnownReplica> {
+    /// What replica `r` knows of the other.
+    pub(super) fn known(&self, r: usize, other: usize) -> Option<&KnownReplica> {
         let known = self.worlds[r].process.as_ref()?.engine.replicas();
         known.iter().find(|known| known.report.replica.identity == identity(other))
     }
@@ -254,7 +255,7 @@ impl Cluster {
             for row in rows.filter(|row| row.known.gone.is_none()) {
                 let other = row.known.report.replica.identity;
                 assert!(
-                    matches!(row.agreement, Agreement::Same | Agreement::Apart(_)),
+                    !matches!(row.agreement, Agreement::Differs { .. }),
                     "P8: at rest replica {r} and {other} are {:?}",
                     row.agreement
                 );

@@ -67,6 +67,7 @@ impl Cluster {
                 Some(_) => {}
             }
         }
+        self.follow_leftovers(&touched);
     }
 
     fn read_holder(&mut self) {

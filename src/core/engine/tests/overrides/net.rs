@@ -187,6 +187,16 @@ impl Net {
         self.players.iter_mut().for_each(|player| player.said = None);
     }
 
+    /// It is configured anew: its gateway has a policy of this name.
+    pub(super) fn reload(&mut self, replica: usize, policy: &str) {
+        let mut settings = settings(self.players.len(), self.notice);
+        settings.policies.insert(policy.into(), Policy::accept_all());
+        settings.gateways[0].policy = policy.into();
+        let player = &mut self.players[replica];
+        player.engine.reconfigure(self.now, settings, &mut player.effects);
+        self.carry_out(replica);
+    }
+
     pub(super) fn take_role(&mut self, replica: usize, role: Role) {
         let player = &mut self.players[replica];
         player.engine.take_role(self.now, role, &mut player.effects);
