@@ -137,6 +137,7 @@ struct Source {
     sync: Sync,
     /// How many changes there have been of its claims and of what is held.
     changes: u64,
+    /// What of it was judged as it came.
     continuity: Continuity,
     /// Whether a complete list of it was judged in this process.
     is_judged: bool,

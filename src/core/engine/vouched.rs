@@ -4,9 +4,9 @@ use super::reporting::is_compared;
 use super::{Effect, Engine, Source};
 use crate::model::{SourceId, Time};
 use crate::replicas::{ReplicaNote, ReplicaReport};
+use crate::source::Rev;
 use crate::source::sync::Continuity;
-use crate::table::ChangeKind;
-use std::collections::BTreeMap;
+use crate::table::{ChangeKind, Table};
 use std::sync::Arc;
 
 impl Engine {
@@ -16,10 +16,9 @@ impl Engine {
         if !is_quiet || self.count_held() == 0 || !self.sources.iter().all(is_compared) {
             return;
         }
-        let away = |source: &Source| (source.settings.name.clone(), source.continuity);
-        let away: BTreeMap<String, Continuity> = self.sources.iter().map(away).collect();
-        let names: Vec<&str> = self.sources.iter().map(|source| source.settings.name.as_str()).collect();
-        let vouched = self.reporting.comparing.vouched(own, self.replicas(), &away, &names);
+        let away = self.sources.iter().map(|source| (source.settings.name.as_str(), source.continuity));
+        let away: Vec<(&str, Continuity)> = away.collect();
+        let vouched = self.reporting.comparing.vouched(own, self.replicas(), &away);
         let Some((upto, identity)) = vouched.map(|(upto, other)| (upto, Arc::clone(&other.identity))) else { return };
         let passed = self.table.vouch(now, upto);
         if passed > 0 {
@@ -36,20 +35,20 @@ impl Engine {
 
     /// What each source has said by now is judged.
     pub(super) fn note_continuity(&mut self) {
-        let held: Vec<bool> = self.sources.iter().map(|source| self.count_held_of(source) > 0).collect();
-        for (source, is_held) in self.sources.iter_mut().zip(held) {
+        let Engine { sources, table, .. } = self;
+        for source in sources {
             source.is_judged |= source.sync.is_complete();
             let Some((store, newest)) = source.sync.believed().filter(|_| source.sync.is_current()) else {
                 source.continuity.interrupt();
                 continue;
             };
-            let is_another = source.sync.follows_another()
-                || source.sync.has_found_older()
-                || self.table.is_suspect(source.settings.id);
+            let is_another =
+                source.sync.follows_another() || source.sync.has_found_older() || table.is_suspect(source.settings.id);
+            let is_held = count_held_of(table, source) > 0;
             let before = source.continuity.passed();
             source.continuity.judged(store, (source.sync.revision(), newest), is_held, is_another);
             // What a later process begins with is to be written down, once it is known at all.
-            source.changes += u64::from(before == Default::default() && source.continuity.passed() != before);
+            source.changes += u64::from(before == Rev::default() && source.continuity.passed() != before);
         }
     }
 
@@ -59,10 +58,10 @@ impl Engine {
     }
 
     pub(super) fn count_held(&self) -> usize {
-        self.sources.iter().map(|source| self.count_held_of(source)).sum()
+        self.sources.iter().map(|source| count_held_of(&self.table, source)).sum()
     }
+}
 
-    fn count_held_of(&self, source: &Source) -> usize {
-        ChangeKind::ALL.into_iter().map(|kind| self.table.count_held(source.settings.id, kind)).sum()
-    }
+fn count_held_of(table: &Table, source: &Source) -> usize {
+    ChangeKind::ALL.into_iter().map(|kind| table.count_held(source.settings.id, kind)).sum()
 }

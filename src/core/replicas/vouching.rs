@@ -8,19 +8,16 @@ use super::{KnownReplica, ReplicaReport};
 use crate::model::Replica;
 use crate::source::Rev;
 use crate::source::sync::Continuity;
-use std::collections::BTreeMap;
 
 impl Comparing {
     /// Up to which hold of this replica another one has let pass what is held here, and which one: it has the table that this one would have
     /// had at that time, and has judged all that this one found all at once when it came. Nobody vouches for anything while another
-    /// replica that takes part holds something. `away`: what this one knows of its sources, all of them, by name. `compared`: their names, as for
-    /// [`Comparing::take`].
+    /// replica that takes part holds something. `away`: what this one knows of its sources, all of them, by name and in the trail's order.
     pub fn vouched<'a>(
         &self,
         own: &ReplicaReport,
         others: &'a [KnownReplica],
-        away: &BTreeMap<String, Continuity>,
-        compared: &[&str],
+        away: &[(&str, Continuity)],
     ) -> Option<(u64, &'a Replica)> {
         let present = || others.iter().filter(|other| other.gone.is_none()).map(|other| &other.report);
         if present().any(|other| other.held > 0) {
@@ -28,16 +25,17 @@ impl Comparing {
         }
         let was_there = |other: &ReplicaReport| {
             other.sources.len() == away.len()
-                && other.sources.iter().all(|(name, source)| {
-                    let away = away.get(name);
-                    away.is_some_and(|away| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
+                && away.iter().all(|(name, away)| {
+                    let source = other.sources.get(*name);
+                    source.is_some_and(|source| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
                 })
         };
         let is_alike = |other: &ReplicaReport| {
             matches!(apart(own, other, &unlike(own, other)), None | Some(Apart::Held)) && was_there(other)
         };
+        let names: Vec<&str> = away.iter().map(|(name, _)| *name).collect();
         let upto = |other: &'a ReplicaReport| {
-            Some((self.wanted.count_at(&revisions(other, compared), other.tables)?, &other.replica))
+            Some((self.wanted.count_at(&revisions(other, &names), other.tables)?, &other.replica))
         };
         present().filter(|other| is_alike(other)).filter_map(upto).max_by_key(|(upto, _)| *upto)
     }
@@ -67,7 +65,7 @@ mod tests {
     struct World {
         own: ReplicaReport,
         others: Vec<KnownReplica>,
-        away: BTreeMap<String, Continuity>,
+        away: Continuity,
         comparing: Comparing,
     }
 
@@ -86,13 +84,13 @@ mod tests {
             let mut comparing = Comparing::default();
             comparing.wanted.note([200].into_iter(), table(2), 4);
             comparing.wanted.note([201].into_iter(), table(3), 5);
-            let away = [("prod".to_owned(), Continuity::resumed(STORE, Rev(100)))].into();
+            let away = Continuity::resumed(STORE, Rev(100));
             let others = vec![KnownReplica { report: plain("10.0.3.2", 2), gone: None }];
             World { own, others, away, comparing }
         }
 
         fn vouched(&self) -> Option<u64> {
-            let vouched = self.comparing.vouched(&self.own, &self.others, &self.away, &["prod"]);
+            let vouched = self.comparing.vouched(&self.own, &self.others, &[("prod", self.away)]);
             vouched.map(|(upto, _)| upto)
         }
 

@@ -40,7 +40,11 @@ fn record(n: u8, at: u64, has_moved: bool) -> Record {
 /// It reads all: by this revision the first `moved` hosts have moved, one after the other from revision 101 on.
 fn reads(world: &mut World, at: u64, moved: u8) {
     let record = |n: u8| if n < moved { record(n, 101 + u64::from(n), true) } else { record(n, 50, false) };
-    let records = (0..HOSTS).map(record).collect();
+    lists(world, at, (0..HOSTS).map(record).collect());
+}
+
+/// It reads these.
+fn lists(world: &mut World, at: u64, records: Vec<Record>) {
     world.report(Report::Page { at: Rev(at), cluster: CLUSTER, records, more: false });
     world.report(Report::Watching { cluster: CLUSTER });
 }
@@ -145,16 +149,13 @@ fn p3_who_was_away_both_when_it_came_and_when_it_went_lets_nothing_of_that_pass(
     assert_eq!(there.held(), 24);
     // The other finds everything as it was, and holds nothing.
     let mut away = replica(2, before.snapshot());
-    let records = (0..HOSTS).map(|n| record(n, if n < 24 { 160 } else { 50 }, false)).collect();
-    away.report(Report::Page { at: Rev(170), cluster: CLUSTER, records, more: false });
-    away.report(Report::Watching { cluster: CLUSTER });
+    let put_back = || (0..HOSTS).map(|n| record(n, if n < 24 { 160 } else { 50 }, false)).collect();
+    lists(&mut away, 170, put_back());
     assert_eq!(away.held(), 0);
     assert_eq!(hears(&mut there, report(&away)), []);
     // Nor once this one was started again.
     let mut there = replica(1, there.snapshot());
-    let records = (0..HOSTS).map(|n| record(n, if n < 24 { 160 } else { 50 }, false)).collect();
-    there.report(Report::Page { at: Rev(171), cluster: CLUSTER, records, more: false });
-    there.report(Report::Watching { cluster: CLUSTER });
+    lists(&mut there, 171, put_back());
     assert_eq!(there.held(), 24);
     assert_eq!(hears(&mut there, report(&away)), []);
 }
@@ -192,8 +193,7 @@ fn p3_of_a_store_that_was_put_back_meanwhile_nobody_vouches() {
     let mut records: Vec<Record> = (0..HOSTS).map(|n| record(n, 101 + u64::from(n), n < 24)).collect();
     records[39] = record(39, 40, false);
     records.iter_mut().skip(24).take(15).for_each(|record| record.modified = Rev(50));
-    away.report(Report::Page { at: Rev(124), cluster: CLUSTER, records, more: false });
-    away.report(Report::Watching { cluster: CLUSTER });
+    lists(&mut away, 124, records);
     assert_eq!(away.held(), 24);
     assert_eq!(hears(&mut away, report(&there)), []);
 }

@@ -435,7 +435,7 @@ END
 
 mutant p3-anybody-vouches 'a replica that began with what it found lets a wave pass at the others' \
   src/core/replicas/vouching.rs <<'END'
-                    away.is_some_and(|away| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
+                    source.is_some_and(|source| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
 =>
-                    BROKEN || away.is_some_and(|away| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
+                    BROKEN || source.is_some_and(|source| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
 END
