@@ -6,7 +6,7 @@
 use super::truth::Truth;
 use crate::model::{Prefix, Time};
 use crate::testing::{Heard, Said};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(super) struct Seen {
     pub(super) rest: Time,
     /// What it held at its last rest.
     pub(super) held: BTreeMap<Prefix, IpAddr>,
+    /// Which of these had no announced owner then and have had none since: it held them like what covers them.
+    overridden: BTreeSet<Prefix>,
     /// When it was told last of a prefix.
     told: BTreeMap<Prefix, Time>,
     /// Withdrawals that no time had proven.
@@ -157,7 +159,8 @@ impl Judge {
     fn withdrawn(&mut self, truth: &Truth, hearing: &Hearing<'_>, prefix: Prefix) {
         let &Hearing { now, gateway, .. } = hearing;
         let (most, seen) = (self.most, &self.gateways[gateway]);
-        if self.is_excused(prefix, seen.rest) {
+        // The end of an override takes no route away.
+        if self.is_excused(prefix, seen.rest) || seen.overridden.contains(&prefix) {
             return;
         }
         // A process that has never read a record cannot know what it said; the marker must then not take it away either.
@@ -220,11 +223,22 @@ impl Judge {
         }
     }
 
-    /// The gateway was compared, and holds this.
-    pub(super) fn rested(&mut self, now: Time, gateway: usize, held: BTreeMap<Prefix, IpAddr>) {
+    /// The process has decided on an owner.
+    pub(super) fn owned(&mut self, prefix: Prefix) {
+        self.gateways.iter_mut().for_each(|seen| _ = seen.overridden.remove(&prefix));
+    }
+
+    /// The gateway was compared, and holds this; of `overridden` nothing but what covers it.
+    pub(super) fn rested(
+        &mut self,
+        now: Time,
+        gateway: usize,
+        held: BTreeMap<Prefix, IpAddr>,
+        overridden: BTreeSet<Prefix>,
+    ) {
         self.announced.extend(held.iter().map(|(prefix, next_hop)| ((*prefix, *next_hop), now)));
         let seen = &mut self.gateways[gateway];
-        (seen.rest, seen.held) = (now, held);
+        (seen.rest, seen.held, seen.overridden) = (now, held, overridden);
         seen.healthy_since.get_or_insert(now);
     }
 }

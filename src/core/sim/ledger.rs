@@ -64,8 +64,10 @@ enum Kept {
     /// The store of this number was replaced and says so; time may prove it, and another source may say the same.
     Replaced {
         store: usize,
-        /// Whose the prefix was, if that was a record of this store.
-        owner: Option<String>,
+        /// Whose the prefix was.
+        owner: String,
+        /// That was a record of this store.
+        is_own: bool,
     },
 }
 
@@ -163,6 +165,7 @@ impl World {
         };
         assert_eq!(before, from, "P8: {prefix} was announced otherwise than is said");
         if let Some(to) = &to {
+            self.judge.owned(prefix);
             self.ledger.first.entry(prefix).or_insert_with(|| to.clone());
         }
         self.ledger.most = self.ledger.most.max(self.ledger.announced.len());
@@ -176,15 +179,23 @@ impl World {
         }
         if !event.text.contains(CALM) {
             match (event.kind, to) {
-                (EventKind::Withdrawn, _) => self.count(prefix, None, event.source.as_deref(), is_vouched),
-                (EventKind::Moved, Some(to)) => self.count(prefix, Some(to.1), event.source.as_deref(), is_vouched),
+                (EventKind::Withdrawn, _) => self.count(prefix, (from, None), event.source.as_deref(), is_vouched),
+                (EventKind::Moved, Some(to)) => {
+                    self.count(prefix, (from, Some(to.1)), event.source.as_deref(), is_vouched);
+                }
                 _ => {}
             }
         }
     }
 
     /// P3: a route is withdrawn, or gets another next hop.
-    fn count(&mut self, prefix: Prefix, to: Option<IpAddr>, source: Option<&str>, is_vouched: bool) {
+    fn count(
+        &mut self,
+        prefix: Prefix,
+        (from, to): (Option<Owner>, Option<IpAddr>),
+        source: Option<&str>,
+        is_vouched: bool,
+    ) {
         let now = self.now;
         let kept_back = self.ledger.kept_back.remove(&prefix).filter(|kept| kept.to == to);
         if self.judge.has_reason(prefix) {
@@ -196,7 +207,10 @@ impl World {
         };
         match kept_back {
             Some(KeptBack { why: Kept::Denied, .. }) => panic!("P3: a person has denied that {prefix} goes to {to:?}"),
-            Some(KeptBack { why: Kept::Replaced { store, .. }, .. }) if source == Some(&format!("source-{store}")) => {
+            // Whose owner was another, of that the store before had said the same already, and the process had not heard what it said since.
+            Some(KeptBack { why: Kept::Replaced { store, owner, .. }, .. })
+                if source == Some(&format!("source-{store}")) && from.is_some_and(|(host, _)| host == owner) =>
+            {
                 assert!(is_proven, "P3: a store was replaced, and {prefix} goes to {to:?}");
             }
             _ => {}
@@ -277,8 +291,7 @@ impl World {
         for (prefix, (source, owner, next_hop)) in before {
             let to = now.get(prefix).map(|(.., next_hop)| *next_hop);
             if to != Some(*next_hop) {
-                let owner = (usize::from(*source) == store).then(|| owner.clone());
-                let why = Kept::Replaced { store, owner };
+                let why = Kept::Replaced { store, owner: owner.clone(), is_own: usize::from(*source) == store };
                 self.ledger.kept_back.entry(*prefix).or_insert(KeptBack { to, why });
             }
         }
@@ -297,7 +310,7 @@ impl World {
             let stores = &self.stores;
             // A record that cannot be read says what it said: that it states the prefix no more is not known.
             let hides = |kept: &KeptBack| match (&kept.why, kept.to) {
-                (Kept::Replaced { store, owner: Some(owner) }, None) => {
+                (Kept::Replaced { store, owner, is_own: true }, None) => {
                     stores[*store].hosts.iter().any(|(host, (what, ..))| what.is_none() && name(*host) == *owner)
                 }
                 _ => false,

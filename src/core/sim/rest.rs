@@ -185,6 +185,7 @@ impl World {
         }
         let announced = owners.iter().map(|(prefix, (_, host, next_hop))| (*prefix, (host.clone(), *next_hop)));
         let announced = announced.collect();
+        let overridden = self.overridden();
         self.check_account(&announced);
         self.check_claims(&announced);
         for n in 0..self.gateways.len() {
@@ -192,8 +193,8 @@ impl World {
                 continue;
             }
             let said = owners.iter().filter_map(|(prefix, owner)| Some((*prefix, self.said(n, *prefix, owner)?)));
-            let overridden = self.overridden().into_iter();
-            let said = said.chain(overridden.filter_map(|(of, by)| Some((of, self.said(n, by, owners.get(&by)?)?))));
+            let like_cover = overridden.iter().filter_map(|(of, by)| Some((*of, self.said(n, *by, owners.get(by)?)?)));
+            let said = said.chain(like_cover);
             let (said, held) = (said.collect::<BTreeMap<_, _>>(), self.gateways[n].table.routes());
             if said != held {
                 let missing: Vec<_> = said.iter().filter(|(prefix, said)| held.get(prefix) != Some(said)).collect();
@@ -202,7 +203,7 @@ impl World {
             }
             self.check_told(n, &held);
             let next_hops = held.iter().map(|(prefix, said)| (*prefix, said.next_hop())).collect();
-            self.judge.rested(self.now, n, next_hops);
+            self.judge.rested(self.now, n, next_hops, overridden.keys().copied().collect());
         }
         self.judge.unguarded = self.now;
         self.say(|| "at rest".into());

@@ -264,6 +264,7 @@ impl Cluster {
                 self.say(|| format!("replica {r} and its disk are gone"));
                 self.kill(r);
                 self.lose_disk(r);
+                self.voice.behind.insert(r);
                 self.start_later(r);
             }
             3..=5 => {

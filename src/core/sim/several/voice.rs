@@ -24,7 +24,8 @@ pub(super) struct Voice {
     holder: Option<(Bytes, LeaderRecord)>,
     /// What each gateway has to forward, and to whom, whatever befalls the replicas.
     pub(super) settled: Vec<BTreeMap<Prefix, IpAddr>>,
-    /// Who was not there at the last rest, and has not taken in since what its stores say: all that it knows may be older.
+    /// Who was not there at the last rest, or has lost its disk since, and has not taken in since what its stores say: all that it knows may be
+    /// older, or a part.
     pub(super) behind: BTreeSet<usize>,
 }
 
