@@ -11,7 +11,7 @@ use crate::speaker::ListenerReport;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fingerpost_core::engine::{Engine, SourceRow};
+use fingerpost_core::engine::{Engine, Role, SourceRow};
 use fingerpost_core::source::sync::Seen;
 use std::fmt::Write;
 
@@ -32,11 +32,11 @@ pub(super) async fn livez(State(shared): State<Shared>, RawQuery(query): RawQuer
 
 /// 200 while the engine answers, once every source was read completely.
 pub(super) async fn readyz(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Response {
-    let checks = match shared.look(|engine| (engine.source_rows(), of_orders(engine))).await {
-        Ok((rows, orders)) => {
+    let checks = match shared.look(|engine| (engine.source_rows(), of_role(engine), of_orders(engine))).await {
+        Ok((rows, role, orders)) => {
             let listeners = shared.listeners.report();
             let sources = rows.iter().map(of_source);
-            let checks = std::iter::once(of_engine(None)).chain(orders).chain(sources);
+            let checks = std::iter::once(of_engine(None)).chain(role).chain(orders).chain(sources);
             checks.chain(listeners.iter().map(of_listener)).collect()
         }
         Err(problem) => vec![of_engine(Some(problem))],
@@ -61,6 +61,14 @@ fn of_source(row: &SourceRow) -> Check {
         (_, None) => "its first list is being taken in: wait".into(),
     };
     Check { name: format!("source/{}", row.name), wrong: (!row.complete).then(why), note: None }
+}
+
+/// Who does not know who leads announces what it did, and no restart helps.
+fn of_role(engine: &Engine) -> Option<Check> {
+    let (Role::Unsure { .. }, _) = engine.role() else { return None };
+    let note =
+        "it is not known who leads, nothing changes at any gateway before it is: see fingerpost status".to_owned();
+    Some(Check { name: "election".into(), wrong: None, note: Some(note) })
 }
 
 /// A freeze is no defect of this replica, and no other could do better.

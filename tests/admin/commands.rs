@@ -175,11 +175,11 @@ async fn holds_are_listed_explained_approved_and_denied() {
         "\
 PREFIX         KIND        SOURCE  SINCE                 WAITS-FOR  FROM                     TO  REASON
 10.244.1.0/24  withdrawal  lab     MOMENT______________  person     node-a1 via 10.168.0.11  -   3 of the source's 3 \
-routes are withdrawn or moved: a person must approve
+routes are withdrawn or moved: a person must approve while it is most of them
 10.244.2.0/24  withdrawal  lab     MOMENT______________  person     node-b1 via 10.168.0.21  -   3 of the source's 3 \
-routes are withdrawn or moved: a person must approve
+routes are withdrawn or moved: a person must approve while it is most of them
 10.244.3.0/24  withdrawal  lab     MOMENT______________  person     node-b1 via 10.168.0.21  -   3 of the source's 3 \
-routes are withdrawn or moved: a person must approve
+routes are withdrawn or moved: a person must approve while it is most of them
 "
     );
     assert_eq!(
@@ -194,13 +194,13 @@ PREFIX         STATE                  HOST     NEXT-HOP     SOURCE
         "\
 10.244.1.0/24: announced, host node-a1 via 10.168.0.11
   held        a withdrawal, since MOMENT______________: 3 of the source's 3 routes are withdrawn or moved: a person must \
-approve
+approve while it is most of them
               waits for a person: fingerpost approve 10.244.1.0/24, or deny
 what happened:
   MOMENT______________  announced 10.244.1.0/24, host node-a1 via 10.168.0.11: a record says so
       record node-a1 of lab at revision 1
   MOMENT______________  held 10.244.1.0/24, host node-a1 via 10.168.0.11: a withdrawal: 3 of the source's 3 routes are \
-withdrawn or moved: a person must approve
+withdrawn or moved: a person must approve while it is most of them
       record node-a1 of lab at revision 2
 "
     );

@@ -37,7 +37,10 @@ async fn c51_an_emptied_source_is_held_until_a_person_approves() {
     for hold in &holds {
         assert_eq!(hold.kind, i32::from(ChangeKind::Withdrawal));
         assert!(hold.needs_person && !hold.denied, "{hold:?}");
-        assert_eq!(hold.reason, "3 of the source's 3 routes are withdrawn or moved: a person must approve");
+        assert_eq!(
+            hold.reason,
+            "3 of the source's 3 routes are withdrawn or moved: a person must approve while it is most of them"
+        );
         assert!(hold.since.is_some() && hold.to.is_none());
     }
     assert_eq!(holds[0].from.as_ref().map(|from| from.next_hop.as_str()), Some("10.168.0.11"));

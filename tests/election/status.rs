@@ -243,7 +243,9 @@ async fn records_that_make_no_sense_are_ignored(etcd: Etcd) {
 async fn a_store_that_does_not_answer_is_told_and_what_is_known_stays(etcd: Etcd) {
     let cluster = Cluster::one(etcd).await;
     put(&cluster, "a", "10.168.0.11", r#""10.244.1.0/24""#).await;
-    let replica = Replica::start(&cluster, 1).await;
+    let port = free_port();
+    let with_http = |text: String| format!("{text}http: {{ listen: \"127.0.0.1:{port}\" }}\n");
+    let replica = Replica::start_as(&cluster, 1, with_http).await;
     replica.until_leads().await;
     let ghost = Ghost::of(&replica, &cluster).await;
     ghost.says(&cluster).await;
@@ -257,6 +259,11 @@ async fn a_store_that_does_not_answer_is_told_and_what_is_known_stays(etcd: Etcd
     };
     cluster.members[0].freeze();
     troubles(&["store", "status", "orders"]).await;
+    let ready = get(port, "/readyz?verbose").await;
+    assert!(
+        ready.contains("\n[+]election ok: it is not known who leads") && ready.ends_with("check passed\n"),
+        "{ready}"
+    );
     let row = until_other(&replica, "what was known before", |_| true).await;
     assert_eq!(row.known, known.known);
     cluster.members[0].thaw();

@@ -11,6 +11,10 @@ use std::net::IpAddr;
 /// The form of the records; another one is not read. What is only added does not change it.
 const FORM: u32 = 1;
 
+/// The most octets of a version and of the name of a part of the configuration, and the most of such parts: people read them in a
+/// table.
+const LONGEST: usize = 64;
+
 /// What a replica says of itself. All of it is of one moment.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReplicaReport {
@@ -118,6 +122,9 @@ pub enum Malformed {
     /// It stands under another identity's key.
     #[error("it is of another replica than the one whose key it stands in")]
     OfAnother,
+    /// It has a text that is longer, or more parts, than a replica of any version writes.
+    #[error("its {0} is longer than any is")]
+    TooLong(&'static str),
     /// Something in it is missing, or is no such thing.
     #[error("it is not what a replica says of itself (column {0})")]
     Syntax(usize),
@@ -169,6 +176,13 @@ impl ReplicaReport {
         }
         let line: Line<ReplicaReport> =
             serde_json::from_slice(value).map_err(|error| Malformed::Syntax(error.column()))?;
+        let ReplicaReport { version, config, .. } = &line.report;
+        if version.len() > LONGEST {
+            return Err(Malformed::TooLong("version"));
+        }
+        if config.len() > LONGEST || config.keys().any(|part| part.len() > LONGEST) {
+            return Err(Malformed::TooLong("list of parts of a configuration"));
+        }
         Ok(line.report)
     }
 }
@@ -227,6 +241,14 @@ pub(crate) mod tests {
             assert!(text.contains(from));
             let wrong = text.replacen(from, to, 1);
             assert!(matches!(ReplicaReport::decode(wrong.as_bytes()), Err(Malformed::Syntax(_))), "{wrong}");
+        }
+        for (from, to, what) in [
+            (r#""0.1.0""#, format!(r#""{}""#, "0".repeat(65)), "version"),
+            (r#""fence""#, format!(r#""{}""#, "f".repeat(65)), "list of parts of a configuration"),
+        ] {
+            assert!(text.contains(from));
+            let long = text.replacen(from, &to, 1);
+            assert_eq!(ReplicaReport::decode(long.as_bytes()), Err(Malformed::TooLong(what)));
         }
         let large = vec![b' '; ReplicaReport::LARGEST + 1];
         assert_eq!(ReplicaReport::decode(&large), Err(Malformed::TooLarge(large.len())));

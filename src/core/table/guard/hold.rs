@@ -47,7 +47,9 @@ pub enum HoldReason {
         of: usize,
     },
     /// All of a source's routes, or more than half of more than ten: only a person may let that pass.
-    #[error("{changes} of the source's {routes} routes are withdrawn or moved: a person must approve")]
+    #[error(
+        "{changes} of the source's {routes} routes are withdrawn or moved: a person must approve while it is most of them"
+    )]
     MostOfSource {
         /// How many routes are withdrawn or moved, earlier holds included.
         changes: usize,
