@@ -91,8 +91,13 @@ pub enum Input {
     Refused(GatewayId, SessionNumber, Refusal),
     /// There are other replicas, and this is who this one is to them from now on.
     Introduced(Introduction),
-    /// What is known of the other replicas from now on: all of them.
-    Replicas(Vec<KnownReplica>),
+    /// What is known of the other replicas from now on.
+    Replicas {
+        /// All that have ever said something.
+        known: Vec<KnownReplica>,
+        /// Who takes part besides, and nothing that it says was ever read.
+        silent: Vec<Arc<str>>,
+    },
 }
 
 /// What the shell shall do.
@@ -280,9 +285,9 @@ impl Engine {
             Input::Written(gateway, session, octets) => self.outlets.written(now, gateway, session, octets),
             Input::Refused(gateway, session, refusal) => self.refused(gateway, session, refusal, effects),
             Input::Introduced(me) => self.introduce(me),
-            Input::Replicas(replicas) => {
-                self.take_replicas(now, replicas, effects);
-                self.follow_others(now);
+            Input::Replicas { known, silent } => {
+                self.take_replicas(now, known, effects);
+                self.follow_others(now, silent);
             }
         }
     }

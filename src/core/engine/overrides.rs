@@ -10,8 +10,9 @@
 //!                       turned out to be dead for as long as that may take to be noticed ──► forgotten
 //! ```
 //!
-//! Standbys keep the ledger, too: who leads next has to know what its predecessor may not have withdrawn. Without other replicas, or
-//! with none behind, there is nothing in it.
+//! Standbys keep the ledger, too: who leads next has to know what its predecessor may not have withdrawn; and they announce it as long as a
+//! gateway may go by what the leader has told it, which has left the leader since. Without other replicas, or with none behind, there is
+//! nothing in it.
 
 mod behind;
 mod cut_off;
@@ -29,12 +30,13 @@ use crate::model::{Family, PerFamily, Prefix, Time};
 use crate::table::{Hop, Settled, SlotId, TOLD, Winner};
 use ipnet::IpNet;
 use ledger::{Batch, Entry, Ledger, Was};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// What replicas there are besides this one, and for how long gateways may keep what one that is gone has told them.
+/// What replicas there are to be besides this one, and for how long gateways may keep what one that is gone has told them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Others {
-    /// How many.
+    /// How many; those that are known count, too, where they are more.
     pub count: usize,
     /// The longest of all gateways: until they notice that a session is gone, and as long as they keep its routes then (RFC 4724,
     /// RFC 9494).
@@ -53,8 +55,12 @@ pub(super) struct Overrides {
     /// When it was last looked who is behind.
     looked: Time,
     ledger: Ledger,
+    /// Whether it announces what is in there, when all of that was looked at last.
+    announces: bool,
     /// Which of its stores each source followed when that was looked at last.
     histories: Vec<u64>,
+    /// Who takes part, and nothing that it says was ever read; None before it was first looked.
+    silent: Option<Vec<Arc<str>>>,
     /// Gateways with which other replicas have no session.
     cut_off: cut_off::CutOff,
 }
@@ -77,9 +83,15 @@ impl Engine {
             self.overrides.started = now;
         }
         self.overrides.others = others;
-        if others.count == 0 {
+        if self.count_others() == 0 {
             self.end_all_overrides(now);
         }
+    }
+
+    /// How many other replicas there are, as far as anybody can tell: `router.replicas` may not be raised yet when one more is started.
+    fn count_others(&self) -> usize {
+        let silent = self.overrides.silent.as_ref().map_or(0, Vec::len);
+        self.overrides.others.count.max(self.replicas().len() + silent)
     }
 
     /// Of withdrawn prefixes that are announced like what covers them: how many there are. And of how many more than can be
@@ -91,7 +103,7 @@ impl Engine {
     /// What of it goes, while the views still have it.
     pub(super) fn about_to_withdraw(&mut self, settled: &Settled) -> Withdrawn {
         let mut withdrawn = Withdrawn::default();
-        if self.overrides.others.count == 0 || self.standing_role() == Role::Alone {
+        if self.count_others() == 0 || self.standing_role() == Role::Alone {
             return withdrawn;
         }
         for family in Family::ALL {
@@ -194,7 +206,11 @@ impl Engine {
 
     /// Another role, an end of a freeze, or other policies: all are looked at.
     pub(super) fn renew_overrides(&mut self, now: Time) {
-        if self.overrides.ledger.is_empty() || self.holds_still().is_some() {
+        if self.holds_still().is_some() {
+            return;
+        }
+        self.overrides.announces = self.announces_overrides(now);
+        if self.overrides.ledger.is_empty() {
             return;
         }
         self.review_overrides(now);
@@ -279,12 +295,12 @@ impl Engine {
     /// Lets the views say of these what they say of the routes that cover them, or nothing.
     fn announce_overrides(&mut self, now: Time, family: Family, prefixes: &[Prefix]) {
         // What stays as it is goes on to be true.
-        let (stays, leads) = (self.holds_still().is_some(), matches!(self.standing_role(), Role::Leader { .. }));
+        let (stays, announces) = (self.holds_still().is_some(), self.announces_overrides(now));
         let mut told = 0;
         for &prefix in prefixes {
             let Some(entry) = self.overrides.ledger.get(family, prefix) else { continue };
             let (before, was) = (entry.over.clone(), entry.was.clone());
-            let announces = if stays { before.is_some() } else { leads };
+            let announces = if stays { before.is_some() } else { announces };
             let covers = if announces { self.covers(prefix) } else { Vec::new() };
             if covers.is_empty() && before.is_none() {
                 continue;

@@ -51,7 +51,8 @@ pub(super) struct Reporting {
 }
 
 impl Reporting {
-    /// A session begins, whose gateway was handed nothing yet; or a source's revisions mean something else from now on.
+    /// A session begins, whose gateway was handed nothing yet, or was not told what it was handed; or a source's revisions mean
+    /// something else from now on.
     pub(super) fn nothing_is_told(&mut self) {
         self.told.clear();
         self.telling = None;
@@ -72,7 +73,7 @@ impl Engine {
             let report = SourceReport {
                 revision: source.sync.revision().0,
                 told: self.reporting.told.get(place).copied().unwrap_or_default().min(self.tellable(place, source)).0,
-                complete: source.sync.is_complete() && self.table.is_read(source.settings.id),
+                complete: source.sync.is_complete() && source.is_judged,
                 current: source.sync.is_current(),
                 store: source.sync.believed().map(|(store, _)| store).unwrap_or_default(),
                 since: source.continuity.since().0,
@@ -142,7 +143,8 @@ impl Engine {
 
     /// What is announced now, for when others say what they announced at these revisions.
     pub(super) fn note_tables(&mut self) {
-        if self.reporting.me.is_none() {
+        // While nothing is decided, what is announced is not what comes of a revision.
+        if self.reporting.me.is_none() || self.holds_still().is_some() {
             return;
         }
         let tables = self.tables();

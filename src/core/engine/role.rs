@@ -218,6 +218,7 @@ impl Engine {
         effects: &mut Vec<Effect>,
     ) {
         let later = self.standing.role.is_unsure();
+        self.reporting.nothing_is_told();
         self.outlets.refused(gateway, (session, refusal), later, &mut self.views, &self.table, effects);
     }
 

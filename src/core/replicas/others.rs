@@ -44,6 +44,8 @@ pub struct Reading {
     pub forgotten: Vec<(Arc<str>, i64)>,
     /// There are more replicas than are looked at.
     pub too_many: bool,
+    /// Who takes part, and nothing that it says was ever read: it may have told gateways anything.
+    pub silent: Vec<Arc<str>>,
 }
 
 /// See the module.
@@ -86,7 +88,9 @@ impl Others {
                 reading.own = report;
                 continue;
             }
-            if let Some(revision) = revision.filter(|_| report.as_ref().is_some_and(|report| report.retired)) {
+            // A store that was put back to a backup may say so of one that is back in service.
+            let is_retired = present.is_none() && report.as_ref().is_some_and(|report| report.retired);
+            if let Some(revision) = revision.filter(|_| is_retired) {
                 self.known.remove(&identity);
                 let since = *self.retired.entry(Arc::clone(&identity)).or_insert(now);
                 if now.since(since) >= READ {
@@ -96,11 +100,16 @@ impl Others {
             }
             self.retired.remove(&identity);
             let before = self.known.get(&identity);
-            let Some(report) = report.or_else(|| Some(before?.report.clone())) else { continue };
-            if before.is_none() && self.known.len() >= MOST {
+            let is_new = before.is_none();
+            let Some(report) = report.or_else(|| Some(before?.report.clone())) else {
+                reading.silent.extend(present.map(|_| identity));
+                continue;
+            };
+            if is_new && self.known.len() >= MOST && !(present.is_some() && self.make_room()) {
                 reading.too_many = true;
                 continue;
             }
+            let before = self.known.get(&identity);
             // A process that has begun and said nothing yet is not the one that said this.
             let is_present = present == Some(report.replica.instance);
             let gone = (!is_present).then(|| before.and_then(|before| before.gone).unwrap_or(now));
@@ -112,6 +121,12 @@ impl Others {
             self.known.insert(identity, KnownReplica { report, gone });
         }
         reading
+    }
+
+    /// Who has been gone for longest makes room for one that is there.
+    fn make_room(&mut self) -> bool {
+        let gone = self.known.iter().filter_map(|(identity, known)| Some((known.gone?, Arc::clone(identity))));
+        gone.min().is_some_and(|(_, identity)| self.known.remove(&identity).is_some())
     }
 
     fn read(&mut self, identity: &Arc<str>, said: Said, reading: &mut Reading) -> Option<ReplicaReport> {
@@ -204,6 +219,13 @@ mod tests {
         assert_eq!(gone(&others), []);
         others.take(at(64), vec![posted("10.0.3.1", 9)]);
         assert_eq!(gone(&others), [("10.0.3.1".to_owned(), None)], "it is back in service");
+        // The store was put back to a backup of the time before that.
+        let present = Some(report("10.0.3.1").replica.instance);
+        let mut says = report("10.0.3.1");
+        (says.retired, says.replica.instance) = (true, Instance(7));
+        let said = Some(Said { report: Ok(says), revision: 6 });
+        others.take(at(65), vec![Posted { said, present, ..posted("10.0.3.1", 6) }]);
+        assert_eq!(gone(&others), [("10.0.3.1".to_owned(), Some(at(65)))], "gateways may hold its paths");
     }
 
     #[test]
@@ -261,6 +283,31 @@ mod tests {
         let all = (0..200).map(|n| posted(&format!("replica-{n}"), n)).collect();
         assert!(others.take(at(1), all).too_many);
         assert_eq!(others.known().count(), MOST);
+    }
+
+    #[test]
+    fn one_that_is_there_is_known_whoever_has_gone_before() {
+        let mut others = Others::of(me());
+        let gone = |n: i64| Posted { present: None, ..posted(&format!("pod-{n:03}"), n) };
+        let mut all: Vec<Posted> = (0..100).map(gone).collect();
+        assert!(others.take(at(1), all.clone()).too_many);
+        all.push(posted("replica", 200));
+        others.take(at(2), all.clone());
+        assert!(others.known().any(|known| known.gone.is_none()), "it is waited for");
+        others.take(at(3), all);
+        assert_eq!(others.known().filter(|known| known.gone.is_none()).count(), 1);
+    }
+
+    #[test]
+    fn p5_who_takes_part_and_says_nothing_that_can_be_read_is_named() {
+        let mut others = Others::of(me());
+        let broken = Some(Said { report: Err(Malformed::Form), revision: 5 });
+        let silent = Posted { said: broken, ..posted("10.0.3.1", 5) };
+        assert_eq!(others.take(at(1), vec![silent.clone()]).silent, ["10.0.3.1".into()]);
+        assert_eq!(others.take(at(2), vec![Posted { said: None, ..silent.clone() }]).silent, ["10.0.3.1".into()]);
+        assert_eq!(others.take(at(3), vec![Posted { present: None, ..silent.clone() }]).silent, []);
+        assert_eq!(others.take(at(4), vec![posted("10.0.3.1", 6)]).silent, []);
+        assert_eq!(others.take(at(5), vec![silent]).silent, [], "what it said last counts");
     }
 
     #[test]

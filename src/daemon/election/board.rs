@@ -21,6 +21,10 @@ const EVERY: Duration = Duration::from_secs(1);
 /// By how much longer than its lease the process before may be in the way after its end: the store ends leases late, and then it is looked.
 const LATE: Duration = Duration::from_secs(5);
 
+/// More records than any cluster has replicas.
+const TOO_MANY: &str = "more than 64 replicas have status records, of whom the last are not looked at or waited for: give each replica the \
+                        identity that it had before when it starts anew; who is gone is forgotten after a week";
+
 /// What was seen last.
 #[derive(Clone, Debug)]
 pub(super) struct Noticed {
@@ -58,6 +62,7 @@ pub(super) async fn keep(
             let now = exchange(&board, &own, &mut saying, &clock, &mut others).await;
             let wrong = match &now {
                 Err(fault) => Some(fault.message.clone()),
+                Ok(reading) if reading.too_many => Some(TOO_MANY.to_owned()),
                 Ok(_) => is_kept_from_it(&board, saying.unsaid(), clock.now()),
             };
             tell(engine.troubles(), wrong);
@@ -65,8 +70,8 @@ pub(super) async fn keep(
                 warn(&reading);
                 let known: Vec<KnownReplica> = others.known().cloned().collect();
                 placement.compare(&own, &known, engine.troubles());
-                engine.send(Input::Replicas(known), None);
                 forget(&board, &reading).await;
+                engine.send(Input::Replicas { known, silent: reading.silent }, None);
                 if noticed.send(Some(Noticed { own, others: Arc::new(others.clone()) })).is_err() {
                     return;
                 }

@@ -1,9 +1,10 @@
 //! Who may still have a gateway hold what was withdrawn here.
 
+use super::Overrides;
 use super::ledger::Batch;
-use crate::engine::{Engine, Source};
+use crate::engine::{Engine, Role, Source};
 use crate::model::Time;
-use crate::replicas::{KnownReplica, SourceReport};
+use crate::replicas::{KnownReplica, ReplicaReport, ReportedRole, SourceReport};
 use crate::source::ClusterId;
 use std::fmt;
 use std::sync::Arc;
@@ -169,10 +170,14 @@ impl OtherNow {
 impl Engine {
     /// The others at this moment: those that are known, and as many as there must be besides.
     pub(super) fn others_now(&self, now: Time) -> Vec<OtherNow> {
-        let known = self.replicas();
+        let (known, silent) = (self.replicas(), &self.overrides.silent);
         let mut others: Vec<OtherNow> = known.iter().map(|replica| self.other_now(now, replica)).collect();
-        let unheard = self.overrides.others.count.saturating_sub(known.len());
-        let until = self.overrides.started + self.overrides.others.stale;
+        let untold = |replica: &Arc<str>| OtherNow::Holds(Behind::Untold { replica: Arc::clone(replica) });
+        others.extend(silent.iter().flatten().map(untold));
+        let unheard = self.overrides.others.count.saturating_sub(others.len());
+        // Before the first reading nobody can be heard of.
+        let began = if silent.is_some() { self.overrides.started } else { now };
+        let until = began + self.overrides.others.stale;
         if unheard > 0 && now < until {
             others.push(OtherNow::Holds(Behind::Unheard { replicas: unheard, until }));
         }
@@ -194,16 +199,8 @@ impl Engine {
         if report.frozen {
             return OtherNow::Holds(Behind::Frozen { replica: identity });
         }
-        if let Some((gateway, since)) = self.overrides.cut_off.last(&identity) {
-            let until = since + stale;
-            if now < until {
-                return OtherNow::Holds(Behind::CutOff { replica: identity, gateway: Arc::clone(gateway), until });
-            }
-        }
-        if let Some(until) =
-            self.overrides.cut_off.parted(&identity).map(|parted| parted + stale).filter(|until| now < *until)
-        {
-            return OtherNow::Holds(Behind::Parted { replica: identity, until });
+        if let Some(behind) = self.keeps_left(now, &identity) {
+            return OtherNow::Holds(behind);
         }
         let of = |source: &Source| report.sources.get(&source.settings.name);
         let told = self.sources.iter().map(|source| of(source).filter(|of| counts_as(source, of)).map(|of| of.told));
@@ -213,10 +210,39 @@ impl Engine {
         OtherNow::Said { told: told.collect(), holds: report.held > 0, same, identity }
     }
 
+    /// Whether gateways that have left it keep what that replica told them.
+    fn keeps_left(&self, now: Time, replica: &Arc<str>) -> Option<Behind> {
+        let Overrides { cut_off, others, .. } = &self.overrides;
+        let until = |since: Time| Some(since + others.stale).filter(|until| now < *until);
+        let cut_off_from =
+            cut_off.last(replica).and_then(|(gateway, since)| Some((Arc::clone(gateway), until(since)?)));
+        let replica = Arc::clone(replica);
+        match cut_off_from {
+            Some((gateway, until)) => Some(Behind::CutOff { replica, gateway, until }),
+            None => cut_off.parted(&replica).and_then(until).map(|until| Behind::Parted { replica, until }),
+        }
+    }
+
+    /// Whether it announces what was withdrawn like what covers it: who leads does, since its paths are the best ones. Where gateways that
+    /// have left that one may go by what it said before, which it can tell them no more, the others do.
+    pub(super) fn announces_overrides(&self, now: Time) -> bool {
+        let Role::Standby { term, .. } = self.role().0 else { return matches!(self.role().0, Role::Leader { .. }) };
+        let leads = |other: &&KnownReplica| {
+            let ReplicaReport { role, term: in_term, .. } = other.report;
+            other.gone.is_none() && role == ReportedRole::Leader && in_term.get() == term
+        };
+        let leader = self.replicas().iter().find(leads);
+        leader.is_some_and(|leader| self.keeps_left(now, &leader.report.replica.identity).is_some())
+    }
+
     /// What the others say of themselves.
-    pub(in crate::engine) fn follow_others(&mut self, now: Time) {
+    pub(in crate::engine) fn follow_others(&mut self, now: Time, silent: Vec<Arc<str>>) {
+        self.overrides.silent = Some(silent);
         let gateways: Vec<Arc<str>> = self.outlets.configured().map(Arc::from).collect();
         self.overrides.cut_off.follow(now, &self.reporting.others, &gateways);
-        self.review_overrides(now);
+        match self.overrides.announces == self.announces_overrides(now) {
+            true => self.review_overrides(now),
+            false => self.renew_overrides(now),
+        }
     }
 }

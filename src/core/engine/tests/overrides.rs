@@ -1,6 +1,7 @@
 //! What is withdrawn while another replica may still hold it (P5): several replicas, one store and one gateway, which forwards by the
 //! longest prefix first and then by the best path, and keeps the paths of who is gone.
 
+mod left;
 mod net;
 
 use super::super::{Behind, EventKind, Role, TellState, Tells, Wanted};
@@ -308,8 +309,8 @@ fn p5_what_is_withdrawn_while_a_gateway_has_lost_all_is_announced_like_its_cover
     assert_eq!(net.forwards("10.244.0.5"), Some(via(1)));
     net.up(1);
     net.deliver(1);
-    net.report();
-    net.deliver(0);
+    // The other one first hears that the leader has its gateway again, and then the leader that the other has told it.
+    net.settle();
     assert_eq!((net.paths(BORROWED), net.forwards("10.244.0.5")), (0, Some(via(1))));
 }
 

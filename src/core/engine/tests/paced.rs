@@ -87,7 +87,7 @@ impl World {
     /// Some time later its status is asked for, as it is each second: whether somebody is still to be told what it is.
     fn is_awaited_after(&mut self, span: Duration) -> bool {
         self.now = self.now + span;
-        self.engine.handle(self.now, Input::Replicas(Vec::new()), &mut self.effects);
+        self.engine.handle(self.now, Input::Replicas { known: Vec::new(), silent: Vec::new() }, &mut self.effects);
         self.work();
         self.engine.report().unwrap().restamping
     }

@@ -1,6 +1,6 @@
 //! What replicas say of themselves, and what they make of what the others say.
 
-use super::super::{Input, Introduction, Role};
+use super::super::{Command, Input, Introduction, Role};
 use super::lab::Lab;
 use super::settings::{addresses, prefix};
 use crate::model::{Instance, Replica};
@@ -32,7 +32,8 @@ fn report(lab: &Lab) -> ReplicaReport {
 /// The first one hears what the second says.
 fn hears(labs: &mut [Lab; 2]) -> Agreement {
     let [first, second] = labs;
-    first.handle(Input::Replicas(vec![KnownReplica { report: report(second), gone: None }]));
+    let known = vec![KnownReplica { report: report(second), gone: None }];
+    first.handle(Input::Replicas { known, silent: Vec::new() });
     first.engine.replica_rows().remove(0).agreement
 }
 
@@ -113,6 +114,17 @@ fn a_revision_is_told_once_every_gateway_with_a_session_was_handed_what_came_of_
     lab.settle();
     let after = source(&lab);
     assert_eq!(after.told, after.revision);
+    // What a writer refuses was not told.
+    lab.put(0, 1, host(1, &[3]));
+    while lab.serve(0, 100) {}
+    while lab.work() {}
+    let refused = lab.refuse(2).unwrap();
+    assert_eq!(source(&lab).told, source(&lab).revision, "as far as it knows");
+    lab.handle(refused);
+    assert_eq!(source(&lab).told, 0);
+    lab.settle();
+    let after = source(&lab);
+    assert_eq!(after.told, after.revision);
     // Frozen, what comes is not decided.
     lab.take_role(Role::Unsure { ordinal: 1 });
     lab.put(0, 1, host(1, &[2]));
@@ -120,4 +132,35 @@ fn a_revision_is_told_once_every_gateway_with_a_session_was_handed_what_came_of_
     let frozen = source(&lab);
     assert!(report(&lab).frozen && frozen.revision > after.revision);
     assert_eq!(frozen.told, after.told);
+}
+
+#[test]
+fn p8_what_is_announced_in_a_freeze_is_not_what_comes_of_what_is_read_meanwhile() {
+    let mut labs = both();
+    for lab in &mut labs {
+        lab.put(0, 1, host(1, &[0]));
+        lab.put(1, 2, host(2, &[4]));
+        lab.settle();
+    }
+    assert_eq!(hears(&mut labs), Agreement::Same);
+    for lab in &mut labs {
+        lab.command(&Command::Freeze);
+    }
+    // Each revision is read by itself, as others read it.
+    for subnet in [1, 2, 3] {
+        for lab in &mut labs {
+            lab.put(0, 1, host(1, &[0, subnet]));
+        }
+        labs[0].settle();
+        hears(&mut labs);
+        if subnet == 2 {
+            labs[1].settle();
+        }
+    }
+    for lab in &mut labs {
+        lab.command(&Command::Unfreeze);
+    }
+    assert!(!matches!(hears(&mut labs), Agreement::Differs { .. }), "one lags: that is no divergence");
+    labs[1].settle();
+    assert_eq!(hears(&mut labs), Agreement::Same);
 }

@@ -62,7 +62,7 @@ fn report(world: &World) -> ReplicaReport {
 fn hears(world: &mut World, report: ReplicaReport) -> Vec<ReplicaNote> {
     world.effects.clear();
     let known = vec![KnownReplica { report, gone: None }];
-    world.engine.handle(world.now, Input::Replicas(known), &mut world.effects);
+    world.engine.handle(world.now, Input::Replicas { known, silent: Vec::new() }, &mut world.effects);
     let notes = world.effects.drain(..).filter_map(|effect| match effect {
         Effect::Replica(_, note @ (ReplicaNote::Vouches(_) | ReplicaNote::Diverges)) => Some(note),
         _ => None,

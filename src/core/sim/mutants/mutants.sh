@@ -421,9 +421,16 @@ END
 
 mutant p5-no-override 'a withdrawn more-specific is not announced like what covers it' \
   src/core/engine/overrides.rs <<'END'
-            let announces = if stays { before.is_some() } else { leads };
+            let announces = if stays { before.is_some() } else { announces };
 =>
-            let announces = if stays { before.is_some() } else { leads && !BROKEN };
+            let announces = if stays { before.is_some() } else { announces && !BROKEN };
+END
+
+mutant p5-leader-only 'standbys override nothing at a gateway that has left the leader' \
+  src/core/engine/overrides/behind.rs <<'END'
+        leader.is_some_and(|leader| self.keeps_left(now, &leader.report.replica.identity).is_some())
+=>
+        leader.is_some_and(|leader| !BROKEN && self.keeps_left(now, &leader.report.replica.identity).is_some())
 END
 
 mutant p5-gone-is-past 'an override does not wait for who is gone' \

@@ -1,10 +1,11 @@
 //! No leftover of another replica draws traffic from an owner (P5): where a more-specific prefix is withdrawn that another replica may
-//! still have a gateway hold, the gateway goes by what covers it, as the leader says.
+//! still have a gateway hold, the gateway goes by what covers it, as the leader says, or a standby at a gateway that has left the leader.
 
 use super::super::settings::specifics;
 use super::cluster::Cluster;
 use super::script::Stated;
 use crate::model::{Prefix, Time};
+use crate::replicas::ReportedRole;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub(super) struct Leftovers {
     withdrawn: BTreeMap<Prefix, (Time, Time)>,
     /// When a process of a replica had a gateway hold it last.
     told: BTreeMap<(usize, u64, usize, Prefix), Time>,
-    /// Which gateways go by another replica's path while this process leads, and since when.
+    /// Which gateways go by another replica's path that this process is to override, and since when.
     astray: BTreeMap<(usize, Prefix), (u64, Time)>,
     looks: Time,
 }
@@ -66,52 +67,72 @@ impl Cluster {
         self.leftovers.looks = self.now + EVERY;
         for n in 0..self.gateways() {
             for (specific, cover) in specifics() {
-                let Some((leader, other)) = self.goes_by_leftover(n, specific, cover) else {
+                let Some((speaker, other)) = self.goes_by_leftover(n, specific, cover) else {
                     self.leftovers.astray.remove(&(n, specific));
                     continue;
                 };
-                let of = (self.seats[leader].life, self.now);
+                let of = (self.seats[speaker].life, self.now);
                 let astray = self.leftovers.astray.entry((n, specific)).or_insert(of);
                 if astray.0 != of.0 {
                     *astray = of;
                 }
                 assert!(
                     self.now.since(astray.1) < LAG,
-                    "P5: gateway {n} goes by what replica {other} has left of {specific}, and {leader} leads and does not override it"
+                    "P5: gateway {n} goes by what replica {other} has left of {specific}, and {speaker} does not override it"
                 );
             }
         }
     }
 
-    /// Whose path to a prefix without owner a gateway prefers, and who leads and should have it go by what covers it.
+    /// Whose path to a prefix without owner a gateway prefers, and who should have it go by what covers it.
     fn goes_by_leftover(&self, n: usize, specific: Prefix, cover: Prefix) -> Option<(usize, usize)> {
         let (since, began) = *self.leftovers.withdrawn.get(&specific)?;
-        let leader = self.leader()?;
-        let world = &self.worlds[leader];
-        let gateway = &world.gateways[n];
-        let is_silent = world.wires.values().any(|wire| wire.gateway == n && wire.is_silent);
-        let is_reached = gateway.session.is_some() && !gateway.is_stuck && !world.is_cut_off() && !is_silent;
-        let decides = !world.is_unsure() && world.judge.frozen.is_none() && world.stopped().is_none();
-        if self.now.since(since) < NEWS || !is_reached || !decides || !gateway.table.is_synchronised(cover.family()) {
+        if self.now.since(since) < NEWS {
             return None;
         }
+        let leader = self.leader()?;
+        let speaks = |r: &usize| self.can_tell(*r, n, cover) && (*r == leader || self.knows_left(*r, leader, n));
+        let speaker = std::iter::once(leader).chain(0..self.worlds.len()).find(speaks)?;
+        let world = &self.worlds[speaker];
+        let gateway = &world.gateways[n];
         let next_hop = gateway.table.route(cover).filter(|_| gateway.table.keeps(cover))?.next_hop();
         // It has known of the prefix since it is stated.
-        let told = self.leftovers.told.get(&(leader, self.seats[leader].life, n, specific));
+        let told = self.leftovers.told.get(&(speaker, self.seats[speaker].life, n, specific));
         told.filter(|told| **told >= began)?;
         let best = self.best(n, specific)?;
         let other = best.replica;
-        if other == leader || best.said.next_hop() == next_hop {
+        if other == speaker || best.said.next_hop() == next_hop {
+            return None;
+        }
+        // What is kept by plain graceful restart is as good as ever: a leader's path beats a standby's.
+        if speaker != leader && !world.shape.gateways[n].lingers {
             return None;
         }
         // A process that begins with an old snapshot says what that has until it has read its sources and knows who leads.
         let began_since = self.worlds[other].knows.iter().any(|knows| knows.started >= since);
         // One that was gone for so long is taken for dead.
         let stale = world.shape.others.stale;
-        let is_past = match self.known(leader, other) {
+        let is_past = match self.known(speaker, other) {
             Some(known) => known.gone.is_some_and(|gone| self.now.since(gone) >= stale),
             None => world.knows.last().is_none_or(|knows| self.now.since(knows.started) >= stale),
         };
-        (!began_since && !is_past).then_some((leader, other))
+        (!began_since && !is_past).then_some((speaker, other))
+    }
+
+    /// Whether what it decides reaches the gateway.
+    fn can_tell(&self, r: usize, n: usize, cover: Prefix) -> bool {
+        let world = &self.worlds[r];
+        let gateway = &world.gateways[n];
+        let is_silent = world.wires.values().any(|wire| wire.gateway == n && wire.is_silent);
+        let is_reached = gateway.session.is_some() && !gateway.is_stuck && !world.is_cut_off() && !is_silent;
+        let decides = !world.is_unsure() && world.judge.frozen.is_none() && world.stopped().is_none();
+        is_reached && decides && gateway.table.is_synchronised(cover.family())
+    }
+
+    /// Whether it has read that the leader has no session with the gateway.
+    fn knows_left(&self, r: usize, leader: usize, n: usize) -> bool {
+        let Some(known) = self.known(r, leader) else { return false };
+        let has = known.report.sessions.gateways.contains(&format!("gateway-{n}"));
+        known.gone.is_none() && known.report.role == ReportedRole::Leader && !has
     }
 }

@@ -182,7 +182,8 @@ impl Cluster {
         self.check_agreement();
         // Replicas are free to differ in what their guards keep back.
         let held = self.held();
-        let overridden = self.worlds[leader].overridden();
+        // What is announced like what covers it: by the leader, or by a standby at gateways that may have left that one.
+        let overridden: Vec<_> = self.worlds.iter().map(World::overridden).collect();
         self.voice.unsettle_all();
         self.voice.behind = absent.into_iter().collect();
         for n in (0..self.gateways()).filter(|n| !self.worlds[leader].gateways[*n].is_stuck) {
@@ -197,12 +198,12 @@ impl Cluster {
                 );
                 let is_held = held.contains(&prefix);
                 assert!(
-                    said.is_some() || is_held,
+                    said.is_some() || is_held || overridden[best.replica].contains_key(&prefix),
                     "P5: gateway {n} forwards {prefix} as replica {} says, and the leader does not",
                     best.replica
                 );
                 let is_common = self.paths(n, prefix).len() == running.len();
-                if is_common && !is_held && !overridden.contains_key(&prefix) {
+                if is_common && !is_held && !overridden.iter().any(|of| of.contains_key(&prefix)) {
                     settled.insert(prefix, best.said.next_hop());
                 }
             }

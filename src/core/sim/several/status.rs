@@ -178,7 +178,7 @@ impl Cluster {
                 let reading = herald.others.take(now, posted);
                 herald.saying.read(&reading);
                 let known = herald.others.known().cloned().collect();
-                self.worlds[r].engine(Input::Replicas(known));
+                self.worlds[r].engine(Input::Replicas { known, silent: reading.silent });
                 self.resign_if_useless(r);
                 self.looked(r);
             }

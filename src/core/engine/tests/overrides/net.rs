@@ -42,7 +42,7 @@ pub(super) fn host(n: u8) -> String {
     name(n)
 }
 
-fn settings(replicas: usize, notice: Duration) -> Settings {
+fn settings(others: Others) -> Settings {
     let sync = SyncConfig {
         source: SourceId(0),
         schema: Schema::Native { prefix: "/fp".into() },
@@ -60,7 +60,7 @@ fn settings(replicas: usize, notice: Duration) -> Settings {
         },
         guard: GuardConfig::off(),
         policies: BTreeMap::from([("all".into(), Policy::accept_all())]),
-        others: Others { count: replicas - 1, stale: STALE, notice },
+        others,
         gateways: vec![GatewaySettings {
             id: GatewayId(0),
             name: "gateway".into(),
@@ -96,8 +96,8 @@ pub(super) struct Net {
     sessions: u64,
     term: u32,
     leader: Option<usize>,
-    /// See [`Others`].
-    notice: Duration,
+    /// What replicas are told of the others.
+    others: Others,
 }
 
 impl Net {
@@ -107,9 +107,14 @@ impl Net {
 
     /// Dead sessions are noticed after so long.
     pub(super) fn that_notices(replicas: usize, notice: Duration) -> Self {
+        Net::that_expects(replicas, Others { count: replicas - 1, stale: STALE, notice })
+    }
+
+    /// Replicas are told of other ones than there are.
+    pub(super) fn that_expects(replicas: usize, others: Others) -> Self {
         let heard = || Gateway::new(PerFamily { ipv4: true, ipv6: true }, &encoding(0));
         let player = |_| Player {
-            engine: Engine::new(Time::ZERO, settings(replicas, notice), &mut Vec::new()),
+            engine: Engine::new(Time::ZERO, settings(others), &mut Vec::new()),
             transport: Transport::new(),
             session: None,
             queue: VecDeque::new(),
@@ -122,7 +127,7 @@ impl Net {
         };
         let players = (0..replicas).map(player).collect();
         let mut net =
-            Net { now: Time::ZERO, store: Store::default(), players, sessions: 0, term: 0, leader: None, notice };
+            Net { now: Time::ZERO, store: Store::default(), players, sessions: 0, term: 0, leader: None, others };
         net.put(STAYS, &[]);
         (0..replicas).for_each(|replica| net.restart(replica));
         net.players.iter_mut().for_each(|player| player.since = None);
@@ -147,11 +152,11 @@ impl Net {
         if self.players[replica].gone.is_none() {
             return;
         }
-        let (now, count, rev) = (self.now, self.players.len(), self.store.rev);
+        let (now, rev) = (self.now, self.store.rev);
         let player = &mut self.players[replica];
         player.effects.clear();
         player.transport = Transport::new();
-        player.engine = Engine::new(now, settings(count, self.notice), &mut player.effects);
+        player.engine = Engine::new(now, settings(self.others), &mut player.effects);
         player.engine.limit_timeline(crate::engine::TimelineLimits::default());
         let me = Replica { identity: format!("replica-{replica}").into(), instance: Instance(0) };
         let me = Introduction { replica: me, version: String::new(), config: BTreeMap::new() };
@@ -189,7 +194,7 @@ impl Net {
 
     /// It is configured anew: its gateway has a policy of this name.
     pub(super) fn reload(&mut self, replica: usize, policy: &str) {
-        let mut settings = settings(self.players.len(), self.notice);
+        let mut settings = settings(self.others);
         settings.policies.insert(policy.into(), Policy::accept_all());
         settings.gateways[0].policy = policy.into();
         let player = &mut self.players[replica];
@@ -334,9 +339,14 @@ impl Net {
         for replica in 0..self.players.len() {
             if self.players[replica].gone.is_none() {
                 let others = known.iter().filter(|(other, _)| *other != replica).map(|(_, known)| known.clone());
-                self.handle(replica, Input::Replicas(others.collect()));
+                self.handle(replica, Input::Replicas { known: others.collect(), silent: Vec::new() });
             }
         }
+    }
+
+    /// This is what it reads of the others.
+    pub(super) fn hears(&mut self, replica: usize, known: Vec<KnownReplica>, silent: Vec<Arc<str>>) {
+        self.handle(replica, Input::Replicas { known, silent });
     }
 
     pub(super) fn wait(&mut self, span: Duration) {

@@ -1,0 +1,72 @@
+//! What a replica has left at gateways that it does not reach, or that nobody counts on.
+
+use super::net::{Net, STALE, via};
+use super::{BORROWED, borrowed, borrowed_in};
+use crate::engine::Others;
+
+#[test]
+fn p5_what_the_leader_has_left_at_a_gateway_that_it_lost_another_replica_overrides() {
+    // Before it is given back, and when the other one has withdrawn it already.
+    for is_lost_first in [true, false] {
+        let mut net = borrowed();
+        if is_lost_first {
+            net.down(0);
+            net.report();
+        }
+        net.put(2, &[]);
+        net.serve(1);
+        net.deliver(1);
+        if !is_lost_first {
+            assert_eq!(net.paths(BORROWED), 1, "the leader's, which is to withdraw it or to override it");
+            net.down(0);
+            net.report();
+            net.deliver(1);
+        }
+        assert_eq!(
+            net.forwards("10.244.0.5"),
+            Some(via(1)),
+            "the leader's path is still there: lost first {is_lost_first}"
+        );
+        net.serve(0);
+        net.report();
+        net.deliver(1);
+        assert_eq!(net.forwards("10.244.0.5"), Some(via(1)));
+        assert_eq!(net.engine(1).count_overrides().0.ipv4, 1);
+        net.wait(STALE);
+        net.settle();
+        assert_eq!((net.paths(BORROWED), net.forwards("10.244.0.5")), (0, Some(via(1))));
+        assert_eq!([0, 1].map(|replica| net.engine(replica).count_overrides().0.ipv4), [0, 0]);
+    }
+}
+
+#[test]
+fn p5_a_replica_that_is_known_counts_though_fewer_are_configured() {
+    let mut net = borrowed_in(Net::that_expects(2, Others { stale: STALE, ..Others::default() }));
+    net.put(2, &[]);
+    net.serve(0);
+    net.deliver(0);
+    assert_eq!(net.forwards("10.244.0.5"), Some(via(1)), "the other one's path is still there");
+    net.settle();
+    assert_eq!(net.paths(BORROWED), 0);
+}
+
+#[test]
+fn p5_who_takes_part_and_says_nothing_that_can_be_read_is_waited_for() {
+    let mut net = borrowed_in(Net::that_expects(2, Others { stale: STALE, ..Others::default() }));
+    // Of the other one nothing is known any more, as of one whose form of record this one cannot read.
+    let of_silent = |net: &mut Net| net.hears(0, Vec::new(), vec!["replica-1".into()]);
+    of_silent(&mut net);
+    net.wait_served(&[0], STALE.as_secs());
+    of_silent(&mut net);
+    net.put(2, &[]);
+    net.serve(0);
+    net.deliver(0);
+    assert_eq!(net.forwards("10.244.0.5"), Some(via(1)), "its path is still there");
+    net.wait_served(&[0], STALE.as_secs());
+    of_silent(&mut net);
+    net.deliver(0);
+    assert_eq!((net.paths(BORROWED), net.forwards("10.244.0.5")), (2, Some(via(1))));
+    net.hears(0, Vec::new(), Vec::new());
+    net.deliver(0);
+    assert_eq!(net.paths(BORROWED), 1, "the other one has gone, long after all");
+}
