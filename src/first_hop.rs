@@ -48,7 +48,12 @@ mod linux {
         }
         let mut answers = pin!(handle.route().get(question.build()).execute());
         let route = answers.next().await.ok_or("no route")??;
-        Ok(route.attributes.iter().find_map(|attribute| match attribute {
+        Ok(route.attributes.iter().find_map(router_in))
+    }
+
+    /// A router of the other family stands in an attribute of its own (RFC 8950 in the kernel).
+    pub(super) fn router_in(attribute: &RouteAttribute) -> Option<IpAddr> {
+        match attribute {
             RouteAttribute::Gateway(RouteAddress::Inet(router)) | RouteAttribute::Via(RouteVia::Inet(router)) => {
                 Some((*router).into())
             }
@@ -56,14 +61,30 @@ mod linux {
                 Some((*router).into())
             }
             _ => None,
-        }))
+        }
     }
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+    use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteVia};
     use std::net::{Ipv4Addr, Ipv6Addr};
+
+    #[test]
+    fn a_router_is_found_in_what_the_kernel_answers_in_both_families() {
+        let (four, six) = (Ipv4Addr::new(10, 168, 0, 1), Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 1));
+        let routers = [
+            (RouteAttribute::Gateway(RouteAddress::Inet(four)), Some(four.into())),
+            (RouteAttribute::Gateway(RouteAddress::Inet6(six)), Some(six.into())),
+            (RouteAttribute::Via(RouteVia::Inet6(six)), Some(six.into())),
+            (RouteAttribute::Destination(RouteAddress::Inet(four)), None),
+            (RouteAttribute::PrefSource(RouteAddress::Inet(four)), None),
+        ];
+        for (attribute, router) in routers {
+            assert_eq!(linux::router_in(&attribute), router, "{attribute:?}");
+        }
+    }
 
     #[tokio::test]
     async fn the_kernel_answers_that_this_machine_is_reached_without_a_router() {

@@ -124,14 +124,15 @@ impl Board {
     }
 
     /// Says for the last time what it is, after it has left, unless another process of its identity has come: it is not coming back.
-    /// Others take the record away once all have read that.
-    pub async fn retire(&self, report: ReplicaReport) -> Result<(), Fault> {
+    /// Others take the record away once all have read that. Whether it is said: not while its key is there.
+    pub async fn retire(&self, report: ReplicaReport) -> Result<bool, Fault> {
         let last = ReplicaReport { retired: true, ..report };
         let is_free = Compare::create_revision(self.keys.presence.as_str(), CompareOp::Equal, 0);
         let put = TxnOp::put(self.keys.status.as_str(), &last.encode()[..], None);
         let delete = TxnOp::delete(self.keys.receipt.as_str(), None);
-        self.transact(Txn::new().when([is_free]).and_then([put, delete])).await.map_err(Failure::fault)?;
-        Ok(())
+        let (answer, _) =
+            self.transact(Txn::new().when([is_free]).and_then([put, delete])).await.map_err(Failure::fault)?;
+        Ok(answer.succeeded())
     }
 
     async fn transact(&self, transaction: Txn) -> Result<(TxnResponse, String), Failure> {

@@ -1,10 +1,15 @@
-//! A leader that nobody hears.
+//! A leader that nobody hears, and who leaves the lead to others.
 
+use crate::log::Log;
 use crate::replicas::{Replica, put};
 use crate::server::{Cluster, Etcd, free_port};
+use crate::until::until;
 use fingerpost_core::engine::Role;
 
-on_each_etcd!(p10_a_leader_without_gateways_leaves_the_lead_to_one_that_has_some);
+on_each_etcd!(
+    p10_a_leader_without_gateways_leaves_the_lead_to_one_that_has_some,
+    who_has_read_nothing_says_that_it_leaves_the_lead_to_others,
+);
 
 async fn p10_a_leader_without_gateways_leaves_the_lead_to_one_that_has_some(etcd: Etcd) {
     let cluster = Cluster::one(etcd).await;
@@ -23,4 +28,16 @@ async fn p10_a_leader_without_gateways_leaves_the_lead_to_one_that_has_some(etcd
     heard.until_told(&["10.244.1.0/24"], "the new leader's path", |med| med == 1_000_000 - term - 1).await;
     let standby = unheard.until_role("a standby", |role| matches!(role, Role::Standby { .. })).await;
     assert_eq!(standby.term(), Some(term + 1), "it takes part as before");
+}
+
+async fn who_has_read_nothing_says_that_it_leaves_the_lead_to_others(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    let log = Log::kept();
+    // A list without any record is not believed.
+    let _replica = Replica::start(&cluster, 1).await;
+    until("a line that says so", async || {
+        let said = log.with("leaves it to the others to lead");
+        if said.len() == 1 && said[0].contains("for 30 s: see its sources") { Ok(()) } else { Err(said) }
+    })
+    .await;
 }

@@ -1,5 +1,5 @@
 //! When a leader has no gateways and another replica has, it leaves the lead to that one: the leader's stamp is of use only where
-//! somebody hears it. And when it has not read its sources, and another has: what it announces is what it knew before.
+//! somebody hears it. And when it has not read its sources, or has lost one, and another has all: what it announces is what it knew before.
 
 use super::{KnownReplica, ReplicaReport, ReportedRole};
 use crate::model::Time;
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 /// For so long it has to be so: sessions take their time after a start.
 const FOR: Duration = Duration::from_secs(10);
+/// And for so long where a source was lost: most come back by themselves, and those whose store is down are lost to all.
+const LOST_FOR: Duration = Duration::from_secs(30);
 /// Between two resignations of one process: gateways that come and go must not carry the lead to and fro.
 const AGAIN: Duration = Duration::from_secs(120);
 
@@ -17,12 +19,24 @@ pub enum Resigns {
     Unheard,
     /// It has not read all that its sources say, and the other one has.
     Unread,
+    /// It has lost a source, and the other one has not: it does not hear what changes there.
+    Lost,
+}
+
+impl Resigns {
+    fn after(self) -> Duration {
+        match self {
+            Resigns::Unheard | Resigns::Unread => FOR,
+            Resigns::Lost => LOST_FOR,
+        }
+    }
 }
 
 /// See the module.
 #[derive(Default, Debug)]
 pub struct Resigning {
-    since: Option<Time>,
+    /// Why it would, and since when.
+    why: Option<(Resigns, Time)>,
     last: Option<Time>,
 }
 
@@ -41,21 +55,20 @@ impl Resigning {
             match own.sessions.established {
                 _ if !could_lead(other) => None,
                 0 => Some(Resigns::Unheard),
-                _ => (!has_read(own) && may_change && has_the_same).then_some(Resigns::Unread),
+                _ if !may_change || !has_the_same => None,
+                _ if !has_read(own) => Some(Resigns::Unread),
+                _ => (!has_all_now(own) && has_all_now(&other.report)).then_some(Resigns::Lost),
             }
         };
         let why = others.into_iter().find_map(does_better).filter(|_| own.role == ReportedRole::Leader);
-        if why.is_none() {
-            self.since = None;
-            return None;
-        }
-        let since = *self.since.get_or_insert(now);
+        self.why = self.why.filter(|(before, _)| why == Some(*before)).or(why.map(|why| (why, now)));
+        let (why, since) = self.why?;
         let is_rested = self.last.is_none_or(|last| now.since(last) >= AGAIN);
-        if now.since(since) < FOR || !is_rested {
+        if now.since(since) < why.after() || !is_rested {
             return None;
         }
-        (self.since, self.last) = (None, Some(now));
-        why
+        (self.why, self.last) = (None, Some(now));
+        Some(why)
     }
 }
 
@@ -70,6 +83,10 @@ fn could_lead(KnownReplica { report, gone }: &KnownReplica) -> bool {
 
 fn has_read(report: &ReplicaReport) -> bool {
     report.sources.values().all(|source| source.complete)
+}
+
+fn has_all_now(report: &ReplicaReport) -> bool {
+    report.sources.values().all(|source| source.current)
 }
 
 #[cfg(test)]
@@ -140,6 +157,26 @@ mod tests {
         unable.into_iter().for_each(|other| assert_eq!(resigns(&own, other.clone()), None, "{other:?}"));
         own.frozen = true;
         assert_eq!(resigns(&own, able), None, "nothing is to change");
+    }
+
+    #[test]
+    fn p5_a_leader_that_has_lost_a_source_leaves_the_lead_to_one_that_has_not() {
+        let lose = |report: &mut ReplicaReport| report.sources.values_mut().for_each(|source| source.current = false);
+        let resigns = |own: &ReplicaReport, other: &ReplicaReport| {
+            let (mut resigning, other) = (Resigning::default(), KnownReplica { report: other.clone(), gone: None });
+            (0..60).find_map(|second| Some((second, resigning.step(at(second), own, [&other])?)))
+        };
+        let (mut own, mut other) = (leader(2), report("10.0.3.2"));
+        lose(&mut own);
+        assert_eq!(resigns(&own, &other), Some((30, Resigns::Lost)));
+        let mut unheard = own.clone();
+        unheard.sessions.established = 0;
+        assert_eq!(resigns(&unheard, &other), Some((10, Resigns::Unheard)));
+        own.frozen = true;
+        assert_eq!(resigns(&own, &other), None, "nothing is to change");
+        own.frozen = false;
+        lose(&mut other);
+        assert_eq!(resigns(&own, &other), None, "the store is down, or both are cut from it");
     }
 
     #[test]

@@ -5,19 +5,19 @@ use super::{Farewell, Leaving, Told, identity, orders};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::daemon::transport;
-use crate::election::{self, ElectionConfig, ElectionHandle, Standing};
+use crate::election::{self, Board, ElectionConfig, ElectionHandle, Standing};
 use crate::engine::EngineHandle;
 use crate::troubles::Wrong;
 use fingerpost_core::election::Trouble;
 use fingerpost_core::engine::{Engine, Input, Introduction, Role};
 use fingerpost_core::model::{Leadership, Replica, Term};
-use fingerpost_core::replicas::{Digest, Others, Resigning, Resigns, Succession};
+use fingerpost_core::replicas::{Digest, Others, ReplicaReport, Resigning, Resigns, Succession};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
-use tokio::time::{interval, sleep};
+use tokio::time::{Instant, interval, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
 /// For so long a replica that has not read its sources yet leaves it to the others to lead: who knows nothing yet should not lead those
@@ -25,6 +25,8 @@ use tokio_util::task::AbortOnDropHandle;
 const READING: Duration = Duration::from_secs(30);
 /// So long a replica that knows who leads again may wait for what people have ordered meanwhile.
 const ORDERED: Duration = Duration::from_secs(5);
+/// A replica that has not for so long says so.
+const SILENT: Duration = Duration::from_secs(3);
 /// How often it is looked whether it has.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -98,6 +100,7 @@ pub(super) async fn take_part(
                     let lacks = match why {
                         Resigns::Unheard => "has no session with any gateway",
                         Resigns::Unread => "has not read all that its sources say",
+                        Resigns::Lost => "has lost a source",
                     };
                     tracing::warn!("this replica leads and {lacks}, another one has: it leaves the lead to that one");
                     given_way = Some(role).filter(|role| matches!(role, Role::Leader { .. }));
@@ -130,8 +133,8 @@ pub(super) async fn take_part(
                 // The lease first: for the record the store may take its time.
                 handle.leave().await;
                 let last = others.borrow().as_ref().map(|noticed| noticed.own.clone());
-                if closed == Ok(Leaving::ForGood) && let Some(last) = last && let Err(fault) = board.retire(last).await {
-                    tracing::warn!("the others will wait for this replica: its status record does not say that it retires: {fault}");
+                if closed == Ok(Leaving::ForGood) {
+                    retire(&board, last).await;
                 }
                 return;
             }
@@ -180,6 +183,20 @@ async fn hand_over(term: Term, handle: &ElectionHandle, others: &mut watch::Rece
     }
 }
 
+/// Says for good what it says last, if it has ever said anything.
+async fn retire(board: &Board, last: Option<ReplicaReport>) {
+    let said = match last {
+        Some(last) => board.retire(last).await,
+        None => return,
+    };
+    let why = match said {
+        Ok(true) => return,
+        Ok(false) => "its key is still there, or is another process's".to_owned(),
+        Err(fault) => fault.to_string(),
+    };
+    tracing::warn!("the others will wait for this replica: its status record does not say that it retires: {why}");
+}
+
 fn introduce(me: &Replica, config: BTreeMap<String, Digest>, engine: &EngineHandle) {
     let version = env!("CARGO_PKG_VERSION").to_owned();
     engine.send(Input::Introduced(Introduction { replica: me.clone(), version, config }), None);
@@ -199,7 +216,18 @@ fn numbered(before: u32, wanted: u32, others: &Others) -> u32 {
 }
 
 async fn sources_are_read(engine: EngineHandle) {
+    let began = Instant::now();
+    let mut is_told = false;
     while engine.look(Engine::has_read_all).await == Some(false) {
+        if began.elapsed() >= SILENT && !std::mem::replace(&mut is_told, true) {
+            let (frozen, most) =
+                (engine.look(|engine| engine.frozen().is_some()).await == Some(true), READING.as_secs());
+            let because =
+                if frozen { "it is frozen by order: nothing that its sources say counts" } else { "see its sources" };
+            tracing::info!(
+                "this replica has not taken in all that its sources say and leaves it to the others to lead, for {most} s: {because}"
+            );
+        }
         sleep(LOOK).await;
     }
 }
