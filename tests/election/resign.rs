@@ -5,9 +5,12 @@ use crate::replicas::{Replica, put};
 use crate::server::{Cluster, Etcd, free_port};
 use crate::until::until;
 use fingerpost_core::engine::Role;
+use std::sync::Arc;
+use tempfile::TempDir;
 
 on_each_etcd!(
     p10_a_leader_without_gateways_leaves_the_lead_to_one_that_has_some,
+    p5_a_leader_that_has_lost_a_source_leaves_the_lead_to_one_that_has_not,
     who_has_read_nothing_says_that_it_leaves_the_lead_to_others,
 );
 
@@ -28,6 +31,30 @@ async fn p10_a_leader_without_gateways_leaves_the_lead_to_one_that_has_some(etcd
     heard.until_told(&["10.244.1.0/24"], "the new leader's path", |med| med == 1_000_000 - term - 1).await;
     let standby = unheard.until_role("a standby", |role| matches!(role, Role::Standby { .. })).await;
     assert_eq!(standby.term(), Some(term + 1), "it takes part as before");
+}
+
+async fn p5_a_leader_that_has_lost_a_source_leaves_the_lead_to_one_that_has_not(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    put(&cluster, "a", "10.168.0.11", r#""10.244.1.0/24""#).await;
+    let with_file =
+        |text: String| text.replacen("sources:\n", "sources:\n  lab: { file: { path: hosts.yaml, poll: 100ms } }\n", 1);
+    let start = async |number| {
+        let directory = Arc::new(TempDir::new().unwrap());
+        let hosts = "hosts: { b: { addresses: [10.168.0.12], subnets: [10.244.2.0/24] } }\n";
+        std::fs::write(directory.path().join("hosts.yaml"), hosts).unwrap();
+        Replica::start_in(&cluster, number, directory, with_file).await
+    };
+    let (first, log) = (start(1).await, Log::kept());
+    let term = first.until_leads().await;
+    let second = start(2).await;
+    second.until_role("a standby", |role| matches!(role, Role::Standby { .. })).await;
+    let both = ["10.244.1.0/24", "10.244.2.0/24"];
+    second.until_told(&both, "a standby's paths", |_| true).await;
+    std::fs::remove_file(first.directory().join("hosts.yaml")).unwrap();
+    assert_eq!(second.until_leads().await, term + 1);
+    assert_eq!(log.with("this replica leads and has lost a source, another one has: it leaves").len(), 1);
+    second.until_told(&both, "the new leader's paths", |med| med == 1_000_000 - term - 1).await;
+    first.until_told(&both, "what it knew of the source", |med| med > 1_000_000).await;
 }
 
 async fn who_has_read_nothing_says_that_it_leaves_the_lead_to_others(etcd: Etcd) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// For so long it has to be so: sessions take their time after a start.
 const FOR: Duration = Duration::from_secs(10);
 /// And for so long where a source was lost: most come back by themselves, and those whose store is down are lost to all.
-const LOST_FOR: Duration = Duration::from_secs(30);
+const LOST_FOR: Duration = Duration::from_secs(20);
 /// Between two resignations of one process: gateways that come and go must not carry the lead to and fro.
 const AGAIN: Duration = Duration::from_secs(120);
 
@@ -168,7 +168,7 @@ mod tests {
         };
         let (mut own, mut other) = (leader(2), report("10.0.3.2"));
         lose(&mut own);
-        assert_eq!(resigns(&own, &other), Some((30, Resigns::Lost)));
+        assert_eq!(resigns(&own, &other), Some((20, Resigns::Lost)));
         let mut unheard = own.clone();
         unheard.sessions.established = 0;
         assert_eq!(resigns(&unheard, &other), Some((10, Resigns::Unheard)));
