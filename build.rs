@@ -43,6 +43,7 @@ fn api() -> std::io::Result<()> {
         ("StatusResponse.started_at", "moment"),
         ("StatusResponse.frozen_since", "moment"),
         ("StatusResponse.role_since", "moment"),
+        ("Leaving.ends_at", "moment"),
         ("Replica.gone_since", "moment"),
         ("Replica.differs_since", "moment"),
         ("Source.state", "source_state"),

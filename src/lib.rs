@@ -6,7 +6,7 @@
 //! - [`gateway_config`] writes the gateways' side of the sessions, in their languages.
 //! - [`daemon`] makes a running [`daemon::Service`] from a configuration and keeps it equal to its file.
 //! - [`source`] has the transports (etcd, file): they do as the core's state machine orders, and report.
-//! - `election` says which of several replicas leads, and has what they say of themselves; [`troubles`] is what is wrong with that.
+//! - `election` says which of several replicas leads, and has what they say of themselves; [`troubles`] is what is wrong with that; [`departure`] is how this process leaves.
 //! - [`engine`] is the thread on which the core's engine lives.
 //! - [`speaker`] has one task a gateway, with a reader and a writer for each TCP connection.
 //! - [`http`] shows what is so; [`admin`] also takes orders (gRPC), and the command line is its client; `look` is what both see with; [`telemetry`] says what happens; [`timeline`] writes it to a file; [`limits`] has the descriptors; [`demo`] is the service and a gateway in one process.
@@ -19,6 +19,7 @@ pub mod clock;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod departure;
 #[cfg(feature = "etcd")]
 pub mod election;
 pub mod engine;

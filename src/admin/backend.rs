@@ -5,6 +5,7 @@ use super::listener::Peer;
 use super::orders::Wanted;
 use super::proto;
 use crate::clock::Clock;
+use crate::departure::Departure;
 use crate::engine::EngineHandle;
 use crate::look::frozen_since;
 use crate::snapshot::OrdersFile;
@@ -35,22 +36,24 @@ pub struct Admin {
     pub(super) speaker: Arc<Mutex<Speaker>>,
     pub(super) config_loaded: Arc<AtomicBool>,
     orders: OrdersFile,
+    departure: Departure,
     turns: Arc<Semaphore>,
     followers: Arc<Semaphore>,
 }
 
 impl Admin {
     /// The service of these parts. `config_loaded`: whether the configuration on disk is the one in force; `orders`:
-    /// where they are kept.
+    /// where they are kept; `departure`: by which this process leaves.
     pub fn new(
         clock: Clock,
         engine: EngineHandle,
         speaker: Arc<Mutex<Speaker>>,
         config_loaded: Arc<AtomicBool>,
         orders: OrdersFile,
+        departure: Departure,
     ) -> Self {
         let (turns, followers) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(events::FOLLOWERS)));
-        Admin { clock, engine, speaker, config_loaded, orders, turns, followers }
+        Admin { clock, engine, speaker, config_loaded, orders, departure, turns, followers }
     }
 
     pub(super) fn clock(&self) -> &Clock {
@@ -60,6 +63,10 @@ impl Admin {
     /// What is wrong with this replica's part among the others.
     pub(super) fn troubles(&self) -> &crate::troubles::Troubles {
         self.engine.troubles()
+    }
+
+    pub(super) fn departure(&self) -> &Departure {
+        &self.departure
     }
 
     /// The number of the newest event, as it grows.

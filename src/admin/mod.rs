@@ -14,6 +14,7 @@ mod audit;
 mod backend;
 mod events;
 mod explain;
+mod leave;
 mod listener;
 mod model;
 mod orders;

@@ -5,7 +5,7 @@ use super::listener::{Connections, Listening, Peer};
 use super::orders::{self, Wanted, quoted};
 use super::page::{limit, search, wrong_token};
 use super::proto::fingerpost_server::{Fingerpost, FingerpostServer};
-use super::{LARGEST_ANSWER, LONGEST, audit, events, model, proto, replicas};
+use super::{LARGEST_ANSWER, LONGEST, audit, events, leave, model, proto, replicas};
 use crate::look::frozen_since;
 use crate::speaker::GatewayReport;
 use fingerpost_core::engine::{Command, Engine, Holds};
@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, async_trait};
 
@@ -35,11 +36,12 @@ fn peer<T>(request: &Request<T>) -> Peer {
 }
 
 /// Serves until the listener breaks, or nobody can find it any more. Who is connected by then is served on, for as long as there
-/// are `connections`.
+/// are `connections`. Once it `ends`, what was asked by then is answered, and everybody is told.
 pub async fn serve(
     listening: &Listening,
     connections: &Connections,
     admin: Admin,
+    ends: &CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<FingerpostServer<Admin>>().await;
@@ -55,7 +57,7 @@ pub async fn serve(
         .http2_max_header_list_size(HEADERS)
         .add_service(health_service)
         .add_service(service)
-        .serve_with_incoming(ReceiverStream::new(incoming));
+        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), ends.cancelled());
     tokio::select! {
         done = serving => done,
         () = listening.accept(to, connections) => Ok(()),
@@ -98,6 +100,7 @@ impl Fingerpost for Admin {
             identity,
             replicas: others.into_iter().map(|row| replicas::replica(&self.clock, row)).collect(),
             troubles: self.troubles().all().into_iter().map(replicas::trouble).collect(),
+            leaving: self.departure().ordered().map(|leaving| leave::said(&self.clock, leaving)),
         }))
     }
 
@@ -313,6 +316,12 @@ impl Fingerpost for Admin {
         let targets: Vec<Target> = self.look(|engine| engine.forced().cloned().collect()).await?;
         let forced = targets.iter().map(|target| proto::Forced { target: Some(model::target(target)) }).collect();
         Ok(Response::new(proto::ListForcedResponse { forced }))
+    }
+
+    async fn drain(&self, request: Request<proto::DrainRequest>) -> Result<Response<proto::DrainResponse>, Status> {
+        let peer = peer(&request);
+        let done = self.leave(request.into_inner(), peer).await.map(Response::new);
+        done.inspect_err(|why| audit::refused(peer, "drain", why))
     }
 
     async fn refresh(

@@ -1,5 +1,5 @@
 //! The command line: `fingerpost run | check | plan | gateway-config | demo | version`, and for a running process (its admin API)
-//! `status | gateways | routes | explain | holds | approve | deny | freeze | unfreeze | withdraw | restore | forced | refresh`.
+//! `status | gateways | routes | explain | holds | approve | deny | freeze | unfreeze | withdraw | restore | forced | refresh | drain`.
 //!
 //! Parsing is clap's; what a command does stands in its own file. Exit codes, for all commands:
 //!

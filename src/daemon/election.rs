@@ -13,6 +13,7 @@ use super::agreed;
 use super::places::{self, Places};
 use crate::clock::Clock;
 use crate::config::{self, Config};
+use crate::departure::Departure;
 use crate::engine::EngineHandle;
 use crate::snapshot::OrdersFile;
 use fingerpost_core::engine::Role;
@@ -112,15 +113,23 @@ struct Told {
     configured: watch::Receiver<Configured>,
     /// Where orders are kept.
     file: OrdersFile,
+    /// Whether the process was ordered to leave.
+    departure: Departure,
 }
 
 impl Part {
     /// Takes part, if the configuration has an election.
-    pub(super) fn take(config: &Config, clock: Clock, engine: &EngineHandle, file: OrdersFile) -> Self {
+    pub(super) fn take(
+        config: &Config,
+        clock: Clock,
+        engine: &EngineHandle,
+        file: OrdersFile,
+        departure: Departure,
+    ) -> Self {
         let Some(election) = &config.election else { return Part(None) };
         let (leave, left) = oneshot::channel();
         let (configured, told) = watch::channel(Configured::by(config));
-        let told = Told { leave: left, configured: told, file };
+        let told = Told { leave: left, configured: told, file, departure };
         let task = start(config, election, clock, engine, told);
         Part(task.map(|task| Running { leave, configured, task: AbortOnDropHandle::new(task) }))
     }

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 /// Between two attempts to listen where the address cannot be had or the listener has failed.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -62,15 +64,16 @@ pub(super) async fn http(address: Option<SocketAddr>, shared: Shared) {
     }
 }
 
-/// Serves the admin API, if that is configured.
-pub(super) async fn admin(socket: Option<std::path::PathBuf>, api: Admin) {
-    let Some(socket) = socket else { return std::future::pending().await };
+/// Serves the admin API, if that is configured, until it `ends` and its last answers are given.
+pub(super) async fn admin(socket: Option<std::path::PathBuf>, api: Admin, ends: CancellationToken) {
+    let Some(socket) = socket else { return ends.cancelled().await };
     let connections = Connections::default();
-    loop {
+    while !ends.is_cancelled() {
         match Listening::open(&socket) {
             Ok(listening) => {
                 tracing::info!(socket = %socket.display(), "serving the admin API");
-                match admin::serve(&listening, &connections, api.clone()).await {
+                match admin::serve(&listening, &connections, api.clone(), &ends).await {
+                    Ok(()) if ends.is_cancelled() => return,
                     Ok(()) => {
                         tracing::warn!(socket = %socket.display(), "nobody finds the admin socket any more: making it anew");
                         continue;
@@ -80,7 +83,7 @@ pub(super) async fn admin(socket: Option<std::path::PathBuf>, api: Admin) {
             }
             Err(error) => tracing::error!("admin.listen: {error}; trying again"),
         }
-        tokio::time::sleep(AGAIN).await;
+        let _ = timeout(AGAIN, ends.cancelled()).await;
     }
 }
 

@@ -21,6 +21,7 @@ pub use reading::Reading;
 pub use service::Service;
 
 use crate::config::{Config, Faults};
+use crate::departure::{Leaving, Way};
 use crate::limits;
 use crate::telemetry::{self, Telemetry};
 use crate::timeline;
@@ -38,7 +39,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// What is still being read when the process ends is waited for no longer than this.
 const LAST_WAIT: Duration = Duration::from_millis(100);
 
-/// Runs the service until SIGTERM or SIGINT, after which the gateways keep the routes, or SIGUSR2, after which they drop them.
+/// Runs the service until SIGTERM or SIGINT, after which the gateways keep the routes, or until it was ordered to leave: by SIGUSR2
+/// they are drained and then drop the routes, by `fingerpost drain` as that says.
 pub fn run(path: &Path) -> anyhow::Result<()> {
     let (file, config) = ConfigFile::load(path)?;
     // Later, with routes at the gateways, it costs events and nothing else.
@@ -71,27 +73,22 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
     let mut follower = Follower::start(file);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    let departure = service.departure().clone();
+    let mut ordered = departure.follow();
+    let way = loop {
         tokio::select! {
             // Their owner notices: a part that ended takes the process with it.
             () = service.ended() => anyhow::bail!("a part that must not end has ended: please report the log before this line"),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break Way::Keeping,
+            _ = interrupt.recv() => break Way::Keeping,
             _ = decommission.recv() => {
-                service.drain();
-                tracing::warn!(
-                    drain_time_s = service.drain_time().as_secs_f64(),
-                    "decommissioning: every route carries GRACEFUL_SHUTDOWN; SIGTERM leaves the routes with the gateways"
-                );
-                tokio::select! {
-                    () = drained(&service) => {}
-                    _ = terminate.recv() => break,
-                    _ = interrupt.recv() => break,
-                }
-                tracing::warn!("ending for good: the gateways drop the routes");
-                service.decommission().await;
-                return Ok(());
+                departure.order(Way::Withdrawing);
             }
+            Ok(()) = ordered.changed() => {
+                service.drain();
+                say_leaving(*ordered.borrow_and_update(), service.drain_time());
+            }
+            way = departure.is_due() => break way,
             _ = hang_up.recv() => {
                 service.nudge_sources();
                 follower.ask();
@@ -119,28 +116,35 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
             _ = tick.tick() => {
                 service.look_after().await;
                 telemetry.say_dropped();
-            }
-        }
-    }
-    tracing::info!("ending: the gateways keep the routes for their restart time");
-    service.hand_over().await;
-    Ok(())
-}
-
-/// Waits for the drain time, or until no session is left that could be drained.
-async fn drained(service: &Service) {
-    let end = tokio::time::sleep(service.drain_time());
-    tokio::pin!(end);
-    let mut look = interval(TICK);
-    loop {
-        tokio::select! {
-            () = &mut end => return,
-            _ = look.tick() => {
-                if !service.is_established().await {
-                    return;
+                // Nobody is left who could be drained.
+                if let Some(Leaving { way, .. }) = departure.ordered()
+                    && !service.is_established().await
+                {
+                    break way;
                 }
             }
         }
+    };
+    match way {
+        Way::Keeping => tracing::info!("ending: the gateways keep the routes for their restart time"),
+        Way::Withdrawing => tracing::warn!("ending for good: the gateways drop the routes"),
+    }
+    service.end(way).await;
+    Ok(())
+}
+
+fn say_leaving(leaving: Option<Leaving>, drain_time: Duration) {
+    let drain_time_s = drain_time.as_secs_f64();
+    match leaving.map(|leaving| leaving.way) {
+        Some(Way::Withdrawing) => tracing::warn!(
+            drain_time_s,
+            "decommissioning: every route carries GRACEFUL_SHUTDOWN; SIGTERM leaves the routes with the gateways"
+        ),
+        Some(Way::Keeping) => tracing::warn!(
+            drain_time_s,
+            "draining: every route carries GRACEFUL_SHUTDOWN; then this process leaves the lead to another and ends"
+        ),
+        None => {}
     }
 }
 

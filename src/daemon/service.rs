@@ -8,6 +8,7 @@ use super::transport;
 use crate::admin::Admin;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::departure::{Departure, Way};
 use crate::engine::{self, Beginning, EngineHandle};
 use crate::http::Shared;
 use crate::snapshot::renamed;
@@ -22,7 +23,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, Notify, oneshot};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+
+/// How long the end waits for answers of the admin API that are still being given.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// A running service.
 pub struct Service {
@@ -40,6 +46,10 @@ pub struct Service {
     snapshots: AbortOnDropHandle<()>,
     timeline: AbortOnDropHandle<()>,
     admin: AbortOnDropHandle<()>,
+    admin_ends: CancellationToken,
+    departure: Departure,
+    /// Every route carries GRACEFUL_SHUTDOWN, whatever the configuration says.
+    drained: bool,
     transports: Vec<AbortOnDropHandle<()>>,
     election: Part,
 }
@@ -107,10 +117,12 @@ impl Service {
         let http =
             AbortOnDropHandle::new(tokio::spawn(listen::http(config.http.as_ref().map(|http| http.listen), shared)));
         let (speaking, loaded) = (Arc::clone(&speaker), Arc::clone(&config_loaded));
-        let shared = Admin::new(clock, engine.clone(), speaking, loaded, orders.clone());
+        let departure = Departure::new(clock, config.router.drain_time);
+        let shared = Admin::new(clock, engine.clone(), speaking, loaded, orders.clone(), departure.clone());
         let socket = config.admin.as_ref().map(|admin| admin.socket.clone());
-        let admin = AbortOnDropHandle::new(tokio::spawn(listen::admin(socket, shared)));
-        let election = Part::take(&config, clock, &engine, orders.clone());
+        let admin_ends = CancellationToken::new();
+        let admin = AbortOnDropHandle::new(tokio::spawn(listen::admin(socket, shared, admin_ends.clone())));
+        let election = Part::take(&config, clock, &engine, orders.clone(), departure.clone());
         tracing::info!(
             sources = config.sources.len(),
             gateways = config.gateways.len(),
@@ -133,6 +145,9 @@ impl Service {
             snapshots,
             timeline,
             admin,
+            admin_ends,
+            departure,
+            drained: false,
             transports,
             election,
         })
@@ -187,21 +202,32 @@ impl Service {
             );
             return false;
         }
-        self.engine.reconfigure(settings::engine(&config, &mut self.numbers, self.seed));
-        self.config_kept.given(&config);
-        self.election.reconfigured(&config);
-        self.speaker.lock().await.reconfigure(settings::speaker(&config, &mut self.numbers)).await;
         self.config = config;
+        self.tell_engine();
+        let config = &self.config;
+        self.config_kept.given(config);
+        self.election.reconfigured(config);
+        self.speaker.lock().await.reconfigure(settings::speaker(config, &mut self.numbers)).await;
         self.reloaded(true);
         true
     }
 
+    fn tell_engine(&mut self) {
+        let mut settings = settings::engine(&self.config, &mut self.numbers, self.seed);
+        settings.gateways.iter_mut().for_each(|gateway| gateway.drain |= self.drained);
+        self.engine.reconfigure(settings);
+    }
+
+    /// Whether this process is to leave, when and how.
+    pub(super) fn departure(&self) -> &Departure {
+        &self.departure
+    }
+
     /// Marks every route with GRACEFUL_SHUTDOWN, so that the gateways choose other paths while these still work (RFC 8326).
     pub(super) fn drain(&mut self) {
-        for gateway in self.config.gateways.values_mut() {
-            gateway.drain = true;
+        if !std::mem::replace(&mut self.drained, true) {
+            self.tell_engine();
         }
-        self.engine.reconfigure(settings::engine(&self.config, &mut self.numbers, self.seed));
     }
 
     /// How long a drain lasts.
@@ -217,31 +243,38 @@ impl Service {
 
     /// Ends the sessions so that the gateways drop the routes, then everything else.
     pub async fn decommission(self) {
-        self.listeners.abort(); // opens no listener again
-        let (speaker, engine, config) = (self.speaker, &self.engine, &self.config);
-        let close = async {
-            let reaches_all = reaches_all(engine, config).await;
-            speaker.lock().await.decommission().await;
-            if reaches_all { Leaving::ForGood } else { Leaving::ToRestart }
-        };
-        self.election.leave(close).await;
-        drop(self.transports);
-        self.engine.stop();
+        self.end(Way::Withdrawing).await;
     }
 
     /// Ends the sessions so that the gateways keep the routes, then everything else.
     pub async fn hand_over(self) {
+        self.end(Way::Keeping).await;
+    }
+
+    pub(super) async fn end(self, way: Way) {
         self.listeners.abort(); // opens no listener again
+        let (speaker, engine, config) = (self.speaker, &self.engine, &self.config);
         // Another one leads before these paths go.
-        let speaker = self.speaker;
         let close = async {
-            speaker.lock().await.hand_over().await;
-            Leaving::ToRestart
+            match way {
+                Way::Keeping => {
+                    speaker.lock().await.hand_over().await;
+                    Leaving::ToRestart
+                }
+                Way::Withdrawing => {
+                    let reaches_all = reaches_all(engine, config).await;
+                    speaker.lock().await.decommission().await;
+                    if reaches_all { Leaving::ForGood } else { Leaving::ToRestart }
+                }
+            }
         };
         self.election.leave(close).await;
         // Before the engine: a transport whose orders end would take that for a defect.
         drop(self.transports);
         self.engine.stop();
+        // Whoever has ordered this hears so.
+        self.admin_ends.cancel();
+        let _ = timeout(LAST_ANSWERS, self.admin).await;
     }
 }
 

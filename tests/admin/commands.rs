@@ -18,7 +18,7 @@ pub(crate) struct Done {
     pub(crate) err: String,
 }
 
-async fn fingerpost(socket: &std::path::Path, line: &str) -> Done {
+pub(crate) async fn fingerpost(socket: &std::path::Path, line: &str) -> Done {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
     command.args(line.split(' ')).env("FINGERPOST_ADMIN", socket).env_remove("FINGERPOST_CONFIG");
     done(command).await

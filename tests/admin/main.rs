@@ -7,12 +7,12 @@
 mod address;
 mod client;
 mod commands;
+mod drain;
 mod events;
 mod explain;
 mod holds;
 mod orders;
 mod page;
-#[expect(dead_code, reason = "these tests need less of a gateway than those that it was written for")]
 #[path = "../http/peer.rs"]
 mod peer;
 mod plan;
@@ -26,4 +26,6 @@ mod server;
 mod socket;
 #[path = "../shared/until.rs"]
 mod until;
+#[path = "../shared/update.rs"]
+mod update;
 mod world;

@@ -209,10 +209,10 @@ impl World {
 }
 
 /// The policy of all gateways: its one rule.
-const ACCEPT: &str = "{ match: {}, set: { communities: [\"64512:1\"], med: 50 }, then: accept }";
+pub(crate) const ACCEPT: &str = "{ match: {}, set: { communities: [\"64512:1\"], med: 50 }, then: accept }";
 
 /// Writes and reads the configuration.
-fn parse(directory: &Path, gateways: &str, policy: &str, more: &str) -> Config {
+pub(crate) fn parse(directory: &Path, gateways: &str, policy: &str, more: &str) -> Config {
     let text = format!(
         "router: {{ asn: 64512, id: 10.0.3.10 }}
 sources:

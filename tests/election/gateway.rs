@@ -13,6 +13,8 @@ use tokio_util::task::AbortOnDropHandle;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Heard {
     Announced(Prefix, u32),
+    /// It carried GRACEFUL_SHUTDOWN (RFC 8326).
+    Drained(Prefix),
     Withdrawn(Prefix),
     Notification,
 }
@@ -52,7 +54,7 @@ impl Gateway {
             match heard {
                 Heard::Announced(prefix, med) => drop(table.insert(prefix, med)),
                 Heard::Withdrawn(prefix) => drop(table.remove(&prefix)),
-                Heard::Notification => {}
+                Heard::Drained(_) | Heard::Notification => {}
             }
         }
         table
@@ -86,6 +88,7 @@ async fn serve(mut stream: TcpStream, heard: &Mutex<Vec<Heard>>) {
 fn said(body: &[u8]) -> Vec<Heard> {
     let update = accepted(body);
     let med = update.attributes.med.unwrap_or_default();
-    let announced = update.routes().map(|(prefix, _)| Heard::Announced(prefix, med));
-    announced.chain(update.withdrawn.iter().copied().map(Heard::Withdrawn)).collect()
+    let is_drained = update.attributes.communities.contains(&0xFFFF_0000);
+    let said = |(prefix, _)| [Some(Heard::Announced(prefix, med)), is_drained.then_some(Heard::Drained(prefix))];
+    update.routes().flat_map(said).flatten().chain(update.withdrawn.iter().copied().map(Heard::Withdrawn)).collect()
 }

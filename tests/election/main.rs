@@ -8,6 +8,7 @@ mod each_etcd;
 mod access;
 mod away;
 mod balancer;
+mod drain;
 mod elector;
 mod gateway;
 mod identity;

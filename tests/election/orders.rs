@@ -13,6 +13,7 @@ use fingerpost_core::model::Instance;
 use fingerpost_core::orders::{Decided, Giver, Number, Order, SeenChange, What};
 use fingerpost_core::source::{ClusterId, Rev};
 use fingerpost_core::table::{ChangeKind, Target};
+use std::path::Path;
 use std::process::Command as Process;
 use std::sync::Arc;
 use std::time::Duration;
@@ -243,7 +244,12 @@ async fn p3_a_wiped_store_unfreezes_nobody_and_gets_the_orders_back(etcd: Etcd) 
 
 /// The command line, at the first replica.
 async fn fingerpost(replica: &Replica, arguments: &[&str]) -> (Option<i32>, String) {
-    let socket = replica.directory().join("admin.sock");
+    command(replica.directory(), arguments).await
+}
+
+/// … for the process that has its socket there.
+pub(crate) async fn command(directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let socket = directory.join("admin.sock");
     let mut process = Process::new(env!("CARGO_BIN_EXE_fingerpost"));
     process.args(arguments).arg("--admin").arg(socket);
     let done = tokio::task::spawn_blocking(move || process.output()).await.unwrap().unwrap();

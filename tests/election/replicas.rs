@@ -43,7 +43,16 @@ impl Replica {
         change: impl Fn(String) -> String,
     ) -> Self {
         let gateway = Gateway::listen().await;
-        let text = format!(
+        let text = Self::text(cluster, number, &gateway);
+        let config = config::parse(&change(text), &directory.path().join("config.yaml"));
+        let config = config.unwrap_or_else(|faults| panic!("{faults}"));
+        let service = Service::start(config, Arc::new(Tcp)).await.unwrap();
+        Replica { service, gateway, directory }
+    }
+
+    /// Its configuration.
+    pub(crate) fn text(cluster: &Cluster, number: u8, gateway: &Gateway) -> String {
+        format!(
             "router: {{ asn: 64512, id: 10.0.3.{number}, replicas: 2 }}
 sources:
   prod: {{ etcd: {{ endpoints: {:?} }}, schema: {{ native: {{ prefix: /fp }} }} }}
@@ -58,11 +67,7 @@ state_dir: state
 ",
             cluster.endpoints(),
             gateway.port(),
-        );
-        let config = config::parse(&change(text), &directory.path().join("config.yaml"));
-        let config = config.unwrap_or_else(|faults| panic!("{faults}"));
-        let service = Service::start(config, Arc::new(Tcp)).await.unwrap();
-        Replica { service, gateway, directory }
+        )
     }
 
     /// Ends it as SIGTERM does; what it leaves on disk.

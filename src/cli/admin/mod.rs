@@ -101,6 +101,15 @@ pub enum AdminCommand {
         #[command(flatten)]
         connect: Connect,
     },
+    /// Take this process out of service: its routes become the gateways' last choice, then it ends and leaves them to another replica
+    Drain {
+        /// At the end the gateways drop the routes, whether another replica is there or not (as by SIGUSR2)
+        #[arg(long)]
+        withdraw: bool,
+        /// Whom to ask.
+        #[command(flatten)]
+        connect: Connect,
+    },
 }
 
 /// Whom to ask, and how to print the answer.

@@ -126,6 +126,13 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             }
             Ok(())
         }
+        AdminCommand::Drain { withdraw, connect: options } => {
+            let answer = connect(&options).await?.drain(proto::DrainRequest { withdraw }).await?.into_inner();
+            if !print_data(out, options.output, &answer)? {
+                writeln!(out, "{}", answer.leaving.as_ref().map(tables::leaving).unwrap_or_default())?;
+            }
+            Ok(())
+        }
     }
 }
 

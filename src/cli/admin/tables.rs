@@ -3,8 +3,8 @@
 use super::output::{Table, plain};
 use crate::admin::proto::target::Which;
 use crate::admin::proto::{
-    Attributes, ChangeKind, Claim, Forced, Gateway, Hold, Hop, ReloadHold, Route, Source, SourceState, Standing,
-    StatusResponse,
+    Attributes, ChangeKind, Claim, Forced, Gateway, Hold, Hop, Leaving, ReloadHold, Route, Source, SourceState,
+    Standing, StatusResponse,
 };
 use prost_types::Timestamp;
 use std::io::{self, Write};
@@ -51,6 +51,9 @@ pub(super) fn status(out: &mut dyn Write, status: &StatusResponse, no_headers: b
     writeln!(out, "config    {config}")?;
     writeln!(out, "role      {}", role(status))?;
     writeln!(out, "frozen    {frozen}")?;
+    if let Some(told) = &status.leaving {
+        writeln!(out, "leaving   {}", leaving(told))?;
+    }
     writeln!(out, "routes    {} ipv4, {} ipv6", status.ipv4_routes, status.ipv6_routes)?;
     writeln!(out, "gateways  {} of {} established", status.established, status.gateways)?;
     let held: u64 = status.sources.iter().map(held).sum();
@@ -66,6 +69,17 @@ pub(super) fn status(out: &mut dyn Write, status: &StatusResponse, no_headers: b
     let mut table = Table::new(&heads, no_headers);
     status.sources.iter().for_each(|source| table.row(source_row(source)));
     table.flush(out, "")
+}
+
+/// What becomes of a process that was ordered to leave, and until when.
+pub(super) fn leaving(leaving: &Leaving) -> String {
+    let at = moment(leaving.ends_at.as_ref());
+    let end = if leaving.withdraws {
+        "then the gateways drop its routes and it ends; drain without --withdraw, or SIGTERM, leaves them"
+    } else {
+        "then it leaves the lead to another replica and ends, and gateways keep its routes for their restart time"
+    };
+    format!("drains until {at} at the latest, with GRACEFUL_SHUTDOWN on every route; {end}")
 }
 
 fn role(status: &StatusResponse) -> String {

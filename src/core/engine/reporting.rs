@@ -100,6 +100,7 @@ impl Engine {
             frozen: self.holds_still().is_some(),
             trouble: false,
             restamping: self.outlets.await_stamp(self.latest),
+            leaving: false,
             retired: false,
         })
     }

@@ -53,6 +53,9 @@ pub struct ReplicaReport {
     /// Whether gateways are still to be told something again with the preference of its role.
     #[serde(default)]
     pub restamping: bool,
+    /// Whether it was ordered to leave, and will end soon.
+    #[serde(default)]
+    pub leaving: bool,
     /// Whether it was taken out of service, and no gateway keeps anything of it: the last that it says.
     #[serde(default)]
     pub retired: bool,
@@ -218,6 +221,7 @@ pub(crate) mod tests {
             frozen: false,
             trouble: false,
             restamping: false,
+            leaving: false,
             retired: false,
         }
     }
@@ -257,11 +261,11 @@ pub(crate) mod tests {
     #[test]
     fn what_an_earlier_version_says_is_read() {
         let mut said = report("10.0.3.1");
-        (said.retired, said.sessions.left, said.sessions.ended) = (false, 0, 0);
+        (said.retired, said.leaving, said.sessions.left, said.sessions.ended) = (false, false, 0, 0);
         said.routers.clear();
         said.sources.values_mut().for_each(|source| (source.store, source.since) = (ClusterId(0), 0));
         let mut text: serde_json::Value = serde_json::from_slice(&said.encode()).unwrap();
-        for added in ["retired", "routers"] {
+        for added in ["retired", "leaving", "routers"] {
             assert!(text.as_object_mut().unwrap().remove(added).is_some());
         }
         for added in ["store", "since"] {

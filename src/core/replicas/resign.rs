@@ -72,12 +72,13 @@ impl Resigning {
     }
 }
 
-/// Whether it is there, knows its routes, would lead, and has somebody to tell.
+/// Whether it is there and stays, knows its routes, would lead, and has somebody to tell.
 fn could_lead(KnownReplica { report, gone }: &KnownReplica) -> bool {
     gone.is_none()
         && report.role == ReportedRole::Standby
         && report.sessions.established > 0
         && !report.trouble
+        && !report.leaving
         && has_read(report)
 }
 
@@ -124,11 +125,12 @@ mod tests {
         assert!(!resigns(&leader(1), able()));
         assert!(!resigns(&report("10.0.3.1"), able()), "a standby has nothing to resign from");
         type Change = fn(&mut KnownReplica);
-        let unable: [Change; 5] = [
+        let unable: [Change; 6] = [
             |other| other.gone = Some(Time::ZERO),
             |other| other.report.role = ReportedRole::Unsure,
             |other| other.report.sessions.established = 0,
             |other| other.report.trouble = true,
+            |other| other.report.leaving = true,
             |other| other.report.sources.values_mut().for_each(|source| source.complete = false),
         ];
         for change in unable {

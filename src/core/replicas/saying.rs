@@ -53,17 +53,18 @@ impl Saying {
     }
 }
 
-/// What it is in the election, and whether all its gateways know.
+/// What it is in the election, whether all its gateways know, and whether it stays: nobody else is to count on it and leave as well.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Part {
     role: ReportedRole,
     term: Term,
     restamping: bool,
+    leaving: bool,
 }
 
 impl Part {
     fn of(own: &ReplicaReport) -> Self {
-        Part { role: own.role, term: own.term, restamping: own.restamping }
+        Part { role: own.role, term: own.term, restamping: own.restamping, leaving: own.leaving }
     }
 }
 
@@ -142,6 +143,8 @@ mod tests {
         }
         assert_eq!(own.held, 1 + 1 + u64::from(BURST), "the first was urgent");
         own.restamping = !own.restamping;
+        assert!(say(&own));
+        own.leaving = !own.leaving;
         assert!(say(&own));
     }
 

@@ -3,6 +3,7 @@
 use super::Configured;
 use super::placement::Placement;
 use crate::clock::Clock;
+use crate::departure::Departure;
 use crate::election::{Board, Standing};
 use crate::engine::EngineHandle;
 use crate::troubles::{STATUS, Troubles, Wrong};
@@ -41,6 +42,7 @@ pub(super) struct Heard {
     pub(super) configured: watch::Receiver<Configured>,
     /// It is to look now.
     pub(super) soon: Arc<Notify>,
+    pub(super) departure: Departure,
 }
 
 /// Until the engine ends, or whoever wants to know.
@@ -48,7 +50,7 @@ pub(super) async fn keep(
     board: Arc<Board>,
     engine: EngineHandle,
     clock: Clock,
-    Heard { standing, configured, soon }: Heard,
+    Heard { standing, configured, soon, departure }: Heard,
     noticed: watch::Sender<Option<Noticed>>,
 ) {
     let mut placement = Placement::default();
@@ -57,6 +59,7 @@ pub(super) async fn keep(
     while let Some(own) = engine.look(Engine::report).await {
         if let Some(mut own) = own {
             own.trouble = standing.borrow().trouble.is_some();
+            own.leaving = departure.ordered().is_some();
             let gateways = configured.borrow().gateways.clone();
             own.routers = placement.routers(&gateways).await;
             let now = exchange(&board, &own, &mut saying, &clock, &mut others).await;

@@ -47,7 +47,7 @@ pub(super) async fn take_part(
     wanted: u32,
     clock: Clock,
     engine: EngineHandle,
-    Told { mut leave, mut configured, file }: Told,
+    Told { mut leave, mut configured, file, departure }: Told,
 ) {
     engine.reach().begin();
     let exchanging = orders::keep(election::order_board(&config), engine.clone(), file);
@@ -58,7 +58,8 @@ pub(super) async fn take_part(
     introduce(handle.me(), configured.borrow_and_update().agreed.clone(), &engine);
     let (noticed, mut others) = watch::channel(None);
     let soon = Arc::new(Notify::new());
-    let told = Heard { standing: handle.standing(), configured: configured.clone(), soon: Arc::clone(&soon) };
+    let told =
+        Heard { standing: handle.standing(), configured: configured.clone(), soon: Arc::clone(&soon), departure };
     let keeping = board::keep(Arc::clone(&board), engine.clone(), clock, told, noticed);
     let keeping = AbortOnDropHandle::new(tokio::spawn(keeping));
     let mut standing = handle.standing();

@@ -1,0 +1,143 @@
+//! Taking a process out of service: what its gateways hear, and how it ends.
+
+use super::commands::{Done, fingerpost};
+use super::peer::{Peer, Session};
+use super::until::until;
+use super::update::accepted;
+use super::world::{ACCEPT, HOSTS, parse};
+use fingerpost_core::bgp::wire::{Capability, GracefulRestart, MessageKind, RestartFamily};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// 65535:0 (RFC 8326).
+const GRACEFUL_SHUTDOWN: u32 = 0xFFFF_0000;
+
+/// `fingerpost run`, ended with the test.
+struct Running {
+    process: Child,
+    directory: TempDir,
+}
+
+impl Running {
+    fn start(peer: &Peer, drain_time: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        std::fs::write(directory.path().join("hosts.yaml"), HOSTS).unwrap();
+        parse(directory.path(), &peer.yaml("core-a"), ACCEPT, "");
+        let config = directory.path().join("config.yaml");
+        replace(&config, "id: 10.0.3.10", &format!("id: 10.0.3.10, drain_time: {drain_time}"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
+        let process = command.args(["run", "--config"]).arg(config).stderr(Stdio::null()).spawn().unwrap();
+        Running { process, directory }
+    }
+
+    async fn run(&self, line: &str) -> Done {
+        fingerpost(&self.directory.path().join("admin.sock"), line).await
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.process.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Waits until it has ended; its exit code.
+    async fn until_ended(&mut self) -> Option<i32> {
+        until("its end", async || self.process.try_wait().unwrap().ok_or("it runs")).await.code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn replace(file: &PathBuf, from: &str, to: &str) {
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains(from), "{text}");
+    std::fs::write(file, text.replace(from, to)).unwrap();
+}
+
+/// As a gateway that keeps routes behind a NOTIFICATION (RFC 8538).
+async fn establish(peer: &Peer) -> Session {
+    let families = vec![RestartFamily { afi: 1, safi: 1, forwarding: true }];
+    let restart = GracefulRestart { restarting: false, notification: true, restart_time: 120, families };
+    let ipv4 = Capability::MultiProtocol { afi: 1, safi: 1 };
+    peer.establish(vec![ipv4, Capability::FourOctetAs(64500), Capability::GracefulRestart(restart)]).await
+}
+
+/// Reads until it was told all three routes with this MED, and with GRACEFUL_SHUTDOWN or without.
+async fn until_told(session: &mut Session, med: u32, drained: bool) {
+    let mut told = BTreeSet::new();
+    while told.len() < 3 {
+        let update = accepted(&session.expect(MessageKind::Update).await.body);
+        let is_drained = update.attributes.communities.contains(&GRACEFUL_SHUTDOWN);
+        let is_it = update.attributes.med == Some(med) && is_drained == drained;
+        told.extend(update.routes().filter(|_| is_it).map(|(prefix, _)| prefix));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c12_drain_withdraw_drains_the_gateways_and_makes_them_drop_the_routes() {
+    let peer = Peer::listen().await;
+    let mut running = Running::start(&peer, "1s");
+    let mut session = establish(&peer).await;
+    until_told(&mut session, 50, false).await;
+    let done = running.run("drain --withdraw").await;
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
+    assert!(done.out.starts_with("drains until 20") && done.out.contains("the gateways drop its routes"), "{done:?}");
+    until_told(&mut session, 50, true).await;
+    let last = session.closed().await.expect("a NOTIFICATION");
+    assert_eq!(last.body[..4], [6, 9, 6, 2], "Administrative Shutdown inside a Hard Reset");
+    assert_eq!(running.until_ended().await, Some(0));
+}
+
+/// The answer gets out, although the process has nothing to wait for.
+#[tokio::test(flavor = "multi_thread")]
+async fn c12_who_orders_a_drain_without_sessions_gets_an_answer() {
+    let peer = Peer::listen().await;
+    let mut running = Running::start(&peer, "0s");
+    until("the admin API", async || {
+        let done = running.run("status").await;
+        if done.code == Some(0) { Ok(()) } else { Err(done) }
+    })
+    .await;
+    let done = running.run("drain --withdraw").await;
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{done:?}");
+    assert_eq!(running.until_ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c12_a_decommissioning_is_shown_outlasts_a_reload_and_sigterm_ends_it_the_other_way() {
+    let peer = Peer::listen().await;
+    let mut running = Running::start(&peer, "1h");
+    let mut session = establish(&peer).await;
+    until_told(&mut session, 50, false).await;
+    assert!(!running.run("status").await.out.contains("\nleaving "));
+    running.signal("USR2");
+    until_told(&mut session, 50, true).await;
+    let status = running.run("status").await.out;
+    let leaving = status.lines().find(|line| line.starts_with("leaving   drains until 20"));
+    assert!(leaving.is_some_and(|line| line.contains("the gateways drop its routes")), "{status}");
+    replace(&running.directory.path().join("config.yaml"), "med: 50", "med: 60");
+    running.signal("HUP");
+    until_told(&mut session, 60, true).await;
+    running.signal("TERM");
+    assert_eq!(session.closed().await, None, "no NOTIFICATION");
+    assert_eq!(running.until_ended().await, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_that_leaves_gateways_to_nobody_is_refused_and_says_what_to_do_p10() {
+    let peer = Peer::listen().await;
+    let running = Running::start(&peer, "1h");
+    let mut session = establish(&peer).await;
+    until_told(&mut session, 50, false).await;
+    let done = running.run("drain").await;
+    assert_eq!((done.code, done.out.as_str()), (Some(1), ""));
+    assert!(done.err.starts_with("fingerpost: no other replica is there that could take over: "), "{done:?}");
+    assert!(done.err.contains("--withdraw") && done.err.contains("SIGTERM"), "{done:?}");
+    assert!(!running.run("status").await.out.contains("\nleaving "));
+}
