@@ -18,7 +18,9 @@ pub(super) fn digests(config: &Config) -> BTreeMap<String, Digest> {
     };
     let gateways = config.gateways.iter().map(|(name, gateway)| {
         let keeps = &gateway.open.graceful_restart;
-        (name, gateway.asn, &gateway.policy, &gateway.families, gateway.max_prefix, &gateway.attached, keeps)
+        // Drained by the leader alone, a gateway goes by a standby: GRACEFUL_SHUTDOWN counts before MED.
+        let drain = gateway.drain;
+        (name, gateway.asn, &gateway.policy, &gateway.families, gateway.max_prefix, &gateway.attached, keeps, drain)
     });
     let election = config.election.as_ref().map(|election| (&election.key, election.ttl));
     let parts = [
@@ -68,6 +70,7 @@ state_dir: state
         assert_eq!(differ("24-32", "24"), ["fence"]);
         assert_eq!(differ("replicas: 2", "replicas: 3"), ["router"]);
         assert_eq!(differ("policy: all", "graceful_restart: { restart_time: 9s }, policy: all"), ["gateways"]);
+        assert_eq!(differ("policy: all", "drain: true, policy: all"), ["gateways"]);
         assert_eq!(differ("then: accept", "set: { communities: ['64512:1'] }, then: accept"), ["policies"]);
         assert_eq!(differ("asn: 64500", "asn: 64501"), ["gateways"]);
         assert_eq!(differ("prefix: /fp", "prefix: /other"), ["sources"]);
