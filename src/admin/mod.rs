@@ -12,6 +12,7 @@
 
 mod audit;
 mod backend;
+mod drains;
 mod events;
 mod explain;
 mod leave;

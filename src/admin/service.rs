@@ -74,11 +74,18 @@ impl Fingerpost for Admin {
             let orders = (frozen_since(engine, &clock), engine.forced().count(), engine.reload_holds().len());
             let because = engine.frozen_because().unwrap_or_default().to_owned();
             let identity = engine.identity().map(ToString::to_string).unwrap_or_default();
-            let others = (identity, engine.replica_rows());
+            let drained: Vec<String> = engine.drained().map(ToString::to_string).collect();
+            let others = (identity, engine.replica_rows(), drained);
             (engine.source_rows(), engine.count_routes(), orders, because, engine.role(), others)
         };
-        let (sources, routes, (frozen, forced, reload), frozen_because, (role, role_since), (identity, others)) =
-            self.look(look).await?;
+        let (
+            sources,
+            routes,
+            (frozen, forced, reload),
+            frozen_because,
+            (role, role_since),
+            (identity, others, drained),
+        ) = self.look(look).await?;
         let (reports, _) = self.speaker.lock().await.report().await;
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Ok(Response::new(proto::StatusResponse {
@@ -100,6 +107,7 @@ impl Fingerpost for Admin {
             identity,
             replicas: others.into_iter().map(|row| replicas::replica(&self.clock, row)).collect(),
             troubles: self.troubles().all().into_iter().map(replicas::trouble).collect(),
+            drained,
             leaving: self.departure().ordered().map(|leaving| leave::said(&self.clock, leaving)),
         }))
     }
@@ -322,6 +330,24 @@ impl Fingerpost for Admin {
         let peer = peer(&request);
         let done = self.leave(request.into_inner(), peer).await.map(Response::new);
         done.inspect_err(|why| audit::refused(peer, "drain", why))
+    }
+
+    async fn drain_gateway(
+        &self,
+        request: Request<proto::DrainGatewayRequest>,
+    ) -> Result<Response<proto::DrainGatewayResponse>, Status> {
+        let peer = peer(&request);
+        let done = self.drain_one(&request.into_inner().gateway, peer).await.map(Response::new);
+        done.inspect_err(|why| audit::refused(peer, "drain", why))
+    }
+
+    async fn undrain_gateway(
+        &self,
+        request: Request<proto::UndrainGatewayRequest>,
+    ) -> Result<Response<proto::UndrainGatewayResponse>, Status> {
+        let peer = peer(&request);
+        let done = self.undrain_one(&request.into_inner().gateway, peer).await.map(Response::new);
+        done.inspect_err(|why| audit::refused(peer, "undrain", why))
     }
 
     async fn refresh(

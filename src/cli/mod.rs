@@ -1,5 +1,5 @@
 //! The command line: `fingerpost run | check | plan | gateway-config | demo | version`, and for a running process (its admin API)
-//! `status | gateways | routes | explain | holds | approve | deny | freeze | unfreeze | withdraw | restore | forced | refresh | drain`.
+//! `status | gateways | routes | explain | holds | approve | deny | freeze | unfreeze | withdraw | restore | forced | refresh | drain | undrain`.
 //!
 //! Parsing is clap's; what a command does stands in its own file. Exit codes, for all commands:
 //!
@@ -236,6 +236,8 @@ mod tests {
             "fingerpost approve 10.244.1.0/24 --all",
             "fingerpost withdraw 10.244.1.0/24",
             "fingerpost withdraw --force",
+            "fingerpost drain --withdraw --gateway core-a",
+            "fingerpost undrain",
         ] {
             assert_eq!(parse(wrong), Err(2), "{wrong}");
         }

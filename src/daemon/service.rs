@@ -317,6 +317,9 @@ fn say_standing(standing: &Standing) {
         let count = standing.forced.len();
         tracing::warn!(count, "withdrawn by order, as before the restart: fingerpost forced lists what");
     }
+    if !standing.drained.is_empty() {
+        tracing::warn!("drained by order, as before the restart: {}", standing.drained.join(", "));
+    }
 }
 
 /// Writes what happens to `timeline.file`, if there is one; without, there is nothing that could end.

@@ -77,6 +77,7 @@ impl From<Version> for u32 {
 enum OrderLine {
     WithdrawPrefix(String),
     WithdrawHost(String),
+    DrainGateway(Arc<str>),
     Deny {
         source: String,
         kind: String,
@@ -237,6 +238,7 @@ fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId
         Target::Prefix(prefix) => OrderLine::WithdrawPrefix(prefix.to_string()),
         Target::Host(host) => OrderLine::WithdrawHost(host.to_string()),
     });
+    let drained = orders.drained.iter().cloned().map(OrderLine::DrainGateway);
     let denied = orders.denied.iter().filter_map(|denied| {
         let prefix = denied.prefix.map(|prefix| prefix.to_string());
         Some(OrderLine::Deny { source: names.get(&denied.source)?.clone(), kind: denied.kind.name().into(), prefix })
@@ -252,7 +254,7 @@ fn write(to: &mut dyn std::io::Write, orders: &Orders, names: &BTreeMap<SourceId
     });
     let Orders { latest, ended, unknown_before, .. } = *orders;
     let header = HeaderLine { fingerpost_orders: VERSION, frozen_since, frozen_because, latest, ended, unknown_before };
-    sealed::write(to, &header, forced.chain(denied).chain(approved).chain(shared))
+    sealed::write(to, &header, forced.chain(drained).chain(denied).chain(approved).chain(shared))
 }
 
 /// What stands in it, and the lines that say nothing.
@@ -300,6 +302,7 @@ fn read_line(
         OrderLine::WithdrawHost(host) => {
             orders.forced.push(Target::Host(HostName::new(&host).map_err(|error| wrong(&error))?));
         }
+        OrderLine::DrainGateway(gateway) => orders.drained.push(gateway),
         OrderLine::Deny { source, kind, prefix } => {
             let prefix = prefix.map(|text| text.parse()).transpose().map_err(|error| wrong(&error))?;
             let kind = kind_named(&kind).ok_or_else(|| wrong(&"no such kind"))?;

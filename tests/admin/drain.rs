@@ -4,7 +4,7 @@ use super::commands::{Done, fingerpost};
 use super::peer::{Peer, Session};
 use super::until::until;
 use super::update::accepted;
-use super::world::{ACCEPT, HOSTS, parse};
+use super::world::{ACCEPT, HOSTS, World, parse};
 use fingerpost_core::bgp::wire::{Capability, GracefulRestart, MessageKind, RestartFamily};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -140,4 +140,36 @@ async fn a_drain_that_leaves_gateways_to_nobody_is_refused_and_says_what_to_do_p
     assert!(done.err.starts_with("fingerpost: no other replica is there that could take over: "), "{done:?}");
     assert!(done.err.contains("--withdraw") && done.err.contains("SIGTERM"), "{done:?}");
     assert!(!running.run("status").await.out.contains("\nleaving "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn c12_a_gateway_is_drained_by_order_until_that_is_taken_back() {
+    let peer = Peer::listen().await;
+    let gateway = peer.yaml("core-a");
+    let world = World::ready(HOSTS, &gateway).await;
+    let mut session = establish(&peer).await;
+    until_told(&mut session, 50, false).await;
+    let unknown = world.run("drain --gateway core-b").await;
+    let said = "fingerpost: no gateway is named \"core-b\": there are core-a\n";
+    assert_eq!((unknown.code, unknown.err.as_str()), (Some(3), said));
+    let until = "drained, with GRACEFUL_SHUTDOWN on every route, until fingerpost undrain --gateway core-a\n";
+    assert_eq!(world.prints("drain --gateway core-a").await, format!("core-a is {until}"));
+    until_told(&mut session, 50, true).await;
+    assert_eq!(world.prints("drain --gateway core-a").await, format!("core-a was already {until}"));
+    assert!(world.prints("status").await.contains("\ndrained   core-a\n"));
+    assert!(world.prints("gateways -o wide").await.contains(" default (drained) "));
+    let world = world.restart(&gateway).await;
+    let mut session = establish(&peer).await;
+    until_told(&mut session, 50, true).await;
+    assert_eq!(world.prints("undrain --gateway core-a").await, "core-a is not drained any more\n");
+    until_told(&mut session, 50, false).await;
+    let again = world.run("undrain --gateway core-a").await;
+    assert!(again.code == Some(3) && again.err.contains("was not drained by order"), "{again:?}");
+    let drained = gateway.replace("policy: default", "policy: default, drain: true");
+    world.run("drain --gateway core-a").await;
+    let world = world.restart(&drained).await;
+    let said = "core-a is still drained: the configuration says so\n";
+    assert_eq!(world.prints("undrain --gateway core-a").await, said);
+    let events = world.prints("events --kind order").await;
+    assert!(events.contains("drain gateway core-a") && events.contains("undrain gateway core-a"), "{events}");
 }

@@ -1,16 +1,19 @@
 //! A leader that is taken out of service.
 
 use crate::gateway::{Gateway, Heard};
-use crate::orders::command;
+use crate::orders::{command, spread, two, until_standby};
 use crate::replicas::{Replica, put};
 use crate::server::{Cluster, Etcd};
 use crate::until::until;
-use fingerpost_core::engine::Role;
+use fingerpost_core::engine::{Command as Ordered, Role};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use tempfile::TempDir;
 
-on_each_etcd!(c12_a_leader_that_is_drained_leaves_lead_and_routes_to_another_p7_p10);
+on_each_etcd!(
+    c12_a_leader_that_is_drained_leaves_lead_and_routes_to_another_p7_p10,
+    c12_a_gateway_that_is_drained_at_one_replica_is_drained_by_all_and_after_a_restart,
+);
 
 /// `fingerpost run`, ended with the test.
 struct Running(Child);
@@ -72,4 +75,32 @@ async fn c12_a_leader_that_is_drained_leaves_lead_and_routes_to_another_p7_p10(e
     assert!(matches!(role, Role::Leader { .. }), "by then: {role}");
     second.until_told(&["10.244.1.0/24"], "the new leader's path", |med| med < 1_000_000).await;
     assert!(!second.gateway.heard().contains(&Heard::Drained(route)));
+}
+
+async fn until_drained(replica: &Replica, wanted: usize) {
+    until("so many routes with GRACEFUL_SHUTDOWN", async || {
+        let (told, drained) = (replica.gateway.table().len(), replica.gateway.drained().len());
+        if (told, drained) == (12, wanted) { Ok(()) } else { Err((told, drained)) }
+    })
+    .await;
+}
+
+async fn c12_a_gateway_that_is_drained_at_one_replica_is_drained_by_all_and_after_a_restart(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    let (first, second) = two(&cluster).await;
+    let (code, said) = command(first.directory(), &["drain", "--gateway", "core"]).await;
+    assert_eq!((code, said.as_str()), (Some(0), ""), "everywhere");
+    for replica in [&first, &second] {
+        until_drained(replica, 12).await;
+    }
+    let directory = second.hand_over().await;
+    let second = Replica::start_in(&cluster, 2, directory, |text| text).await;
+    until_drained(&second, 12).await;
+    until_standby(&second).await;
+    let exchange = spread(&second, Ordered::Undrain("core".into())).await;
+    assert_eq!((exchange.failed.as_deref(), exchange.behind().count()), (None, 0));
+    for replica in [&first, &second] {
+        until_drained(replica, 0).await;
+        assert!(!replica.gateway.heard().iter().any(|heard| matches!(heard, Heard::Withdrawn(_))));
+    }
 }

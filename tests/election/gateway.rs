@@ -4,7 +4,7 @@ use crate::update::accepted;
 use bytes::BytesMut;
 use fingerpost_core::bgp::wire::{Capability, Framer, MessageKind, Open, keepalive};
 use fingerpost_core::model::{Asn, HoldTime, Prefix};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -45,6 +45,19 @@ impl Gateway {
 
     pub(crate) fn heard(&self) -> Vec<Heard> {
         self.heard.lock().unwrap().clone()
+    }
+
+    /// Of what it was told last, what carried GRACEFUL_SHUTDOWN.
+    pub(crate) fn drained(&self) -> BTreeSet<Prefix> {
+        let mut drained = BTreeSet::new();
+        for heard in self.heard() {
+            match heard {
+                Heard::Drained(prefix) => drop(drained.insert(prefix)),
+                Heard::Announced(prefix, _) | Heard::Withdrawn(prefix) => drop(drained.remove(&prefix)),
+                Heard::Notification => {}
+            }
+        }
+        drained
     }
 
     /// What it holds: prefix and MED.

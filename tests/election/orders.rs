@@ -40,7 +40,7 @@ async fn order(replica: &Replica, command: Command) -> usize {
 }
 
 /// The same, and how far it has come by then.
-async fn spread(replica: &Replica, command: Command) -> Exchange {
+pub(crate) async fn spread(replica: &Replica, command: Command) -> Exchange {
     order(replica, command).await;
     replica.service.engine().reach().spread(PATIENCE).await.unwrap()
 }
@@ -69,12 +69,12 @@ async fn hold_nine(cluster: &Cluster, replicas: [&Replica; 2]) {
     }
 }
 
-async fn until_standby(replica: &Replica) {
+pub(crate) async fn until_standby(replica: &Replica) {
     replica.until_role("a standby", |role| matches!(role, Role::Standby { .. })).await;
 }
 
 /// A leader and a standby, with twelve routes.
-async fn two(cluster: &Cluster) -> (Replica, Replica) {
+pub(crate) async fn two(cluster: &Cluster) -> (Replica, Replica) {
     put(cluster, "a", "10.168.0.11", &subnets(12)).await;
     let directory = Arc::new(TempDir::new().unwrap());
     let admin = format!("admin: {{ listen: \"unix:{}/admin.sock\" }}\n", directory.path().display());

@@ -101,11 +101,24 @@ pub enum AdminCommand {
         #[command(flatten)]
         connect: Connect,
     },
-    /// Take this process out of service: its routes become the gateways' last choice, then it ends and leaves them to another replica
+    /// Take this process out of service: its routes become the gateways' last choice, then it ends and leaves them to another
+    /// replica; or drain one gateway, at every replica
     Drain {
         /// At the end the gateways drop the routes, whether another replica is there or not (as by SIGUSR2)
         #[arg(long)]
         withdraw: bool,
+        /// Only that every replica's routes become this gateway's last choice, until undrain; no process ends
+        #[arg(long, value_name = "NAME", conflicts_with = "withdraw")]
+        gateway: Option<String>,
+        /// Whom to ask.
+        #[command(flatten)]
+        connect: Connect,
+    },
+    /// Take the drain of a gateway back
+    Undrain {
+        /// The gateway
+        #[arg(long, value_name = "NAME", required = true)]
+        gateway: String,
         /// Whom to ask.
         #[command(flatten)]
         connect: Connect,

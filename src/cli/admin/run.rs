@@ -126,7 +126,34 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             }
             Ok(())
         }
-        AdminCommand::Drain { withdraw, connect: options } => {
+        AdminCommand::Drain { gateway: Some(gateway), connect: options, .. } => {
+            let request = proto::DrainGatewayRequest { gateway: gateway.clone() };
+            let answer = connect(&options).await?.drain_gateway(request).await?.into_inner();
+            if !print_data(out, options.output, &answer)? {
+                let is = if answer.changed { "is" } else { "was already" };
+                writeln!(
+                    out,
+                    "{gateway} {is} drained, with GRACEFUL_SHUTDOWN on every route, until fingerpost undrain --gateway {gateway}"
+                )?;
+            }
+            warn_unkept(&answer.not_kept);
+            spread(answer.reach.as_ref())
+        }
+        AdminCommand::Undrain { gateway, connect: options } => {
+            let request = proto::UndrainGatewayRequest { gateway: gateway.clone() };
+            let answer = connect(&options).await?.undrain_gateway(request).await?.into_inner();
+            if !print_data(out, options.output, &answer)? {
+                let text = if answer.still_drained {
+                    "is still drained: the configuration says so"
+                } else {
+                    "is not drained any more"
+                };
+                writeln!(out, "{gateway} {text}")?;
+            }
+            warn_unkept(&answer.not_kept);
+            spread(answer.reach.as_ref())
+        }
+        AdminCommand::Drain { withdraw, gateway: None, connect: options } => {
             let answer = connect(&options).await?.drain(proto::DrainRequest { withdraw }).await?.into_inner();
             if !print_data(out, options.output, &answer)? {
                 writeln!(out, "{}", answer.leaving.as_ref().map(tables::leaving).unwrap_or_default())?;

@@ -51,6 +51,9 @@ pub(super) fn status(out: &mut dyn Write, status: &StatusResponse, no_headers: b
     writeln!(out, "config    {config}")?;
     writeln!(out, "role      {}", role(status))?;
     writeln!(out, "frozen    {frozen}")?;
+    if !status.drained.is_empty() {
+        writeln!(out, "drained   {}", plain(&status.drained.join(", ")))?;
+    }
     if let Some(told) = &status.leaving {
         writeln!(out, "leaving   {}", leaving(told))?;
     }

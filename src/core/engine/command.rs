@@ -3,6 +3,7 @@
 use super::{By, Effect, Engine};
 use crate::model::{GatewayId, HostName, Prefix, SourceId, Time};
 use crate::table::{Approved, ChangeKind, HeldChange, Table, Target};
+use std::sync::Arc;
 
 /// An order.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +20,10 @@ pub enum Command {
     Withdraw(Target),
     /// Takes a withdrawal by order back.
     Restore(Target),
+    /// Drains the gateway of this name, whatever the configuration says.
+    Drain(Arc<str>),
+    /// Takes that back.
+    Undrain(Arc<str>),
     /// Sends a gateway everything again, as if it had asked for it (RFC 2918); counts the families of its session.
     Refresh(GatewayId),
 }
@@ -93,6 +98,8 @@ impl Engine {
             }
             Command::Withdraw(target) => self.table.withdraw(target.clone()),
             Command::Restore(target) => usize::from(self.table.restore(target)),
+            Command::Drain(gateway) => usize::from(self.drain(now, gateway, true)),
+            Command::Undrain(gateway) => usize::from(self.drain(now, gateway, false)),
             Command::Refresh(gateway) => self.outlets.refresh_one(*gateway, &mut self.views),
         }
     }

@@ -11,6 +11,7 @@
 mod command;
 mod decide;
 mod difference;
+mod drains;
 mod explain;
 mod look;
 mod lots;
@@ -187,6 +188,7 @@ pub struct Engine {
     frozen_because: Option<String>,
     /// How often that has begun or ended.
     freezes: u64,
+    drains: drains::Drains,
     shared: shared::Shared,
     /// Whether the family's End-of-RIB could go out at some time in this process.
     was_verified: PerFamily<bool>,
@@ -233,6 +235,7 @@ impl Engine {
             frozen: None,
             frozen_because: None,
             freezes: 0,
+            drains: drains::Drains::default(),
             shared: shared::Shared::default(),
             was_verified: PerFamily::default(),
             tidied: PerFamily::default(),

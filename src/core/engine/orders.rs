@@ -4,6 +4,7 @@ use super::{Effect, Engine};
 use crate::model::Time;
 use crate::orders::{Book, Entry};
 use crate::table::{Approved, Denied, Target};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Orders that stand.
@@ -15,6 +16,8 @@ pub struct Orders {
     pub frozen_because: Option<String>,
     /// What is withdrawn by order.
     pub forced: Vec<Target>,
+    /// Gateways that are drained by order.
+    pub drained: Vec<Arc<str>>,
     /// What the guard holds and no proof lets pass.
     pub denied: Vec<Denied>,
     /// What a person has let pass while everything was frozen: it waits for the end of that.
@@ -46,6 +49,7 @@ impl Engine {
             frozen: self.frozen.map(ago),
             frozen_because: self.frozen_because().map(str::to_owned),
             forced: self.forced().cloned().collect(),
+            drained: self.drained().cloned().collect(),
             denied: self.table.denied(),
             approved: self.table.approved(),
             ..Orders::default()
@@ -56,7 +60,7 @@ impl Engine {
 
     /// Another number than before: other orders stand.
     pub fn order_changes(&self) -> u64 {
-        self.freezes + self.table.order_changes() + self.shared.changes()
+        self.freezes + self.drains.changes() + self.table.order_changes() + self.shared.changes()
     }
 
     /// Since when nothing changes, if so; for how long it was so before this process: see [`Engine::frozen_before`].
@@ -77,7 +81,8 @@ impl Engine {
     /// Goes on with what an earlier process was ordered; to be called before the first input.
     pub fn resume(&mut self, now: Time, orders: Orders) {
         self.note_resumed(now, &orders);
-        let Orders { frozen, frozen_because, forced, denied, approved, shared, latest, ended, unknown_before } = orders;
+        let Orders { frozen, frozen_because, forced, drained, denied, approved, shared, latest, ended, unknown_before } =
+            orders;
         self.shared.recall(now, Book::recalled(shared, latest, ended), unknown_before);
         // Nobody may have written that down yet.
         self.freezes += u64::from(frozen_because.is_some());
@@ -87,6 +92,9 @@ impl Engine {
             self.table.withdraw(target);
         }
         self.table.recall(denied, approved);
+        for gateway in drained {
+            self.drain(now, &gateway, true);
+        }
     }
 
     pub(super) fn freeze(&mut self, now: Time) -> bool {

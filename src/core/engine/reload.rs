@@ -169,9 +169,6 @@ impl Engine {
         self.interrupt();
         self.table.reconfigure(settings.fence.clone(), settings.priorities(), settings.guard.clone());
         self.settle(now, effects);
-        self.views.reconfigure(&settings, &self.table);
-        self.renew_overrides_of_views(now);
-        self.in_force = InForce { policies: settings.policies, gateways: settings.gateways.clone() };
-        self.outlets.reconfigure(settings.gateways, &mut self.views, &self.table);
+        self.tell_by(now, settings.policies, settings.gateways);
     }
 }

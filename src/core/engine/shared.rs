@@ -155,7 +155,7 @@ impl Engine {
         // A freeze that stands was ordered before or after the rest: nothing of it may slip by.
         news.sort_by_key(|order| match order.what {
             What::Freeze => 0,
-            What::Withdraw(_) | What::Restore(_) | What::Decide(_) => 1,
+            What::Withdraw(_) | What::Restore(_) | What::Drain(_) | What::Undrain(_) | What::Decide(_) => 1,
             What::Unfreeze => 2,
         });
         let words = if news.iter().any(|order| matches!(order.what, What::Decide(_))) {
@@ -198,6 +198,12 @@ impl Engine {
             What::Withdraw(target) if self.forced().any(|forced| forced == target) => return 0,
             What::Withdraw(target) => Command::Withdraw(target.clone()),
             What::Restore(target) => Command::Restore(target.clone()),
+            What::Undrain(gateway) if order.number.at <= self.shared.unknown_before && self.is_drained(gateway) => {
+                return 0;
+            }
+            What::Drain(gateway) if self.is_drained(gateway) => return 0,
+            What::Drain(gateway) => Command::Drain(Arc::clone(gateway)),
+            What::Undrain(gateway) => Command::Undrain(Arc::clone(gateway)),
             What::Decide(decided) => {
                 let mine = |source: SourceId, change: SeenChange| {
                     words.get(&(source, change)).is_none_or(|last| *last <= order.number)
@@ -248,10 +254,12 @@ impl Engine {
             Command::Restore(target) if self.forced().any(|forced| forced == target) => {
                 vec![What::Restore(target.clone())]
             }
+            Command::Drain(gateway) => vec![What::Drain(Arc::clone(gateway))],
+            Command::Undrain(gateway) if self.is_drained(gateway) => vec![What::Undrain(Arc::clone(gateway))],
             Command::Approve(holds) => return self.decisions(true, holds),
             Command::Deny(holds) => return self.decisions(false, holds),
             // A replica's own sessions and reload are its own.
-            Command::Restore(_) | Command::Refresh(_) => Vec::new(),
+            Command::Restore(_) | Command::Undrain(_) | Command::Refresh(_) => Vec::new(),
         };
         Meant { what, untold: 0 }
     }

@@ -5,6 +5,7 @@
 //!    └──────── claims, arbitrated and exported by the tests' own words ────────┘  equal at rest
 //! ```
 
+mod drained;
 mod expected;
 mod guarded;
 mod histories;

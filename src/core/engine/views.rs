@@ -1,6 +1,6 @@
 //! All views: one for each policy in use and family, and another one for the gateways with that policy that are drained.
 
-use super::Settings;
+use super::GatewaySettings;
 use crate::model::Family;
 use crate::policy::Policy;
 use crate::table::{SlotId, Table, Winner};
@@ -67,10 +67,14 @@ impl Views {
 
     /// Makes the views that are wanted now and not there yet, and derives anew where the policy is another. Those that no
     /// gateway uses any more stay as they are until [`Views::retire`].
-    pub(super) fn reconfigure(&mut self, settings: &Settings, table: &Table) {
-        let used: BTreeSet<(&String, bool)> =
-            settings.gateways.iter().map(|gateway| (&gateway.policy, gateway.drain)).collect();
-        let before = std::mem::replace(&mut self.policies, settings.policies.clone());
+    pub(super) fn reconfigure(
+        &mut self,
+        policies: &BTreeMap<String, Policy>,
+        gateways: &[GatewaySettings],
+        table: &Table,
+    ) {
+        let used: BTreeSet<(&String, bool)> = gateways.iter().map(|gateway| (&gateway.policy, gateway.drain)).collect();
+        let before = std::mem::replace(&mut self.policies, policies.clone());
         self.drained = self.policies.iter().map(|(name, policy)| (name.clone(), policy.drained())).collect();
         for (policy, drain) in used {
             for family in Family::ALL {

@@ -15,6 +15,8 @@ const DECISIONS: usize = 1000;
 const RESTORED: usize = WITHDRAWN;
 /// Withdrawals by order at the most.
 const WITHDRAWN: usize = 4000;
+/// Gateways that were ever drained by order, at the most.
+const DRAINED: usize = 4000;
 
 /// So far ahead of this replica's clock no order is taken: all that come after it would have to be later still, for as long.
 const AHEAD: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -67,6 +69,11 @@ pub enum Refused {
     /// There is no room.
     #[error("there are {WITHDRAWN} withdrawals by order already: take some back first (fingerpost restore)")]
     Full,
+    /// Nor for that, and there never were so many gateways.
+    #[error(
+        "orders to drain {DRAINED} other gateways are known: delete those that nobody has given, also in state_dir/orders"
+    )]
+    Crowded,
 }
 
 impl Book {
@@ -108,6 +115,10 @@ impl Book {
             }
             if self.count(|what| matches!(what, What::Withdraw(_))) >= WITHDRAWN {
                 return Err(Refused::Full);
+            }
+        } else if let (Register::Drained(_), None) = (&register, self.number(&register)) {
+            if self.count(|what| matches!(what, What::Drain(_) | What::Undrain(_))) >= DRAINED {
+                return Err(Refused::Crowded);
             }
         } else if self.is_past(&register, order.number) {
             return Err(Refused::Outlived);
@@ -155,7 +166,7 @@ impl Book {
                 *ended = (*ended).max(if stays { 0 } else { order.number.at });
                 stays
             }
-            What::Freeze | What::Unfreeze | What::Withdraw(_) => true,
+            What::Freeze | What::Unfreeze | What::Withdraw(_) | What::Drain(_) | What::Undrain(_) => true,
         });
         let mut is_other = self.entries.len() != before;
         for entry in self.entries.values_mut().filter(|entry| entry.open && !is_in_time(wall, &entry.order)) {
@@ -185,7 +196,7 @@ impl Book {
         let (most, is_it): (usize, fn(&What) -> bool) = match register {
             Register::Decided(_) => (DECISIONS, |what| matches!(what, What::Decide(_))),
             Register::Withdrawn(_) => (RESTORED, |what| matches!(what, What::Restore(_))),
-            Register::Freeze => return false,
+            Register::Freeze | Register::Drained(_) => return false,
         };
         let alike = self.entries.values().filter(|entry| is_it(&entry.order.what));
         let are_enough = || alike.filter(|entry| entry.order.number > number).count() >= most;
@@ -270,6 +281,8 @@ fn is_a_week_before(number: Number, latest: u64) -> bool {
 fn is_in_time(wall: u64, order: &Order) -> bool {
     match &order.what {
         What::Decide(decided) => order.number.at.saturating_add(millis(decided.life())) >= wall,
-        What::Freeze | What::Unfreeze | What::Withdraw(_) | What::Restore(_) => true,
+        What::Freeze | What::Unfreeze | What::Withdraw(_) | What::Restore(_) | What::Drain(_) | What::Undrain(_) => {
+            true
+        }
     }
 }

@@ -74,6 +74,10 @@ pub enum What {
     Withdraw(Target),
     /// It is no longer.
     Restore(Target),
+    /// The gateway of this name is drained.
+    Drain(Arc<str>),
+    /// It is no longer.
+    Undrain(Arc<str>),
     /// These changes pass, or stay held.
     Decide(Arc<Decided>),
 }
@@ -115,6 +119,8 @@ pub enum Register {
     Freeze,
     /// Whether this is withdrawn by order.
     Withdrawn(Target),
+    /// Whether this gateway is drained by order.
+    Drained(Arc<str>),
     /// A decision stands for itself.
     Decided(Number),
 }
@@ -125,6 +131,7 @@ impl What {
         match self {
             What::Freeze | What::Unfreeze => Some(Register::Freeze),
             What::Withdraw(target) | What::Restore(target) => Some(Register::Withdrawn(target.clone())),
+            What::Drain(gateway) | What::Undrain(gateway) => Some(Register::Drained(Arc::clone(gateway))),
             What::Decide(_) => None,
         }
     }
@@ -144,6 +151,7 @@ impl fmt::Display for Register {
             Register::Freeze => f.write_str("freeze"),
             Register::Withdrawn(Target::Prefix(prefix)) => write!(f, "withdrawn/prefix/{prefix}"),
             Register::Withdrawn(Target::Host(host)) => write!(f, "withdrawn/host/{host}"),
+            Register::Drained(gateway) => write!(f, "drained/{gateway}"),
             Register::Decided(number) => write!(f, "decided/{:016x}-{}", number.at, number.by),
         }
     }
@@ -161,6 +169,8 @@ impl fmt::Display for What {
             What::Unfreeze => f.write_str("unfreeze"),
             What::Withdraw(target) => write!(f, "withdraw {}", of(target)),
             What::Restore(target) => write!(f, "restore {}", of(target)),
+            What::Drain(gateway) => write!(f, "drain gateway {gateway}"),
+            What::Undrain(gateway) => write!(f, "undrain gateway {gateway}"),
             What::Decide(decided) => {
                 let verb = if decided.approved { "approve" } else { "deny" };
                 let source = decided.source.escape_debug();

@@ -56,6 +56,7 @@ struct Form {
 enum WhatLine {
     Freeze(bool),
     Withdrawn { target: TargetLine, by_order: bool },
+    Drained { gateway: Arc<str>, by_order: bool },
     Decided(DecidedLine),
 }
 
@@ -77,7 +78,7 @@ struct DecidedLine {
     changes: Vec<(String, String, Option<IpAddr>, Option<IpAddr>)>,
 }
 
-const KINDS: [&str; 3] = ["freeze", "withdrawn", "decided"];
+const KINDS: [&str; 4] = ["freeze", "withdrawn", "drained", "decided"];
 
 impl Order {
     /// The most octets of a record.
@@ -167,6 +168,8 @@ impl From<&What> for WhatLine {
             What::Unfreeze => WhatLine::Freeze(false),
             What::Withdraw(target) => WhatLine::Withdrawn { target: line(target), by_order: true },
             What::Restore(target) => WhatLine::Withdrawn { target: line(target), by_order: false },
+            What::Drain(gateway) => WhatLine::Drained { gateway: Arc::clone(gateway), by_order: true },
+            What::Undrain(gateway) => WhatLine::Drained { gateway: Arc::clone(gateway), by_order: false },
             What::Decide(decided) => {
                 let Decided { approved, source, cluster, revision, changes } = &**decided;
                 let change = |change: &SeenChange| {
@@ -197,6 +200,12 @@ impl TryFrom<WhatLine> for What {
                 };
                 if by_order { What::Withdraw(target) } else { What::Restore(target) }
             }
+            WhatLine::Drained { gateway, by_order } => {
+                if !is_gateway(&gateway) {
+                    return Err(Unreadable::Malformed);
+                }
+                if by_order { What::Drain(gateway) } else { What::Undrain(gateway) }
+            }
             WhatLine::Decided(DecidedLine { approved, source, cluster, revision, changes }) => {
                 // No source is called that.
                 if changes.len() > Decided::MOST || source.len() > NAME || source.chars().any(char::is_control) {
@@ -212,6 +221,11 @@ impl TryFrom<WhatLine> for What {
             }
         })
     }
+}
+
+/// Whether a gateway can be called that.
+fn is_gateway(name: &str) -> bool {
+    (1..=63).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 fn prefix(text: &str) -> Result<Prefix, Unreadable> {

@@ -39,6 +39,8 @@ fn an_order_is_read_as_it_was_written_and_fits() {
         What::Unfreeze,
         What::Withdraw(target(7)),
         What::Restore(host),
+        What::Drain("core-a.1_B".into()),
+        What::Undrain("a".repeat(63).into()),
         decided(Decided::MOST),
         decided(0),
     ];
@@ -62,6 +64,11 @@ fn what_a_newer_version_may_have_ordered_is_not_guessed_p3() {
     assert_eq!(read(r#"{"withdrawn""#, r#"{"melted""#), Err(Unreadable::Unknown));
     assert_eq!(read(r#""by_order":true"#, r#""by_order":true,"half":1"#), Err(Unreadable::Malformed));
     assert_eq!(read(r#""by_order":true"#, r#""by_order":1"#), Err(Unreadable::Malformed));
+    let drain = String::from_utf8(order(7, What::Drain("core".into())).encode().to_vec()).unwrap();
+    for no_name in ["", "a b", "a/b", r"a\n", "\u{e4}", &"a".repeat(64)] {
+        let text = drain.replacen("core", no_name, 1);
+        assert_eq!(Order::decode_any(text.as_bytes()), Err(Unreadable::Malformed), "{text}");
+    }
     assert_eq!(read(r#""at":7"#, r#""at":18446744073709551615"#), Err(Unreadable::Malformed));
     let mut large = text.clone().into_bytes();
     large.resize(Order::LARGEST + 1, b' ');
@@ -159,12 +166,14 @@ fn a_book_stays_small_and_never_forgets_what_is_withdrawn() {
 }
 
 fn any_order() -> impl Strategy<Value = Order> {
-    (0..50u64, 0..3u128, 0..6u8).prop_map(|(at, by, what)| {
+    (0..50u64, 0..3u128, 0..8u8).prop_map(|(at, by, what)| {
         let what = match what {
             0 => What::Freeze,
             1 => What::Unfreeze,
             2 | 3 => What::Withdraw(target(u32::from(what))),
             4 => What::Restore(target(2)),
+            5 => What::Drain("core".into()),
+            6 => What::Undrain("core".into()),
             _ => What::Restore(target(3)),
         };
         Order {
@@ -177,8 +186,8 @@ fn any_order() -> impl Strategy<Value = Order> {
 /// No process gives two orders of one number.
 fn what_place(what: &What) -> u8 {
     match what {
-        What::Freeze | What::Withdraw(_) => 0,
-        What::Unfreeze | What::Restore(_) => 1,
+        What::Freeze | What::Withdraw(_) | What::Drain(_) => 0,
+        What::Unfreeze | What::Restore(_) | What::Undrain(_) => 1,
         What::Decide(_) => 2,
     }
 }
@@ -210,4 +219,17 @@ proptest! {
         written.splice(at..at, octets.drain(..));
         let _ = Order::decode_any(&written);
     }
+}
+
+/// Whoever can write into the store could fill every replica's memory.
+#[test]
+fn orders_about_more_gateways_than_there_ever_are_are_refused() {
+    let mut book = Book::default();
+    for n in 0..4000 {
+        assert_eq!(book.take(WALL, &order(WALL, What::Drain(format!("gw-{n}").into()))), Ok(()));
+    }
+    let first = What::Undrain("gw-0".into());
+    assert_eq!(book.take(WALL, &order(WALL + 1, first)), Ok(()), "one that is known can be ended");
+    assert_eq!(book.take(WALL, &order(WALL, What::Drain("core".into()))), Err(Refused::Crowded));
+    assert_eq!(book.take(WALL, &order(WALL, What::Freeze)), Ok(()));
 }

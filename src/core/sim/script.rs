@@ -346,7 +346,7 @@ impl World {
                 let held = self.holds().into_iter().filter(|hold| hold.kind == ChangeKind::Addition);
                 self.judge.excuse(self.now, held.map(|hold| hold.prefix));
             }
-            Command::Refresh(_) => {}
+            Command::Refresh(_) | Command::Drain(_) | Command::Undrain(_) => {}
         }
         if let Some(process) = &mut self.process {
             process.engine.command(self.now, command, &mut process.effects);

@@ -53,6 +53,7 @@ fn some() -> Orders {
             Target::Prefix("10.244.1.0/24".parse().unwrap()),
             Target::Host(HostName::new("node-\u{e4}1").unwrap()),
         ],
+        drained: vec!["core-a".into()],
         denied: vec![denied(None), denied(Some("fd00::/64".parse().unwrap()))],
         approved: vec![
             approved(ChangeKind::Withdrawal, "10.244.7.0/24", None),

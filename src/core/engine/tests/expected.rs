@@ -99,7 +99,8 @@ impl Lab {
         let (host, labels) = (HostName::new(&name(host)).unwrap(), Arc::new(Labels::default()));
         let owner = Owner { host, next_hop, other_address: None, labels };
         let policy = settings.policies[&gateway.policy].clone();
-        let policy = if gateway.drain { policy.drained() } else { policy };
+        let by_order = self.engine.drained().any(|name| **name == *gateway.name);
+        let policy = if gateway.drain || by_order { policy.drained() } else { policy };
         let attributes = policy.export(prefix, &owner, SourceId(source))?;
         let sayable = Packer::new(encoding, prefix.family()).can_announce(&attributes);
         (sayable && !exclusion.excludes(next_hop)).then(|| Said::expected(&attributes, &encoding, self.stamp))

@@ -1,5 +1,6 @@
 //! Any history of stores, faults, gateways and configurations.
 
+use super::super::Command;
 use super::lab::Lab;
 use super::settings::{GATEWAYS, SOURCES, addresses, prefix};
 use crate::model::Family;
@@ -24,6 +25,7 @@ enum Step {
     Work(u8),
     Write { gateway: usize, chunks: u8 },
     Reconfigure(u8),
+    Drain(usize, bool),
     Stamp(Stamp),
     Settle,
 }
@@ -56,6 +58,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => gateway.clone().prop_map(Step::Down),
         2 => (gateway.clone(), family).prop_map(|(gateway, family)| Step::Refresh(gateway, family)),
         12 => (1..4u8).prop_map(Step::Work),
+        2 => (gateway.clone(), any::<bool>()).prop_map(|(gateway, drain)| Step::Drain(gateway, drain)),
         12 => (gateway, 1..4u8).prop_map(|(gateway, chunks)| Step::Write { gateway, chunks }),
         2 => (0..4u8).prop_map(Step::Reconfigure),
         1 => stamp.prop_map(Step::Stamp),
@@ -98,6 +101,10 @@ fn run(lab: &mut Lab, compacting: bool, steps: Vec<Step>) {
                 }
             }
             Step::Reconfigure(variant) => lab.reconfigure(variant),
+            Step::Drain(n, drain) => {
+                let name = lab.settings.gateways[n].name.as_str().into();
+                lab.command(&if drain { Command::Drain(name) } else { Command::Undrain(name) });
+            }
             Step::Stamp(stamp) => lab.set_stamp(stamp),
             Step::Settle => lab.settle(),
         }

@@ -301,7 +301,7 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        3 => (0..3usize, 0..8u8).prop_map(|(replica, what)| Step::Order(replica, what)),
+        3 => (0..3usize, 0..10u8).prop_map(|(replica, what)| Step::Order(replica, what)),
         4 => (0..3usize).prop_map(Step::Exchange),
         1 => (0..3usize, any::<bool>()).prop_map(|(replica, cut)| Step::Cut(replica, cut)),
         1 => Just(Step::Wipe),
@@ -318,13 +318,16 @@ fn command(what: u8) -> Command {
         2 | 3 => Command::Withdraw(target(what % 2)),
         4 | 5 => Command::Restore(target(what % 2)),
         6 => Command::Approve(Holds::Prefix(prefix(7))),
+        7 => Command::Drain("core".into()),
+        8 => Command::Undrain("core".into()),
         _ => Command::Deny(Holds::All),
     }
 }
 
 /// What stands at a replica, less for how long.
-fn standing(world: &World) -> (bool, Vec<Target>) {
-    (world.engine.frozen().is_some(), world.engine.forced().cloned().collect())
+fn standing(world: &World) -> (bool, Vec<Target>, Vec<Arc<str>>) {
+    let (forced, drained) = (world.engine.forced().cloned().collect(), world.engine.drained().cloned().collect());
+    (world.engine.frozen().is_some(), forced, drained)
 }
 
 proptest! {

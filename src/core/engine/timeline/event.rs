@@ -247,6 +247,7 @@ impl Event {
                 let host = match &ordered.command {
                     Command::Withdraw(Target::Host(host)) | Command::Restore(Target::Host(host)) => host.as_str().len(),
                     Command::Approve(Holds::Host(host)) | Command::Deny(Holds::Host(host)) => host.as_str().len(),
+                    Command::Drain(gateway) | Command::Undrain(gateway) => gateway.len(),
                     _ => 0,
                 };
                 ordered.gateway.len() + ordered.because.len() + host + 32

@@ -211,7 +211,8 @@ impl Engine {
         let forced = orders.forced.iter().cloned().map(Command::Withdraw);
         let approved =
             orders.approved.iter().map(|approved| Command::Approve(Holds::Prefix(approved.prefix))).take(TOLD);
-        for command in freeze.into_iter().chain(forced).chain(approved) {
+        let drained = orders.drained.iter().cloned().map(Command::Drain);
+        for command in freeze.into_iter().chain(forced).chain(drained).chain(approved) {
             let (gateway, by) = (Box::default(), By::default());
             let because = orders.frozen_because.as_deref().filter(|_| command == Command::Freeze);
             let because = because.map(shortened_text).unwrap_or_default();

@@ -286,6 +286,8 @@ impl Engine {
             Command::Deny(which) => format!("deny {}", holds(which)),
             Command::Withdraw(what) => format!("withdraw {}", target(what)),
             Command::Restore(what) => format!("restore {}", target(what)),
+            Command::Drain(gateway) => format!("drain gateway {gateway}"),
+            Command::Undrain(gateway) => format!("undrain gateway {gateway}"),
             Command::Refresh(_) => format!("refresh {}", ordered.gateway),
         }
     }
@@ -414,7 +416,11 @@ impl Ordered {
         match &self.command {
             Command::Freeze | Command::Unfreeze => true,
             Command::Approve(holds) | Command::Deny(holds) => all(holds),
-            Command::Withdraw(_) | Command::Restore(_) | Command::Refresh(_) => false,
+            Command::Withdraw(_)
+            | Command::Restore(_)
+            | Command::Drain(_)
+            | Command::Undrain(_)
+            | Command::Refresh(_) => false,
         }
     }
 }

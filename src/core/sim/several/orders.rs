@@ -358,6 +358,8 @@ impl World {
                 self.forced.remove(target);
                 self.excuse(target);
             }
+            // A drain lets nothing pass that the judge holds.
+            What::Drain(_) | What::Undrain(_) => {}
             What::Decide(decided) => {
                 let is_let_out = |kind| decided.approved || kind == ChangeKind::Addition;
                 let changes = decided.changes.iter().filter(|change| is_let_out(change.kind));
