@@ -9,7 +9,7 @@ use super::super::{ClaimChange, ClusterId, Fault, FaultKind, Rev};
 use super::note::{Note, Outcome};
 use super::seen::Seen;
 use super::table::Table;
-use super::{Phase, Sync, Why};
+use super::{Follow, Phase, Sync, Why};
 use crate::model::{HostName, Labels, Prefix, Time};
 use bytes::Bytes;
 use std::net::IpAddr;
@@ -128,7 +128,11 @@ impl Sync {
 
     /// First what was announced, and after the mark what was held then, for the guard to judge once more: another source's list
     /// may take away what is announced, and that source's claim is what keeps the route.
-    fn put_back(&mut self, records: Vec<KnownRecord>, out: &mut Outcome) {
+    fn put_back(&mut self, mut records: Vec<KnownRecord>, out: &mut Outcome) {
+        if self.config.follow == Follow::Relists {
+            // Each process counts a file's contents from 1 on: what an earlier one counted is older than anything.
+            records.iter_mut().for_each(|record| (record.modified, record.created) = (Rev::default(), Rev::default()));
+        }
         let held: Vec<KnownRecord> = records.iter().filter(|record| !record.held.is_empty()).cloned().collect();
         records.into_iter().for_each(|record| self.table.put_back(record, out));
         out.changes.push(ClaimChange::Restored);

@@ -140,3 +140,31 @@ fn p4_what_cannot_be_read_and_was_written_since_the_snapshot_hides_claims_until_
 fn of_known(client: &Client) -> Vec<KnownRecord> {
     client.sync.known_records(0, 100).0
 }
+
+/// A file's process knew its contents by the third count; the next one counts anew.
+#[test]
+fn a_files_count_of_an_earlier_process_says_nothing_of_this_ones_p2() {
+    let record = |at, host: &str, subnet| {
+        let record = record(at, "", "10.168.0.11", &[subnet]);
+        Record { key: Bytes::copy_from_slice(host.as_bytes()), created: Rev(0), ..record }
+    };
+    let contents = |at, records| Report::Page { at: Rev(at), cluster: ClusterId(0), records, more: false };
+    let file = SyncConfig { schema: Schema::Hosts, follow: Follow::Relists, ..config() };
+    let mut before = Client::new(file.clone());
+    let attempt = before.order().attempt;
+    before.report(attempt, contents(1, vec![record(1, "a1", "10.244.1.0/24")]));
+    before.report(attempt, contents(3, vec![record(3, "a1", "10.244.1.0/24"), record(3, "a2", "10.244.2.0/24")]));
+    for is_served_first in [false, true] {
+        let mut client = Client::new(file.clone());
+        client.sync.remember(client.now, of(&before), PATIENCE);
+        let attempt = client.order().attempt;
+        if is_served_first {
+            client.wait(PATIENCE + seconds(1));
+            client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.2.0/24", "10.168.0.11")]);
+        }
+        client.report(attempt, contents(1, vec![record(1, "a1", "10.244.1.0/24"), record(1, "a2", "10.244.3.0/24")]));
+        assert!(client.sync.is_complete() && client.sync.seen().is_current(), "{:?}", client.sync.seen());
+        assert!(!client.suspect, "served first: {is_served_first}");
+        client.assert_table(&[("10.244.1.0/24", "10.168.0.11"), ("10.244.3.0/24", "10.168.0.11")]);
+    }
+}
