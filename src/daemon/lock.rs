@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// The file's name.
 const NAME: &str = "lock";
 /// How long the process before may take to end: a supervisor starts the next one at once.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 /// Between two attempts.
 const AGAIN: Duration = Duration::from_millis(50);
 
