@@ -39,6 +39,7 @@ pub(super) fn replica(clock: &Clock, row: ReplicaRow) -> proto::Replica {
         forced: report.forced,
         frozen: report.frozen,
         trouble: report.trouble,
+        leaving: report.leaving,
         sources: report.sources.into_iter().map(source).collect(),
     }
 }

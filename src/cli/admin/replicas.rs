@@ -73,7 +73,7 @@ fn parts(message: &str) -> BTreeSet<String> {
 fn row(replica: &Replica, wide: bool) -> Vec<String> {
     let mut row = vec![
         replica.identity.clone(),
-        replica.role.clone(),
+        role(replica),
         replica.term.map(|term| term.to_string()).unwrap_or_default(),
         moment(replica.gone_since.as_ref()),
         replica.version.clone(),
@@ -90,6 +90,13 @@ fn row(replica: &Replica, wide: bool) -> Vec<String> {
         row.push(replica.sources.iter().map(told).collect::<Vec<_>>().join(","));
     }
     row
+}
+
+/// And what keeps it from leading.
+fn role(replica: &Replica) -> String {
+    let kept = [(replica.trouble, "in trouble"), (replica.leaving, "leaving")];
+    let kept: Vec<&str> = kept.into_iter().filter_map(|(is_so, word)| is_so.then_some(word)).collect();
+    if kept.is_empty() { replica.role.clone() } else { format!("{} ({})", replica.role, kept.join(", ")) }
 }
 
 fn says(replica: &Replica) -> String {
@@ -132,6 +139,8 @@ mod tests {
             agreement: "differs".into(),
             differs_since: since,
             diverges: true,
+            leaving: true,
+            trouble: true,
             other_config: vec!["gateways".into(), "policies".into()],
             ..same.clone()
         };
@@ -157,8 +166,8 @@ mod tests {
         assert!(lines[1].starts_with("TROUBLE (store): no answer"), "{text}");
         assert!(lines[3].starts_with("REPLICA ") && lines[3].ends_with("DIFFERS-IN"), "{text}");
         for (line, parts) in lines[4..].iter().zip([
-            ["10.0.3.2", "standby", " 4 ", "the same"],
-            ["10.0.3.3", "OTHER ROUTES since 2026-03-14T15:09:26Z", "gateways,policies", "0.1.0"],
+            ["10.0.3.2", "standby  ", " 4 ", "the same"],
+            ["standby (in trouble, leaving)", "OTHER ROUTES since 2026-03-14T15:09:26Z", "gateways,policies", "0.1.0"],
             ["10.0.3.4", "2026-03-14T15:09:26Z", "not compared yet", "version"],
         ]) {
             assert!(parts.iter().all(|part| line.contains(part)), "{parts:?} in {line:?}");
