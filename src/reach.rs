@@ -1,5 +1,6 @@
 //! How far orders have come among the replicas: from the task that exchanges them with the store to whoever has given one.
 
+use fingerpost_core::orders::Takers;
 use fingerpost_core::replicas::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -97,13 +98,13 @@ impl Reach {
     }
 
     /// An exchange is over that began after so many had asked; whether all who are there have all orders.
-    pub fn tell(&self, asked: u64, own: Digest, look: Result<(Option<String>, Others), String>) -> bool {
+    pub fn tell(&self, asked: u64, own: Digest, look: Result<(Option<String>, Takers), String>) -> bool {
         let mut done = false;
         self.0.last.send_modify(|last| {
-            let before = last.take().map(|last| (last.present, last.away)).unwrap_or_default();
-            let (failed, (present, away)) = match look {
-                Ok((failed, others)) => (failed, others),
-                Err(why) => (Some(why), before),
+            let before = last.take().map(|Exchange { present, away, .. }| Takers { present, away });
+            let (failed, Takers { present, away }) = match look {
+                Ok(look) => look,
+                Err(why) => (Some(why), before.unwrap_or_default()),
             };
             let exchange = Exchange { asked, own, failed, present, away };
             done = exchange.is_done();
@@ -113,9 +114,6 @@ impl Reach {
     }
 }
 
-/// Those who are there, and those who have gone.
-pub type Others = (BTreeMap<Arc<str>, Option<Digest>>, BTreeSet<Arc<str>>);
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,8 +121,8 @@ mod tests {
     const SOON: Duration = Duration::from_millis(50);
     const LONG: Duration = Duration::from_secs(60);
 
-    fn others(orders: u64) -> Others {
-        ([("b".into(), Some(Digest(orders)))].into(), BTreeSet::new())
+    fn others(orders: u64) -> Takers {
+        Takers { present: [("b".into(), Some(Digest(orders)))].into(), away: BTreeSet::new() }
     }
 
     #[tokio::test]

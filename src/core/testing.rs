@@ -2,6 +2,7 @@
 //! which routes leave it.
 
 pub(crate) mod coordination;
+pub(crate) mod shelf;
 pub(crate) mod store;
 
 use crate::bgp::wire::{

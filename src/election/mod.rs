@@ -19,7 +19,7 @@ mod orders;
 mod term;
 
 pub use board::Board;
-pub use orders::{Look, OrderBoard};
+pub use orders::OrderBoard;
 
 use crate::clock::since_boot;
 use crate::source::etcd::EtcdConfig;

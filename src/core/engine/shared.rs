@@ -55,8 +55,6 @@ pub struct TakenOrders {
     pub carried_out: Vec<(Order, usize)>,
     /// These cannot be.
     pub refused: Vec<(Register, Refused)>,
-    /// These may be taken out of the store.
-    pub spent: Vec<Register>,
     /// Withdrawals that were taken back so long ago that it is all that is remembered of them: that is ordered again, for who brings
     /// them back.
     pub ended: Vec<Order>,
@@ -137,11 +135,7 @@ impl Engine {
         for order in orders {
             match self.shared.book.take(wall, &order) {
                 Ok(()) => news.push(order),
-                Err(Refused::Known) => {}
-                Err(Refused::Outlived) if self.shared.book.is_spent(&order.register(), order.number) => {
-                    taken.spent.push(order.register());
-                }
-                Err(Refused::Outlived) => {}
+                Err(Refused::Known | Refused::Outlived) => {}
                 Err(Refused::Ended) => {
                     if let What::Withdraw(target) = &order.what {
                         self.shared.book.give(wall, &me, None, What::Restore(target.clone()));

@@ -113,14 +113,15 @@ impl Book {
             if order.number.at <= self.ended && !self.entries.contains_key(&register) {
                 return Err(Refused::Ended);
             }
-            if self.count(|what| matches!(what, What::Withdraw(_))) >= WITHDRAWN {
+            let needs_room = !self.order(&register).is_some_and(|known| matches!(known.what, What::Withdraw(_)));
+            if needs_room && self.count(|what| matches!(what, What::Withdraw(_))) >= WITHDRAWN {
                 return Err(Refused::Full);
             }
         } else if let (Register::Drained(_), None) = (&register, self.number(&register)) {
             if self.count(|what| matches!(what, What::Drain(_) | What::Undrain(_))) >= DRAINED {
                 return Err(Refused::Crowded);
             }
-        } else if self.is_past(&register, order.number) {
+        } else if matches!(order.what, What::Decide(_)) && self.is_past(&register, order.number) {
             return Err(Refused::Outlived);
         }
         let in_time = is_in_time(wall, order);
@@ -203,9 +204,12 @@ impl Book {
         matches!(register, Register::Decided(_)) && is_a_week_before(number, self.latest) || are_enough()
     }
 
-    /// Whether what stands about this in the store may be taken out.
-    pub fn is_spent(&self, register: &Register, number: Number) -> bool {
-        self.number(register).is_none() && self.is_past(register, number)
+    /// Whether it may be taken out of the store. A withdrawal that is not known may be waiting for room: it is never spent, but taken
+    /// back.
+    pub fn is_spent(&self, order: &Order) -> bool {
+        let register = order.register();
+        let waits = matches!(order.what, What::Withdraw(_));
+        !waits && self.number(&register).is_none() && self.is_past(&register, order.number)
     }
 
     /// Which order stands about this.

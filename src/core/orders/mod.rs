@@ -1,7 +1,7 @@
 //! Orders of a person that all replicas of an election have in common.
 //!
 //! ```text
-//!  a person ──► Engine ── Book ──► KEY/orders/… ──► Book ── Engine of every other replica
+//!  a person ──► Engine ── Book ── Exchange ──► KEY/orders/… ──► Exchange ── Book ── Engine of every other replica
 //!                          └──► state_dir/orders
 //! ```
 //!
@@ -11,11 +11,13 @@
 //! the same orders have the same [`Book`].
 
 mod book;
+mod exchange;
 mod record;
 #[cfg(test)]
 mod tests;
 
 pub use book::{Book, Entry, Refused};
+pub use exchange::{Answer, Compared, Comparison, End, Exchange, Listing, Question, Record, Step, Takers};
 pub use record::{Receipt, Unreadable};
 
 pub use crate::table::SeenChange;

@@ -153,8 +153,7 @@ fn a_book_stays_small_and_never_forgets_what_is_withdrawn() {
     // What is out of date goes once something that much later is known, and is then taken out of the store.
     let late = WALL + u64::try_from(LIFE.as_millis()).unwrap() + 3_600_000 * 2;
     let old = order(WALL, decided(1));
-    let is_spent = |book: &Book, order: &Order| book.is_spent(&order.register(), order.number);
-    assert!(!is_spent(&book, &order(WALL + 10_000, decided(1))) && is_spent(&book, &old));
+    assert!(!book.is_spent(&order(WALL + 10_000, decided(1))) && book.is_spent(&old));
     assert_eq!(book.take(late, &old), Err(Refused::Outlived));
     book.give(late, &me(1), None, What::Freeze);
     assert_eq!((counts(&book), book.displaced()), ((0, 4000, 0), 200), "a week old");
@@ -163,6 +162,32 @@ fn a_book_stays_small_and_never_forgets_what_is_withdrawn() {
     }
     assert_eq!(book.take(late, &order(late, What::Withdraw(target(4000)))), Err(Refused::Full));
     assert!(Duration::from_millis(book.latest()) > Duration::from_millis(late));
+}
+
+/// Of more than are remembered one by one only the latest moment is.
+#[test]
+fn the_end_of_a_withdrawal_is_never_too_late_where_that_is_known_p3() {
+    let (withdraw, restore) = (order(WALL, What::Withdraw(target(7))), order(WALL + 1, What::Restore(target(7))));
+    for knows in [true, false] {
+        let mut book = Book::default();
+        if knows {
+            assert_eq!(book.take(WALL, &withdraw), Ok(()));
+        }
+        (100..4100).for_each(|n| assert_eq!(book.take(WALL, &order(WALL + 2, What::Restore(target(n)))), Ok(())));
+        assert_eq!(book.take(WALL, &restore), Ok(()));
+        assert_eq!(book.order(&withdraw.register()), None, "it is the oldest of too many");
+        assert!(book.is_spent(&restore));
+        assert_eq!(book.take(WALL, &withdraw), Err(Refused::Ended), "known: {knows}");
+    }
+}
+
+#[test]
+fn what_is_withdrawn_once_more_needs_no_room() {
+    let mut book = Book::default();
+    let withdraw = |at: u64, n: u32| order(at, What::Withdraw(target(n)));
+    (0..4000).for_each(|n| assert_eq!(book.take(WALL, &withdraw(WALL, n)), Ok(())));
+    assert_eq!(book.take(WALL, &withdraw(WALL + 1, 4000)), Err(Refused::Full));
+    assert_eq!(book.take(WALL, &withdraw(WALL + 1, 7)), Ok(()));
 }
 
 fn any_order() -> impl Strategy<Value = Order> {

@@ -1,17 +1,16 @@
 //! Orders of people, between the engine and the store: what was given to another replica is carried out here, what was given here
-//! is written there, and nothing that is not there says anything.
+//! is written there, and nothing that is not there says anything. In which sequence, [`Exchange`] says.
 
-use crate::clock::wall;
-use crate::election::{Look, OrderBoard};
+use crate::clock::{since_boot, wall};
+use crate::election::OrderBoard;
 use crate::engine::EngineHandle;
 use crate::reach::Reach;
 use crate::snapshot::OrdersFile;
 use crate::telemetry::AUDIT;
 use crate::troubles::{ORDERS, Wrong};
-use fingerpost_core::engine::Engine;
-use fingerpost_core::orders::{Number, Order, Refused, Register};
+use fingerpost_core::orders::{End, Exchange, Order, Refused, Register, Step};
 use fingerpost_core::source::Fault;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -19,12 +18,8 @@ use tokio::time::{Instant, sleep};
 const EVERY: Duration = Duration::from_secs(1);
 /// … and while somebody waits for the others.
 const SOON: Duration = Duration::from_millis(100);
-/// So many times more, if somebody else writes in between.
-const AGAIN: usize = 3;
 /// For so long somebody does.
 const WAITING: Duration = Duration::from_secs(5);
-/// What was taken out of the store, and is written back by nobody for so long, nobody there knows.
-const REMEMBERED: Duration = Duration::from_secs(60);
 /// Lines for the log about what stands in the store, after one look.
 const NAMED: usize = 20;
 /// So far ahead of this one's clock no clock should be.
@@ -33,14 +28,14 @@ const AHEAD: Duration = Duration::from_secs(3600);
 /// Until the engine ends.
 pub(super) async fn keep(board: OrderBoard, engine: EngineHandle, file: OrdersFile) {
     let reach = engine.reach().clone();
-    let (refused, gone, named) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-    let mut keeper = Keeper { board, engine, file, equal: None, refused, gone, displaced: 0, named, failing: false };
+    let (exchange, named) = (Exchange::default(), BTreeSet::new());
+    let mut keeper = Keeper { board, engine, file, exchange, displaced: 0, named, failing: false };
     let (mut asked, mut since) = (0, Instant::now());
     loop {
         if std::mem::replace(&mut asked, reach.asked()) != asked {
             since = Instant::now();
         }
-        let Some(done) = keeper.exchange(&reach, asked).await else { return };
+        let Some(done) = keeper.keep(&reach, asked).await else { return };
         let pause = if !done && since.elapsed() < WAITING { SOON } else { EVERY };
         tokio::select! {
             () = sleep(pause) => {}
@@ -53,12 +48,7 @@ struct Keeper {
     board: OrderBoard,
     engine: EngineHandle,
     file: OrdersFile,
-    /// What book and board were when both had the same.
-    equal: Option<(u64, u64)>,
-    /// What is not taken.
-    refused: BTreeMap<Register, Refused>,
-    /// What was taken out of the store as spent, and when that was or it was seen to be back.
-    gone: BTreeMap<(Register, Number), Instant>,
+    exchange: Exchange,
     /// How many decisions had to go for later ones.
     displaced: u64,
     /// What was named to the log.
@@ -69,14 +59,8 @@ struct Keeper {
 
 impl Keeper {
     /// Whether all who are there have all orders; none once the engine has ended.
-    async fn exchange(&mut self, reach: &Reach, asked: u64) -> Option<bool> {
-        let mut exchanged = self.exchange_once().await;
-        for _ in 0..AGAIN {
-            // Somebody else has written in between.
-            if let Ok(Some((_, false))) = exchanged {
-                exchanged = self.exchange_once().await;
-            }
-        }
+    async fn keep(&mut self, reach: &Reach, asked: u64) -> Option<bool> {
+        let end = self.run().await?;
         let (own, displaced) =
             self.engine.look(|engine| engine.book().map(|book| (book.digest(), book.displaced()))).await??;
         let before = std::mem::replace(&mut self.displaced, displaced);
@@ -87,40 +71,49 @@ impl Keeper {
                  holding what they were about"
             );
         }
-        let fault = match &exchanged {
-            Err(fault) => Some(fault.message.clone()),
-            Ok(look) => look.as_ref().and_then(|(look, _)| look.beyond.clone()),
+        let fault = match &end {
+            Err(fault) => Some(&*fault.message),
+            Ok(End::Beyond(why)) => Some(&**why),
+            Ok(_) => None,
         };
-        self.tell(fault.as_deref());
-        let look = match exchanged {
-            Ok(None) => return None,
-            Ok(Some((Look { present, away, whole, .. }, done))) => {
-                let failed = fault.or_else(|| {
-                    let why =
-                        if whole { "the store's orders change all the time" } else { "there are many orders to read" };
-                    (!done).then(|| why.to_owned())
-                });
-                Ok((failed, (present, away)))
-            }
-            Err(fault) => Err(fault.message),
+        self.tell(fault);
+        let failed = |end| match end {
+            End::Equal => None,
+            End::Overtaken => Some("the store's orders change all the time".to_owned()),
+            End::Unread => Some("there are many orders to read".to_owned()),
+            End::Beyond(why) => Some(why),
         };
+        let takers = self.exchange.takers();
+        let look = end.map(|end| (failed(end), takers.clone())).map_err(|fault| fault.message);
         Some(reach.tell(asked, own, look))
     }
 
-    /// What it has shown, and whether everything was written; none once the engine has ended.
-    async fn exchange_once(&mut self) -> Result<Option<(Look, bool)>, Fault> {
-        let Some(look) = self.take().await? else { return Ok(None) };
-        let written = self.write(look.whole).await?;
-        Ok(written.map(|written| (look, written)))
+    /// What has become of it; none once the engine has ended.
+    async fn run(&mut self) -> Option<Result<End, Fault>> {
+        let mut step = self.exchange.begin(since_boot());
+        loop {
+            step = match step {
+                Step::Ask(question) => match self.board.perform(question).await {
+                    Ok(answer) => self.exchange.answered(answer),
+                    Err(fault) => return Some(Err(fault)),
+                },
+                Step::Take(orders) => {
+                    let refused = self.take(orders).await?;
+                    self.exchange.taken(refused)
+                }
+                Step::Compare(comparison) => {
+                    let compared = self.engine.look(move |engine| engine.book().map(|book| comparison.with(book)));
+                    let compared = compared.await??;
+                    self.exchange.compared(compared)
+                }
+                Step::Over(end) => return Some(Ok(end)),
+            }
+        }
     }
 
-    /// Reads what stands there, and has it carried out.
-    async fn take(&mut self) -> Result<Option<Look>, Fault> {
-        let mut look = self.board.look().await?;
-        let mut orders = std::mem::take(&mut look.orders);
-        // There may be room now.
-        orders.extend(self.refused.keys().filter_map(|register| self.board.order(register)));
-        let Some(taken) = self.engine.take_orders(orders).await else { return Ok(None) };
+    /// Has them carried out; gives those that are not taken.
+    async fn take(&self, orders: Vec<Order>) -> Option<Vec<(Register, Refused)>> {
+        let taken = self.engine.take_orders(orders).await?;
         for (order, count) in &taken.carried_out {
             let (uid, what) = (order.giver.uid.map_or(-1, i64::from), &order.what);
             let replica = &*order.giver.replica;
@@ -130,83 +123,24 @@ impl Keeper {
             let (replica, what) = (&*order.giver.replica, &order.what);
             tracing::warn!(replica, order = %what, "not done: {}", Refused::Ended);
         }
-        // All that stand there were offered again.
-        self.refused = taken.refused.into_iter().collect();
         if !taken.carried_out.is_empty() || !taken.ended.is_empty() {
             // It says itself when it fails; what is in force is in force.
             let _ = self.file.keep().await;
         }
-        self.clear(taken.spent).await?;
-        Ok(Some(look))
-    }
-
-    /// Writes what does not stand there, takes out what is spent, and says what this replica has; false if something else stands there by
-    /// now, or may: not the whole is known. Then a freeze is written, and nothing else.
-    async fn write(&mut self, whole: bool) -> Result<Option<bool>, Fault> {
-        let numbers = self.board.numbers();
-        let known = self.equal.filter(|(_, board)| *board == self.board.changes()).map(|(book, _)| book);
-        let look = move |engine: &Engine| {
-            let book = engine.book()?;
-            let (mut lacking, mut spent) = (Vec::new(), Vec::new());
-            if known != Some(book.changes()) {
-                lacking = OrderBoard::lacking(&numbers, book);
-                lacking.retain(|order| whole || order.register() == Register::Freeze);
-                spent = numbers.into_iter().filter(|(register, number)| book.is_spent(register, *number)).collect();
-            }
-            Some((book.changes(), book.digest(), lacking, spent))
-        };
-        let Some((book, own, lacking, spent)) = self.engine.look(look).await.flatten() else { return Ok(None) };
-        for order in &lacking {
-            if !self.board.write(order).await? {
-                return Ok(Some(false));
-            }
-        }
-        self.clear(spent.into_iter().map(|(register, _): (Register, _)| register)).await?;
-        self.board.confirm(own).await?;
-        self.equal = whole.then(|| (book, self.board.changes()));
-        Ok(Some(whole))
-    }
-
-    /// Takes out of the store what is spent, each once: whoever writes it back knows something else, and has the last word.
-    async fn clear(&mut self, spent: impl IntoIterator<Item = Register>) -> Result<(), Fault> {
-        for register in spent {
-            let Some(number) = self.board.order(&register).map(|order| order.number) else { continue };
-            let one = (register, number);
-            if !self.gone.contains_key(&one) && self.board.remove(&one.0).await? {
-                self.gone.insert(one, Instant::now());
-            }
-        }
-        Ok(())
-    }
-
-    /// What was taken out, and is there again.
-    fn returned(&mut self) -> Vec<Register> {
-        if self.gone.is_empty() {
-            return Vec::new();
-        }
-        let (numbers, now) = (self.board.numbers(), Instant::now());
-        let mut returned = Vec::new();
-        self.gone.retain(|(register, number), at| {
-            if numbers.get(register) == Some(number) {
-                *at = now;
-                returned.push(register.clone());
-            }
-            now.duration_since(*at) < REMEMBERED
-        });
-        returned
+        Some(taken.refused)
     }
 
     fn tell(&mut self, fault: Option<&str>) {
-        let returned = self.returned();
-        let returned = returned.iter().map(|register| {
+        let returned = self.exchange.returned().map(|register| {
             format!(
                 "{register} is spent, was taken out of the store, and is there again: a replica does not take what this one knows \
                  (see its trouble `orders`), or is of another version"
             )
         });
-        let unreadable = self.board.unreadable().map(|(key, why)| format!("{key} is ignored: {why}"));
-        let refused = self.refused.iter().map(|(register, why)| format!("{register} is not taken: {why}"));
-        let latest = self.board.orders().max_by_key(|order| order.number);
+        let key = |name| String::from_utf8_lossy(&self.board.key(name)).into_owned();
+        let unreadable = self.exchange.unreadable().map(|(name, why)| format!("{} is ignored: {why}", key(name)));
+        let refused = self.exchange.refused().map(|(register, why)| format!("{register} is not taken: {why}"));
+        let latest = self.exchange.orders().max_by_key(|order| order.number);
         let ahead = latest.and_then(|order| ahead_of(wall(), order));
         let lines = unreadable.chain(refused).chain(returned).chain(ahead);
         // Keys are anybody's words: they make no lines of their own.
@@ -249,7 +183,7 @@ fn ahead_of(wall: u64, order: &Order) -> Option<String> {
 mod tests {
     use super::*;
     use fingerpost_core::model::Instance;
-    use fingerpost_core::orders::{Giver, What};
+    use fingerpost_core::orders::{Giver, Number, What};
 
     #[test]
     fn a_clock_that_is_hours_off_is_said() {

@@ -3,9 +3,10 @@
 use super::super::{Command, Holds, Orders, Settings, TakenOrders};
 use super::guarded::{CLUSTER, World, prefix, settings};
 use crate::model::{Instance, Replica};
-use crate::orders::{Decided, Giver, Number, Order, What};
+use crate::orders::{Decided, End, Exchange, Giver, Number, Order, Question, Step, What};
 use crate::source::{ClusterId, Rev};
 use crate::table::{ChangeKind, SeenChange, Target};
+use crate::testing::shelf::Shelf;
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,8 +40,11 @@ pub(super) fn tell(from: &World, to: &mut World) -> TakenOrders {
 }
 
 pub(super) fn take(world: &mut World, orders: Vec<Order>) -> TakenOrders {
-    let wall = WALL + u64::try_from(world.now.since(crate::model::Time::ZERO).as_millis()).unwrap();
-    take_at(world, wall, orders)
+    take_at(world, wall(world), orders)
+}
+
+fn wall(world: &World) -> u64 {
+    WALL + u64::try_from(world.now.since(crate::model::Time::ZERO).as_millis()).unwrap()
 }
 
 /// By this clock.
@@ -48,6 +52,26 @@ pub(super) fn take_at(world: &mut World, wall: u64, orders: Vec<Order>) -> Taken
     let taken = world.engine.take_orders(world.now, wall, orders, &mut world.effects);
     world.wait(Duration::ZERO);
     taken
+}
+
+/// Exchanges orders with the store, by this clock; gives what was asked of that.
+pub(super) fn meet(world: &mut World, exchange: &mut Exchange, store: &mut Shelf, wall: u64) -> Vec<Question> {
+    let me = Arc::from("10.0.3.1");
+    let (mut step, mut asked) = (exchange.begin(world.now), Vec::new());
+    loop {
+        step = match step {
+            Step::Ask(question) => {
+                asked.push(question.clone());
+                exchange.answered(store.serve(&me, [], question))
+            }
+            Step::Take(orders) => exchange.taken(take_at(world, wall, orders).refused),
+            Step::Compare(comparison) => exchange.compared(comparison.with(world.engine.book().unwrap())),
+            Step::Over(end) => {
+                assert_eq!(end, End::Equal);
+                return asked;
+            }
+        };
+    }
 }
 
 /// The process after this one, with what this one has on its disk.
@@ -291,7 +315,7 @@ fn without_others_nothing_is_taken_down() {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum Event {
     Order(usize, u8),
     Exchange(usize),
     Cut(usize, bool),
@@ -299,15 +323,15 @@ enum Step {
     Restart(usize),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        3 => (0..3usize, 0..10u8).prop_map(|(replica, what)| Step::Order(replica, what)),
-        4 => (0..3usize).prop_map(Step::Exchange),
-        1 => (0..3usize, any::<bool>()).prop_map(|(replica, cut)| Step::Cut(replica, cut)),
-        1 => Just(Step::Wipe),
-        1 => (0..3usize).prop_map(Step::Restart),
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        3 => (0..3usize, 0..10u8).prop_map(|(replica, what)| Event::Order(replica, what)),
+        4 => (0..3usize).prop_map(Event::Exchange),
+        1 => (0..3usize, any::<bool>()).prop_map(|(replica, cut)| Event::Cut(replica, cut)),
+        1 => Just(Event::Wipe),
+        1 => (0..3usize).prop_map(Event::Restart),
     ];
-    proptest::collection::vec(step, 0..40)
+    proptest::collection::vec(event, 0..40)
 }
 
 fn command(what: u8) -> Command {
@@ -336,7 +360,7 @@ proptest! {
     /// Whatever comes in between, and whoever is cut off: once all hear of each other the same stands everywhere, and nothing but an order
     /// has lifted anything.
     #[test]
-    fn replicas_that_hear_of_each_other_have_the_same_orders_p3(steps in steps()) {
+    fn replicas_that_hear_of_each_other_have_the_same_orders_p3(events in events()) {
         let mut replicas: Vec<World> = (1..=3).map(|number| {
             let mut world = World::new(None);
             share(&mut world, number);
@@ -344,30 +368,29 @@ proptest! {
             world.list(0..5);
             world
         }).collect();
-        let (mut cut, mut store) = ([false; 3], Vec::<Order>::new());
-        let exchange = |world: &mut World, store: &mut Vec<Order>| {
-            take(world, store.clone());
-            for order in orders(world) {
-                store.retain(|there| there.register() != order.register());
-                store.push(order);
-            }
+        let (mut cut, mut store) = ([false; 3], Shelf::default());
+        let mut exchanges = [0; 3].map(|_| Exchange::default());
+        let exchange = |world: &mut World, exchange: &mut Exchange, store: &mut Shelf| {
+            let wall = wall(world);
+            meet(world, exchange, store, wall);
         };
-        for step in steps {
-            match step {
-                Step::Order(replica, what) => {
+        for event in events {
+            match event {
+                Event::Order(replica, what) => {
                     replicas[replica].command(&command(what));
                     replicas[replica].wait(Duration::from_millis(1));
                 }
-                Step::Exchange(replica) if cut[replica] => {}
-                Step::Exchange(replica) => {
+                Event::Exchange(replica) if cut[replica] => {}
+                Event::Exchange(replica) => {
                     let before = standing(&replicas[replica]);
-                    let is_silent = store.is_empty();
-                    exchange(&mut replicas[replica], &mut store);
+                    let is_silent = store.orders.is_empty();
+                    exchange(&mut replicas[replica], &mut exchanges[replica], &mut store);
                     prop_assert!(!is_silent || standing(&replicas[replica]) == before, "an empty store says nothing");
                 }
-                Step::Cut(replica, is_cut) => cut[replica] = is_cut,
-                Step::Wipe => store.clear(),
-                Step::Restart(replica) => {
+                Event::Cut(replica, is_cut) => cut[replica] = is_cut,
+                Event::Wipe => store.orders.clear(),
+                Event::Restart(replica) => {
+                    exchanges[replica] = Exchange::default();
                     let number = u8::try_from(replica + 1).unwrap();
                     replicas[replica] = restart(&replicas[replica], number);
                     let revision = replicas[replica].revision;
@@ -377,7 +400,7 @@ proptest! {
             }
         }
         for replica in [0, 1, 2, 0, 1] {
-            exchange(&mut replicas[replica], &mut store);
+            exchange(&mut replicas[replica], &mut exchanges[replica], &mut store);
         }
         let digests: Vec<_> = replicas.iter().map(|world| world.engine.book().unwrap().digest()).collect();
         prop_assert!(digests.iter().all(|digest| *digest == digests[0]), "{:?}", digests);

@@ -3,74 +3,50 @@
 use super::super::shared::Meant;
 use super::super::{Command, Holds};
 use super::guarded::{CLUSTER, World, prefix};
-use super::shared::{WALL, orders, restart, share, take, take_at, tell, two};
+use super::shared::{WALL, meet, orders, restart, share, take, take_at, tell, two};
 use crate::model::Instance;
-use crate::orders::{Decided, Giver, Number, Order, What};
+use crate::orders::{Decided, Exchange, Giver, Number, Order, Question, What};
 use crate::source::{ClusterId, Rev};
 use crate::table::{ChangeKind, SeenChange, Target};
+use crate::testing::shelf::Shelf;
 use std::sync::Arc;
 
-/// What stands in a store, and how often somebody has changed that.
-#[derive(Default)]
-struct Store {
-    orders: Vec<Order>,
-    changes: usize,
-}
-
-impl Store {
-    /// As a replica exchanges its orders with it, by this clock.
-    fn exchange(&mut self, world: &mut World, wall: u64) {
-        let spent = take_at(world, wall, self.orders.clone()).spent;
-        let before = self.orders.len();
-        let book = world.engine.book().unwrap();
-        self.orders.retain(|order| {
-            let (register, number) = (order.register(), order.number);
-            !spent.contains(&register) && !book.is_spent(&register, number)
-        });
-        self.changes += before - self.orders.len();
-        for order in orders(world) {
-            let stands = self.orders.iter().find(|there| there.register() == order.register());
-            if stands.is_none_or(|there| there.number < order.number) {
-                self.orders.retain(|there| there.register() != order.register());
-                self.orders.push(order);
-                self.changes += 1;
-            }
+/// How many orders are written into the store or taken out of it, while both exchange theirs five times.
+fn exchange(peers: &mut [(World, Exchange); 2], store: &mut Shelf, walls: [u64; 2]) -> usize {
+    let mut changes = 0;
+    for _ in 0..5 {
+        for ((world, exchange), wall) in peers.iter_mut().zip(walls) {
+            let asked = meet(world, exchange, store, wall);
+            let is_change = |asked: &&Question| matches!(asked, Question::Write(..) | Question::Remove(..));
+            changes += asked.iter().filter(is_change).count();
         }
     }
-
-    fn decisions(&self) -> usize {
-        self.orders.iter().filter(|order| matches!(order.what, What::Decide(_))).count()
-    }
+    changes
 }
 
 /// Or two replicas would put a decision into the store and take it out for ever.
 #[test]
 fn replicas_whose_clocks_differ_by_hours_come_to_rest_with_the_same_orders_p3() {
-    let (mut first, mut second) = two(20);
-    first.list(0..5);
-    first.command(&Command::Approve(Holds::All));
+    let (first, second) = two(20);
+    let mut peers = [(first, Exchange::default()), (second, Exchange::default())];
+    peers[0].0.list(0..5);
+    peers[0].0.command(&Command::Approve(Holds::All));
     let (hour, week) = (3_600_000, 7 * 86_400_000);
-    let mut store = Store::default();
-    for clock in [WALL, WALL + week - hour, WALL + week + hour * 9, WALL + week * 9] {
-        for _ in 0..5 {
-            store.exchange(&mut first, clock);
-            store.exchange(&mut second, clock + hour * 5);
-        }
-        let digests = [&first, &second].map(|world| world.engine.book().unwrap().digest());
-        assert_eq!((store.changes, digests[0]), (1, digests[1]), "at {}", clock - WALL);
+    let mut store = Shelf::default();
+    for (clock, wanted) in [(WALL, 1), (WALL + week - hour, 0), (WALL + week + hour * 9, 0), (WALL + week * 9, 0)] {
+        let changes = exchange(&mut peers, &mut store, [clock, clock + hour * 5]);
+        let digests = peers.each_ref().map(|(world, _)| world.engine.book().unwrap().digest());
+        assert_eq!((changes, digests[0]), (wanted, digests[1]), "at {}", clock - WALL);
     }
+    let second = &mut peers[1].0;
     assert_eq!(second.engine.book().unwrap().open(), 0, "nobody waits for what is a week old");
     second.list(0..5);
     assert_eq!(second.held(), 15);
     // With the next order it goes, everywhere at once.
-    first.command(&Command::Freeze);
-    for _ in 0..5 {
-        store.exchange(&mut first, WALL + week * 9);
-        store.exchange(&mut second, WALL + week * 9 + hour * 5);
-    }
-    let freeze = What::Freeze;
-    assert!(store.orders.iter().all(|order| order.what == freeze) && store.orders.len() == 1, "{:?}", store.orders);
-    assert_eq!((store.changes, store.decisions()), (3, 0), "written, then the spent one taken out");
+    peers[0].0.command(&Command::Freeze);
+    let changes = exchange(&mut peers, &mut store, [WALL + week * 9, WALL + week * 9 + hour * 5]);
+    assert!(store.orders.keys().eq([b"freeze"]), "{:?}", store.orders);
+    assert_eq!(changes, 2, "written, and the spent one taken out");
 }
 
 /// What it has read before says nothing of when it will read that: two readings of a file have no number in common.

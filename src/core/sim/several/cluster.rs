@@ -6,7 +6,7 @@ use super::super::part::{Boottime, Part};
 use super::super::settings::Shape;
 use super::super::world::World;
 use super::leftovers::Leftovers;
-use super::orders::{Post, Shelf};
+use super::orders::Post;
 use super::seat::{Seat, identity, others};
 use super::status::{Board, Word};
 use super::voice::Voice;
@@ -14,6 +14,7 @@ use crate::election::{Input, Request};
 use crate::model::{Instance, Leadership, Replica, Time};
 use crate::source::Attempt;
 use crate::testing::coordination::Store;
+use crate::testing::shelf::Shelf;
 use std::time::Duration;
 
 /// What will happen beside what happens within one replica's world. With the number of the replica, and of its process.

@@ -11,7 +11,6 @@
 //! to the same next hop all the time (P2, P7, P10); at rest every gateway goes by the leader.
 
 mod cluster;
-mod exchange;
 mod leftovers;
 mod orders;
 mod rest;

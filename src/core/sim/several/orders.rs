@@ -5,16 +5,12 @@ use super::super::script::covers;
 use super::super::settings::all_prefixes;
 use super::super::world::World;
 use super::cluster::{Cluster, Event};
-use super::exchange::{Answer, Exchange, Question, Step};
 use super::seat::{Seat, identity};
 use crate::engine::{Command, TakenOrders};
 use crate::model::{Leadership, Prefix, Term, Time};
-use crate::orders::{Book, Order, What};
-use crate::replicas::Digest;
-use crate::source::Rev;
+use crate::orders::{Answer, Book, End, Exchange, Order, Question, Step, What};
 use crate::table::{ChangeKind, Target};
 use crate::testing::store::name;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How often a replica exchanges orders with the store; and, while somebody waits for the others, for so long how often.
@@ -25,15 +21,6 @@ const SOON: Duration = Duration::from_millis(100);
 const ORDERED: Duration = Duration::from_secs(5);
 /// How long the store's answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What stands in the store beside the election.
-#[derive(Clone, Default)]
-pub(super) struct Shelf {
-    revision: u64,
-    orders: BTreeMap<Vec<u8>, (Rev, Order)>,
-    /// Which orders each replica has said that it has.
-    receipts: BTreeMap<usize, Digest>,
-}
 
 /// A replica's task that exchanges orders, and whether it waits for them.
 #[derive(Default)]
@@ -46,8 +33,6 @@ pub(super) struct Clerk {
     asked: u64,
     began: u64,
     since: Time,
-    /// Which of the others that are there have which orders.
-    others: Vec<Option<Digest>>,
     /// How often it was begun: an alarm for an earlier one is none.
     turn: u64,
     /// What the election has said last, and whether that was sure.
@@ -63,8 +48,8 @@ pub(super) enum Post {
     Begin(u64),
     /// A question arrives at the store.
     Asked(u64, Question),
-    /// The store's answer, and which orders the others have.
-    Answered(u64, Answer, Vec<Option<Digest>>),
+    /// The store's answer.
+    Answered(u64, Answer),
     /// The store has not answered.
     GivenUp(u64),
     /// It has waited long enough for an exchange after so many had asked.
@@ -76,44 +61,6 @@ fn leads_in(clerk: &Clerk) -> Option<Term> {
     match clerk.standing {
         Some(Leadership::Leading { term, .. }) => Some(term),
         _ => None,
-    }
-}
-
-impl Shelf {
-    fn serve(&mut self, r: usize, question: Question) -> Answer {
-        let is = |orders: &BTreeMap<Vec<u8>, (Rev, Order)>, name: &[u8], revision: Rev| {
-            orders.get(name).map_or(Rev::default(), |(revision, _)| *revision) == revision
-        };
-        match question {
-            Question::List => {
-                let orders = self.orders.iter().map(|(name, (revision, _))| (name.clone(), *revision));
-                Answer::Listed(orders.collect(), self.receipts.get(&r).copied())
-            }
-            Question::Read(names) => {
-                let record = |name: Vec<u8>| {
-                    let (revision, order) = self.orders.get(&name)?.clone();
-                    Some((name, revision, order))
-                };
-                Answer::Records(names.into_iter().filter_map(record).collect())
-            }
-            Question::Write(order, revision) => {
-                let name = order.register().to_string().into_bytes();
-                if !is(&self.orders, &name, revision) {
-                    return Answer::Written(None);
-                }
-                self.revision += 1;
-                self.orders.insert(name, (Rev(self.revision), order));
-                Answer::Written(Some(Rev(self.revision)))
-            }
-            Question::Remove(register, revision) => {
-                let name = register.to_string().into_bytes();
-                Answer::Removed(is(&self.orders, &name, revision) && self.orders.remove(&name).is_some())
-            }
-            Question::Confirm(digest) => {
-                self.receipts.insert(r, digest);
-                Answer::Confirmed
-            }
-        }
     }
 }
 
@@ -131,9 +78,14 @@ impl Cluster {
     /// What stands in the store is what stood there once.
     pub(super) fn lose_orders(&mut self) {
         self.say(|| "the store's orders are what they were once".into());
-        // A store that is put back begins a new count, or nobody could tell what is written from then on.
-        let revision = self.shelf.revision + 1000;
-        self.shelf = Shelf { revision, ..self.older_shelf.clone() };
+        self.shelf = self.older_shelf.clone();
+    }
+
+    /// Among them stands so much else that no list has all of it; or no longer.
+    pub(super) fn crowd_orders(&mut self) {
+        self.shelf.most = if self.shelf.most.is_none() { Some(1) } else { None };
+        let is_cut = self.shelf.most.is_some();
+        self.say(|| format!("the list of orders is cut off: {is_cut}"));
     }
 
     fn unsettle(&mut self, target: &Target) {
@@ -160,7 +112,7 @@ impl Cluster {
             clerk.since = now;
         }
         (clerk.is_busy, clerk.turn) = (true, clerk.turn + 1);
-        let step = clerk.exchange.begin();
+        let step = clerk.exchange.begin(now);
         self.follow(r, step);
     }
 
@@ -169,8 +121,7 @@ impl Cluster {
             step = match step {
                 Step::Ask(question) => return self.ask(r, &question),
                 Step::Take(orders) => {
-                    let Some(TakenOrders { carried_out, refused, spent, .. }) = self.worlds[r].take_orders(orders)
-                    else {
+                    let Some(TakenOrders { carried_out, refused, .. }) = self.worlds[r].take_orders(orders) else {
                         return;
                     };
                     for (order, _) in carried_out {
@@ -178,13 +129,13 @@ impl Cluster {
                             self.unsettle(target);
                         }
                     }
-                    self.seats[r].clerk.exchange.taken(refused, spent)
+                    self.seats[r].clerk.exchange.taken(refused)
                 }
-                Step::Compare => {
+                Step::Compare(comparison) => {
                     let Some(book) = self.worlds[r].book() else { return };
-                    self.seats[r].clerk.exchange.compared(book)
+                    self.seats[r].clerk.exchange.compared(comparison.with(book))
                 }
-                Step::Over(written) => return self.exchanged(r, written),
+                Step::Over(end) => return self.exchanged(r, end == End::Equal),
             };
         }
     }
@@ -203,12 +154,9 @@ impl Cluster {
         match post {
             Post::Begin(turn) if clerk.turn == turn && !clerk.is_busy => self.begin(r),
             Post::Asked(attempt, question) => self.serve(r, life, attempt, question),
-            Post::Answered(attempt, answer, others) if clerk.attempt == attempt && clerk.is_busy => {
+            Post::Answered(attempt, answer) if clerk.attempt == attempt && clerk.is_busy => {
                 // Nothing that comes for this question any more is for the next one.
                 clerk.attempt += 1;
-                if matches!(answer, Answer::Listed(..)) {
-                    clerk.others = others;
-                }
                 let step = clerk.exchange.answered(answer);
                 self.follow(r, step);
             }
@@ -222,12 +170,9 @@ impl Cluster {
         if self.seats[r].is_cut || self.quorum_lost {
             return;
         }
-        let answer = self.shelf.serve(r, question);
-        let is_there = |other: &usize| *other != r && self.coordination.presences.contains_key(&identity(*other));
-        let others = (0..self.seats.len()).filter(is_there);
-        let others = others.map(|other| self.shelf.receipts.get(&other).copied()).collect();
+        let answer = self.shelf.serve(&identity(r), self.coordination.presences.keys(), question);
         if let Some(delay) = self.delay(r).filter(|_| !self.is_lost(r)) {
-            self.agenda.put(self.now + delay, Event::Orders(r, life, Post::Answered(attempt, answer, others)));
+            self.agenda.put(self.now + delay, Event::Orders(r, life, Post::Answered(attempt, answer)));
         }
     }
 
@@ -237,7 +182,7 @@ impl Cluster {
         let now = self.now;
         let clerk = &mut self.seats[r].clerk;
         clerk.is_busy = false;
-        let is_done = written && clerk.others.iter().all(|other| *other == Some(own));
+        let is_done = written && clerk.exchange.takers().present.values().all(|other| *other == Some(own));
         let is_awaited = !is_done && now.since(clerk.since) < WAITING;
         if written && clerk.waits.is_some_and(|asked| clerk.began >= asked) {
             self.take_role(r);
@@ -302,7 +247,7 @@ impl Cluster {
         let books = running.iter().filter_map(|r| Some((*r, self.worlds[*r].book()?)));
         let stands = |order: &Order| {
             let there = self.shelf.orders.get(order.register().to_string().as_bytes());
-            there.is_some_and(|(_, there)| there == order)
+            there.is_some_and(|(_, there)| *there == order.encode())
         };
         for (r, book) in books {
             if !book.entries().all(|entry| stands(&entry.order)) || book.entries().count() != self.shelf.orders.len() {

@@ -45,7 +45,7 @@ impl Cluster {
     /// Faults stop. One that is dead may stay so: its number.
     fn heal(&mut self) -> Option<usize> {
         self.say(|| "faults stop".into());
-        self.quorum_lost = false;
+        (self.quorum_lost, self.shelf.most) = (false, None);
         for seat in &mut self.seats {
             (seat.is_cut, seat.loses, seat.is_late, seat.misled) = (false, 0, false, Time::ZERO);
         }

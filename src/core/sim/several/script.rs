@@ -365,10 +365,16 @@ impl Cluster {
         }
     }
 
-    /// Of the coordination store stands there again what stood there once: orders, status records, or both; or that is remembered.
+    /// Of the coordination store stands there again what stood there once: orders, status records, or both; or that is remembered. And
+    /// sometimes there is more among the orders, by then, than is listed.
     fn put_coordination_back(&mut self) {
         match self.dice.from(1..=5) {
-            1..=2 => (self.older_shelf, self.older_board) = (self.shelf.clone(), self.board.clone()),
+            drawn @ 1..=2 => {
+                (self.older_shelf, self.older_board) = (self.shelf.clone(), self.board.clone());
+                if drawn == 2 {
+                    self.crowd_orders();
+                }
+            }
             3 => self.lose_orders(),
             4 => self.lose_status(),
             _ => {
