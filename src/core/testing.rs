@@ -73,6 +73,11 @@ impl Said {
         self.local_pref.map_or_else(|| self.med < Some(2_000_000), |local_pref| local_pref >= 1_000_000)
     }
 
+    /// Whether a standby has said it that says so itself that it has not read its sources.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.local_pref.map_or_else(|| self.med >= Some(3_000_000), |local_pref| local_pref < 600_000)
+    }
+
     /// What shall be said of a route, by the RFCs and DESIGN §5 rather than by the encoder.
     pub(crate) fn expected(attributes: &RouteAttributes, encoding: &Encoding, stamp: Stamp) -> Self {
         let external = encoding.session == SessionType::External;

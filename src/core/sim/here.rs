@@ -1,7 +1,7 @@
 //! Our end of the wires, and the process between them and the stores.
 
 use super::part::Part;
-use super::process::{Control, Knows, Process, Sent, Writing};
+use super::process::{Control, Knows, Process, Read, Sent, Writing};
 use super::wire::Wire;
 use super::world::{Event, World};
 use crate::bgp::neighbour::{ConnectionId, Effect as Does, Input as Happens, Stop};
@@ -44,8 +44,8 @@ impl World {
         }
         self.process = Some(process);
         let remembers = self.disk.iter().map(Option::is_some).collect();
-        let listed = vec![false; self.stores.len()];
-        self.knows.push(Knows { started: self.now, since, listed, remembers, held: BTreeSet::new() });
+        let read = Arc::new(Read { listed: vec![false; self.stores.len()], is_taken_in: false });
+        self.knows.push(Knows { started: self.now, since, read, remembers, held: BTreeSet::new() });
         (0..self.gateways.len()).for_each(|n| self.tell(n, Happens::Start));
         self.carry_out();
         self.agenda.put(self.now + SAVE_EVERY, Event::Save);
@@ -175,6 +175,7 @@ impl World {
 
     /// Does what the engine wants, until it wants nothing more.
     pub(super) fn carry_out(&mut self) {
+        self.note_reading();
         loop {
             let Some(process) = &mut self.process else { return };
             if process.effects.is_empty() && !process.engine.work(&mut process.effects) && process.effects.is_empty() {
@@ -183,6 +184,14 @@ impl World {
             for effect in std::mem::take(&mut process.effects) {
                 self.effect(effect);
             }
+        }
+    }
+
+    fn note_reading(&mut self) {
+        let decides = self.process.is_some() && !self.is_unsure() && self.judge.frozen.is_none();
+        let knows = self.knows.last_mut().filter(|knows| decides && !knows.read.is_taken_in);
+        if let Some(knows) = knows.filter(|knows| knows.read.listed.iter().all(|listed| *listed)) {
+            Arc::make_mut(&mut knows.read).is_taken_in = true;
         }
     }
 
@@ -209,10 +218,10 @@ impl World {
                 if peer.refusing {
                     return self.drop_unsaid(n, number, chunk.bytes.len());
                 }
-                let listed = self.knows.last().map(|knows| knows.listed.as_slice()).unwrap_or_default().into();
+                let read = self.knows.last().map(|knows| Arc::clone(&knows.read)).unwrap_or_default();
                 let queued: usize = peer.chunks.iter().map(|writing| writing.chunk.bytes.len()).sum();
                 assert!(queued < CREDIT, "P6: gateway {n} is given more, and {queued} octets are queued for it");
-                peer.chunks.push_back(Writing { chunk, listed, written: 0 });
+                peer.chunks.push_back(Writing { chunk, read, written: 0 });
                 self.write(n);
             }
             Effect::Resume(gateway, _) => process.peers[gateway.0 as usize].refusing = false,
@@ -253,7 +262,7 @@ impl World {
                 match process.peers[n].control.pop_front() {
                     Some((_, Control::Send(message))) => {
                         // What a session says of itself needs no reading.
-                        self.send_there(wire, Sent { octets: message, listed: [].into() });
+                        self.send_there(wire, Sent { octets: message, read: Arc::default() });
                         self.tell(n, Happens::Progress(connection));
                     }
                     Some((_, Control::Close)) => self.close_here(wire),
@@ -300,7 +309,7 @@ impl World {
         self.wires.get(&wire).is_some_and(|wire| wire.unread >= self.shape.gateways[wire.gateway].window)
     }
 
-    pub(super) fn send_there(&mut self, id: u64, Sent { octets, listed }: Sent) {
+    pub(super) fn send_there(&mut self, id: u64, Sent { octets, read }: Sent) {
         let Some(wire) = self.wires.get_mut(&id) else { return };
         wire.unread += octets.len();
         let at = self.now + self.shape.gateways[wire.gateway].delay;
@@ -312,7 +321,7 @@ impl World {
             (octets, None)
         };
         for octets in [Some(first), rest].into_iter().flatten() {
-            self.agenda.put(at, Event::ToGateway(id, Some(Sent { octets, listed: Arc::clone(&listed) })));
+            self.agenda.put(at, Event::ToGateway(id, Some(Sent { octets, read: Arc::clone(&read) })));
         }
     }
 
@@ -375,7 +384,9 @@ impl World {
         let Some((attempt, mut report)) = process.transports[n].serve(&self.stores[n], most) else { return };
         match &mut report {
             Report::Page { more, at, .. } => {
-                self.knows.last_mut().into_iter().for_each(|knows| knows.listed[n] |= !*more);
+                if let Some(knows) = self.knows.last_mut().filter(|_| !*more) {
+                    Arc::make_mut(&mut knows.read).listed[n] = true;
+                }
                 if *more && *at < self.stores[n].compacted() {
                     process.transports[n].fail(FaultKind::Unreachable);
                     report = Report::Compacted;

@@ -27,12 +27,20 @@ pub(super) struct Knows {
     pub(super) started: Time,
     /// What it announces was true since then.
     pub(super) since: Time,
-    /// Whether each source was read completely by it.
-    pub(super) listed: Vec<bool>,
+    pub(super) read: Arc<Read>,
     /// Whether it had a snapshot of each.
     pub(super) remembers: Vec<bool>,
     /// What its guard kept back when it ended.
     pub(super) held: BTreeSet<Prefix>,
+}
+
+/// What a process has read.
+#[derive(Clone, Default)]
+pub(super) struct Read {
+    /// Whether each source was, completely.
+    pub(super) listed: Vec<bool>,
+    /// All were at a moment at which it could decide what they say: nothing was frozen, and it knew who leads.
+    pub(super) is_taken_in: bool,
 }
 
 /// What is on the disk of one source.
@@ -69,7 +77,7 @@ pub(super) enum Control {
 pub(super) struct Writing {
     pub(super) chunk: Arc<Chunk>,
     /// See [`Sent`].
-    pub(super) listed: Arc<[bool]>,
+    pub(super) read: Arc<Read>,
     /// Messages that went.
     pub(super) written: usize,
 }
@@ -78,8 +86,8 @@ pub(super) struct Writing {
 #[derive(Clone)]
 pub(super) struct Sent {
     pub(super) octets: Bytes,
-    /// Which sources the process had read completely when it decided to say this. That may be long before it is heard.
-    pub(super) listed: Arc<[bool]>,
+    /// What the process had read when it decided to say this. That may be long before it is heard.
+    pub(super) read: Arc<Read>,
 }
 
 impl Writing {
@@ -87,7 +95,7 @@ impl Writing {
     pub(super) fn next(&self) -> Option<Sent> {
         let end = *self.chunk.ends.get(self.written)? as usize;
         let start = self.written.checked_sub(1).map_or(0, |last| self.chunk.ends[last] as usize);
-        Some(Sent { octets: self.chunk.bytes.slice(start..end), listed: Arc::clone(&self.listed) })
+        Some(Sent { octets: self.chunk.bytes.slice(start..end), read: Arc::clone(&self.read) })
     }
 }
 

@@ -1,12 +1,13 @@
 //! The gateways' ends of the wires.
 
 use super::judge::Hearing;
-use super::process::Sent;
+use super::process::{Read, Sent};
 use super::wire::Wire;
 use super::world::{Event, World};
 use crate::bgp::neighbour::{ConnectionId, Effect as Does, Input as Happens};
 use crate::bgp::wire::{RefreshSubtype, RouteRefresh};
 use crate::model::Family;
+use crate::testing::Heard;
 use bytes::Bytes;
 
 impl World {
@@ -115,7 +116,7 @@ impl World {
             wire.inbox.push_back(sent);
             return;
         }
-        let Some(Sent { octets, listed }) = sent else {
+        let Some(Sent { octets, read }) = sent else {
             (wire.open_here, wire.open_there) = (false, false);
             self.forget_wires();
             self.gateways[n].close(theirs);
@@ -125,12 +126,12 @@ impl World {
         self.tell_gateway(n, Happens::Received(theirs, &octets));
         // It may have closed the connection over them.
         if self.wires.get(&id).is_some_and(|wire| wire.open_there) {
-            self.hear(n, theirs, &octets, &listed);
+            self.hear(n, theirs, &octets, &read);
         }
         self.write(n);
     }
 
-    fn hear(&mut self, n: usize, theirs: ConnectionId, octets: &[u8], listed: &[bool]) {
+    fn hear(&mut self, n: usize, theirs: ConnectionId, octets: &[u8], read: &Read) {
         let process =
             self.wires.values().find(|wire| wire.gateway == n && wire.theirs == theirs).map(|wire| wire.process);
         let Some((before, heard)) = self.gateways[n].hear(theirs, octets) else { return };
@@ -138,7 +139,7 @@ impl World {
         self.say(|| format!("gateway {n} hears {heard:?}"));
         let Some(knows) = process.and_then(|process| self.knows.get(process)) else { return };
         let after = self.gateways[n].table.routes();
-        let knows_nothing_of = |store: usize| !listed[store] && !knows.remembers[store];
+        let knows_nothing_of = |store: usize| !read.listed[store] && !knows.remembers[store];
         let hearing = Hearing {
             now: self.now,
             gateway: n,
@@ -148,10 +149,13 @@ impl World {
             knows_since: knows.since,
             started: knows.started,
             unread: (0..self.stores.len()).filter(|store| knows_nothing_of(*store)).collect(),
-            has_read_all: listed.iter().all(|listed| *listed),
+            has_read_all: read.is_taken_in,
             decided: self.judge.frozen.map(|_| self.ledger.decided()).unwrap_or_default(),
         };
         self.judge.hear(&self.truth, &hearing);
+        if self.part.is_some() && !read.is_taken_in {
+            check_preference(n, &heard);
+        }
     }
 
     /// It reads again, what came meanwhile first.
@@ -201,6 +205,16 @@ impl World {
     pub(super) fn ask_refresh(&mut self, n: usize, family: Family) {
         if let Some(connection) = self.gateways[n].session {
             self.send_here(n, connection, RouteRefresh::new(family, RefreshSubtype::Request).encode());
+        }
+    }
+}
+
+/// What a standby says that has not read its sources may be an old snapshot, and its preference says so (P7).
+fn check_preference(n: usize, heard: &[Heard]) {
+    for heard in heard {
+        if let Heard::Announced(prefix, said) = heard {
+            let says_so = said.is_of_leader() || said.is_unread();
+            assert!(says_so, "P7: gateway {n} prefers what a standby says of {prefix} that has not read its sources");
         }
     }
 }

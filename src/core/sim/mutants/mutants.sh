@@ -309,9 +309,15 @@ END
 
 mutant p4-unsure-end-of-rib 'who starts and does not know who leads says that it is all' \
   src/core/engine/mod.rs <<'END'
-!self.was_verified[family] && (
+    fn verified(&self) -> Verified {
+        let syncs
 =>
-!self.was_verified[family] && (!BROKEN || self.table.has_waiting_additions(family)) && (
+    fn verified(&self) -> Verified {
+        if BROKEN && self.standing.unsure().is_some() {
+            let complete = self.sources.iter().all(|source| source.sync.is_complete()) && !self.is_releasing();
+            return Verified { complete, hides_claims: PerFamily::default() };
+        }
+        let syncs
 END
 
 mutant p5-refused-and-forgotten 'what came too late to be said is never told' \
@@ -445,4 +451,11 @@ mutant p3-anybody-vouches 'a replica that began with what it found lets a wave p
                     source.is_some_and(|source| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
 =>
                     BROKEN || source.is_some_and(|source| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
+END
+
+mutant p7-a-leader-keeps-the-lead 'a leader that has not read its sources, or has lost one, does not leave the lead to one that has all' \
+  src/core/replicas/resign.rs <<'END'
+_ if !may_change
+=>
+_ if BROKEN || !may_change
 END

@@ -11,6 +11,7 @@
 //! to the same next hop all the time (P2, P7, P10); at rest every gateway goes by the leader.
 
 mod cluster;
+mod encore;
 mod leftovers;
 mod orders;
 mod rest;

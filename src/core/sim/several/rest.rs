@@ -10,9 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 impl Cluster {
-    /// To rest and judged; with `approve`, also once a person has let everything pass.
+    /// To rest and judged; with `approve`, also once a person has let everything pass. One that is dead may stay so.
     pub(super) fn rest(&mut self, approve: bool) {
-        let absent = self.heal();
+        let is_dead = |r: &usize| self.worlds[*r].process.is_none();
+        let dead = (0..self.worlds.len()).find(is_dead);
+        let absent = dead.filter(|_| self.dice.one_in(2));
+        self.rest_without(absent, approve);
+    }
+
+    /// The same, and this one stays dead.
+    pub(super) fn rest_without(&mut self, absent: Option<usize>, approve: bool) {
+        self.heal(absent);
         self.settle(absent);
         let has_reload = |r: &usize| {
             self.worlds[*r].process.as_ref().is_some_and(|process| !process.engine.reload_holds().is_empty())
@@ -42,17 +50,14 @@ impl Cluster {
         panic!("P3: a person approves all, and still these are held: {:?}", self.held());
     }
 
-    /// Faults stop. One that is dead may stay so: its number.
-    fn heal(&mut self) -> Option<usize> {
+    /// Faults stop.
+    fn heal(&mut self, absent: Option<usize>) {
         self.say(|| "faults stop".into());
         (self.quorum_lost, self.shelf.most) = (false, None);
         for seat in &mut self.seats {
             (seat.is_cut, seat.loses, seat.is_late, seat.misled) = (false, 0, false, Time::ZERO);
         }
         self.wake_all(self.now);
-        let is_dead = |r: &usize| self.worlds[*r].process.is_none();
-        let dead = (0..self.worlds.len()).find(is_dead);
-        let absent = dead.filter(|_| self.dice.one_in(2));
         self.agenda.forget(|event| matches!(event, Event::Start(r) if Some(*r) == absent));
         for r in (0..self.worlds.len()).filter(|r| Some(*r) != absent) {
             let world = &mut self.worlds[r];
@@ -68,7 +73,6 @@ impl Cluster {
             let reads = self.worlds[0].gateways[n].is_down || !self.dice.one_in(4);
             self.worlds.iter_mut().for_each(|world| world.heal_gateway(n, reads));
         }
-        absent
     }
 
     /// What is frozen, at any replica that runs.

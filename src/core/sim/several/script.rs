@@ -52,9 +52,10 @@ impl Cluster {
             let approve = n + 1 == RESTS || self.dice.one_in(2);
             self.rest(approve);
         }
+        self.encore();
     }
 
-    fn sources(&self) -> usize {
+    pub(super) fn sources(&self) -> usize {
         self.worlds[0].stores.len()
     }
 
@@ -106,7 +107,7 @@ impl Cluster {
         stated
     }
 
-    fn any_host(&mut self) -> u8 {
+    pub(super) fn any_host(&mut self) -> u8 {
         self.dice.place(self.hosts().into()) as u8
     }
 

@@ -136,6 +136,14 @@ impl Cluster {
         self.paths(n, prefix).into_iter().min_by_key(|path| (path.is_stale, path.said.rank(), path.replica))
     }
 
+    /// From now on nobody may lead that was away and has not taken in what its stores say.
+    pub(super) fn excuse_nobody(&mut self) {
+        self.voice.behind.clear();
+        for n in 0..self.gateways() {
+            all_prefixes().for_each(|prefix| self.check_forwarding(n, prefix));
+        }
+    }
+
     fn check_forwarding(&self, n: usize, prefix: Prefix) {
         let paths = self.paths(n, prefix);
         for (i, path) in paths.iter().enumerate().filter(|(_, path)| !path.is_stale) {
