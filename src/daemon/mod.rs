@@ -21,7 +21,7 @@ pub use reading::Reading;
 pub use service::Service;
 
 use crate::config::{Config, Faults};
-use crate::departure::{Leaving, Way};
+use crate::departure::{Way, lacks_successor};
 use crate::limits;
 use crate::telemetry::{self, Telemetry};
 use crate::timeline;
@@ -74,21 +74,40 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let departure = service.departure().clone();
-    let mut ordered = departure.follow();
+    let (mut ordered, mut said, mut stays) = (departure.follow(), None, false);
     let way = loop {
         tokio::select! {
             // Their owner notices: a part that ended takes the process with it.
             () = service.ended() => anyhow::bail!("a part that must not end has ended: please report the log before this line"),
-            _ = terminate.recv() => break Way::Keeping,
-            _ = interrupt.recv() => break Way::Keeping,
+            _ = terminate.recv() => break Some(Way::Keeping),
+            _ = interrupt.recv() => break Some(Way::Keeping),
             _ = decommission.recv() => {
                 departure.order(Way::Withdrawing);
             }
             Ok(()) = ordered.changed() => {
                 service.drain();
-                say_leaving(*ordered.borrow_and_update(), service.drain_time());
+                let way = ordered.borrow_and_update().map(|leaving| leaving.way);
+                if std::mem::replace(&mut said, way) != way {
+                    say_leaving(way, service.drain_time());
+                }
             }
-            way = departure.is_due() => break way,
+            () = departure.is_due() => {
+                if departure.ordered().is_none_or(|leaving| leaving.way == Way::Withdrawing) {
+                    break None;
+                }
+                // Who was to take over may be gone by now, or leave, too.
+                match service.engine().look(lacks_successor).await.flatten() {
+                    None => break None,
+                    Some(why) => {
+                        if !std::mem::replace(&mut stays, true) {
+                            tracing::error!(
+                                "it stays, with GRACEFUL_SHUTDOWN on every route, until another replica can take over: {why}. SIGTERM ends it now"
+                            );
+                        }
+                        departure.put_off(TICK);
+                    }
+                }
+            }
             _ = hang_up.recv() => {
                 service.nudge_sources();
                 follower.ask();
@@ -117,14 +136,13 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
                 service.look_after().await;
                 telemetry.say_dropped();
                 // Nobody is left who could be drained.
-                if let Some(Leaving { way, .. }) = departure.ordered()
-                    && !service.is_established().await
-                {
-                    break way;
+                if departure.ordered().is_some() && !service.is_established().await {
+                    break None;
                 }
             }
         }
     };
+    let way = departure.seal(way);
     match way {
         Way::Keeping => tracing::info!("ending: the gateways keep the routes for their restart time"),
         Way::Withdrawing => tracing::warn!("ending for good: the gateways drop the routes"),
@@ -133,9 +151,9 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
     Ok(())
 }
 
-fn say_leaving(leaving: Option<Leaving>, drain_time: Duration) {
+fn say_leaving(way: Option<Way>, drain_time: Duration) {
     let drain_time_s = drain_time.as_secs_f64();
-    match leaving.map(|leaving| leaving.way) {
+    match way {
         Some(Way::Withdrawing) => tracing::warn!(
             drain_time_s,
             "decommissioning: every route carries GRACEFUL_SHUTDOWN; SIGTERM leaves the routes with the gateways"

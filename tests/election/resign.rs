@@ -4,7 +4,8 @@ use crate::log::Log;
 use crate::replicas::{Replica, put};
 use crate::server::{Cluster, Etcd, free_port};
 use crate::until::until;
-use fingerpost_core::engine::Role;
+use fingerpost_core::engine::{Role, SourceRow};
+use fingerpost_core::source::sync::Seen;
 use std::sync::Arc;
 use tempfile::TempDir;
 
@@ -51,8 +52,18 @@ async fn p5_a_leader_that_has_lost_a_source_leaves_the_lead_to_one_that_has_not(
     let both = ["10.244.1.0/24", "10.244.2.0/24"];
     second.until_told(&both, "a standby's paths", |_| true).await;
     std::fs::remove_file(first.directory().join("hosts.yaml")).unwrap();
+    until("the first to have lost it", async || {
+        let rows = first.service.engine().look(|engine| engine.source_rows()).await.unwrap();
+        let lost = |row: &SourceRow| row.name == "lab" && matches!(row.seen, Seen::Lost { .. });
+        if rows.iter().any(lost) { Ok(()) } else { Err(rows) }
+    })
+    .await;
+    until("it to leave the lead", async || {
+        let said = log.with("this replica leads and has lost a source, another one has: it leaves");
+        if said.len() == 1 { Ok(()) } else { Err(said) }
+    })
+    .await;
     assert_eq!(second.until_leads().await, term + 1);
-    assert_eq!(log.with("this replica leads and has lost a source, another one has: it leaves").len(), 1);
     second.until_told(&both, "the new leader's paths", |med| med == 1_000_000 - term - 1).await;
     first.until_told(&both, "what it knew of the source", |med| med > 1_000_000).await;
 }

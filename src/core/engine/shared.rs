@@ -146,6 +146,11 @@ impl Engine {
             }
         }
         self.shared.forget_closed();
+        // What came together with a later word about the same says nothing any more.
+        let Shared { book, .. } = &self.shared;
+        news.retain(|order| {
+            matches!(order.what, What::Decide(_)) || book.number(&order.register()) == Some(order.number)
+        });
         // A freeze that stands was ordered before or after the rest: nothing of it may slip by.
         news.sort_by_key(|order| match order.what {
             What::Freeze => 0,

@@ -40,8 +40,8 @@ pub struct Exchange {
     changes: u64,
     /// The store of which that is known, and up to which revision.
     at: Option<(ClusterId, Rev)>,
-    /// What was read and not handed out yet.
-    unseen: Vec<Order>,
+    /// What was read and not handed out yet: of each record the last that it said.
+    unseen: BTreeMap<Register, Order>,
     /// What is not taken.
     refused: BTreeMap<Register, Refused>,
     /// What was taken out of the store as spent, and when that was or it was seen to be back.
@@ -255,7 +255,7 @@ impl Exchange {
     fn read(&mut self, Record { name, revision, value }: Record) {
         let standing = Standing { revision, order: Order::decode(&name, &value) };
         if self.known.get(&name) != Some(&standing) {
-            self.unseen.extend(standing.order.clone().ok());
+            self.unseen.extend(standing.order.iter().map(|order| (order.register(), order.clone())));
             self.know(name, standing);
         }
     }
@@ -273,11 +273,10 @@ impl Exchange {
         }
         let whole = self.beyond.is_none() && self.doing.read.is_empty();
         self.doing.whole = whole;
-        let unseen = std::mem::take(&mut self.unseen).into_iter();
+        let is_due = |_: &Register, order: &mut Order| whole || order.what == What::Freeze;
+        let mut orders: Vec<Order> = self.unseen.extract_if(.., is_due).map(|(_, order)| order).collect();
         // There may be room now.
-        let refused = self.refused.keys().filter(|_| whole).filter_map(|register| self.order(register)).cloned();
-        let (orders, unseen) = unseen.chain(refused).partition(|order| whole || order.what == What::Freeze);
-        self.unseen = unseen;
+        orders.extend(self.refused.keys().filter(|_| whole).filter_map(|register| self.order(register)).cloned());
         Step::Take(orders)
     }
 

@@ -53,7 +53,7 @@ pub(super) async fn keep(
     Heard { standing, configured, soon, departure }: Heard,
     noticed: watch::Sender<Option<Noticed>>,
 ) {
-    let mut placement = Placement::default();
+    let (mut placement, mut leaves) = (Placement::default(), departure.follow());
     let mut others = Others::of(board.me().clone());
     let mut saying = Saying::new(clock.now());
     while let Some(own) = engine.look(Engine::report).await {
@@ -81,7 +81,11 @@ pub(super) async fn keep(
             }
         }
         // Nothing to be said waits long, nor anybody who wants to know.
-        let _ = timeout(EVERY, soon.notified()).await;
+        tokio::select! {
+            _ = timeout(EVERY, soon.notified()) => {}
+            // The others should not leave at the same time.
+            Ok(()) = leaves.changed() => {}
+        }
     }
 }
 
