@@ -124,7 +124,11 @@ impl Engine {
             |prefix: &Prefix| kept(prefix).is_some_and(|(family, slot)| self.table.winner(family, slot).is_some());
         let set_apart = record.subnets.extract_if(.., |prefix| kept(prefix).is_some());
         record.held = set_apart.filter(is_announced).collect();
-        record.dangling.retain(|(prefix, _)| kept(prefix).is_none());
+        let kept_on = record.dangling.extract_if(.., |(prefix, _)| kept(prefix).is_some()).count();
+        if kept_on > 0 {
+            // Of a record that cannot be read this is not all that it has said: if it still cannot, it may state more (P4).
+            record.modified = Rev::default();
+        }
     }
 
     /// A record that states the route of a prefix as it is announced, if it is to be in this source's snapshot.
