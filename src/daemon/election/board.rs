@@ -73,8 +73,8 @@ pub(super) async fn keep(
                 warn(&reading);
                 let known: Vec<KnownReplica> = others.known().cloned().collect();
                 placement.compare(&own, &known, engine.troubles());
+                engine.send(Input::Replicas { known, silent: reading.silent.clone() }, None);
                 forget(&board, &reading).await;
-                engine.send(Input::Replicas { known, silent: reading.silent }, None);
                 if noticed.send(Some(Noticed { own, others: Arc::new(others.clone()) })).is_err() {
                     return;
                 }
