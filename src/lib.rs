@@ -37,4 +37,5 @@ pub mod speaker;
 pub mod telemetry;
 pub mod timeline;
 pub mod troubles;
+mod words;
 mod yaml;

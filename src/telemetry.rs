@@ -8,6 +8,7 @@
 //! is dropped and counted.
 
 use crate::config::{Log, LogFormat, LogLevel};
+use crate::words;
 use fingerpost_core::engine::{ReloadHold, Taken, Waits};
 use fingerpost_core::model::SourceId;
 use fingerpost_core::replicas::{PATIENCE, ReplicaNote};
@@ -265,13 +266,9 @@ fn waiting(waits: &Waits) -> String {
     }
 }
 
-/// The first few, and how many more.
 fn few(names: &[String]) -> String {
     const FEW: usize = 4;
-    match names.get(..FEW) {
-        Some(some) if names.len() > FEW => format!("{} and {} more", some.join(", "), names.len() - FEW),
-        _ => names.join(", "),
-    }
+    words::few(names, FEW)
 }
 
 /// What turns events into lines.

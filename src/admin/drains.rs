@@ -4,6 +4,7 @@ use super::backend::Admin;
 use super::listener::Peer;
 use super::orders::quoted;
 use super::{audit, proto};
+use crate::words::few;
 use fingerpost_core::engine::{Command, Engine};
 use fingerpost_core::orders::What;
 use std::sync::Arc;
@@ -14,11 +15,11 @@ const NAMED: usize = 20;
 
 impl Admin {
     pub(super) async fn drain_one(&self, gateway: &str, peer: Peer) -> Result<proto::DrainGatewayResponse, Status> {
-        let wanted: Arc<str> = gateway.into();
+        let name: Arc<str> = gateway.into();
+        let wanted = Arc::clone(&name);
         if let Some(there) = self.look(move |engine| lacks(engine, &wanted)).await? {
             return Err(Status::not_found(format!("no gateway is named {}: {there}", quoted(gateway))));
         }
-        let name: Arc<str> = gateway.into();
         let count = self.order(Command::Drain(Arc::clone(&name)), peer).await?;
         audit::say(peer, "drain", format!("gateway {name}"), count);
         let not_kept = self.not_kept().await;
@@ -53,8 +54,6 @@ fn lacks(engine: &Engine, wanted: &str) -> Option<String> {
         return None;
     }
     names.sort_unstable();
-    let (named, more) = names.split_at(names.len().min(NAMED));
-    let more =
-        if more.is_empty() { String::new() } else { format!(" and {} more, see fingerpost gateways", more.len()) };
-    Some(if named.is_empty() { "none is configured".into() } else { format!("there are {}{more}", named.join(", ")) })
+    let more = if names.len() > NAMED { ", see fingerpost gateways" } else { "" };
+    Some(if names.is_empty() { "none is configured".into() } else { format!("there are {}{more}", few(&names, NAMED)) })
 }

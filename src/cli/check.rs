@@ -4,6 +4,7 @@ use crate::config::{self, Config, Fault, Faults, FileStore, Schema, Source, Stor
 use crate::snapshot::renamed;
 use crate::source;
 use crate::timeline;
+use crate::words;
 use fingerpost_core::table::ChangeKind;
 use std::io::{self, Write};
 use std::path::Path;
@@ -184,11 +185,7 @@ fn source((name, source): (&String, &Source)) -> String {
 fn some(list: impl Iterator<Item = String>, none: &str) -> String {
     const FEW: usize = 4;
     let all: Vec<String> = list.collect();
-    match all.len() {
-        0 => none.into(),
-        n if n <= FEW => all.join(", "),
-        n => format!("{} and {} more", all[..FEW].join(", "), n - FEW),
-    }
+    if all.is_empty() { none.into() } else { words::few(&all, FEW) }
 }
 
 struct Paint {

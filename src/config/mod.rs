@@ -51,6 +51,7 @@ pub use source::{Etcd, FileStore, Identity, Login, Schema, Source, Store, Tls};
 pub use timeline::Timeline;
 
 use check::{Check, Field};
+use fingerpost_core::model::is_name;
 use fingerpost_core::table::GuardConfig;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -200,9 +201,7 @@ fn named<'a, T>(
     let mut things = BTreeMap::new();
     let mut names = BTreeSet::new();
     for (name, field) in field.named(check)? {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.len() > 63 || !name.chars().all(plain) {
-            // Names become metric labels, file names and arguments.
+        if !is_name(&name) {
             check.key_fault(&field.path, "is no name", "write 1 to 63 letters, digits, dots, hyphens and underscores");
         }
         if names.insert(name.clone())

@@ -92,21 +92,13 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
                 }
             }
             () = departure.is_due() => {
-                if departure.ordered().is_none_or(|leaving| leaving.way == Way::Withdrawing) {
-                    break None;
+                let Some(why) = must_stay(&service).await else { break None };
+                if !std::mem::replace(&mut stays, true) {
+                    tracing::error!(
+                        "it stays, with GRACEFUL_SHUTDOWN on every route, until another replica can take over: {why}. SIGTERM ends it now"
+                    );
                 }
-                // Who was to take over may be gone by now, or leave, too.
-                match service.engine().look(lacks_successor).await.flatten() {
-                    None => break None,
-                    Some(why) => {
-                        if !std::mem::replace(&mut stays, true) {
-                            tracing::error!(
-                                "it stays, with GRACEFUL_SHUTDOWN on every route, until another replica can take over: {why}. SIGTERM ends it now"
-                            );
-                        }
-                        departure.put_off(TICK);
-                    }
-                }
+                departure.put_off(TICK);
             }
             _ = hang_up.recv() => {
                 service.nudge_sources();
@@ -149,6 +141,15 @@ async fn serve(file: ConfigFile, config: Config, telemetry: &Telemetry) -> anyho
     }
     service.end(way).await;
     Ok(())
+}
+
+/// Why a process whose drain is over may not end yet: who was to take over may be gone by now, or leave, too.
+async fn must_stay(service: &Service) -> Option<String> {
+    let leaving = service.departure().ordered()?;
+    match leaving.way {
+        Way::Withdrawing => None,
+        Way::Keeping => service.engine().look(lacks_successor).await.flatten(),
+    }
 }
 
 fn say_leaving(way: Option<Way>, drain_time: Duration) {

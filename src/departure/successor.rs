@@ -1,5 +1,6 @@
 //! Whether another replica could take over from one that leaves.
 
+use crate::words::few;
 use fingerpost_core::engine::Engine;
 use fingerpost_core::replicas::{KnownReplica, ReplicaReport, ReportedRole};
 
@@ -23,28 +24,20 @@ fn lacks(own: &ReplicaReport, others: &[KnownReplica]) -> Option<String> {
         return Some(NOBODY.into());
     }
     // Those from ranges have no names.
-    if fit.iter().all(|other| joined(other) < joined(own)) {
+    if fit.iter().all(|other| other.sessions.joined() < own.sessions.joined()) {
         return Some("no other replica that could take over has as many sessions with gateways from ranges".into());
     }
     let is_told = |name: &String| fit.iter().any(|other| other.sessions.gateways.binary_search(name).is_ok());
     let untold: Vec<&str> = own.sessions.gateways.iter().filter(|name| !is_told(name)).map(String::as_str).collect();
-    let (named, more) = untold.split_at(untold.len().min(NAMED));
-    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
     (!untold.is_empty())
-        .then(|| format!("no other replica that could take over has a session with {}{more}", named.join(", ")))
-}
-
-fn joined(report: &ReplicaReport) -> u64 {
-    let configured = u64::try_from(report.sessions.gateways.len()).unwrap_or(u64::MAX);
-    report.sessions.established.saturating_sub(configured)
+        .then(|| format!("no other replica that could take over has a session with {}", few(&untold, NAMED)))
 }
 
 /// Whether it could lead, knows no less than this one, and stays.
 fn is_fit(own: &ReplicaReport, other: &ReplicaReport) -> bool {
-    let has_read = other.sources.values().all(|source| source.complete);
     let mut current = own.sources.iter().filter(|(_, source)| source.current);
     let is_current = |name: &String| other.sources.get(name).is_some_and(|source| source.current);
-    has_read
+    other.has_read()
         && current.all(|(name, _)| is_current(name))
         && other.role != ReportedRole::Unsure
         && !other.leaving

@@ -1,7 +1,7 @@
 //! An order as it is stored, under `KEY/orders/` and in `state_dir`.
 
 use super::{Decided, Giver, Number, Order, SeenChange, What};
-use crate::model::{HostName, Instance, Prefix, Replica};
+use crate::model::{HostName, Instance, Prefix, Replica, is_name};
 use crate::replicas::Digest;
 use crate::source::{ClusterId, Rev};
 use crate::table::{ChangeKind, Target};
@@ -201,7 +201,7 @@ impl TryFrom<WhatLine> for What {
                 if by_order { What::Withdraw(target) } else { What::Restore(target) }
             }
             WhatLine::Drained { gateway, by_order } => {
-                if !is_gateway(&gateway) {
+                if !is_name(&gateway) {
                     return Err(Unreadable::Malformed);
                 }
                 if by_order { What::Drain(gateway) } else { What::Undrain(gateway) }
@@ -221,11 +221,6 @@ impl TryFrom<WhatLine> for What {
             }
         })
     }
-}
-
-/// Whether a gateway can be called that.
-fn is_gateway(name: &str) -> bool {
-    (1..=63).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
 }
 
 fn prefix(text: &str) -> Result<Prefix, Unreadable> {

@@ -231,7 +231,7 @@ pub(super) fn apart(own: &ReplicaReport, other: &ReplicaReport, unlike: &Unlike)
         Some(Apart::Version)
     } else if unlike.config.iter().any(|part| !OF_GATEWAYS.contains(&part.as_str())) {
         Some(Apart::Config)
-    } else if either(|report| report.sources.values().any(|source| !source.complete)) {
+    } else if either(|report| !report.has_read()) {
         Some(Apart::Reading)
     } else if own.forced != other.forced {
         Some(Apart::Forced)

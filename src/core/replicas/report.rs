@@ -145,7 +145,19 @@ struct Form {
     fingerpost_status: u32,
 }
 
+impl Sessions {
+    /// How many are with gateways that joined from ranges: those have no names.
+    pub fn joined(&self) -> u64 {
+        self.established.saturating_sub(u64::try_from(self.gateways.len()).unwrap_or(u64::MAX))
+    }
+}
+
 impl ReplicaReport {
+    /// Whether it has read all its sources, and believed them once.
+    pub fn has_read(&self) -> bool {
+        self.sources.values().all(|source| source.complete)
+    }
+
     /// The most octets of a record.
     pub const LARGEST: usize = 64 << 10;
 

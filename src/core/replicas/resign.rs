@@ -56,7 +56,7 @@ impl Resigning {
                 _ if !could_lead(other) => None,
                 0 => Some(Resigns::Unheard),
                 _ if !may_change || !has_the_same => None,
-                _ if !has_read(own) => Some(Resigns::Unread),
+                _ if !own.has_read() => Some(Resigns::Unread),
                 _ => (!has_all_now(own) && has_all_now(&other.report)).then_some(Resigns::Lost),
             }
         };
@@ -79,11 +79,7 @@ fn could_lead(KnownReplica { report, gone }: &KnownReplica) -> bool {
         && report.sessions.established > 0
         && !report.trouble
         && !report.leaving
-        && has_read(report)
-}
-
-fn has_read(report: &ReplicaReport) -> bool {
-    report.sources.values().all(|source| source.complete)
+        && report.has_read()
 }
 
 fn has_all_now(report: &ReplicaReport) -> bool {

@@ -221,12 +221,13 @@ async fn sources_are_read(engine: EngineHandle) {
     let mut is_told = false;
     while engine.look(Engine::has_read_all).await == Some(false) {
         if began.elapsed() >= SILENT && !std::mem::replace(&mut is_told, true) {
-            let (frozen, most) =
-                (engine.look(|engine| engine.frozen().is_some()).await == Some(true), READING.as_secs());
-            let because =
-                if frozen { "it is frozen by order: nothing that its sources say counts" } else { "see its sources" };
+            let because = match engine.look(|engine| engine.frozen().is_some()).await {
+                Some(true) => "it is frozen by order: nothing that its sources say counts",
+                _ => "see its sources",
+            };
             tracing::info!(
-                "this replica has not taken in all that its sources say and leaves it to the others to lead, for {most} s: {because}"
+                "this replica has not taken in all that its sources say and leaves it to the others to lead, for {} s: {because}",
+                READING.as_secs()
             );
         }
         sleep(LOOK).await;

@@ -226,7 +226,11 @@ impl Engine {
     /// Whether it announces what was withdrawn like what covers it: who leads does, since its paths are the best ones. Where gateways that
     /// have left that one may go by what it said before, which it can tell them no more, the others do.
     pub(super) fn announces_overrides(&self, now: Time) -> bool {
-        let Role::Standby { term, .. } = self.role().0 else { return matches!(self.role().0, Role::Leader { .. }) };
+        let term = match self.standing_role() {
+            Role::Leader { .. } => return true,
+            Role::Standby { term, .. } => term,
+            Role::Alone | Role::Unsure { .. } => return false,
+        };
         let leads = |other: &&KnownReplica| {
             let ReplicaReport { role, term: in_term, .. } = other.report;
             other.gone.is_none() && role == ReportedRole::Leader && in_term.get() == term

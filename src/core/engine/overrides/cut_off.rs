@@ -52,8 +52,8 @@ impl CutOff {
 
 impl Lost {
     fn of(now: Time, KnownReplica { report, .. }: &KnownReplica, before: Option<Lost>, gateways: &[Arc<str>]) -> Self {
-        let Sessions { established, gateways: has, left, ended } = &report.sessions;
-        let (instance, left, ended) = (report.replica.instance, *left, *ended);
+        let Sessions { gateways: has, left, ended, .. } = &report.sessions;
+        let (instance, left, ended, joined) = (report.replica.instance, *left, *ended, report.sessions.joined());
         // They are in order; of one that says otherwise more is waited for.
         let lacks = gateways.iter().filter(|gateway| has.binary_search_by(|name| (**name).cmp(gateway)).is_err());
         let known = |gateway: &Arc<str>| before.as_ref().and_then(|before| before.lacking.get(gateway)).copied();
@@ -66,7 +66,6 @@ impl Lost {
             // One has come and gone meanwhile. If it is one of these, it was told everything once more.
             lacking.values_mut().for_each(|since| *since = now);
         }
-        let joined = established.saturating_sub(u64::try_from(has.len()).unwrap_or(u64::MAX));
         let parts = match &before {
             // It may have lost some just before.
             None => left > 0,

@@ -412,15 +412,14 @@ proptest! {
 #[test]
 fn p3_of_two_orders_about_the_same_that_come_together_only_the_later_is_obeyed() {
     let (mut first, mut second) = two(3);
-    let all = |world: &World| orders(world);
     first.command(&Command::Freeze);
     tell(&first, &mut second);
     first.wait(Duration::from_millis(10));
     first.command(&Command::Unfreeze);
-    let mut together = all(&first);
+    let mut together = orders(&first);
     first.wait(Duration::from_millis(10));
     first.command(&Command::Freeze);
-    together.extend(all(&first));
+    together.extend(orders(&first));
     let taken = take(&mut second, together);
     assert!(second.engine.frozen().is_some(), "{taken:?}");
     let carried_out: Vec<&What> = taken.carried_out.iter().map(|(order, _)| &order.what).collect();
