@@ -59,7 +59,7 @@ async fn p5_a_leader_that_has_lost_a_source_leaves_the_lead_to_one_that_has_not(
     })
     .await;
     until("it to leave the lead", async || {
-        let said = log.with("this replica leads and has lost a source, another one has: it leaves");
+        let said = log.with("this replica leads and has lost a source, another one reads all: it leaves");
         if said.len() == 1 { Ok(()) } else { Err(said) }
     })
     .await;

@@ -99,11 +99,11 @@ pub(super) async fn take_part(
                 ordinal = numbered(ordinal, wanted, &others);
                 if let Some(why) = resigning.step(clock.now(), &own, others.known()) {
                     let lacks = match why {
-                        Resigns::Unheard => "has no session with any gateway",
-                        Resigns::Unread => "has not read all that its sources say",
-                        Resigns::Lost => "has lost a source",
+                        Resigns::Unheard => "has no session with any gateway, another one has",
+                        Resigns::Unread => "has not read all that its sources say, another one has",
+                        Resigns::Lost => "has lost a source, another one reads all",
                     };
-                    tracing::warn!("this replica leads and {lacks}, another one has: it leaves the lead to that one");
+                    tracing::warn!("this replica leads and {lacks}: it leaves the lead to that one");
                     given_way = Some(role).filter(|role| matches!(role, Role::Leader { .. }));
                     if given_way.is_some() {
                         silence(ordinal, &engine);
