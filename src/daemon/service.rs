@@ -105,6 +105,7 @@ impl Service {
         let listen = AbortOnDropHandle::new(tokio::spawn(listen));
         let config_loaded = Arc::new(AtomicBool::new(true));
         let dropped = Dropped::default();
+        let departure = Departure::new(clock, config.router.drain_time);
         let shared = Shared {
             clock,
             engine: engine.clone(),
@@ -112,12 +113,12 @@ impl Service {
             listeners,
             config_loaded: Arc::clone(&config_loaded),
             dropped: Dropped::clone(&dropped),
+            departure: departure.clone(),
         };
         let timeline = AbortOnDropHandle::new(tokio::spawn(write_events(&config, clock, &engine, dropped)));
         let http =
             AbortOnDropHandle::new(tokio::spawn(listen::http(config.http.as_ref().map(|http| http.listen), shared)));
         let (speaking, loaded) = (Arc::clone(&speaker), Arc::clone(&config_loaded));
-        let departure = Departure::new(clock, config.router.drain_time);
         let shared = Admin::new(clock, engine.clone(), speaking, loaded, orders.clone(), departure.clone());
         let socket = config.admin.as_ref().map(|admin| admin.socket.clone());
         let admin_ends = CancellationToken::new();

@@ -27,6 +27,7 @@ mod seats;
 mod sources;
 
 use crate::clock::Clock;
+use crate::departure::Departure;
 use crate::engine::EngineHandle;
 use crate::speaker::{GatewayReport, Listeners, RangeReport, Speaker};
 use crate::timeline::Dropped;
@@ -65,6 +66,8 @@ pub struct Shared {
     pub config_loaded: Arc<AtomicBool>,
     /// How many events are missing in `timeline.file`.
     pub dropped: Dropped,
+    /// Whether this process is to leave.
+    pub departure: Departure,
 }
 
 impl Shared {

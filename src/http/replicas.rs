@@ -3,6 +3,7 @@
 use super::query::Query;
 use super::{Problem, Shared, moment};
 use crate::clock::Clock;
+use crate::departure::{self, Way};
 use crate::look::replicas::{compared, role};
 use axum::Json;
 use axum::extract::State;
@@ -18,7 +19,15 @@ pub(super) struct Replicas {
     role: &'static str,
     term: Option<u32>,
     troubles: Vec<Trouble>,
+    leaving: Option<Leaving>,
     replicas: Vec<Replica>,
+}
+
+/// How this process ends, if it was ordered to.
+#[derive(Serialize)]
+struct Leaving {
+    ends_at: String,
+    withdraws: bool,
 }
 
 #[derive(Serialize)]
@@ -48,6 +57,7 @@ struct Replica {
     forced: u64,
     frozen: bool,
     trouble: bool,
+    leaving: bool,
     sources: Vec<Source>,
 }
 
@@ -72,11 +82,16 @@ pub(super) async fn all(State(shared): State<Shared>, uri: Uri) -> Result<Json<R
     let look = |engine: &Engine| (engine.identity().map(str::to_owned), engine.role().0, engine.replica_rows());
     let (identity, own, rows) = shared.look(look).await?;
     let troubles = shared.engine.troubles().all();
+    let leaving = shared.departure.ordered().map(|departure::Leaving { at, way }| Leaving {
+        ends_at: moment::shown(&shared.clock, at),
+        withdraws: way == Way::Withdrawing,
+    });
     Ok(Json(Replicas {
         identity,
         role: own.name(),
         term: own.term(),
         troubles: troubles.into_iter().map(|wrong| Trouble { kind: wrong.kind, message: wrong.message }).collect(),
+        leaving,
         replicas: rows.into_iter().map(|row| replica(&shared.clock, row)).collect(),
     }))
 }
@@ -109,6 +124,7 @@ fn replica(clock: &Clock, row: ReplicaRow) -> Replica {
         forced: report.forced,
         frozen: report.frozen,
         trouble: report.trouble,
+        leaving: report.leaving,
         sources: report.sources.into_iter().map(source).collect(),
     }
 }

@@ -1,12 +1,16 @@
 //! Taking a process out of service: what its gateways hear, and how it ends.
 
+use super::address::address;
 use super::commands::{Done, fingerpost};
+use super::http::get;
 use super::peer::{Peer, Session};
 use super::until::until;
 use super::update::accepted;
 use super::world::{ACCEPT, HOSTS, World, parse};
 use fingerpost_core::bgp::wire::{Capability, GracefulRestart, MessageKind, RestartFamily};
+use serde_json::Value;
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -18,18 +22,25 @@ const GRACEFUL_SHUTDOWN: u32 = 0xFFFF_0000;
 struct Running {
     process: Child,
     directory: TempDir,
+    http: SocketAddr,
 }
 
 impl Running {
     fn start(peer: &Peer, drain_time: &str) -> Self {
         let directory = TempDir::new().unwrap();
         std::fs::write(directory.path().join("hosts.yaml"), HOSTS).unwrap();
-        parse(directory.path(), &peer.yaml("core-a"), ACCEPT, "");
+        let http = SocketAddr::new(address(), 9179);
+        parse(directory.path(), &peer.yaml("core-a"), ACCEPT, &format!("http: {{ listen: \"{http}\" }}"));
         let config = directory.path().join("config.yaml");
         replace(&config, "id: 10.0.3.10", &format!("id: 10.0.3.10, drain_time: {drain_time}"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_fingerpost"));
         let process = command.args(["run", "--config"]).arg(config).stderr(Stdio::null()).spawn().unwrap();
-        Running { process, directory }
+        Running { process, directory, http }
+    }
+
+    /// What `/api/v1/replicas` says of whether it is to end.
+    async fn leaving(&self) -> Value {
+        get(self.http, "/api/v1/replicas").await.json()["leaving"].take()
     }
 
     async fn run(&self, line: &str) -> Done {
@@ -116,11 +127,15 @@ async fn c12_a_decommissioning_is_shown_outlasts_a_reload_and_sigterm_ends_it_th
     let mut session = establish(&peer).await;
     until_told(&mut session, 50, false).await;
     assert!(!running.run("status").await.out.contains("\nleaving "));
+    assert_eq!(running.leaving().await, Value::Null);
     running.signal("USR2");
     until_told(&mut session, 50, true).await;
     let status = running.run("status").await.out;
     let leaving = status.lines().find(|line| line.starts_with("leaving   drains until 20"));
     assert!(leaving.is_some_and(|line| line.contains("the gateways drop its routes")), "{status}");
+    let page = running.leaving().await;
+    assert_eq!(page["withdraws"], true, "{page}");
+    assert!(leaving.unwrap().contains(page["ends_at"].as_str().unwrap()), "{status}{page}");
     replace(&running.directory.path().join("config.yaml"), "med: 50", "med: 60");
     running.signal("HUP");
     until_told(&mut session, 60, true).await;

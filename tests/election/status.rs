@@ -184,6 +184,7 @@ async fn p8_what_is_known_of_the_others_is_served(etcd: Etcd) {
     let mut ghost = Ghost::of(&replica, &cluster).await;
     ghost.report.tables.ipv4.digest.0 ^= 1;
     ghost.report.config.insert("policies".into(), Digest(1));
+    ghost.report.leaving = true;
     ghost.says(&cluster).await;
     until_other(&replica, "other routes", |row| matches!(row.agreement, Agreement::Differs { .. })).await;
     let answer: serde_json::Value = serde_json::from_str(&get(port, "/api/v1/replicas").await).unwrap();
@@ -191,6 +192,7 @@ async fn p8_what_is_known_of_the_others_is_served(etcd: Etcd) {
     let other = &answer["replicas"][0];
     assert_eq!((&other["identity"], &other["agreement"]), (&"10.0.3.9".into(), &"differs".into()), "{other}");
     assert_eq!((&other["other_config"], &other["gone_since"]), (&["policies"][..].into(), &serde_json::Value::Null));
+    assert_eq!((&other["leaving"], &answer["leaving"]), (&true.into(), &serde_json::Value::Null));
     assert!(other["differs_since"].is_string() && other["sources"][0]["revision"].is_u64(), "{other}");
     let scrape = get(port, "/metrics").await;
     for sample in [
