@@ -33,9 +33,10 @@ pub const CASES: [Case; 18] = [
 ];
 
 /// What is measured of Fingerpost only.
-pub const OURS: [Case; 3] = [
+pub const OURS: [Case; 4] = [
     Case { peering: Peering::Ibgp, ..case("leader ended by SIGKILL, iBGP", Fault::Kill) },
     Case { peering: Peering::Ibgp, ..case("leader ended by SIGTERM, iBGP", Fault::Terminate) },
+    case("leader taken out of service by `fingerpost drain`", Fault::Drain),
     case("leader taken out of service by SIGUSR2", Fault::Decommission),
 ];
 

@@ -77,6 +77,13 @@ impl Player {
         }
     }
 
+    /// Takes one of Fingerpost's out of service, so that its gateways keep its routes until they have the next leader's.
+    #[track_caller]
+    pub(super) fn drain(&mut self) {
+        let said = self.ours().command(&["drain"]);
+        assert!(said.starts_with("drains until "), "{said}");
+    }
+
     /// Takes one of Fingerpost's out of service; nobody else's.
     #[track_caller]
     pub(super) fn begin_decommission(&mut self) {
@@ -161,7 +168,7 @@ pub(super) struct Cast<'lab> {
     pub(super) etcd: Etcd,
     /// The UPDATEs that a leader which was stopped past its lease has sent since as if it led.
     pub(super) late: Vec<String>,
-    /// The UPDATEs that withdraw what stays, at SIGTERM and where versions are mixed.
+    /// The UPDATEs that withdraw what stays, where a leader ends as it is told to and where versions are mixed.
     pub(super) withdrawn: Vec<String>,
 }
 

@@ -56,6 +56,8 @@ pub enum Fault {
     Kill,
     /// SIGTERM of the leader; it is started again once another one leads.
     Terminate,
+    /// `fingerpost drain` of the leader: gateways are drained, and it ends once another one leads; it is started again then.
+    Drain,
     /// SIGUSR2 of the leader: it is taken out of service, gateways drained first; it is started again once it has ended.
     Decommission,
     /// SIGKILL of a standby; it is started again once the gateway has what changed.
@@ -186,7 +188,7 @@ pub struct Outcome {
     pub went_back: usize,
     /// The UPDATEs that a leader which was stopped past its lease has sent since as if it led: captured on the wire.
     pub late: Vec<String>,
-    /// The UPDATEs that withdraw what is there before and after: captured on the wire, at SIGTERM and where versions are mixed.
+    /// The UPDATEs that withdraw what is there before and after: captured on the wire, where a leader ends as it is told to and where versions are mixed.
     pub withdrawn: Vec<String>,
     /// Whether at the end the gateway held exactly what etcd says: always, with Fingerpost.
     pub whole: bool,

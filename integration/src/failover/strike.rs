@@ -41,9 +41,12 @@ impl Fault {
                 }
                 cast.replicas[leader.replica].resume();
             }
-            Self::Decommission => {
+            Self::Drain | Self::Decommission => {
                 let capture = Capture::start_of_sessions(cast.lab.switch());
-                cast.replicas[leader.replica].begin_decommission();
+                match self {
+                    Self::Drain => cast.replicas[leader.replica].drain(),
+                    _ => cast.replicas[leader.replica].begin_decommission(),
+                }
                 cast.await_successor(leader, change, plan);
                 cast.replicas[leader.replica].await_end();
                 sleep(LINGER);

@@ -94,8 +94,10 @@ pub fn replica_configuration(lab: &Lab, etcd: &Etcd, replica: usize, more: &str)
     let (asn, id, count) = (lab.peering().speaker_asn(), machines.address(replica), machines.count());
     let endpoints = etcd.endpoints().iter().map(|url| format!("\"{url}\"")).collect::<Vec<_>>().join(", ");
     let peers: String = lab.gateways().iter().map(entry).collect();
+    let folder = replica_folder(lab, replica);
     format!(
         "router: {{ asn: {asn}, id: {id}, replicas: {count} }}\n\
+         admin: {{ listen: \"unix:{}\" }}\n\
          sources: {{ prod: {{ etcd: {{ endpoints: [{endpoints}] }}, schema: {{ native: {{ prefix: {NATIVE_PREFIX} }} }} }} }}\n\
          election: {{ etcd: {{ source: prod, key: {LEADER} }} }}\n\
          {}\
@@ -105,8 +107,9 @@ pub fn replica_configuration(lab: &Lab, etcd: &Etcd, replica: usize, more: &str)
          state_dir: \"{}\"\n\
          http: {{ listen: \"{HTTP}\" }}\n\
          {more}",
+        folder.join("admin.sock").display(),
         fence(),
-        replica_folder(lab, replica).join("state").display(),
+        folder.join("state").display(),
     )
 }
 
