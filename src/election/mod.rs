@@ -50,8 +50,9 @@ pub struct ElectionConfig {
     pub ttl: Duration,
     /// By how much earlier it stops by itself.
     pub margin: Duration,
-    /// For so long at the most it leaves the lead to others before it has read its sources.
-    pub reading: Duration,
+    /// For so long after it has seen that nobody leads it leaves the lead to others, if it has not read its sources yet or is about to
+    /// leave.
+    pub defers: Duration,
     /// Where the term is kept.
     pub state_dir: PathBuf,
 }
@@ -76,6 +77,7 @@ pub struct ElectionHandle {
 #[derive(Clone, Copy, Debug)]
 enum Order {
     Read,
+    Departs,
     Yield,
     Leave,
 }
@@ -96,6 +98,12 @@ impl ElectionHandle {
     pub fn has_read(&self) {
         // Ended: it leads no more.
         let _ = self.orders.send(Order::Read);
+    }
+
+    /// It is about to leave: another one should be the next to lead.
+    pub fn departs(&self) {
+        // Ended: it leads no more.
+        let _ = self.orders.send(Order::Departs);
     }
 
     /// Lets another lead, if one wants to; for a lease's time this one does not. Nothing if it does not lead.
@@ -129,8 +137,8 @@ pub fn spawn(config: ElectionConfig) -> (ElectionHandle, JoinHandle<()>) {
     let me = Replica { identity: config.identity.as_str().into(), instance: draw() };
     let keys = Keys::new(&config.key, &config.identity);
     let seed = RandomState::new().hash_one(());
-    let ElectionConfig { ttl, margin, reading, .. } = config;
-    let settings = Settings { me: me.clone(), keys: keys.clone(), ttl, margin, reading, seed };
+    let ElectionConfig { ttl, margin, defers, .. } = config;
+    let settings = Settings { me: me.clone(), keys: keys.clone(), ttl, margin, defers, seed };
     let store = Store::new(config.etcd, keys, ttl);
     let election = Election::new(settings);
     let start = Standing { leadership: election.leadership(since_boot()), trouble: None };
@@ -195,6 +203,7 @@ async fn run(
             () = clock::reached(election.next_deadline()) => Input::Clock,
             order = orders.recv() => match order {
                 Some(Order::Read) => Input::Read,
+                Some(Order::Departs) => Input::Departs,
                 Some(Order::Yield) => {
                     given_up = true;
                     Input::Yield

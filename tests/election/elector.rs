@@ -52,7 +52,7 @@ impl Elector {
             identity: format!("10.0.3.{number}"),
             ttl: TTL,
             margin: Duration::from_secs(1),
-            reading: Duration::ZERO,
+            defers: Duration::ZERO,
             state_dir: state.path().join(folder),
         };
         Self::of(config, state)

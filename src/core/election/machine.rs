@@ -1,8 +1,9 @@
-//! The state machine: what comes in, what goes out, and when.
+//! The state machine: what is done, and when.
 
-use super::keys::{Expect, LeaderRecord, MemberId, PresenceRecord, View};
+use super::keys::{LeaderRecord, PresenceRecord};
+use super::messages::{Effect, Input, Request};
 use super::pace::Pace;
-use super::seat::{Asked, Disk, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State};
+use super::seat::{Asked, Disk, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State, Vacancy};
 use super::{Settings, Trouble};
 use crate::model::{Leadership, Rng, Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
@@ -10,111 +11,6 @@ use std::time::Duration;
 
 /// After a term could not be written to disk.
 const DISK_AGAIN: Duration = Duration::from_secs(5);
-
-/// A lease of the store.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct LeaseId(pub i64);
-
-/// What the store is asked. The four transactions either do all that they say or nothing; one that does nothing is answered
-/// with a [`Reply::View`]. Each may be sent again, to any member of the store: it does nothing the second time.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Request {
-    /// A lease of this length. → [`Reply::Granted`]
-    Grant {
-        /// How long it shall be kept without renewal.
-        ttl: Duration,
-    },
-    /// Renew the lease. → [`Reply::KeptAlive`] or [`Reply::NoLease`]
-    KeepAlive(LeaseId),
-    /// Read the three keys, by a quorum. → [`Reply::View`]
-    Look,
-    /// If the presence key is absent: put the record there, under the lease.
-    Register {
-        /// What to put.
-        record: PresenceRecord,
-        /// Under which lease.
-        lease: LeaseId,
-    },
-    /// If leader and term key are as expected and the presence key holds `presence`: put the record into the leader key under
-    /// its lease, and its term into the term key without one.
-    Acquire {
-        /// What to put.
-        record: LeaderRecord,
-        /// What the leader key is to be.
-        leader: Expect,
-        /// What the term key is to be.
-        term: Expect,
-        /// What the presence key is to hold.
-        presence: PresenceRecord,
-    },
-    /// If the leader key holds this: delete it.
-    Release(LeaderRecord),
-    /// If the term key is as expected: put this term there.
-    Raise {
-        /// The term.
-        term: Term,
-        /// What the term key is to be.
-        expect: Expect,
-    },
-    /// End the lease, and with it all keys under it. → [`Reply::Done`] or [`Reply::NoLease`]
-    Revoke(LeaseId),
-}
-
-/// What the store says.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Reply {
-    /// The lease, and how long the store keeps it.
-    Granted {
-        /// The lease.
-        lease: LeaseId,
-        /// How long.
-        ttl: Duration,
-    },
-    /// It was renewed, as this member says.
-    KeptAlive(MemberId),
-    /// There is no such lease: it has ended.
-    NoLease,
-    /// What is there; after a transaction also: it did nothing.
-    View(View),
-    /// It has been done.
-    Done,
-}
-
-/// What happens to an election.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Input {
-    /// Time has passed: the first one starts it, and later ones come at [`Election::next_deadline`].
-    Clock,
-    /// The store's answer to the request of this number, or why there is none (it may have been carried out nevertheless).
-    Answer(Attempt, Result<Reply, Fault>),
-    /// Something has changed at the leader key: a watch says so. Only a hint, to look sooner.
-    Changed,
-    /// The term that is on disk now, durably: the one of [`Effect::StoreTerm`], or a higher one that was there already. Or why
-    /// that cannot be known or written.
-    TermStored(Result<Term, String>),
-    /// Its sources have been read. Before, it leaves the lead to others, for they may know more; but not for ever, if nobody can read.
-    Read,
-    /// Let another lead, if there is one that wants to: give the leadership back, and want none for a lease's time.
-    Yield,
-    /// Take part no more.
-    Leave,
-}
-
-/// What the shell shall do, in this order.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Effect {
-    /// Ask the store; an earlier question that is not yet answered is given up, and a late answer to it is ignored.
-    Ask(Attempt, Request),
-    /// Let the term on disk be this, unless it is a higher one already, durably; and answer with [`Input::TermStored`]. The first
-    /// one comes at the start: nobody leads who could not read and write it.
-    StoreTerm(Term),
-    /// What is known of the leadership from now on.
-    Leadership(Leadership),
-    /// What is wrong from now on, if anything.
-    Trouble(Option<Trouble>),
-    /// It has left: nothing more will come.
-    Left,
-}
 
 /// See the [module](super).
 #[derive(Debug)]
@@ -131,8 +27,12 @@ pub struct Election {
     led: Option<Term>,
     /// No leadership is wanted before.
     pub(super) hold_off: Time,
-    /// Nor before its sources have been read, or that moment; known from the first input on.
-    pub(super) reads_until: Option<Time>,
+    /// Others should lead: its sources have not been read.
+    is_unread: bool,
+    /// Others should lead: it is about to leave.
+    departs: bool,
+    /// As long as nobody leads, as far as is known.
+    pub(super) vacant: Option<Vacancy>,
     /// When leaderships began lately.
     pub(super) pace: Pace,
     pub(super) predecessor: Option<Predecessor>,
@@ -166,7 +66,9 @@ impl Election {
             known: None,
             led: None,
             hold_off: Time::ZERO,
-            reads_until: None,
+            is_unread: true,
+            departs: false,
+            vacant: None,
             pace: Pace::default(),
             predecessor: None,
             changed: false,
@@ -225,13 +127,13 @@ impl Election {
     pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
         // First of all: a deadline that has passed meanwhile has passed, whatever comes in so late.
         self.tell(now, effects);
-        self.reads_until.get_or_insert(now + self.settings.reading);
         match input {
             Input::Clock => {}
             Input::Read => {
-                self.reads_until = Some(now);
+                self.is_unread = false;
                 self.look_soon(now);
             }
+            Input::Departs => self.departs = true,
             Input::Answer(attempt, answer) => self.answer(now, attempt, answer, effects),
             Input::Changed => self.look_soon(now),
             Input::TermStored(result) => self.stored(now, result, effects),
@@ -240,6 +142,12 @@ impl Election {
         }
         self.on_time(now, effects);
         self.tell(now, effects);
+    }
+
+    /// Whether it should be another that begins to lead, if one wants to.
+    pub(super) fn defers(&self, now: Time) -> bool {
+        let is_new = self.vacant.is_none_or(|vacant| now < vacant.since + self.settings.defers);
+        (self.is_unread || self.departs) && is_new
     }
 
     /// Does what is due.

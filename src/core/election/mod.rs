@@ -33,6 +33,7 @@
 
 mod keys;
 mod machine;
+mod messages;
 mod pace;
 mod round;
 mod seat;
@@ -42,6 +43,7 @@ mod tests;
 mod trouble;
 
 pub use keys::{Expect, Held, Keys, LeaderRecord, MemberId, PresenceRecord, Seal, StoredTerm, View};
-pub use machine::{Effect, Election, Input, LeaseId, Reply, Request};
+pub use machine::Election;
+pub use messages::{Effect, Input, LeaseId, Reply, Request};
 pub use settings::Settings;
 pub use trouble::{NAMES as TROUBLES, Trouble};

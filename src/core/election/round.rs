@@ -1,7 +1,7 @@
 //! A round: renew the lease, look at the keys, and do what they ask for.
 
 use super::keys::{Expect, Held, LeaderRecord, View};
-use super::seat::{Asked, Doing, Kept, Known, Leaving, Member, Predecessor, Question, Seat, State};
+use super::seat::{Asked, Doing, Kept, Known, Leaving, Member, Predecessor, Question, Seat, State, Vacancy};
 use super::{Effect, Election, Reply, Trouble};
 use crate::model::{Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
@@ -151,6 +151,7 @@ impl Election {
             }
         }
         self.keys_trouble = None;
+        self.see_vacancy(now, view);
         let lapsed = matches!(member.seat, Seat::Holding { until, .. } if until <= now);
         let mut next = self.decide(now, at, &mut member, view);
         if !matches!(next, Next::Ask(_)) {
@@ -180,6 +181,14 @@ impl Election {
         if let Next::Ask(question) = next {
             self.put(now, question, effects);
         }
+    }
+
+    /// Since when nobody leads. Where that was not seen for a lease's time the others could see it no more than this one: whoever
+    /// defers to them gives them all its time again.
+    fn see_vacancy(&mut self, now: Time, view: &View) {
+        let before = self.vacant.filter(|vacant| now < vacant.seen + self.settings.ttl);
+        let since = before.map_or(now, |vacant| vacant.since);
+        self.vacant = (view.leader == Held::Absent).then_some(Vacancy { since, seen: now });
     }
 
     /// Whether two renewals that follow each other, each proven as late as this one, take longer than a leadership lasts. One that lapsed
@@ -317,9 +326,8 @@ impl Election {
             self.keys_trouble = Some(self.foreign_term());
             return Next::Rest;
         };
-        let reads = self.reads_until.is_some_and(|until| now < until);
         // What it could not prove as a leader either would only keep others from leading.
-        if !self.disk.works || now < self.hold_off || reads || self.unproven >= MEMBERS {
+        if !self.disk.works || now < self.hold_off || self.defers(now) || self.unproven >= MEMBERS {
             return Next::Rest;
         }
         if self.pace.must_wait(now) {

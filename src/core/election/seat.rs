@@ -1,7 +1,7 @@
 //! The states, each with what it alone has.
 
 use super::keys::{Expect, LeaderRecord, MemberId, Seal};
-use super::machine::LeaseId;
+use super::messages::LeaseId;
 use crate::model::{Instance, Replica, Term, Time};
 use crate::source::Attempt;
 use std::time::Duration;
@@ -107,6 +107,14 @@ pub(super) struct Known {
     pub(super) term: Term,
     /// Until then we go by it.
     pub(super) until: Time,
+}
+
+/// Nobody led whenever it was looked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Vacancy {
+    pub(super) since: Time,
+    /// Last.
+    pub(super) seen: Time,
 }
 
 /// Another process with our identity, and when it was seen first.

@@ -20,9 +20,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-/// For so long a replica that has not read its sources yet leaves it to the others to lead: who knows nothing yet should not lead those
-/// who do; but not for ever, if nobody can read.
-const READING: Duration = Duration::from_secs(30);
+/// For so long after it has seen that nobody leads a replica leaves it to the others, if it has not read its sources yet or is about to
+/// leave: who knows nothing yet should not lead those who do; but not for ever, if nobody can read.
+const DEFERS: Duration = Duration::from_secs(30);
 /// So long a replica that knows who leads again may wait for what people have ordered meanwhile.
 const ORDERED: Duration = Duration::from_secs(5);
 /// A replica that has not for so long says so.
@@ -37,7 +37,7 @@ pub(super) fn settings(config: &Config, election: &config::Election, state_dir: 
         identity: identity(config, election),
         ttl: election.ttl,
         margin: election.margin(),
-        reading: READING,
+        defers: DEFERS,
         state_dir: state_dir.to_owned(),
     })
 }
@@ -58,14 +58,20 @@ pub(super) async fn take_part(
     introduce(handle.me(), configured.borrow_and_update().agreed.clone(), &engine);
     let (noticed, mut others) = watch::channel(None);
     let soon = Arc::new(Notify::new());
-    let told =
-        Heard { standing: handle.standing(), configured: configured.clone(), soon: Arc::clone(&soon), departure };
+    let told = Heard {
+        standing: handle.standing(),
+        configured: configured.clone(),
+        soon: Arc::clone(&soon),
+        departure: departure.clone(),
+    };
     let keeping = board::keep(Arc::clone(&board), engine.clone(), clock, told, noticed);
     let keeping = AbortOnDropHandle::new(tokio::spawn(keeping));
     let mut standing = handle.standing();
     let (mut ordinal, mut resigning) = (wanted, Resigning::default());
     let mut reading = AbortOnDropHandle::new(tokio::spawn(sources_are_read(engine.clone())));
-    let (mut has_read, mut given_way, mut said) = (false, None, Role::Unsure { ordinal });
+    let mut departing = departure.follow();
+    let (mut has_read, mut departs) = (false, false);
+    let (mut given_way, mut said) = (None, Role::Unsure { ordinal });
     let mut was_sure = false;
     loop {
         if !std::mem::replace(&mut was_sure, !standing.borrow().leadership.is_frozen()) && was_sure {
@@ -114,6 +120,10 @@ pub(super) async fn take_part(
             _ = &mut reading, if !has_read => {
                 has_read = true;
                 handle.has_read();
+            }
+            Ok(_) = departing.wait_for(Option::is_some), if !departs => {
+                departs = true;
+                handle.departs();
             }
             Ok(()) = configured.changed() => {
                 introduce(handle.me(), configured.borrow_and_update().agreed.clone(), &engine);
@@ -226,8 +236,8 @@ async fn sources_are_read(engine: EngineHandle) {
                 _ => "see its sources",
             };
             tracing::info!(
-                "this replica has not taken in all that its sources say and leaves it to the others to lead, for {} s: {because}",
-                READING.as_secs()
+                "this replica has not taken in all that its sources say and leaves it to the others to lead; if none of them does for {} s, it does: {because}",
+                DEFERS.as_secs()
             );
         }
         sleep(LOOK).await;

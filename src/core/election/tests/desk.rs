@@ -90,8 +90,8 @@ impl Desk {
     }
 
     /// It starts, and has sources to read.
-    pub(super) fn restart_unread(&mut self, reading: Duration) {
-        self.election = election(&self.me, reading);
+    pub(super) fn restart_unread(&mut self, defers: Duration) {
+        self.election = election(&self.me, defers);
     }
 
     pub(super) fn role(&self) -> Leadership {
@@ -217,7 +217,7 @@ pub(super) fn is_of_lease(request: &Request) -> bool {
     matches!(request, Request::Grant { .. } | Request::KeepAlive(_) | Request::Revoke(_))
 }
 
-fn election(me: &Replica, reading: Duration) -> Election {
+fn election(me: &Replica, defers: Duration) -> Election {
     let keys = Keys::new("/election", &me.identity);
-    Election::new(Settings { me: me.clone(), keys, ttl: TTL, margin: MARGIN, reading, seed: 7 })
+    Election::new(Settings { me: me.clone(), keys, ttl: TTL, margin: MARGIN, defers, seed: 7 })
 }

@@ -304,6 +304,46 @@ fn who_has_not_read_its_sources_stands_by_and_leaves_the_lead_to_others_for_a_wh
 }
 
 #[test]
+fn who_has_not_read_its_sources_leaves_the_others_as_much_time_where_none_of_them_could_lead_before() {
+    for outage_first in [true, false] {
+        let mut desk = Desk::new(1, Term::NONE);
+        desk.restart_unread(seconds(30));
+        let other = leader_of(2, term(4), desk.store.grant(desk.now));
+        desk.store.leader = Some((other.encode(), Some(other.lease)));
+        desk.cut = outage_first;
+        desk.run(seconds(50));
+        desk.store.end(other.lease);
+        if !outage_first {
+            desk.run(seconds(25));
+            desk.cut = true;
+            desk.run(seconds(25));
+        }
+        desk.cut = false;
+        desk.run(seconds(29));
+        assert_eq!((desk.store.leader.clone(), desk.role().leads(desk.now)), (None, None), "{outage_first}");
+        desk.run(seconds(8));
+        assert!(desk.role().leads(desk.now).is_some(), "{outage_first}");
+    }
+}
+
+#[test]
+fn who_is_about_to_leave_leads_on_and_leaves_it_to_others_to_begin() {
+    let mut desk = Desk::new(1, Term::NONE);
+    desk.restart_unread(seconds(30));
+    desk.feed(Input::Read);
+    desk.run(seconds(4));
+    assert!(desk.role().leads(desk.now).is_some());
+    desk.feed(Input::Departs);
+    desk.run(seconds(60));
+    assert!(desk.role().leads(desk.now).is_some(), "it leads on");
+    desk.feed(Input::Yield);
+    desk.run(seconds(29));
+    assert_eq!(desk.role().leads(desk.now), None);
+    desk.run(seconds(8));
+    assert!(desk.role().leads(desk.now).is_some(), "there is nobody else");
+}
+
+#[test]
 fn l13_who_loses_the_leadership_again_and_again_waits_before_it_leads_once_more_and_says_why() {
     let mut desk = Desk::new(1, Term::NONE);
     let (mut begun, mut seen) = (Vec::new(), Term::NONE);

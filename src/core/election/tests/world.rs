@@ -217,7 +217,7 @@ impl World {
         let me = Replica { identity: identity(node), instance: Instance(life.into()) };
         let seed = self.rng.next_u64();
         let keys = Keys::new("/election", &me.identity);
-        let settings = Settings { me, keys, ttl: TTL, margin: MARGIN, reading: Duration::ZERO, seed };
+        let settings = Settings { me, keys, ttl: TTL, margin: MARGIN, defers: Duration::ZERO, seed };
         let node = &mut self.nodes[node];
         (node.life, node.stopped) = (life, Time::ZERO);
         node.election = Some(Election::new(settings));
