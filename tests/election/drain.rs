@@ -5,13 +5,14 @@ use crate::orders::{command, spread, two, until_standby};
 use crate::replicas::{Replica, put};
 use crate::server::{Cluster, Etcd};
 use crate::until::until;
-use fingerpost_core::engine::{Command as Ordered, Role};
+use fingerpost_core::engine::{Command as Ordered, Engine, Role};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use tempfile::TempDir;
 
 on_each_etcd!(
     c12_a_leader_that_is_drained_leaves_lead_and_routes_to_another_p7_p10,
+    c12_who_is_drained_does_not_begin_to_lead_where_another_could,
     c12_a_gateway_that_is_drained_at_one_replica_is_drained_by_all_and_after_a_restart,
 );
 
@@ -59,9 +60,8 @@ async fn c12_a_leader_that_is_drained_leaves_lead_and_routes_to_another_p7_p10(e
     })
     .await;
     until("that the other one knows", async || {
-        let leaves = |engine: &fingerpost_core::engine::Engine| {
-            engine.replicas().iter().any(|known| known.report.leaving || known.gone.is_some())
-        };
+        let leaves =
+            |engine: &Engine| engine.replicas().iter().any(|known| known.report.leaving || known.gone.is_some());
         if second.service.engine().look(leaves).await == Some(true) { Ok(()) } else { Err("it does not") }
     })
     .await;
@@ -75,6 +75,33 @@ async fn c12_a_leader_that_is_drained_leaves_lead_and_routes_to_another_p7_p10(e
     assert!(matches!(role, Role::Leader { .. }), "by then: {role}");
     second.until_told(&["10.244.1.0/24"], "the new leader's path", |med| med < 1_000_000).await;
     assert!(!second.gateway.heard().contains(&Heard::Drained(route)));
+}
+
+async fn c12_who_is_drained_does_not_begin_to_lead_where_another_could(etcd: Etcd) {
+    let cluster = Cluster::one(etcd).await;
+    put(&cluster, "a", "10.168.0.11", r#""10.244.1.0/24""#).await;
+    let first = Replica::start(&cluster, 1).await;
+    let term = first.until_leads().await;
+    let place = Arc::new(TempDir::new().unwrap());
+    let socket = place.path().join("admin.sock");
+    let with_socket = |text| format!("{text}admin: {{ listen: \"unix:{}\" }}\n", socket.display());
+    let drained = Replica::start_in(&cluster, 2, Arc::clone(&place), with_socket).await;
+    until("that there is somebody to take over", async || match command(place.path(), &["drain"]).await {
+        (Some(0), _) => Ok(()),
+        refused => Err(refused),
+    })
+    .await;
+    until("that the leader knows", async || {
+        let leaves = |engine: &Engine| engine.replicas().iter().any(|known| known.report.leaving);
+        if first.service.engine().look(leaves).await == Some(true) { Ok(()) } else { Err("it does not") }
+    })
+    .await;
+    first.hand_over().await;
+    let third = Replica::start(&cluster, 3).await;
+    assert_eq!(third.until_leads().await, term + 1);
+    drained
+        .until_role("a standby of it", |role| matches!(role, Role::Standby { .. }) && role.term() == Some(term + 1))
+        .await;
 }
 
 async fn until_drained(replica: &Replica, wanted: usize) {

@@ -70,8 +70,8 @@ pub(super) async fn take_part(
     let (mut ordinal, mut resigning) = (wanted, Resigning::default());
     let mut reading = AbortOnDropHandle::new(tokio::spawn(sources_are_read(engine.clone())));
     let mut departing = departure.follow();
-    let (mut has_read, mut departs) = (false, false);
-    let (mut given_way, mut said) = (None, Role::Unsure { ordinal });
+    departing.mark_changed();
+    let (mut has_read, mut given_way, mut said) = (false, None, Role::Unsure { ordinal });
     let mut was_sure = false;
     loop {
         if !std::mem::replace(&mut was_sure, !standing.borrow().leadership.is_frozen()) && was_sure {
@@ -121,10 +121,9 @@ pub(super) async fn take_part(
                 has_read = true;
                 handle.has_read();
             }
-            Ok(_) = departing.wait_for(Option::is_some), if !departs => {
-                departs = true;
+            Ok(()) = departing.changed() => if departing.borrow_and_update().is_some() {
                 handle.departs();
-            }
+            },
             Ok(()) = configured.changed() => {
                 introduce(handle.me(), configured.borrow_and_update().agreed.clone(), &engine);
             },
