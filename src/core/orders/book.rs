@@ -1,10 +1,13 @@
 //! What a replica knows of all orders.
 
+#[cfg(test)]
+mod tests;
+
 use super::record::LATEST;
 use super::{Giver, LIFE, Number, Order, Register, What, millis};
-use crate::model::{Instance, Replica};
+use crate::model::Replica;
 use crate::replicas::Digest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,10 +35,24 @@ pub struct Entry {
     pub open: bool,
 }
 
+/// Of which there are only so many.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Kind {
+    Withdrawn,
+    Restored,
+    /// Or were once.
+    Drained,
+    Decided,
+}
+
 /// See the module.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Book {
     entries: BTreeMap<Register, Entry>,
+    /// The same by kind, the earliest first: each order that comes is counted against all.
+    kinds: BTreeMap<Kind, BTreeSet<(Number, Register)>>,
+    /// Those that are open, by their last moment.
+    open: BTreeSet<(u64, Number)>,
     /// The greatest moment of any number that was ever known.
     latest: u64,
     /// What was withdrawn by order up to this moment, and is not known, was taken back.
@@ -44,8 +61,6 @@ pub struct Book {
     displaced: u64,
     /// How often it has changed.
     changes: u64,
-    /// How many are open.
-    open: usize,
 }
 
 /// Why an order of another replica is not taken.
@@ -81,9 +96,8 @@ impl Book {
     pub fn recalled(entries: impl IntoIterator<Item = Entry>, latest: u64, ended: u64) -> Self {
         let mut book = Book { latest, ended, ..Book::default() };
         entries.into_iter().for_each(|entry| book.insert(entry));
-        if !book.entries.is_empty() {
-            book.changed();
-        }
+        book.drop_past();
+        book.changes = u64::from(!book.entries.is_empty());
         book
     }
 
@@ -114,11 +128,11 @@ impl Book {
                 return Err(Refused::Ended);
             }
             let needs_room = !self.order(&register).is_some_and(|known| matches!(known.what, What::Withdraw(_)));
-            if needs_room && self.count(|what| matches!(what, What::Withdraw(_))) >= WITHDRAWN {
+            if needs_room && self.count(Kind::Withdrawn) >= WITHDRAWN {
                 return Err(Refused::Full);
             }
         } else if let (Register::Drained(_), None) = (&register, self.number(&register)) {
-            if self.count(|what| matches!(what, What::Drain(_) | What::Undrain(_))) >= DRAINED {
+            if self.count(Kind::Drained) >= DRAINED {
                 return Err(Refused::Crowded);
             }
         } else if matches!(order.what, What::Decide(_)) && self.is_past(&register, order.number) {
@@ -132,76 +146,81 @@ impl Book {
 
     fn put(&mut self, entry: Entry) {
         self.insert(entry);
-        self.changed();
+        self.changes += 1;
     }
 
     fn insert(&mut self, entry: Entry) {
-        self.latest = self.latest.max(entry.order.number.at);
-        self.entries.insert(entry.order.register(), entry);
+        let register = entry.order.register();
+        self.remove(&register);
+        let number = entry.order.number;
+        self.latest = self.latest.max(number.at);
+        self.open.extend(last_moment(&entry.order).filter(|_| entry.open).map(|end| (end, number)));
+        if let Some(kind) = kind(&entry.order.what) {
+            self.kinds.entry(kind).or_default().insert((number, register.clone()));
+        }
+        self.entries.insert(register, entry);
     }
 
-    fn changed(&mut self) {
-        self.changes += 1;
-        self.open = self.entries.values().filter(|entry| entry.open).count();
+    fn remove(&mut self, register: &Register) {
+        let Some(Entry { order, .. }) = self.entries.remove(register) else { return };
+        let alike = kind(&order.what).and_then(|kind| self.kinds.get_mut(&kind));
+        alike.map(|alike| alike.remove(&(order.number, register.clone())));
+        last_moment(&order).map(|end| self.open.remove(&(end, order.number)));
     }
 
-    fn count(&self, is_it: fn(&What) -> bool) -> usize {
-        self.entries.values().filter(|entry| is_it(&entry.order.what)).count()
+    fn count(&self, kind: Kind) -> usize {
+        self.kinds.get(&kind).map_or(0, BTreeSet::len)
+    }
+
+    fn earliest(&self, kind: Kind) -> Option<&(Number, Register)> {
+        self.kinds.get(&kind)?.first()
     }
 
     /// Drops what is of no consequence any more anywhere, by what is known and by no clock: so replicas whose clocks differ drop the
     /// same. What comes too late by this one's clock is not waited for any more.
     pub fn forget(&mut self, wall: u64) {
-        let decision = self.oldest_kept(DECISIONS, |what| matches!(what, What::Decide(_)));
-        let restored = self.oldest_kept(RESTORED, |what| matches!(what, What::Restore(_)));
-        let (before, latest) = (self.entries.len(), self.latest);
-        let (ended, displaced) = (&mut self.ended, &mut self.displaced);
-        self.entries.retain(|_, Entry { order, .. }| match order.what {
-            What::Decide(_) if is_a_week_before(order.number, latest) => false,
-            What::Decide(_) => {
-                *displaced += u64::from(order.number < decision);
-                order.number >= decision
-            }
-            What::Restore(_) => {
-                let stays = order.number >= restored;
-                *ended = (*ended).max(if stays { 0 } else { order.number.at });
-                stays
-            }
-            What::Freeze | What::Unfreeze | What::Withdraw(_) | What::Drain(_) | What::Undrain(_) => true,
-        });
-        let mut is_other = self.entries.len() != before;
-        for entry in self.entries.values_mut().filter(|entry| entry.open && !is_in_time(wall, &entry.order)) {
-            entry.open = false;
-            is_other = true;
+        let before = (self.entries.len(), self.open.len());
+        self.drop_past();
+        while let Some(&(_, number)) = self.open.first().filter(|(end, _)| *end < wall) {
+            self.close_one(number);
         }
-        if is_other {
-            self.changed();
+        self.changes += u64::from((self.entries.len(), self.open.len()) != before);
+    }
+
+    fn drop_past(&mut self) {
+        loop {
+            let is_a_week_ago = |number| is_a_week_before(number, self.latest);
+            let (number, register) = match (self.earliest(Kind::Decided), self.earliest(Kind::Restored)) {
+                (Some(past), _) if is_a_week_ago(past.0) || self.count(Kind::Decided) > DECISIONS => past.clone(),
+                (_, Some(past)) if self.count(Kind::Restored) > RESTORED => past.clone(),
+                _ => return,
+            };
+            match register {
+                Register::Decided(_) => self.displaced += u64::from(!is_a_week_ago(number)),
+                _ => self.ended = self.ended.max(number.at),
+            }
+            self.remove(&register);
         }
     }
 
-    /// With so many at the most: the first number of them.
-    fn oldest_kept(&self, most: usize, is_it: fn(&What) -> bool) -> Number {
-        let alike = self.entries.values().filter(|entry| is_it(&entry.order.what));
-        let mut numbers: Vec<Number> = alike.map(|entry| entry.order.number).collect();
-        if numbers.len() > most {
-            numbers.sort_unstable();
-        } else {
-            numbers.clear();
-        }
-        let first = numbers.len().saturating_sub(most);
-        numbers.get(first).copied().unwrap_or(Number { at: 0, by: Instance(0) })
+    /// Nothing that this decision is about comes any more. False if that was known.
+    fn close_one(&mut self, number: Number) -> bool {
+        let entry = self.entries.get_mut(&Register::Decided(number)).filter(|entry| entry.open);
+        let Some(entry) = entry else { return false };
+        entry.open = false;
+        last_moment(&entry.order).is_some_and(|end| self.open.remove(&(end, number)))
     }
 
     /// Whether it is of no consequence any more. All replicas say the same, once they know the same.
     fn is_past(&self, register: &Register, number: Number) -> bool {
-        let (most, is_it): (usize, fn(&What) -> bool) = match register {
-            Register::Decided(_) => (DECISIONS, |what| matches!(what, What::Decide(_))),
-            Register::Withdrawn(_) => (RESTORED, |what| matches!(what, What::Restore(_))),
+        let (most, kind) = match register {
+            Register::Decided(_) => (DECISIONS, Kind::Decided),
+            Register::Withdrawn(_) => (RESTORED, Kind::Restored),
             Register::Freeze | Register::Drained(_) => return false,
         };
-        let alike = self.entries.values().filter(|entry| is_it(&entry.order.what));
-        let are_enough = || alike.filter(|entry| entry.order.number > number).count() >= most;
-        matches!(register, Register::Decided(_)) && is_a_week_before(number, self.latest) || are_enough()
+        let is_earlier = |(first, of): &(Number, Register)| (number, register) < (*first, of);
+        let are_enough = self.count(kind) >= most && self.earliest(kind).is_some_and(is_earlier);
+        kind == Kind::Decided && is_a_week_before(number, self.latest) || are_enough
     }
 
     /// Whether it may be taken out of the store. A withdrawal that is not known may be waiting for room: it is never spent, but taken
@@ -229,10 +248,7 @@ impl Book {
 
     /// Nothing that this one is about comes any more.
     pub fn close(&mut self, number: Number) {
-        if let Some(entry) = self.entries.get_mut(&Register::Decided(number)).filter(|entry| entry.open) {
-            entry.open = false;
-            self.changed();
-        }
+        self.changes += u64::from(self.close_one(number));
     }
 
     /// Whether changes may still come that this decision is about.
@@ -242,7 +258,7 @@ impl Book {
 
     /// How many are open.
     pub fn open(&self) -> usize {
-        self.open
+        self.open.len()
     }
 
     /// The greatest moment of any number that was ever known.
@@ -283,10 +299,25 @@ fn is_a_week_before(number: Number, latest: u64) -> bool {
 
 /// Whether it may still be carried out where it comes by this clock.
 fn is_in_time(wall: u64, order: &Order) -> bool {
+    last_moment(order).is_none_or(|end| end >= wall)
+}
+
+/// Until when it may be carried out; everything but a decision may for ever.
+fn last_moment(order: &Order) -> Option<u64> {
     match &order.what {
-        What::Decide(decided) => order.number.at.saturating_add(millis(decided.life())) >= wall,
+        What::Decide(decided) => Some(order.number.at.saturating_add(millis(decided.life()))),
         What::Freeze | What::Unfreeze | What::Withdraw(_) | What::Restore(_) | What::Drain(_) | What::Undrain(_) => {
-            true
+            None
         }
+    }
+}
+
+fn kind(what: &What) -> Option<Kind> {
+    match what {
+        What::Freeze | What::Unfreeze => None,
+        What::Withdraw(_) => Some(Kind::Withdrawn),
+        What::Restore(_) => Some(Kind::Restored),
+        What::Drain(_) | What::Undrain(_) => Some(Kind::Drained),
+        What::Decide(_) => Some(Kind::Decided),
     }
 }
