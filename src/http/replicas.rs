@@ -101,7 +101,7 @@ fn replica(clock: &Clock, row: ReplicaRow) -> Replica {
     let ReplicaRow { known, diverges, other_version, other_config, .. } = row;
     let report = known.report;
     let source = |(name, source): (String, SourceReport)| {
-        let SourceReport { revision, told, complete, current, store: _, since: _ } = source;
+        let SourceReport { revision, told, handed: _, complete, current, store: _, since: _ } = source;
         Source { name, revision, told, complete, current }
     };
     Replica {

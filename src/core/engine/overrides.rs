@@ -10,9 +10,9 @@
 //!                       turned out to be dead for as long as that may take to be noticed ──► forgotten
 //! ```
 //!
-//! Standbys keep the ledger, too: who leads next has to know what its predecessor may not have withdrawn; and they announce it as long as a
-//! gateway may go by what the leader has told it, which has left the leader since. Without other replicas, or with none behind, there is
-//! nothing in it.
+//! Standbys keep the ledger, too: who leads next has to know what its predecessor may not have withdrawn. Where the leader lacks a gateway,
+//! which it cannot tell anything, they announce of it what that gateway may still have of the leader or of another standby. Without other
+//! replicas, or with none behind, there is nothing in it.
 
 mod behind;
 mod cut_off;
@@ -20,7 +20,7 @@ mod ledger;
 mod rows;
 
 pub use behind::Behind;
-use behind::OtherNow;
+use behind::{Announces, OtherNow};
 pub use rows::OverrideRow;
 
 use super::reporting::is_compared;
@@ -55,8 +55,8 @@ pub(super) struct Overrides {
     /// When it was last looked who is behind.
     looked: Time,
     ledger: Ledger,
-    /// Whether it announces what is in there, when all of that was looked at last.
-    announces: bool,
+    /// What of it is announced, when all of it was looked at last.
+    announces: Announces,
     /// Which of its stores each source followed when that was looked at last.
     histories: Vec<u64>,
     /// Who takes part, and nothing that it says was ever read; None before it was first looked.
@@ -171,8 +171,9 @@ impl Engine {
         let notice = self.notice(&replicas);
         for (family, prefixes) in withdrawn.0.iter() {
             for ordered in [false, true] {
-                let mut batch = Batch { at: at.clone(), ordered, since: now, told: None };
+                let mut batch = Batch { at: at.clone(), ordered, since: now, told: None, past: None, left: true };
                 batch.told = behind::nobody_is(&replicas, &batch).then_some(now);
+                batch.left = is_left(now, notice, &replicas, &mut batch);
                 if batch.told.is_some() && notice.is_zero() {
                     continue;
                 }
@@ -201,7 +202,11 @@ impl Engine {
             batch.told = batch.told.or(Some(now)).filter(|_| is_told);
             batch.told.is_some_and(|told| now.since(told) >= notice)
         });
+        let turned = self.overrides.ledger.turn(|batch| is_left(now, notice, &replicas, batch));
         self.end_overrides(now, over);
+        if self.announces_overrides(now) == Announces::Left {
+            turned.iter().for_each(|(family, prefixes)| self.announce_overrides(now, family, prefixes));
+        }
     }
 
     /// Another role, an end of a freeze, or other policies: all are looked at.
@@ -244,7 +249,9 @@ impl Engine {
             return None;
         }
         let others = self.others_now(self.overrides.looked);
-        let noticed = self.overrides.ledger.first_told().map(|told| told + self.notice(&others));
+        let Overrides { ledger, .. } = &self.overrides;
+        let noticed = ledger.first_told().into_iter().chain(ledger.first_past()).min();
+        let noticed = noticed.map(|at| at + self.notice(&others));
         others.into_iter().filter_map(|replica| replica.until()).chain(noticed).min()
     }
 
@@ -300,8 +307,13 @@ impl Engine {
         for &prefix in prefixes {
             let Some(entry) = self.overrides.ledger.get(family, prefix) else { continue };
             let (before, was) = (entry.over.clone(), entry.was.clone());
-            let announces = if stays { before.is_some() } else { announces };
-            let covers = if announces { self.covers(prefix) } else { Vec::new() };
+            let is_announced = match announces {
+                _ if stays => before.is_some(),
+                Announces::All => true,
+                Announces::Left => self.overrides.ledger.batch(entry).is_some_and(|batch| batch.left),
+                Announces::Nothing => false,
+            };
+            let covers = if is_announced { self.covers(prefix) } else { Vec::new() };
             if covers.is_empty() && before.is_none() {
                 continue;
             }
@@ -358,6 +370,13 @@ impl Engine {
     fn standing_role(&self) -> Role {
         self.role().0
     }
+}
+
+/// Whether a gateway that the leader can tell nothing may have what was withdrawn then, or what of it is not noticed yet.
+fn is_left(now: Time, notice: Duration, others: &[OtherNow], batch: &mut Batch) -> bool {
+    let is_past = behind::nobody_has_left(others, batch);
+    batch.past = batch.past.or(Some(now)).filter(|_| is_past);
+    batch.past.is_none_or(|past| now.since(past) < notice)
 }
 
 /// Up to where what a source says was taken in, if that can be compared with what other replicas say.

@@ -44,8 +44,8 @@ pub(super) struct Reporting {
     me: Option<Introduction>,
     pub(super) others: Vec<KnownReplica>,
     pub(super) comparing: Comparing,
-    /// Up to which revision of each source all gateways were handed what came of it.
-    told: Vec<Rev>,
+    /// Of each source.
+    told: Vec<Told>,
     /// Where the views stood at these revisions, which not all gateways have passed yet.
     telling: Option<Telling>,
 }
@@ -59,9 +59,18 @@ impl Reporting {
     }
 }
 
+/// Up to which revision all gateways were handed what came of it.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Told {
+    /// Nothing of what was withdrawn is announced.
+    told: Rev,
+    /// It is at the most like what covers it.
+    handed: Rev,
+}
+
 struct Telling {
     heads: Vec<(ViewId, Seq)>,
-    revisions: Vec<Rev>,
+    told: Vec<Told>,
 }
 
 impl Engine {
@@ -70,9 +79,11 @@ impl Engine {
         let Introduction { replica, version, config } = self.reporting.me.clone()?;
         let (role, _) = self.role();
         let source = |(place, source): (usize, &Source)| {
+            let Told { told, handed } = self.reporting.told.get(place).copied().unwrap_or_default();
             let report = SourceReport {
                 revision: source.sync.revision().0,
-                told: self.reporting.told.get(place).copied().unwrap_or_default().min(self.tellable(place, source)).0,
+                told: told.min(self.tellable(place, source)).0,
+                handed: handed.0,
                 complete: source.sync.is_complete() && source.is_judged,
                 current: source.sync.is_current(),
                 store: source.sync.believed().map(|(store, _)| store).unwrap_or_default(),
@@ -165,16 +176,17 @@ impl Engine {
                 self.reporting.telling = Some(telling);
                 return;
             }
-            self.reporting.told = telling.revisions;
+            self.reporting.told = telling.told;
         }
-        let now = self.sources.iter().enumerate().map(|(place, source)| self.tellable(place, source));
+        let told = |(place, source)| Told { told: self.tellable(place, source), handed: source.sync.revision() };
+        let now = self.sources.iter().enumerate().map(told);
         if now.clone().eq(self.reporting.told.iter().copied()) {
             return;
         }
-        let (heads, revisions): (Vec<_>, Vec<Rev>) = (self.views.heads().collect(), now.collect());
+        let (heads, told): (Vec<_>, Vec<Told>) = (self.views.heads().collect(), now.collect());
         match self.have_passed(&heads) {
-            true => self.reporting.told = revisions,
-            false => self.reporting.telling = Some(Telling { heads, revisions }),
+            true => self.reporting.told = told,
+            false => self.reporting.telling = Some(Telling { heads, told }),
         }
     }
 

@@ -82,6 +82,9 @@ pub struct SourceReport {
     /// Up to which revision every gateway with a session was handed what came of it, after everything else and End-of-RIB.
     /// Frozen, nothing comes of anything.
     pub told: u64,
+    /// The same, where of what was withdrawn a gateway may have what covers it; 0: of a version that does not say.
+    #[serde(default)]
+    pub handed: u64,
     /// Whether it was read completely and believed once.
     pub complete: bool,
     /// Whether it is known up to now.
@@ -212,6 +215,7 @@ pub(crate) mod tests {
         let source = SourceReport {
             revision: u64::MAX,
             told: 7,
+            handed: 9,
             complete: true,
             current: true,
             store: ClusterId(u64::MAX),

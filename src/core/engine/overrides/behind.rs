@@ -120,13 +120,33 @@ pub(super) enum OtherNow {
     /// It has told its gateways so much.
     Said {
         identity: Arc<str>,
-        /// Of each source, in this engine's order.
-        told: Vec<Option<u64>>,
-        /// Its guard keeps something back.
-        holds: bool,
-        /// It announces what this one does, and its gateways know.
-        same: bool,
+        /// Nothing of what was withdrawn is announced any more.
+        told: Told,
+        /// It is at the most like what covers it.
+        handed: Told,
+        /// It leads.
+        leads: bool,
     },
+}
+
+/// How much gateways were told.
+pub(super) struct Told {
+    /// Of each source, in this engine's order.
+    at: Vec<Option<u64>>,
+    /// Something is kept back by a guard.
+    holds: bool,
+    /// It is what this replica announces.
+    same: bool,
+}
+
+/// What of the ledger is announced.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) enum Announces {
+    #[default]
+    Nothing,
+    /// What a gateway may still hold that the leader can tell nothing.
+    Left,
+    All,
 }
 
 /// Whether the other's revisions of that source are those of the store that this replica follows. One that has lost it may be about to
@@ -142,19 +162,35 @@ pub(super) fn nobody_is(others: &[OtherNow], batch: &Batch) -> bool {
     others.iter().all(|other| other.behind(batch).is_none())
 }
 
+/// Whether of none of them a gateway that the leader can tell nothing holds what was withdrawn itself, and not what covers it.
+pub(super) fn nobody_has_left(others: &[OtherNow], batch: &Batch) -> bool {
+    others.iter().all(|other| match other {
+        OtherNow::Holds(_) => false,
+        OtherNow::Past => true,
+        // What it says itself is the best path wherever it has a session.
+        OtherNow::Said { handed, leads, .. } => *leads || handed.is_past(batch),
+    })
+}
+
+impl Told {
+    fn is_past(&self, batch: &Batch) -> bool {
+        let Told { at, holds, same } = self;
+        let mut sources = batch.at.iter().zip(at);
+        // What was the same before may have been another in between.
+        let has_told = sources.all(|(at, told)| at.is_none_or(|at| told.is_some_and(|told| told >= at)));
+        let counts = batch.at.iter().all(Option::is_some);
+        has_told && (*same || (!batch.ordered && !holds && counts))
+    }
+}
+
 impl OtherNow {
     /// Why a gateway may hold what was withdrawn; none if no gateway does.
     pub(super) fn behind(&self, batch: &Batch) -> Option<Behind> {
         match self {
             OtherNow::Holds(behind) => Some(behind.clone()),
             OtherNow::Past => None,
-            OtherNow::Said { identity, told, holds, same } => {
-                let mut sources = batch.at.iter().zip(told);
-                // What was the same before may have been another in between.
-                let has_told = sources.all(|(at, told)| at.is_none_or(|at| told.is_some_and(|told| told >= at)));
-                let counts = batch.at.iter().all(Option::is_some);
-                let is_over = has_told && (*same || (!batch.ordered && !holds && counts));
-                (!is_over).then(|| Behind::Untold { replica: Arc::clone(identity) })
+            OtherNow::Said { identity, told, .. } => {
+                (!told.is_past(batch)).then(|| Behind::Untold { replica: Arc::clone(identity) })
             }
         }
     }
@@ -202,12 +238,17 @@ impl Engine {
         if let Some(behind) = self.keeps_left(now, &identity) {
             return OtherNow::Holds(behind);
         }
-        let of = |source: &Source| report.sources.get(&source.settings.name);
-        let told = self.sources.iter().map(|source| of(source).filter(|of| counts_as(source, of)).map(|of| of.told));
-        let is_told =
-            self.sources.iter().all(|source| of(source).is_some_and(|of| of.complete && of.told == of.revision));
-        let same = is_told && report.tables == self.tables();
-        OtherNow::Said { told: told.collect(), holds: report.held > 0, same, identity }
+        let is_same = report.tables == self.tables();
+        let told = |told: fn(&SourceReport) -> u64| {
+            let of = |source: &Source| report.sources.get(&source.settings.name);
+            let at = self.sources.iter().map(|source| of(source).filter(|of| counts_as(source, of)).map(told));
+            let mut sources = self.sources.iter().map(of);
+            let is_told = sources.all(|of| of.is_some_and(|of| of.complete && told(of) == of.revision));
+            Told { at: at.collect(), holds: report.held > 0, same: is_told && is_same }
+        };
+        // Of an earlier version only the one is known.
+        let (told, handed) = (told(|of| of.told), told(|of| of.told.max(of.handed)));
+        OtherNow::Said { identity, told, handed, leads: self.leads(replica) }
     }
 
     /// Whether gateways that have left it keep what that replica told them.
@@ -223,20 +264,26 @@ impl Engine {
         }
     }
 
-    /// Whether it announces what was withdrawn like what covers it: who leads does, since its paths are the best ones. Where gateways that
-    /// have left that one may go by what it said before, which it can tell them no more, the others do.
-    pub(super) fn announces_overrides(&self, now: Time) -> bool {
-        let term = match self.standing_role() {
-            Role::Leader { .. } => return true,
-            Role::Standby { term, .. } => term,
-            Role::Alone | Role::Unsure { .. } => return false,
-        };
-        let leads = |other: &&KnownReplica| {
-            let ReplicaReport { role, term: in_term, .. } = other.report;
-            other.gone.is_none() && role == ReportedRole::Leader && in_term.get() == term
-        };
-        let leader = self.replicas().iter().find(leads);
-        leader.is_some_and(|leader| self.keeps_left(now, &leader.report.replica.identity).is_some())
+    /// What was withdrawn and is announced like what covers it: who leads announces all, since its paths are the best ones. What gateways
+    /// that have no session with that one may go by, which it can tell nothing, the others do: what it said itself before, or another.
+    pub(super) fn announces_overrides(&self, now: Time) -> Announces {
+        match self.standing_role() {
+            Role::Leader { .. } => return Announces::All,
+            Role::Alone | Role::Unsure { .. } => return Announces::Nothing,
+            Role::Standby { .. } => {}
+        }
+        let leader =
+            self.replicas().iter().find(|other| self.leads(other)).map(|leader| &leader.report.replica.identity);
+        let lacks =
+            |leader: &Arc<str>| self.overrides.cut_off.last(leader).is_some() || self.keeps_left(now, leader).is_some();
+        if leader.is_some_and(lacks) { Announces::Left } else { Announces::Nothing }
+    }
+
+    /// Whether it is the leader whose standby this replica is.
+    fn leads(&self, other: &KnownReplica) -> bool {
+        let Role::Standby { term, .. } = self.standing_role() else { return false };
+        let ReplicaReport { role, term: in_term, .. } = other.report;
+        other.gone.is_none() && role == ReportedRole::Leader && in_term.get() == term
     }
 
     /// What the others say of themselves.

@@ -3,7 +3,7 @@
 use crate::model::{Family, PerFamily, Prefix, Time};
 use crate::table::Hop;
 use ipnet::IpNet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 
@@ -45,6 +45,10 @@ pub(super) struct Batch {
     pub(super) since: Time,
     /// Since when nobody is behind, as far as all have noticed.
     pub(super) told: Option<Time>,
+    /// Since when no gateway that the leader can tell nothing has it of anybody, as far as all have noticed.
+    pub(super) past: Option<Time>,
+    /// That may yet turn out to be otherwise: standbys announce it where such gateways are.
+    pub(super) left: bool,
 }
 
 /// A prefix that was withdrawn.
@@ -204,6 +208,29 @@ impl Ledger {
             self.announced[family] -= ended;
         }
         taken
+    }
+
+    /// Says of each batch anew whether it may be left where the leader can tell nothing. These are of one of which that is otherwise than
+    /// before.
+    pub(super) fn turn(&mut self, mut is_left: impl FnMut(&mut Batch) -> bool) -> PerFamily<Vec<Prefix>> {
+        let mut turned = BTreeSet::new();
+        for (number, Counted { batch, .. }) in &mut self.batches {
+            let left = is_left(batch);
+            if std::mem::replace(&mut batch.left, left) != left {
+                turned.insert(*number);
+            }
+        }
+        let of = |family| {
+            let entries = self.entries[family].iter().filter(|(_, entry)| turned.contains(&entry.batch));
+            entries.map(|(prefix, _)| *prefix).collect()
+        };
+        if turned.is_empty() { PerFamily::default() } else { PerFamily::from_fn(of) }
+    }
+
+    /// Since when the first of what is left is past.
+    pub(super) fn first_past(&self) -> Option<Time> {
+        let left = self.batches.values().map(|counted| &counted.batch).filter(|batch| batch.left);
+        left.filter_map(|batch| batch.past).min()
     }
 
     /// Since when nobody is behind with what waits longest for that to be noticed.

@@ -70,3 +70,42 @@ fn p5_who_takes_part_and_says_nothing_that_can_be_read_is_waited_for() {
     net.deliver(0);
     assert_eq!(net.paths(BORROWED), 1, "the other one has gone, long after all");
 }
+
+#[test]
+fn p5_what_another_standby_has_left_at_a_gateway_that_the_leader_has_long_lacked_is_overridden_and_ends() {
+    // It is gone, has lost the gateway, or lags.
+    for how in 0..3 {
+        let mut net = borrowed_in(Net::new(3));
+        net.down(0);
+        net.report();
+        net.wait_served(&[0, 1, 2], STALE.as_secs());
+        net.report();
+        match how {
+            0 => net.kill(2),
+            1 => net.down(2),
+            _ => {}
+        }
+        net.report();
+        net.put(2, &[]);
+        for _ in 0..3 {
+            for replica in [0, 1] {
+                net.serve(replica);
+                net.deliver(replica);
+            }
+            net.report();
+        }
+        net.deliver(1);
+        assert_eq!(net.forwards("10.244.0.5"), Some(via(1)), "of the third there is a path: {how}");
+        // Nobody waits for an override of who waits for one's own, though the leader goes on lacking the gateway.
+        net.wait_served(&[0, 1], STALE.as_secs());
+        for _ in 0..4 {
+            for replica in 0..3 {
+                net.serve(replica);
+                net.deliver(replica);
+            }
+            net.report();
+        }
+        let overrides = [0, 1].map(|replica| net.engine(replica).count_overrides().0.ipv4);
+        assert_eq!((net.paths(BORROWED), overrides, net.forwards("10.244.0.5")), (0, [0, 0], Some(via(1))), "{how}");
+    }
+}
