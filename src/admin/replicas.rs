@@ -6,6 +6,8 @@ use crate::clock::Clock;
 use crate::look::replicas::{compared, role};
 use crate::troubles::Wrong;
 use fingerpost_core::engine::ReplicaRow;
+use fingerpost_core::model::Time;
+use std::time::Duration;
 
 pub(super) fn replica(clock: &Clock, row: ReplicaRow) -> proto::Replica {
     let compared = compared(&row);
@@ -42,6 +44,14 @@ pub(super) fn replica(clock: &Clock, row: ReplicaRow) -> proto::Replica {
         leaving: report.leaving,
         sources: report.sources.into_iter().map(source).collect(),
     }
+}
+
+/// What is read every second is of now for so long.
+const NOW: Duration = Duration::from_secs(5);
+
+/// For how many seconds the others were not heard of, if that is worth saying.
+pub(super) fn unread_for(now: Time, read_at: Time) -> u64 {
+    Some(now.since(read_at)).filter(|unread| *unread > NOW).map_or(0, |unread| unread.as_secs())
 }
 
 pub(super) fn trouble(wrong: Wrong) -> proto::Trouble {

@@ -30,6 +30,8 @@ const LARGEST_REQUEST: usize = 64 << 10;
 const HEADERS: u32 = 16 << 10;
 /// Withdrawals by order at the most: each is compared with every claim.
 const FORCED: usize = 1000;
+/// Of those, the most that an answer names.
+const STILL: usize = 20;
 
 fn peer<T>(request: &Request<T>) -> Peer {
     request.extensions().get::<Peer>().copied().unwrap_or_default()
@@ -75,7 +77,7 @@ impl Fingerpost for Admin {
             let because = engine.frozen_because().unwrap_or_default().to_owned();
             let identity = engine.identity().map(ToString::to_string).unwrap_or_default();
             let drained: Vec<String> = engine.drained().map(ToString::to_string).collect();
-            let others = (identity, engine.replica_rows(), drained);
+            let others = (identity, engine.replica_rows(), engine.replicas_read_at(), drained);
             (engine.source_rows(), engine.count_routes(), orders, because, engine.role(), others)
         };
         let (
@@ -84,7 +86,7 @@ impl Fingerpost for Admin {
             (frozen, forced, reload),
             frozen_because,
             (role, role_since),
-            (identity, others, drained),
+            (identity, others, read_at, drained),
         ) = self.look(look).await?;
         let (reports, _) = self.speaker.lock().await.report().await;
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
@@ -108,6 +110,7 @@ impl Fingerpost for Admin {
             replicas: others.into_iter().map(|row| replicas::replica(&self.clock, row)).collect(),
             troubles: self.troubles().all().into_iter().map(replicas::trouble).collect(),
             drained,
+            replicas_unread_seconds: read_at.map_or(0, |at| replicas::unread_for(self.clock.now(), at)),
             leaving: self.departure().ordered().map(|leaving| leave::said(&self.clock, leaving)),
         }))
     }
@@ -207,6 +210,8 @@ impl Fingerpost for Admin {
         let done = async {
             let wanted = orders::holds(request.into_inner().holds)?;
             let unheard = self.unheard().await?;
+            let which = wanted.clone();
+            let denied = self.look(move |engine| which.find(engine).map(|holds| engine.count_denied(&holds))).await??;
             let count = self.decide(&wanted, peer, Command::Approve).await?;
             audit::say(peer, "approve", &wanted, count);
             let frozen = self.frozen().await?.is_some();
@@ -219,7 +224,8 @@ impl Fingerpost for Admin {
             not_kept.retain(|why| !why.is_empty());
             let not_kept = not_kept.join("; ");
             let reach = if count > 0 { self.reach_of_decision(unheard).await? } else { None };
-            Ok(Response::new(proto::ApproveResponse { count: count as u64, frozen, not_kept, reach }))
+            let (count, denied_before) = (count as u64, denied as u64);
+            Ok(Response::new(proto::ApproveResponse { count, frozen, not_kept, reach, denied_before }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "approve", why))
     }
@@ -310,8 +316,11 @@ impl Fingerpost for Admin {
             }
             audit::say(peer, "restore", orders::said(&target), count);
             let not_kept = self.not_kept().await;
+            let restored = target.clone();
+            let still = self.look(move |engine| engine.forced_beside(&restored, STILL)).await?;
+            let still = still.iter().map(model::target).collect();
             let reach = self.reach(&[What::Restore(target)]).await?;
-            Ok(Response::new(proto::RestoreResponse { not_kept, reach }))
+            Ok(Response::new(proto::RestoreResponse { not_kept, reach, still }))
         };
         done.await.inspect_err(|why| audit::refused(peer, "restore", why))
     }

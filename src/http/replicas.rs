@@ -20,6 +20,7 @@ pub(super) struct Replicas {
     term: Option<u32>,
     troubles: Vec<Trouble>,
     leaving: Option<Leaving>,
+    read_at: Option<String>,
     replicas: Vec<Replica>,
 }
 
@@ -79,8 +80,11 @@ struct Source {
 /// All of them.
 pub(super) async fn all(State(shared): State<Shared>, uri: Uri) -> Result<Json<Replicas>, Problem> {
     Query::read(&uri, &[])?;
-    let look = |engine: &Engine| (engine.identity().map(str::to_owned), engine.role().0, engine.replica_rows());
-    let (identity, own, rows) = shared.look(look).await?;
+    let look = |engine: &Engine| {
+        let others = (engine.replicas_read_at(), engine.replica_rows());
+        (engine.identity().map(str::to_owned), engine.role().0, others)
+    };
+    let (identity, own, (read_at, rows)) = shared.look(look).await?;
     let troubles = shared.engine.troubles().all();
     let leaving = shared.departure.ordered().map(|departure::Leaving { at, way }| Leaving {
         ends_at: moment::shown(&shared.clock, at),
@@ -92,6 +96,7 @@ pub(super) async fn all(State(shared): State<Shared>, uri: Uri) -> Result<Json<R
         term: own.term(),
         troubles: troubles.into_iter().map(|wrong| Trouble { kind: wrong.kind, message: wrong.message }).collect(),
         leaving,
+        read_at: read_at.map(|at| moment::shown(&shared.clock, at)),
         replicas: rows.into_iter().map(|row| replica(&shared.clock, row)).collect(),
     }))
 }

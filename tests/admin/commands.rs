@@ -206,8 +206,10 @@ withdrawn or moved: a person must approve while it is most of them
     );
     assert_eq!(world.prints("deny --source lab --kind withdrawal").await, "denied 3 held changes\n");
     assert_eq!(world.json("holds").await["holds"][0]["denied"], true);
-    assert_eq!(world.prints("approve 10.244.1.0/24").await, "approved 1 held change\n");
-    assert_eq!(world.prints("approve --host node-b1").await, "approved 2 held changes\n");
+    let overridden = "approved 1 held change, 1 of which had been denied\n";
+    assert_eq!(world.prints("approve 10.244.1.0/24").await, overridden);
+    let overridden = "approved 2 held changes, 2 of which had been denied\n";
+    assert_eq!(world.prints("approve --all").await, overridden);
     let again = world.run("approve --all").await;
     assert_eq!(again.code, Some(3));
     assert_eq!(again.err, "fingerpost: nothing like that is held: fingerpost holds lists what is\n");
@@ -251,6 +253,7 @@ host
         "restored: what the sources say of it passes the guard (fingerpost explain, holds)\n"
     );
     assert_eq!(world.announced().await.len(), 3);
+    orders_that_overlap(&world).await;
     assert_eq!(
         world.prints("withdraw --force --host node-b7").await,
         "withdrew 0 routes; this stands, for later ones too, until fingerpost restore --host node-b7\n\
@@ -258,6 +261,24 @@ host
     );
     let json = world.json("withdraw 10.244.1.0/24 --force").await;
     assert_eq!(json["count"], 1);
+}
+
+/// Of a prefix and of the host that owns it: who takes one of them back hears of the other.
+async fn orders_that_overlap(world: &World) {
+    let taken_back = "taken back, and withdrawn by another order as before, all or in part: fingerpost restore";
+    for [first, second] in [["10.244.2.0/24", "--host node-b1"], ["--host node-b1", "10.244.2.0/24"]] {
+        for what in [first, second, "10.244.1.0/24"] {
+            world.prints(&format!("withdraw --force {what}")).await;
+        }
+        assert_eq!(world.prints(&format!("restore {first}")).await, format!("{taken_back} {second}\n"));
+        for what in [second, "10.244.1.0/24"] {
+            assert!(
+                world.prints(&format!("restore {what}")).await.starts_with("restored: "),
+                "nothing else bars {what}"
+            );
+        }
+        assert_eq!(world.announced().await.len(), 3);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use fingerpost_core::orders::{Decided, Giver, Number, Order, SeenChange, What};
 use fingerpost_core::source::{ClusterId, Rev};
 use fingerpost_core::table::{ChangeKind, Target};
 use std::path::Path;
-use std::process::Command as Process;
+use std::process::{Command as Process, Output};
 use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -249,11 +249,16 @@ async fn fingerpost(replica: &Replica, arguments: &[&str]) -> (Option<i32>, Stri
 
 /// … for the process that has its socket there.
 pub(crate) async fn command(directory: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let done = output(directory, arguments).await;
+    (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+}
+
+/// … and all that it answers.
+pub(crate) async fn output(directory: &Path, arguments: &[&str]) -> Output {
     let socket = directory.join("admin.sock");
     let mut process = Process::new(env!("CARGO_BIN_EXE_fingerpost"));
     process.args(arguments).arg("--admin").arg(socket);
-    let done = tokio::task::spawn_blocking(move || process.output()).await.unwrap().unwrap();
-    (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    tokio::task::spawn_blocking(move || process.output()).await.unwrap().unwrap()
 }
 
 async fn p3_with_the_store_down_the_answer_says_so_and_the_order_arrives_later(etcd: Etcd) {

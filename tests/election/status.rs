@@ -1,6 +1,7 @@
 //! What replicas say of themselves in the store, and what the others make of it.
 
 use crate::elector::value;
+use crate::orders::output;
 use crate::replicas::{Replica, put};
 use crate::server::{Cluster, Etcd, free_port};
 use crate::until::until;
@@ -9,7 +10,9 @@ use fingerpost_core::election::{Keys, PresenceRecord};
 use fingerpost_core::engine::{Engine, ReplicaRow};
 use fingerpost_core::model::{self, Instance};
 use fingerpost_core::replicas::{Agreement, Apart, Digest, ReplicaReport};
+use std::sync::Arc;
 use std::time::Duration;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -245,9 +248,12 @@ async fn records_that_make_no_sense_are_ignored(etcd: Etcd) {
 async fn a_store_that_does_not_answer_is_told_and_what_is_known_stays(etcd: Etcd) {
     let cluster = Cluster::one(etcd).await;
     put(&cluster, "a", "10.168.0.11", r#""10.244.1.0/24""#).await;
-    let port = free_port();
-    let with_http = |text: String| format!("{text}http: {{ listen: \"127.0.0.1:{port}\" }}\n");
-    let replica = Replica::start_as(&cluster, 1, with_http).await;
+    let (port, directory) = (free_port(), Arc::new(TempDir::new().unwrap()));
+    let socket = directory.path().join("admin.sock");
+    let served = |text: String| {
+        format!("{text}http: {{ listen: \"127.0.0.1:{port}\" }}\nadmin: {{ listen: \"unix:{}\" }}\n", socket.display())
+    };
+    let replica = Replica::start_in(&cluster, 1, Arc::clone(&directory), served).await;
     replica.until_leads().await;
     let ghost = Ghost::of(&replica, &cluster).await;
     ghost.says(&cluster).await;
@@ -269,6 +275,18 @@ async fn a_store_that_does_not_answer_is_told_and_what_is_known_stays(etcd: Etcd
     .await;
     let row = until_other(&replica, "what was known before", |_| true).await;
     assert_eq!(row.known, known.known);
+    let heard_a_while_ago = async |wanted: bool| {
+        until("that it is said of when that is, or of now", async || {
+            let status = String::from_utf8(output(directory.path(), &["status"]).await.stdout).unwrap();
+            let is_there = status.contains("\n10.0.3.9 ") && status.contains("\nas last heard ") == wanted;
+            if is_there { Ok(()) } else { Err(status) }
+        })
+        .await;
+        let answer: serde_json::Value = serde_json::from_str(&get(port, "/api/v1/replicas").await).unwrap();
+        answer["read_at"].as_str().unwrap().to_owned()
+    };
+    let then = heard_a_while_ago(true).await;
     cluster.members[0].thaw();
     troubles(&[]).await;
+    assert_ne!(heard_a_while_ago(false).await, then);
 }

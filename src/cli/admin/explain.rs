@@ -12,9 +12,8 @@ pub(super) fn print(out: &mut dyn Write, answer: &ExplainResponse, no_headers: b
     }
     for forced in &answer.forced {
         let (what, name) = tables::forced(forced);
-        let option = if what == "host" { "--host " } else { "" };
-        let shown = plain(name);
-        writeln!(out, "withdrawn by order: {what} {name}; fingerpost restore {option}{shown} takes that back")?;
+        let restoring = forced.target.as_ref().map(tables::restoring).unwrap_or_default();
+        writeln!(out, "withdrawn by order: {what} {}; {restoring} takes that back", plain(name))?;
     }
     for route in &answer.routes {
         one(out, route)?;

@@ -31,6 +31,13 @@ pub(super) fn show(out: &mut dyn Write, status: &StatusResponse, wide: bool, no_
         return Ok(());
     }
     writeln!(out)?;
+    if status.replicas_unread_seconds > 0 {
+        writeln!(
+            out,
+            "as last heard {} s ago, the election's store could not be read since:",
+            status.replicas_unread_seconds
+        )?;
+    }
     let mut table = Table::new(if wide { &WIDE } else { &HEADS }, no_headers);
     status.replicas.iter().for_each(|replica| table.row(row(replica, wide)));
     table.flush(out, "")
@@ -119,7 +126,8 @@ mod tests {
     use crate::admin::proto::{ReplicaSource, Source};
     use prost_types::Timestamp;
 
-    fn shown(wide: bool) -> String {
+    /// Heard of so many seconds ago.
+    fn shown(wide: bool, ago: u64) -> String {
         let since = Some(Timestamp { seconds: 1_773_500_966, nanos: 0 });
         let same = Replica {
             identity: "10.0.3.2".into(),
@@ -153,7 +161,8 @@ mod tests {
             ..same.clone()
         };
         let troubles = vec![Trouble { kind: "store".into(), message: "no answer\nROLE leader".into() }];
-        let status = StatusResponse { replicas: vec![same, diverging, gone], troubles, ..StatusResponse::default() };
+        let replicas = vec![same, diverging, gone];
+        let status = StatusResponse { replicas, troubles, replicas_unread_seconds: ago, ..StatusResponse::default() };
         let mut out = Vec::new();
         show(&mut out, &status, wide, false).unwrap();
         String::from_utf8(out).unwrap()
@@ -161,7 +170,7 @@ mod tests {
 
     #[test]
     fn who_else_there_is_stands_in_lines_of_its_own() {
-        let text = shown(false);
+        let text = shown(false, 0);
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[1].starts_with("TROUBLE (store): no answer"), "{text}");
         assert!(lines[3].starts_with("REPLICA ") && lines[3].ends_with("DIFFERS-IN"), "{text}");
@@ -208,8 +217,16 @@ mod tests {
     }
 
     #[test]
+    fn what_was_heard_a_while_ago_is_not_told_as_of_now() {
+        let text = shown(false, 42);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[3], "as last heard 42 s ago, the election's store could not be read since:", "{text}");
+        assert!(lines[4].starts_with("REPLICA "), "{text}");
+    }
+
+    #[test]
     fn wide_tells_gateways_and_revisions() {
-        let text = shown(true);
+        let text = shown(true, 0);
         assert!(text.contains("core-a,core-b") && text.contains("prod:11/12"), "{text}");
     }
 

@@ -44,8 +44,12 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             let request = proto::ApproveRequest { holds: Some(which(&options)) };
             let mut client = connect(&options.connect).await?;
             let answer = client.approve(request).await?.into_inner();
+            let denied = match answer.denied_before {
+                0 => String::new(),
+                denied => format!(", {denied} of which had been denied"),
+            };
             let later = if answer.frozen { "; frozen: they pass after fingerpost unfreeze" } else { "" };
-            decided(out, &options.connect, &answer, "approved", answer.count, later)?;
+            decided(out, &options.connect, &answer, "approved", answer.count, &format!("{denied}{later}"))?;
             warn_unkept(&answer.not_kept);
             spread(answer.reach.as_ref())
         }
@@ -102,7 +106,15 @@ async fn carry_out(command: AdminCommand, out: &mut dyn Write) -> Result<(), Fai
             let request = proto::RestoreRequest { target: Some(of(&target)) };
             let answer = connect(&options).await?.restore(request).await?.into_inner();
             if !print_data(out, options.output, &answer)? {
-                writeln!(out, "restored: what the sources say of it passes the guard (fingerpost explain, holds)")?;
+                let still: Vec<String> = answer.still.iter().map(tables::restoring).collect();
+                let done = match &*still {
+                    [] => "restored: what the sources say of it passes the guard (fingerpost explain, holds)".into(),
+                    _ => format!(
+                        "taken back, and withdrawn by another order as before, all or in part: {}",
+                        still.join(", ")
+                    ),
+                };
+                writeln!(out, "{done}")?;
             }
             warn_unkept(&answer.not_kept);
             spread(answer.reach.as_ref())

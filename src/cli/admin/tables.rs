@@ -4,7 +4,7 @@ use super::output::{Table, plain};
 use crate::admin::proto::target::Which;
 use crate::admin::proto::{
     Attributes, ChangeKind, Claim, Forced, Gateway, Hold, Hop, Leaving, ReloadHold, Route, Source, SourceState,
-    Standing, StatusResponse,
+    Standing, StatusResponse, Target,
 };
 use prost_types::Timestamp;
 use std::io::{self, Write};
@@ -296,9 +296,20 @@ pub(super) fn waits_for(hold: &Hold) -> &'static str {
 
 /// What is withdrawn by order: of which kind, and its name.
 pub(super) fn forced(forced: &Forced) -> (&'static str, &str) {
-    match forced.target.as_ref().and_then(|target| target.which.as_ref()) {
+    forced.target.as_ref().map(target).unwrap_or_default()
+}
+
+fn target(target: &Target) -> (&'static str, &str) {
+    match &target.which {
         Some(Which::Prefix(prefix)) => ("prefix", prefix),
         Some(Which::Host(host)) => ("host", host),
         None => ("", ""),
     }
+}
+
+/// The command that takes a withdrawal by order back.
+pub(super) fn restoring(order: &Target) -> String {
+    let (what, name) = target(order);
+    let option = if what == "host" { "--host " } else { "" };
+    format!("fingerpost restore {option}{}", plain(name))
 }

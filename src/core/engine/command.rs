@@ -104,6 +104,29 @@ impl Engine {
         }
     }
 
+    /// How many of these holds a person has denied.
+    pub fn count_denied(&self, holds: &Holds) -> usize {
+        self.table.holds().filter(|held| held.hold.is_denied() && holds.contain(held)).count()
+    }
+
+    /// Up to `limit` withdrawals by order that bar some of what this target is about.
+    pub fn forced_beside(&self, target: &Target, limit: usize) -> Vec<Target> {
+        let claims = |prefix: Prefix| {
+            let slot = self.table.slots(prefix.family()).find(prefix);
+            slot.into_iter().flat_map(move |slot| self.table.claims(prefix.family(), slot))
+        };
+        let owns = |prefix: &Prefix, host: &HostName| {
+            claims(*prefix).any(|(claim, _)| self.table.owner(claim.owner).host == *host)
+        };
+        let concerns = |other: &&Target| match (target, other) {
+            (Target::Prefix(prefix), Target::Host(host)) | (Target::Host(host), Target::Prefix(prefix)) => {
+                owns(prefix, host)
+            }
+            (Target::Prefix(_), Target::Prefix(_)) | (Target::Host(_), Target::Host(_)) => false,
+        };
+        self.forced().filter(concerns).take(limit).cloned().collect()
+    }
+
     /// What is withdrawn by order.
     pub fn forced(&self) -> impl Iterator<Item = &Target> {
         self.table.forced().targets()

@@ -43,6 +43,8 @@ pub(super) struct Reporting {
     /// None: there are no others.
     me: Option<Introduction>,
     pub(super) others: Vec<KnownReplica>,
+    /// When what they say was read last.
+    read_at: Option<Time>,
     pub(super) comparing: Comparing,
     /// Of each source.
     told: Vec<Told>,
@@ -126,6 +128,11 @@ impl Engine {
         &self.reporting.others
     }
 
+    /// When that was read last: what has become of them since is not known.
+    pub fn replicas_read_at(&self) -> Option<Time> {
+        self.reporting.read_at
+    }
+
     /// The same, and what it makes of it.
     pub fn replica_rows(&self) -> Vec<ReplicaRow> {
         let row = |known: &KnownReplica| {
@@ -142,6 +149,7 @@ impl Engine {
 
     pub(super) fn take_replicas(&mut self, now: Time, others: Vec<KnownReplica>, effects: &mut Vec<Effect>) {
         self.reporting.others = others;
+        self.reporting.read_at = Some(now);
         self.outlets.tell_what_takes_nothing(now, effects);
         let Some(own) = self.report() else { return };
         self.note_tables();
