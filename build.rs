@@ -52,6 +52,7 @@ fn api() -> std::io::Result<()> {
         ("Gateway.last_end_at", "moment"),
         ("Route.relation", "relation"),
         ("Override.since", "moment"),
+        ("Waiting.kind", "change_kind"),
         ("Behind.until", "moment"),
         ("Claim.standing", "standing"),
         ("ExplainResponse.subject", "subject"),

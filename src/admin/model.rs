@@ -9,7 +9,7 @@ use crate::speaker::GatewayReport;
 use fingerpost_core::bgp::wire::RouteAttributes;
 use fingerpost_core::engine::{
     Behind, ClaimRow, GatewayRow, HoldRow, OverrideRow, ReloadHold, RouteRow, SourceRow, TellState, ToldRow,
-    UnresolvedOf,
+    UnresolvedOf, Waiting,
 };
 use fingerpost_core::model::{Family, Time};
 use fingerpost_core::source::sync::Seen;
@@ -115,9 +115,14 @@ pub(crate) fn route(clock: &Clock, search: &Search, row: RouteRow) -> proto::Rou
         claims: row.claims.into_iter().take(CLAIMS).map(claim).collect(),
         more_claims: u32::try_from(more).unwrap_or(u32::MAX),
         hold: row.hold.map(|row| hold(clock, row)),
+        waiting: row.waiting.map(waiting),
         stale: row.stale,
         overridden: row.overridden.map(|row| overridden(clock, row)),
     }
+}
+
+fn waiting(Waiting { kind, until }: Waiting) -> proto::Waiting {
+    proto::Waiting { kind: change_kind(kind).into(), until: until.name().to_owned() }
 }
 
 fn overridden(clock: &Clock, row: OverrideRow) -> proto::Override {
@@ -139,12 +144,13 @@ pub(super) fn hop((host, next_hop): (String, IpAddr)) -> proto::Hop {
 }
 
 fn claim(row: ClaimRow) -> proto::Claim {
-    let (standing, reason) = match row.standing {
-        Standing::Route => (proto::Standing::Route, String::new()),
-        Standing::Held(hold) => (proto::Standing::Held, hold.reason.to_string()),
-        Standing::Shadowed => (proto::Standing::Shadowed, "another claim for the prefix won".into()),
-        Standing::Forced => (proto::Standing::Forced, "a person has withdrawn its prefix or its host".into()),
-        Standing::Fenced(refusal) => (proto::Standing::Fenced, refusal.to_string()),
+    let (standing, reason) = match (row.waits, row.standing) {
+        (Some(until), _) => (proto::Standing::Waits, until.to_string()),
+        (None, Standing::Route) => (proto::Standing::Route, String::new()),
+        (None, Standing::Held(hold)) => (proto::Standing::Held, hold.reason.to_string()),
+        (None, Standing::Shadowed) => (proto::Standing::Shadowed, "another claim for the prefix won".into()),
+        (None, Standing::Forced) => (proto::Standing::Forced, "a person has withdrawn its prefix or its host".into()),
+        (None, Standing::Fenced(refusal)) => (proto::Standing::Fenced, refusal.to_string()),
     };
     proto::Claim {
         standing: standing.into(),
@@ -158,15 +164,18 @@ fn claim(row: ClaimRow) -> proto::Claim {
     }
 }
 
-pub(super) fn hold(clock: &Clock, row: HoldRow) -> proto::Hold {
-    let kind = match row.kind {
+fn change_kind(kind: ChangeKind) -> proto::ChangeKind {
+    match kind {
         ChangeKind::Withdrawal => proto::ChangeKind::Withdrawal,
         ChangeKind::Move => proto::ChangeKind::Move,
         ChangeKind::Addition => proto::ChangeKind::Addition,
-    };
+    }
+}
+
+pub(super) fn hold(clock: &Clock, row: HoldRow) -> proto::Hold {
     proto::Hold {
         prefix: row.prefix.to_string(),
-        kind: kind.into(),
+        kind: change_kind(row.kind).into(),
         source: row.source,
         since: Some(moment(clock, row.since)),
         reason: row.reason.to_string(),

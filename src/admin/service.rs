@@ -73,7 +73,8 @@ impl Fingerpost for Admin {
         let _turn = self.turn().await?;
         let clock = self.clock;
         let look = move |engine: &Engine| {
-            let orders = (frozen_since(engine, &clock), engine.forced().count(), engine.reload_holds().len());
+            let waiting = engine.count_waiting();
+            let orders = (frozen_since(engine, &clock), engine.forced().count(), engine.reload_holds().len(), waiting);
             let because = engine.frozen_because().unwrap_or_default().to_owned();
             let identity = engine.identity().map(ToString::to_string).unwrap_or_default();
             let drained: Vec<String> = engine.drained().map(ToString::to_string).collect();
@@ -83,7 +84,7 @@ impl Fingerpost for Admin {
         let (
             sources,
             routes,
-            (frozen, forced, reload),
+            (frozen, forced, reload, waiting),
             frozen_because,
             (role, role_since),
             (identity, others, read_at, drained),
@@ -102,6 +103,7 @@ impl Fingerpost for Admin {
             established: narrow(reports.iter().filter(|report| report.is_established()).count()),
             forced: narrow(forced),
             held_reload: narrow(reload),
+            waiting: waiting as u64,
             role: role.name().to_owned(),
             term: role.term(),
             role_since: Some(model::moment(&self.clock, role_since)),

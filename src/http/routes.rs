@@ -34,7 +34,16 @@ struct Route {
     claims: Vec<Claim>,
     hold: Option<Hold>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<Waiting>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     overridden: Option<Override>,
+}
+
+/// What would become of the route, and until when nothing does.
+#[derive(Serialize)]
+struct Waiting {
+    kind: &'static str,
+    until: &'static str,
 }
 
 /// Why a withdrawn prefix is announced.
@@ -120,8 +129,10 @@ fn shown(search: &Search, row: RouteRow, clock: &Clock) -> Route {
     });
     let claims = row.claims.into_iter().map(Claim::from).collect();
     let hold = row.hold.map(|row| Hold::shown(row, clock));
+    let waiting = row.waiting.map(|row| Waiting { kind: row.kind.name(), until: row.until.name() });
     let overridden = row.overridden.map(|row| overridden(row, clock));
-    Route { prefix: row.prefix.to_string(), family: row.prefix.family().name(), relation, claims, hold, overridden }
+    let (prefix, family) = (row.prefix.to_string(), row.prefix.family().name());
+    Route { prefix, family, relation, claims, hold, waiting, overridden }
 }
 
 fn overridden(row: OverrideRow, clock: &Clock) -> Override {
@@ -141,12 +152,13 @@ fn overridden(row: OverrideRow, clock: &Clock) -> Override {
 
 impl From<ClaimRow> for Claim {
     fn from(row: ClaimRow) -> Self {
-        let (standing, reason) = match row.standing {
-            Standing::Route => ("route", None),
-            Standing::Held(hold) => ("held", Some(hold.reason.to_string())),
-            Standing::Shadowed => ("shadowed", None),
-            Standing::Forced => ("forced", Some("a person has withdrawn its prefix or its host".into())),
-            Standing::Fenced(refusal) => ("fenced", Some(refusal.to_string())),
+        let (standing, reason) = match (row.waits, row.standing) {
+            (Some(until), _) => ("waits", Some(until.to_string())),
+            (None, Standing::Route) => ("route", None),
+            (None, Standing::Held(hold)) => ("held", Some(hold.reason.to_string())),
+            (None, Standing::Shadowed) => ("shadowed", None),
+            (None, Standing::Forced) => ("forced", Some("a person has withdrawn its prefix or its host".into())),
+            (None, Standing::Fenced(refusal)) => ("fenced", Some(refusal.to_string())),
         };
         let ClaimRow { host, next_hop, source, key, revision, readable, .. } = row;
         Claim { standing, reason, host, next_hop, source, key, revision, readable }

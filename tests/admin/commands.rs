@@ -263,6 +263,61 @@ host
     assert_eq!(json["count"], 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_end_of_a_freeze_is_said_of_each_and_counted() {
+    let world = World::ready(HOSTS, "").await;
+    world.prints("freeze").await;
+    assert!(!world.prints("status").await.contains("\nwaiting "), "nothing has changed yet");
+    world.write_hosts(Some(
+        "hosts:
+  node-a1: { addresses: [10.168.0.12], subnets: [10.244.1.0/24] }
+  node-b1: { addresses: [10.168.0.21], subnets: [10.244.2.0/24] }
+  node-c1: { addresses: [10.168.0.31], subnets: [10.244.7.0/24] }
+",
+    ));
+    world.until_status("three changes that wait", |status| status.waiting == 3).await;
+    let status = world.prints("status").await;
+    assert!(status.contains("\nwaiting   3 for fingerpost unfreeze: see waits in fingerpost routes\n"), "{status}");
+    let mut routes: Vec<String> = world.prints("routes --no-headers").await.lines().map(str::to_owned).collect();
+    routes.sort();
+    let routes: Vec<Vec<&str>> = routes.iter().map(|route| route.split_whitespace().collect()).collect();
+    let moves = ["10.244.1.0/24", "route,waits:move", "node-a1", "10.168.0.11"];
+    assert_eq!(routes[0][..4], moves, "by what is announced");
+    assert_eq!(routes[1], ["10.244.2.0/24", "route", "node-b1", "10.168.0.21", "lab"]);
+    assert_eq!(routes[2][..4], ["10.244.3.0/24", "route,waits:withdrawal", "node-b1", "10.168.0.21"]);
+    assert_eq!(routes[3], ["10.244.7.0/24", "waits", "node-c1", "10.168.0.31", "lab"]);
+    let then = "for fingerpost unfreeze; then the guard judges it";
+    for (prefix, says) in [
+        (
+            "10.244.1.0/24",
+            format!(
+                "10.244.1.0/24: announced, host node-a1 via 10.168.0.11\n  waits       a move, {then}\n  \
+                 waits       host node-a1 via 10.168.0.12, record node-a1 of lab at revision 2: {then}\n"
+            ),
+        ),
+        (
+            "10.244.3.0/24",
+            format!("10.244.3.0/24: announced, host node-b1 via 10.168.0.21\n  waits       a withdrawal, {then}\n"),
+        ),
+        (
+            "10.244.7.0/24",
+            format!(
+                "10.244.7.0/24: not announced\n  \
+                 waits       host node-c1 via 10.168.0.31, record node-c1 of lab at revision 2: {then}\n"
+            ),
+        ),
+    ] {
+        let explained = world.prints(&format!("explain {prefix}")).await;
+        let (_, present) = explained.split_once("before fingerpost unfreeze\n").unwrap();
+        assert_eq!(present.split("what happened:\n").next(), Some(says.as_str()), "{prefix}");
+    }
+    world.prints("unfreeze").await;
+    world
+        .until_announced(&[("10.244.1.0/24", "node-a1"), ("10.244.2.0/24", "node-b1"), ("10.244.7.0/24", "node-c1")])
+        .await;
+    assert_eq!(world.status().await.waiting, 0);
+}
+
 /// Of a prefix and of the host that owns it: who takes one of them back hears of the other.
 async fn orders_that_overlap(world: &World) {
     let taken_back = "taken back, and withdrawn by another order as before, all or in part: fingerpost restore";

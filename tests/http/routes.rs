@@ -1,6 +1,8 @@
 //! `/api/v1/routes`.
 
+use super::client::Answer;
 use super::world::{HOSTS, World};
+use fingerpost_core::engine::{By, Command};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -26,6 +28,21 @@ async fn listed(world: &World, query: &str) -> Vec<String> {
         let Some(next) = page["next"].as_str() else { return routes };
         target = format!("/api/v1/routes?{query}&page={next}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_the_end_of_a_freeze_is_not_called_shadowed() {
+    let world = World::ready(HOSTS, "").await;
+    world.service.engine().command(Command::Freeze, By::default()).await.unwrap();
+    world
+        .write_hosts(Some("hosts: { node-c1: { addresses: [10.168.0.31], subnets: [10.244.1.0/24, 10.244.7.0/24] } }"));
+    let target = "/api/v1/routes?prefix=10.244.7.0/24";
+    let waits = |answer: &Answer| answer.json()["routes"][0]["claims"][0]["standing"] == "waits";
+    let route = world.until_answer(target, waits).await.json()["routes"][0].take();
+    assert_eq!(route["waiting"], json!({ "kind": "addition", "until": "unfreeze" }));
+    assert_eq!(route["claims"][0]["reason"], "for fingerpost unfreeze; then the guard judges it");
+    let moved = world.get("/api/v1/routes?prefix=10.244.1.0/24").await.json()["routes"][0].take();
+    assert_eq!(moved["waiting"], json!({ "kind": "move", "until": "unfreeze" }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

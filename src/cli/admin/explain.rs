@@ -66,6 +66,10 @@ fn one(out: &mut dyn Write, route: &Route) -> io::Result<()> {
     if let Some(hold) = &route.hold {
         held(out, hold)?;
     }
+    if let Some(waiting) = route.waiting.as_ref().filter(|_| route.announced.is_some()) {
+        let (kind, until) = (tables::change(waiting.kind), tables::until(&waiting.until));
+        writeln!(out, "  waits       a {kind}, {until}; then the guard judges it")?;
+    }
     for claim in &route.claims {
         self::claim(out, claim)?;
     }

@@ -51,6 +51,10 @@ pub(super) fn status(out: &mut dyn Write, status: &StatusResponse, no_headers: b
     writeln!(out, "config    {config}")?;
     writeln!(out, "role      {}", role(status))?;
     writeln!(out, "frozen    {frozen}")?;
+    if status.waiting > 0 {
+        let until = until(if status.frozen_since.is_some() { "unfreeze" } else { "leader" });
+        writeln!(out, "waiting   {} {until}: see waits in fingerpost routes", status.waiting)?;
+    }
     if !status.drained.is_empty() {
         writeln!(out, "drained   {}", plain(&status.drained.join(", ")))?;
     }
@@ -168,6 +172,9 @@ fn state(route: &Route, standing: Option<Standing>) -> String {
         if let Some(hold) = &route.hold {
             words.push(format!("held:{}", kind(hold)));
         }
+        if let Some(waiting) = &route.waiting {
+            words.push(format!("waits:{}", change(waiting.kind)));
+        }
         if route.stale {
             words.push("stale".into());
         }
@@ -175,8 +182,17 @@ fn state(route: &Route, standing: Option<Standing>) -> String {
     words.join(",")
 }
 
+/// Until when nothing changes.
+pub(super) fn until(word: &str) -> &'static str {
+    if word == "unfreeze" { "for fingerpost unfreeze" } else { "until it is known who leads" }
+}
+
 pub(super) fn kind(hold: &Hold) -> String {
-    ChangeKind::try_from(hold.kind).map(ChangeKind::word).unwrap_or_default()
+    change(hold.kind)
+}
+
+pub(super) fn change(kind: i32) -> String {
+    ChangeKind::try_from(kind).map(ChangeKind::word).unwrap_or_default()
 }
 
 /// One row for a route.
@@ -207,7 +223,10 @@ pub(super) fn claim_rows(route: &Route) -> Vec<Vec<String>> {
     if let Some(hop) = &route.announced
         && !route.claims.iter().any(|claim| standing(claim) == Some(Standing::Route))
     {
-        let reason = "no record states it any more".to_owned();
+        let reason = match &route.waiting {
+            Some(waiting) => format!("its {} waits {}", change(waiting.kind), until(&waiting.until)),
+            None => "no record states it any more".into(),
+        };
         let source = route.hold.as_ref().map(|hold| hold.source.clone()).unwrap_or_default();
         let state = state(route, None);
         rows.push(vec![

@@ -3,7 +3,8 @@
 use super::{Engine, OverrideRow};
 use crate::model::{Family, GatewayId, HostName, PerFamily, Prefix, SourceId, Time};
 use crate::source::sync::{Counts, Seen};
-use crate::table::{ChangeKind, HeldChange, HoldReason, Owner, SlotId, Standing};
+use crate::table::{ChangeKind, HeldChange, HoldReason, Owner, SlotClaim, SlotId, Standing};
+use std::fmt;
 use std::net::IpAddr;
 
 /// A source and how sure we are of it.
@@ -88,16 +89,56 @@ pub struct GatewayRow {
 pub struct RouteRow {
     /// The prefix.
     pub prefix: Prefix,
-    /// Every claim, in the order of [`Standing::rank`]; the one that is announced has [`Standing::Route`].
+    /// Every claim, in the order of [`Standing::rank`], one that waits behind the route; the one that is announced has
+    /// [`Standing::Route`] and does not wait.
     pub claims: Vec<ClaimRow>,
     /// What the guard keeps back.
     pub hold: Option<HoldRow>,
+    /// What has changed and is not decided.
+    pub waiting: Option<Waiting>,
     /// Who is announced as its owner, host and next hop. Nobody may claim it any more, if its withdrawal is held.
     pub announced: Option<(String, IpAddr)>,
     /// Whether the source of what is announced cannot be read now.
     pub stale: bool,
     /// Without a route of its own it is announced like the one that covers it.
     pub overridden: Option<OverrideRow>,
+}
+
+/// A change that is not decided, because nothing changes now: the guard has not judged it either.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Waiting {
+    /// What would happen to the route.
+    pub kind: ChangeKind,
+    /// Until when.
+    pub until: Until,
+}
+
+/// Until when nothing changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Until {
+    /// Until a person ends the freeze.
+    Unfreeze,
+    /// Until it is known who leads.
+    Leader,
+}
+
+impl Until {
+    /// For programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Until::Unfreeze => "unfreeze",
+            Until::Leader => "leader",
+        }
+    }
+}
+
+impl fmt::Display for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Until::Unfreeze => "for fingerpost unfreeze; then the guard judges it",
+            Until::Leader => "until it is known who leads; then the guard judges it",
+        })
+    }
 }
 
 /// A change that the guard keeps back.
@@ -140,6 +181,8 @@ pub struct ClaimRow {
     pub readable: bool,
     /// What became of it.
     pub standing: Standing,
+    /// It has won, and until then that is not decided: `standing` is that of before.
+    pub waits: Option<Until>,
 }
 
 impl Engine {
@@ -261,7 +304,26 @@ impl Engine {
         }
     }
 
+    /// Until when nothing changes, if so.
+    fn keeps_still(&self) -> Option<Until> {
+        match self.frozen() {
+            Some(_) => Some(Until::Unfreeze),
+            None => self.holds_still().map(|_| Until::Leader),
+        }
+    }
+
+    /// How many routes would change, the guard permitting, if anything did now.
+    pub fn count_waiting(&self) -> usize {
+        if self.keeps_still().is_some() { self.table.count_undecided() } else { 0 }
+    }
+
     fn route_row(&self, family: Family, slot: SlotId) -> RouteRow {
+        let undecided = self.keeps_still().and_then(|until| Some((self.table.undecided(family, slot)?, until)));
+        let waiting = undecided.map(|((kind, _), until)| Waiting { kind, until });
+        let waits = |claim: &SlotClaim| {
+            let ((_, desired), until) = undecided?;
+            desired.filter(|winner| (winner.source, winner.record) == (claim.source, claim.record)).map(|_| until)
+        };
         let claims = self.table.claims(family, slot).map(|(claim, standing)| {
             let owner = self.table.owner(claim.owner);
             let source = self.source(claim.source);
@@ -274,10 +336,11 @@ impl Engine {
                 revision: record.map_or(0, |record| record.modified.0),
                 readable: claim.readable,
                 standing,
+                waits: waits(&claim),
             }
         });
         let mut claims: Vec<ClaimRow> = claims.collect();
-        claims.sort_by_key(|claim| claim.standing.rank());
+        claims.sort_by_key(|claim| if claim.waits.is_some() { 1 } else { claim.standing.rank() });
         let hold = self.table.held_change(family, slot).map(|held| self.hold_row(&held));
         let winner = self.table.winner(family, slot);
         let announced = winner.map(|winner| {
@@ -287,7 +350,7 @@ impl Engine {
         let source = winner.and_then(|winner| self.source(winner.source));
         let stale = source.is_some_and(|source| !source.sync.is_current());
         let prefix = self.table.slots(family).prefix(slot);
-        RouteRow { prefix, claims, hold, announced, stale, overridden: self.override_row(prefix) }
+        RouteRow { prefix, claims, hold, waiting, announced, stale, overridden: self.override_row(prefix) }
     }
 }
 

@@ -37,7 +37,9 @@ mod vouched;
 
 pub use command::{Command, Holds};
 pub use explain::{TellState, ToldRow, UnresolvedOf};
-pub use look::{ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow};
+pub use look::{
+    ClaimRow, GatewayRow, HoldRow, QuarantinedRow, RecordFaults, RouteRow, SourceRow, UnresolvedRow, Until, Waiting,
+};
 pub use orders::Orders;
 pub use outlets::{Joined, REPORT, Refusal, SessionNumber, SessionUp};
 pub use overrides::{Behind, Others, OverrideRow};

@@ -13,6 +13,7 @@ use super::{Fence, Losers, Owner, OwnerId, Owners, Priorities, Refusal, SlotClai
 use crate::model::{Claim, ClaimKey, Family, HostName, PerFamily, Prefix, RecordId, SourceId, Time};
 use crate::replicas::TableDigest;
 use crate::source::sync::Absent;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 mod settle;
@@ -392,6 +393,27 @@ impl Table {
     /// Whether the guard keeps announcements of the family back, and nobody has denied them.
     pub fn has_waiting_additions(&self, family: Family) -> bool {
         self.guard.has_waiting_additions(family)
+    }
+
+    /// Whose route the slot's is to become, and in which way, where a gateway would notice that and the guard does not keep it back: it
+    /// was not decided yet.
+    pub fn undecided(&self, family: Family, slot: SlotId) -> Option<(ChangeKind, Option<Winner>)> {
+        if self.guard.hold(family, slot).is_some() {
+            return None;
+        }
+        let claims = self.families[family].claims.get(slot.index())?;
+        let desired = claims.winner(&self.priorities, &self.owners);
+        let (kind, _) = self.kind(family, slot, self.winner(family, slot), desired)?;
+        Some((kind, desired))
+    }
+
+    /// How many routes that is so of. Many, if nothing was decided for long: not for every message.
+    pub fn count_undecided(&self) -> usize {
+        let of_family = |(family, table): (Family, &FamilyTable)| {
+            let touched: BTreeSet<SlotId> = table.dirty.iter().copied().collect();
+            touched.into_iter().filter(|slot| self.undecided(family, *slot).is_some()).count()
+        };
+        self.families.iter().map(of_family).sum()
     }
 
     /// Whether what is announced is not what the claims say.

@@ -238,7 +238,7 @@ impl Table {
     }
 
     /// What becoming `desired` means for a gateway, and for which source; none if packets go the same way.
-    fn kind(
+    pub(super) fn kind(
         &self,
         family: Family,
         slot: SlotId,
