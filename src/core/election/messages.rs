@@ -78,7 +78,7 @@ pub enum Reply {
 /// What happens to an election.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Input {
-    /// Time has passed: the first one starts it, and later ones come at [`Election::next_deadline`].
+    /// Time has passed: the first one starts it, and later ones come at [`super::Election::next_deadline`].
     Clock,
     /// The store's answer to the request of this number, or why there is none (it may have been carried out nevertheless).
     Answer(Attempt, Result<Reply, Fault>),
