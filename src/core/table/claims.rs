@@ -244,14 +244,16 @@ impl Table {
             && family.winners.get(slot.index()).is_none_or(Option::is_none)
     }
 
-    /// The prefix's slot, made if need be: as long as nobody claims it, it waits to be freed.
+    /// The slot, made if need be, of a prefix that is announced though nobody is its owner: as long as nobody claims it, it waits to be
+    /// freed.
     pub fn place(&mut self, prefix: Prefix) -> SlotId {
         let family = &mut self.families[prefix.family()];
-        if let Some(slot) = family.slots.find(prefix) {
-            return slot;
-        }
-        let slot = family.slot(prefix);
-        family.dead.push(slot);
+        let slot = family.slots.find(prefix).unwrap_or_else(|| {
+            let slot = family.slot(prefix);
+            family.dead.push(slot);
+            slot
+        });
+        family.slots.announce(slot);
         slot
     }
 

@@ -19,6 +19,8 @@ impl SlotId {
 #[derive(Default, Debug)]
 pub struct Slots {
     prefixes: Vec<Prefix>,
+    /// Which were announced since their number was given.
+    announced: Vec<bool>,
     numbers: HashTable<u32>,
     hasher: DefaultHashBuilder,
     free: Vec<SlotId>,
@@ -41,7 +43,7 @@ impl Slots {
         self.numbers.is_empty()
     }
 
-    /// How often a number was given or taken back.
+    /// How often a number was given or taken back, or announced for the first time.
     pub fn changes(&self) -> u64 {
         self.changes
     }
@@ -65,11 +67,13 @@ impl Slots {
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.prefixes[slot.index()] = prefix;
+                self.announced[slot.index()] = false;
                 slot
             }
             None => {
                 let slot = SlotId(u32::try_from(self.prefixes.len()).unwrap_or(u32::MAX));
                 self.prefixes.push(prefix);
+                self.announced.push(false);
                 slot
             }
         };
@@ -77,6 +81,19 @@ impl Slots {
         let (prefixes, hasher) = (&self.prefixes, &self.hasher);
         self.numbers.insert_unique(hasher.hash_one(prefix), slot.0, |&n| hasher.hash_one(prefixes[n as usize]));
         slot
+    }
+
+    /// Its prefix is announced.
+    pub fn announce(&mut self, slot: SlotId) {
+        if !std::mem::replace(&mut self.announced[slot.index()], true) {
+            self.changes += 1;
+        }
+    }
+
+    /// Whether its prefix was ever announced since it has this number. What was not, an earlier process may have announced: a gateway that
+    /// keeps that must not be told that it is withdrawn before it is decided.
+    pub fn was_announced(&self, slot: SlotId) -> bool {
+        self.announced[slot.index()]
     }
 
     /// Takes the number back.

@@ -190,7 +190,7 @@ impl View {
         order
     }
 
-    /// An order that also walks, last, every slot in use that this view does not export: for a gateway that may hold
+    /// An order that also walks, last, every slot that was ever announced and that this view does not export: for a gateway that may hold
     /// routes of another view. Gateways that move at the same time share it.
     pub(super) fn order_with_absent(&mut self, slots: &Slots) -> Arc<Order> {
         if let Some((changes, order)) = &self.order_with_absent
@@ -201,7 +201,7 @@ impl View {
         let mut order = self.new_order();
         let all = (0..slots.capacity() as u32).map(SlotId);
         let in_use = all.filter(|&slot| slots.find(slots.prefix(slot)) == Some(slot));
-        order.slots.extend(in_use.filter(|&slot| self.get(slot).is_none()));
+        order.slots.extend(in_use.filter(|&slot| slots.was_announced(slot) && self.get(slot).is_none()));
         let order = Arc::new(order);
         self.order_with_absent = Some((slots.changes(), Arc::clone(&order)));
         order

@@ -83,6 +83,23 @@ fn p2_a_list_after_compaction_withdraws_what_it_lacks_and_nothing_else() {
     assert!(all.contains(&gone) && all.len() == 2, "one withdrawn, one announced: {all:?}");
 }
 
+/// An earlier process may have announced it, and the gateway may have kept it.
+#[test]
+fn p2_what_is_not_decided_yet_is_not_withdrawn_from_a_gateway_that_is_drained_or_gets_another_policy() {
+    let drain = |lab: &mut Lab| assert_eq!(lab.command(&Command::Drain("gateway-2".into())), 1);
+    for change in [drain, |lab: &mut Lab| lab.reconfigure(1)] {
+        let mut lab = Lab::new();
+        lab.command(&Command::Freeze);
+        lab.put(0, 1, host(1, &[0, 1]));
+        lab.settle();
+        change(&mut lab);
+        assert_eq!(heard(&mut lab, 2), []);
+        lab.command(&Command::Unfreeze);
+        lab.settle();
+        assert_eq!(lab.peers[2].gateway.routes().len(), 2);
+    }
+}
+
 #[test]
 fn p4_one_unread_source_holds_every_end_of_rib_back() {
     let mut lab = Lab::new();

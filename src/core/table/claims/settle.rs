@@ -278,6 +278,9 @@ impl Table {
     fn change(&mut self, family: Family, slot: SlotId, desired: Option<Winner>, settled: &mut Settled) {
         let FamilyTable { slots, claims, winners, digest, dead, .. } = &mut self.families[family];
         let before = std::mem::replace(&mut winners[slot.index()], desired);
+        if desired.is_some() {
+            slots.announce(slot);
+        }
         if desired.is_none() && claims[slot.index()].is_empty() {
             dead.push(slot);
         }

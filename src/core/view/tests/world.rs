@@ -94,6 +94,9 @@ impl World {
         };
         let view = &mut self.views[view];
         let head = view.head();
+        if wanted.is_some() {
+            self.slots.announce(slot);
+        }
         let attr = wanted.clone().map(|attributes| view.intern(attributes));
         let changed = view.set(slot, attr);
         assert_eq!(changed, before != wanted, "I3: set says whether anything changed");
