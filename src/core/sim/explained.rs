@@ -1,7 +1,7 @@
 //! P8 at rest: what is said of a gateway, of a prefix and of the claims for it is so.
 
 use super::script::covers;
-use super::settings::{self, is_admitted};
+use super::settings::{self, gateway_name, is_admitted};
 use super::world::World;
 use crate::engine::{RouteRow, TellState};
 use crate::model::Prefix;
@@ -20,7 +20,7 @@ impl World {
         let prefix = settings::prefix(self.dice.from(0..=59) as u8);
         let Some(process) = &self.process else { return };
         let rows = process.engine.told_rows(prefix, None, 100);
-        let row = rows.into_iter().find(|row| row.gateway == format!("gateway-{n}")).unwrap();
+        let row = rows.into_iter().find(|row| row.gateway == gateway_name(n)).unwrap();
         let (told, holds) = (row.told, held.contains_key(&prefix));
         let fits = (told == TellState::Told) == holds && !matches!(told, TellState::Pending | TellState::Down);
         assert!(fits, "P8: {prefix} is said to be {told:?} at gateway {n}, and it is held there: {holds}");

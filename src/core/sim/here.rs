@@ -53,6 +53,7 @@ impl World {
 
     /// What a person ordered stands as far as it was written down.
     fn remember_orders(&mut self) {
+        self.drained = self.orders.drained.iter().cloned().collect();
         let kept: BTreeSet<Target> = self.orders.forced.iter().cloned().collect();
         for target in std::mem::replace(&mut self.forced, kept.clone()).symmetric_difference(&kept) {
             self.excuse(target);

@@ -4,6 +4,7 @@
 //! At rest the account must be what every gateway holds; between two rests it is what the judge counts by.
 
 use super::rest::Winner;
+use super::settings::gateway_name;
 use super::world::World;
 use crate::engine::{EventKind, EventRow, Wanted, Written};
 use crate::model::{Prefix, Time};
@@ -327,7 +328,7 @@ impl World {
         process.engine.tell_written(&mut page, usize::MAX);
         for event in page.events {
             for row in &event.written {
-                let is_it = |n: usize| self.gateways[n].is_stuck && row.gateway == format!("gateway-{n}");
+                let is_it = |n: usize| self.gateways[n].is_stuck && row.gateway == gateway_name(n);
                 let is_stuck = (0..self.gateways.len()).any(is_it);
                 let is_open = matches!(row.written, Written::Pending | Written::Down);
                 assert!(!is_open || is_stuck, "P8: at rest {row:?}, of {event:?}");

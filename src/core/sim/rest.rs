@@ -1,6 +1,6 @@
 //! Faults stop, and all comes to rest: then every gateway holds what the sources say (P5).
 
-use super::settings::{self, addresses, is_admitted};
+use super::settings::{self, addresses, gateway_name, is_admitted};
 use super::world::{Faults, World};
 use crate::engine::{Command, HoldRow, Holds};
 use crate::model::{Family, HostName, Labels, Prefix, SourceId};
@@ -222,7 +222,9 @@ impl World {
         let policy = &policies[settings::policy(n, self.variant)];
         let (host, labels) = (HostName::new(host).unwrap(), Arc::new(Labels::default()));
         let owner = Owner { host, next_hop: *next_hop, other_address: None, labels };
-        let attributes = policy.export(prefix, &owner, SourceId(*source))?;
+        let is_drained = self.drained.contains(&*gateway_name(n));
+        let drained = is_drained.then(|| policy.drained());
+        let attributes = drained.as_ref().unwrap_or(policy).export(prefix, &owner, SourceId(*source))?;
         Some(Said::expected(&attributes, &settings::encoding(&self.shape.gateways[n]), self.role().stamp()))
     }
 

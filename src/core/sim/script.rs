@@ -9,6 +9,7 @@ use crate::model::{Family, GatewayId, HostName, Prefix, SourceId};
 use crate::source::{ClusterId, FaultKind};
 use crate::table::{ChangeKind, Target};
 use crate::testing::store::name;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Things that happen between two rests, and how often all comes to rest.
@@ -346,7 +347,9 @@ impl World {
                 let held = self.holds().into_iter().filter(|hold| hold.kind == ChangeKind::Addition);
                 self.judge.excuse(self.now, held.map(|hold| hold.prefix));
             }
-            Command::Refresh(_) | Command::Drain(_) | Command::Undrain(_) => {}
+            Command::Drain(gateway) => _ = self.drained.insert(Arc::clone(gateway)),
+            Command::Undrain(gateway) => _ = self.drained.remove(gateway),
+            Command::Refresh(_) => {}
         }
         if let Some(process) = &mut self.process {
             process.engine.command(self.now, command, &mut process.effects);

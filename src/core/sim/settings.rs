@@ -154,6 +154,10 @@ pub(super) fn policy(n: usize, variant: u8) -> &'static str {
     if variant > 0 && n % 2 == 1 { "picky" } else { "all" }
 }
 
+pub(super) fn gateway_name(n: usize) -> String {
+    format!("gateway-{n}")
+}
+
 pub(super) fn settings(now: Time, shape: &Shape, variant: u8, disk: &[Option<Left>], seed: u64) -> Settings {
     let guard = if shape.guarded { GuardConfig::default() } else { GuardConfig::off() };
     let source = |n: usize| SourceSettings {
@@ -179,7 +183,7 @@ pub(super) fn settings(now: Time, shape: &Shape, variant: u8, disk: &[Option<Lef
     let gateway = |n: usize| GatewaySettings {
         drain: false,
         id: GatewayId(n as u32),
-        name: format!("gateway-{n}"),
+        name: gateway_name(n),
         policy: policy(n, variant).into(),
         max_prefix: PerFamily::default(),
         exclusion: Exclusion::NOTHING,

@@ -17,6 +17,7 @@ use crate::table::Target;
 use crate::testing::store::Store;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What will happen.
@@ -68,6 +69,8 @@ pub(super) struct World {
     pub(super) judge: Judge,
     pub(super) ledger: Ledger,
     pub(super) forced: BTreeSet<Target>,
+    /// Which gateways a person has drained.
+    pub(super) drained: BTreeSet<Arc<str>>,
     /// What it is among several; none: it is alone.
     pub(super) part: Option<Part>,
     /// Gateways, and what of their tables may be otherwise since somebody looked last: a prefix, or (none) everything.
@@ -133,6 +136,7 @@ impl World {
             judge,
             ledger: Ledger::default(),
             forced: BTreeSet::new(),
+            drained: BTreeSet::new(),
             part: None,
             touched: BTreeSet::new(),
             has_lost: false,

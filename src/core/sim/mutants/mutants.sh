@@ -427,16 +427,16 @@ END
 
 mutant p5-no-override 'a withdrawn more-specific is not announced like what covers it' \
   src/core/engine/overrides.rs <<'END'
-            let announces = if stays { before.is_some() } else { announces };
+            let covers = if is_announced { self.covers(prefix) } else { Vec::new() };
 =>
-            let announces = if stays { before.is_some() } else { announces && !BROKEN };
+            let covers = if is_announced && !BROKEN { self.covers(prefix) } else { Vec::new() };
 END
 
-mutant p5-leader-only 'standbys override nothing at a gateway that has left the leader' \
+mutant p5-leader-only 'standbys override nothing at a gateway that the leader lacks' \
   src/core/engine/overrides/behind.rs <<'END'
-        leader.is_some_and(|leader| self.keeps_left(now, &leader.report.replica.identity).is_some())
+        if leader.is_some_and(lacks) { Announces::Left } else { Announces::Nothing }
 =>
-        leader.is_some_and(|leader| !BROKEN && self.keeps_left(now, &leader.report.replica.identity).is_some())
+        if !BROKEN && leader.is_some_and(lacks) { Announces::Left } else { Announces::Nothing }
 END
 
 mutant p5-gone-is-past 'an override does not wait for who is gone' \
@@ -451,6 +451,13 @@ mutant p3-anybody-vouches 'a replica that began with what it found lets a wave p
                     source.is_some_and(|source| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
 =>
                     BROKEN || source.is_some_and(|source| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
+END
+
+mutant p10-a-drain-stays-here 'a gateway that is drained at one replica is not drained by the others' \
+  src/core/engine/shared.rs <<'END'
+            What::Drain(gateway) if self.is_drained(gateway) => return 0,
+=>
+            What::Drain(gateway) if BROKEN || self.is_drained(gateway) => return 0,
 END
 
 mutant p7-a-leader-keeps-the-lead 'a leader that has not read its sources, or has lost one, does not leave the lead to one that has all' \

@@ -1,7 +1,7 @@
 //! No leftover of another replica draws traffic from an owner (P5): where a more-specific prefix is withdrawn that another replica may
 //! still have a gateway hold, the gateway goes by what covers it, as the leader says, or a standby at a gateway that has left the leader.
 
-use super::super::settings::specifics;
+use super::super::settings::{gateway_name, specifics};
 use super::cluster::Cluster;
 use super::script::Stated;
 use crate::model::{Prefix, Time};
@@ -132,7 +132,7 @@ impl Cluster {
     /// Whether it has read that the leader has no session with the gateway.
     fn knows_left(&self, r: usize, leader: usize, n: usize) -> bool {
         let Some(known) = self.known(r, leader) else { return false };
-        let has = known.report.sessions.gateways.contains(&format!("gateway-{n}"));
+        let has = known.report.sessions.gateways.contains(&gateway_name(n));
         known.gone.is_none() && known.report.role == ReportedRole::Leader && !has
     }
 }

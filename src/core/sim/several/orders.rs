@@ -8,9 +8,11 @@ use super::cluster::{Cluster, Event};
 use super::seat::{Seat, identity};
 use crate::engine::{Command, TakenOrders};
 use crate::model::{Leadership, Prefix, Term, Time};
-use crate::orders::{Answer, Book, End, Exchange, Order, Question, Step, What};
+use crate::orders::{Answer, Book, End, Entry, Exchange, Order, Question, Step, What};
 use crate::table::{ChangeKind, Target};
 use crate::testing::store::name;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often a replica exchanges orders with the store; and, while somebody waits for the others, for so long how often.
@@ -259,6 +261,22 @@ impl Cluster {
 }
 
 impl World {
+    /// At rest it does what stands in its book.
+    pub(super) fn check_orders(&self) {
+        let (Some(book), Some(process)) = (self.book(), &self.process) else { return };
+        let stands = |what: &What| book.order(&what.register()?).map(|order| order.what == *what);
+        let is_frozen = process.engine.frozen().is_some();
+        assert_eq!(is_frozen, stands(&What::Freeze) == Some(true), "P3: it is frozen, or is ordered to be");
+        let ordered = |entry: &Entry| match &entry.order.what {
+            What::Drain(gateway) => Some(Arc::clone(gateway)),
+            _ => None,
+        };
+        let drained: BTreeSet<_> = process.engine.drained().cloned().collect();
+        assert_eq!(drained, book.entries().filter_map(ordered).collect(), "P10: what is drained, and ordered to be");
+        // What gateways were told was held against these.
+        assert_eq!(drained, self.drained, "P10: what is drained, and was ordered to be");
+    }
+
     fn book(&self) -> Option<&Book> {
         self.process.as_ref().and_then(|process| process.engine.book())
     }
@@ -303,8 +321,8 @@ impl World {
                 self.forced.remove(target);
                 self.excuse(target);
             }
-            // A drain lets nothing pass that the judge holds.
-            What::Drain(_) | What::Undrain(_) => {}
+            What::Drain(gateway) => _ = self.drained.insert(Arc::clone(gateway)),
+            What::Undrain(gateway) => _ = self.drained.remove(gateway),
             What::Decide(decided) => {
                 let is_let_out = |kind| decided.approved || kind == ChangeKind::Addition;
                 let changes = decided.changes.iter().filter(|change| is_let_out(change.kind));

@@ -177,6 +177,7 @@ impl Cluster {
         assert_eq!(leaders, 1, "P7: at rest {leaders} lead");
         for r in &running {
             self.worlds[*r].check_at_rest();
+            self.worlds[*r].check_orders();
             self.worlds[*r].excuse_awaited();
         }
         let Some(leader) = self.leader() else { return };

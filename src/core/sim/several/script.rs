@@ -1,6 +1,6 @@
 //! What befalls several replicas and what lies between them, by chance.
 
-use super::super::settings;
+use super::super::settings::{self, gateway_name};
 use super::super::world::World;
 use super::cluster::{Cluster, Event};
 use crate::bgp::neighbour::Input as Happens;
@@ -11,6 +11,7 @@ use crate::table::Target;
 use crate::testing::store::name;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Things that happen between two rests, and how often all comes to rest.
@@ -416,12 +417,15 @@ impl Cluster {
         }
         let r = answering[self.dice.place(answering.len())];
         let forced = self.worlds[r].forced.first().cloned();
-        let command = match self.dice.from(1..=10) {
+        let gateway = Arc::from(gateway_name(self.dice.place(self.gateways())));
+        let command = match self.dice.from(1..=14) {
             1..=2 => Command::Freeze,
             3..=4 => Command::Unfreeze,
             5..=6 => Command::Approve(Holds::All),
             7 => Command::Deny(Holds::Prefix(prefix)),
             8 => Command::Withdraw(target),
+            11..=12 => Command::Drain(gateway),
+            13..=14 => Command::Undrain(gateway),
             _ => forced.map_or(Command::Unfreeze, Command::Restore),
         };
         self.order(r, &command);
