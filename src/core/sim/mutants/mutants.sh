@@ -453,6 +453,13 @@ mutant p3-anybody-vouches 'a replica that began with what it found lets a wave p
                     BROKEN || source.is_some_and(|source| away.is_covered(source.store, Rev(source.since), Rev(source.revision)))
 END
 
+mutant p2-a-move-withdraws-all 'a gateway that is drained is told that what is not decided yet is withdrawn' \
+  src/core/view/entries.rs <<'END'
+in_use.filter(|&slot| slots.was_announced(slot) && self.get(slot).is_none())
+=>
+in_use.filter(|&slot| (BROKEN || slots.was_announced(slot)) && self.get(slot).is_none())
+END
+
 mutant p10-a-drain-stays-here 'a gateway that is drained at one replica is not drained by the others' \
   src/core/engine/shared.rs <<'END'
             What::Drain(gateway) if self.is_drained(gateway) => return 0,
