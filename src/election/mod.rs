@@ -50,9 +50,8 @@ pub struct ElectionConfig {
     pub ttl: Duration,
     /// By how much earlier it stops by itself.
     pub margin: Duration,
-    /// For so long after it has seen that nobody leads it leaves the lead to others, if it has not read its sources yet or is about to
-    /// leave.
-    pub defers: Duration,
+    /// For so long after its start it leaves the lead to others, at most, if it has not read its sources yet.
+    pub reading: Duration,
     /// Where the term is kept.
     pub state_dir: PathBuf,
 }
@@ -137,8 +136,8 @@ pub fn spawn(config: ElectionConfig) -> (ElectionHandle, JoinHandle<()>) {
     let me = Replica { identity: config.identity.as_str().into(), instance: draw() };
     let keys = Keys::new(&config.key, &config.identity);
     let seed = RandomState::new().hash_one(());
-    let ElectionConfig { ttl, margin, defers, .. } = config;
-    let settings = Settings { me: me.clone(), keys: keys.clone(), ttl, margin, defers, seed };
+    let ElectionConfig { ttl, margin, reading, .. } = config;
+    let settings = Settings { me: me.clone(), keys: keys.clone(), ttl, margin, reading, seed };
     let store = Store::new(config.etcd, keys, ttl);
     let election = Election::new(settings);
     let start = Standing { leadership: election.leadership(since_boot()), trouble: None };

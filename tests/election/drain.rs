@@ -96,8 +96,9 @@ async fn c12_who_is_drained_does_not_begin_to_lead_where_another_could(etcd: Etc
         if first.service.engine().look(leaves).await == Some(true) { Ok(()) } else { Err("it does not") }
     })
     .await;
-    first.hand_over().await;
     let third = Replica::start(&cluster, 3).await;
+    until_standby(&third).await;
+    first.hand_over().await;
     assert_eq!(third.until_leads().await, term + 1);
     drained
         .until_role("a standby of it", |role| matches!(role, Role::Standby { .. }) && role.term() == Some(term + 1))

@@ -52,7 +52,7 @@ impl Elector {
             identity: format!("10.0.3.{number}"),
             ttl: TTL,
             margin: Duration::from_secs(1),
-            defers: Duration::ZERO,
+            reading: Duration::ZERO,
             state_dir: state.path().join(folder),
         };
         Self::of(config, state)
@@ -60,6 +60,7 @@ impl Elector {
 
     fn of(config: ElectionConfig, state: Arc<TempDir>) -> Self {
         let (handle, task) = spawn(config.clone());
+        handle.has_read();
         let (standing, mut seen) = (handle.standing(), handle.standing());
         let roles = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&roles);

@@ -3,7 +3,7 @@
 use super::keys::{LeaderRecord, PresenceRecord};
 use super::messages::{Effect, Input, Request};
 use super::pace::Pace;
-use super::seat::{Asked, Disk, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State, Vacancy};
+use super::seat::{Asked, Disk, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State};
 use super::{Settings, Trouble};
 use crate::model::{Leadership, Rng, Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
@@ -29,10 +29,14 @@ pub struct Election {
     pub(super) hold_off: Time,
     /// Others should lead: its sources have not been read.
     is_unread: bool,
+    /// Up to then it waits for that; known from the first input on.
+    reads_until: Option<Time>,
     /// Others should lead: it is about to leave.
     departs: bool,
-    /// As long as nobody leads, as far as is known.
-    pub(super) vacant: Option<Vacancy>,
+    /// When it was last seen who leads.
+    pub(super) looked: Option<Time>,
+    /// While nobody leads, as far as is known: who should begin to lead has had the time for it by then.
+    pub(super) others_until: Option<Time>,
     /// When leaderships began lately.
     pub(super) pace: Pace,
     pub(super) predecessor: Option<Predecessor>,
@@ -67,8 +71,10 @@ impl Election {
             led: None,
             hold_off: Time::ZERO,
             is_unread: true,
+            reads_until: None,
             departs: false,
-            vacant: None,
+            looked: None,
+            others_until: None,
             pace: Pace::default(),
             predecessor: None,
             changed: false,
@@ -127,6 +133,7 @@ impl Election {
     pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
         // First of all: a deadline that has passed meanwhile has passed, whatever comes in so late.
         self.tell(now, effects);
+        self.reads_until.get_or_insert(now + self.settings.reading);
         match input {
             Input::Clock => {}
             Input::Read => {
@@ -146,8 +153,11 @@ impl Election {
 
     /// Whether it should be another that begins to lead, if one wants to.
     pub(super) fn defers(&self, now: Time) -> bool {
-        let is_new = self.vacant.is_none_or(|vacant| now < vacant.since + self.settings.defers);
-        (self.is_unread || self.departs) && is_new
+        let is_before = |moment: Option<Time>| moment.is_none_or(|moment| now < moment);
+        match self.is_unread {
+            true => is_before(self.reads_until) || is_before(self.others_until),
+            false => self.departs && is_before(self.others_until),
+        }
     }
 
     /// Does what is due.

@@ -1,7 +1,7 @@
 //! A round: renew the lease, look at the keys, and do what they ask for.
 
 use super::keys::{Expect, Held, LeaderRecord, View};
-use super::seat::{Asked, Doing, Kept, Known, Leaving, Member, Predecessor, Question, Seat, State, Vacancy};
+use super::seat::{Asked, Doing, Kept, Known, Leaving, Member, Predecessor, Question, Seat, State};
 use super::{Effect, Election, Reply, Trouble};
 use crate::model::{Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
@@ -183,12 +183,14 @@ impl Election {
         }
     }
 
-    /// Since when nobody leads. Where that was not seen for a lease's time the others could see it no more than this one: whoever
-    /// defers to them gives them all its time again.
+    /// How long it is for the others to begin to lead. Whoever has looked lately looks again within two rests. Where the store was not to
+    /// be had for a lease's time, or is new to this process, the others may have to come back to it first.
     fn see_vacancy(&mut self, now: Time, view: &View) {
-        let before = self.vacant.filter(|vacant| now < vacant.seen + self.settings.ttl);
-        let since = before.map_or(now, |vacant| vacant.since);
-        self.vacant = (view.leader == Held::Absent).then_some(Vacancy { since, seen: now });
+        let was_away = self.looked.is_none_or(|looked| now >= looked + self.settings.ttl);
+        let turn = if was_away { self.settings.ttl } else { self.settings.rest() * 2 };
+        let before = self.others_until.filter(|_| !was_away);
+        self.others_until = (view.leader == Held::Absent).then(|| before.unwrap_or(now + turn));
+        self.looked = Some(now);
     }
 
     /// Whether two renewals that follow each other, each proven as late as this one, take longer than a leadership lasts. One that lapsed

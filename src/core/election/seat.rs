@@ -109,14 +109,6 @@ pub(super) struct Known {
     pub(super) until: Time,
 }
 
-/// Nobody led whenever it was looked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Vacancy {
-    pub(super) since: Time,
-    /// Last.
-    pub(super) seen: Time,
-}
-
 /// Another process with our identity, and when it was seen first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Predecessor {

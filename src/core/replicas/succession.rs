@@ -1,12 +1,12 @@
 //! Who follows a leader that ends.
 
-use super::{KnownReplica, ReplicaReport, ReportedRole};
+use super::{KnownReplica, ReportedRole};
 use crate::model::Term;
 
 /// How far it has come that another leads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Succession {
-    /// There is no other replica, or none that stays.
+    /// There is no other replica.
     Nobody,
     /// There are others, and none of them leads in a newer term, or has told its gateways so.
     Awaited,
@@ -17,14 +17,12 @@ pub enum Succession {
 impl Succession {
     /// Of the leader of this term, by what the others say.
     pub fn of<'a>(term: Term, others: impl IntoIterator<Item = &'a KnownReplica>) -> Self {
-        let follows = |report: &ReplicaReport| report.role == ReportedRole::Leader && report.term > term;
-        let there = others.into_iter().filter(|known| known.gone.is_none()).map(|known| &known.report);
-        // One that is about to leave does not begin to lead.
-        let mut there = there.filter(|report| !report.leaving || follows(report)).peekable();
+        let mut there = others.into_iter().filter(|known| known.gone.is_none()).map(|known| &known.report).peekable();
         if there.peek().is_none() {
             return Succession::Nobody;
         }
-        match there.any(|report| follows(report) && !report.restamping) {
+        let follows = |role, newer: Term| role == ReportedRole::Leader && newer > term;
+        match there.any(|report| follows(report.role, report.term) && !report.restamping) {
             true => Succession::Done,
             false => Succession::Awaited,
         }
@@ -53,9 +51,6 @@ mod tests {
         for waits in [(ReportedRole::Standby, 4), (ReportedRole::Unsure, 5), (ReportedRole::Leader, 4)] {
             assert_eq!(of(&[gone.clone(), other(waits.0, waits.1)]), Succession::Awaited, "{waits:?}");
         }
-        let mut leaving = other(ReportedRole::Standby, 4);
-        leaving.report.leaving = true;
-        assert_eq!(of(std::slice::from_ref(&leaving)), Succession::Nobody);
         let mut next = other(ReportedRole::Leader, 5);
         next.report.restamping = true;
         assert_eq!(of(std::slice::from_ref(&next)), Succession::Awaited);

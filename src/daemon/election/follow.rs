@@ -20,9 +20,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-/// For so long after it has seen that nobody leads a replica leaves it to the others, if it has not read its sources yet or is about to
-/// leave: who knows nothing yet should not lead those who do; but not for ever, if nobody can read.
-const DEFERS: Duration = Duration::from_secs(30);
+/// For so long after its start a replica leaves it to the others to lead, at most, if it has not read its sources yet: who knows nothing yet
+/// should not lead those who do; but not for ever, if nobody can read.
+const READING: Duration = Duration::from_secs(30);
 /// So long a replica that knows who leads again may wait for what people have ordered meanwhile.
 const ORDERED: Duration = Duration::from_secs(5);
 /// A replica that has not for so long says so.
@@ -37,7 +37,7 @@ pub(super) fn settings(config: &Config, election: &config::Election, state_dir: 
         identity: identity(config, election),
         ttl: election.ttl,
         margin: election.margin(),
-        defers: DEFERS,
+        reading: READING,
         state_dir: state_dir.to_owned(),
     })
 }
@@ -235,8 +235,8 @@ async fn sources_are_read(engine: EngineHandle) {
                 _ => "see its sources",
             };
             tracing::info!(
-                "this replica has not taken in all that its sources say and leaves it to the others to lead; if none of them does for {} s, it does: {because}",
-                DEFERS.as_secs()
+                "this replica has not taken in all that its sources say and leaves it to the others to lead; it does itself, {} s after its start at the soonest, where none of them can: {because}",
+                READING.as_secs()
             );
         }
         sleep(LOOK).await;

@@ -50,6 +50,8 @@ pub(super) struct Desk {
     /// The store's members elect a leader before every question.
     pub(super) elects: bool,
     pub(super) left: bool,
+    /// The next input, if nothing else happens before.
+    next: Input,
     /// How many questions the store has been asked.
     pub(super) served: usize,
 }
@@ -81,17 +83,18 @@ impl Desk {
             confirm_all: false,
             elects: false,
             left: false,
+            next: Input::Read,
             served: 0,
         }
     }
 
     pub(super) fn restart(&mut self) {
-        self.election = election(&self.me, Duration::ZERO);
+        (self.election, self.next) = (election(&self.me, Duration::ZERO), Input::Read);
     }
 
     /// It starts, and has sources to read.
-    pub(super) fn restart_unread(&mut self, defers: Duration) {
-        self.election = election(&self.me, defers);
+    pub(super) fn restart_unread(&mut self, reading: Duration) {
+        (self.election, self.next) = (election(&self.me, reading), Input::Clock);
     }
 
     pub(super) fn role(&self) -> Leadership {
@@ -175,8 +178,13 @@ impl Desk {
         }
     }
 
+    fn begin(&mut self) {
+        let input = std::mem::replace(&mut self.next, Input::Clock);
+        self.feed(input);
+    }
+
     pub(super) fn run_to(&mut self, end: Time) {
-        self.feed(Input::Clock);
+        self.begin();
         for _ in 0..100_000 {
             if self.asked.is_some() && !self.cut {
                 self.serve_one();
@@ -195,7 +203,7 @@ impl Desk {
 
     /// Serves everything up to a question of this sort, and leaves that one open.
     pub(super) fn run_until_asked(&mut self, is_it: impl Fn(&Request) -> bool) {
-        self.feed(Input::Clock);
+        self.begin();
         for _ in 0..1000 {
             match &self.asked {
                 Some((_, request)) if is_it(request) => return,
@@ -217,7 +225,7 @@ pub(super) fn is_of_lease(request: &Request) -> bool {
     matches!(request, Request::Grant { .. } | Request::KeepAlive(_) | Request::Revoke(_))
 }
 
-fn election(me: &Replica, defers: Duration) -> Election {
+fn election(me: &Replica, reading: Duration) -> Election {
     let keys = Keys::new("/election", &me.identity);
-    Election::new(Settings { me: me.clone(), keys, ttl: TTL, margin: MARGIN, defers, seed: 7 })
+    Election::new(Settings { me: me.clone(), keys, ttl: TTL, margin: MARGIN, reading, seed: 7 })
 }

@@ -277,69 +277,67 @@ fn who_yields_stops_before_another_can_begin_and_wants_nothing_for_a_while() {
     assert_eq!(desk.role().leads(desk.now), Some(term(2)), "nobody else wanted it");
 }
 
-#[test]
-fn who_has_not_read_its_sources_stands_by_and_leaves_the_lead_to_others_for_a_while() {
-    let unread = || {
-        let mut desk = Desk::new(1, Term::NONE);
-        desk.restart_unread(seconds(30));
-        desk
-    };
-    let mut desk = unread();
+/// One that has just started, has not read its sources, and stands by: another one leads.
+fn unread_beside_a_leader() -> (Desk, LeaseId) {
+    let mut desk = Desk::new(1, Term::NONE);
+    desk.restart_unread(seconds(30));
     let other = leader_of(2, term(4), desk.store.grant(desk.now));
     desk.store.leader = Some((other.encode(), Some(other.lease)));
     desk.run(seconds(1));
     assert!(matches!(desk.role(), Leadership::Standby { .. }), "it knows who leads all the while: {:?}", desk.role());
-    desk.store.end(other.lease);
+    (desk, other.lease)
+}
+
+#[test]
+fn who_has_not_read_its_sources_leaves_the_lead_to_others_for_a_while_after_its_start() {
+    let (mut desk, other) = unread_beside_a_leader();
+    desk.store.end(other);
     desk.run(seconds(8));
     assert_eq!(desk.store.leader, None);
     desk.feed(Input::Read);
     desk.run(seconds(1));
     assert!(desk.role().leads(desk.now).is_some());
     // Nobody can read: then it is better than nobody.
-    let mut desk = unread();
-    desk.run(seconds(29));
+    let (mut desk, other) = unread_beside_a_leader();
+    desk.store.end(other);
+    desk.run(seconds(28));
     assert_eq!(desk.role().leads(desk.now), None);
     desk.run(seconds(4));
     assert!(desk.role().leads(desk.now).is_some());
 }
 
 #[test]
-fn who_has_not_read_its_sources_leaves_the_others_as_much_time_where_none_of_them_could_lead_before() {
-    for outage_first in [true, false] {
-        let mut desk = Desk::new(1, Term::NONE);
-        desk.restart_unread(seconds(30));
-        let other = leader_of(2, term(4), desk.store.grant(desk.now));
-        desk.store.leader = Some((other.encode(), Some(other.lease)));
-        desk.cut = outage_first;
-        desk.run(seconds(50));
-        desk.store.end(other.lease);
-        if !outage_first {
-            desk.run(seconds(25));
+fn who_cannot_read_its_sources_leads_a_little_after_those_that_could() {
+    for outage in [false, true] {
+        let (mut desk, other) = unread_beside_a_leader();
+        if outage {
+            // Nobody could lead meanwhile, and the others may come back to the store later than this one.
             desk.cut = true;
-            desk.run(seconds(25));
         }
+        desk.run(seconds(50));
+        desk.store.end(other);
         desk.cut = false;
-        desk.run(seconds(29));
-        assert_eq!((desk.store.leader.clone(), desk.role().leads(desk.now)), (None, None), "{outage_first}");
-        desk.run(seconds(8));
-        assert!(desk.role().leads(desk.now).is_some(), "{outage_first}");
+        let turn = if outage { TTL } else { TTL * 2 / 5 };
+        desk.run(turn - seconds(1) / 2);
+        assert_eq!((desk.store.leader.clone(), desk.role().leads(desk.now)), (None, None), "{outage}");
+        desk.run(TTL / 2);
+        assert!(desk.role().leads(desk.now).is_some(), "{outage}");
     }
 }
 
 #[test]
 fn who_is_about_to_leave_leads_on_and_leaves_it_to_others_to_begin() {
     let mut desk = Desk::new(1, Term::NONE);
-    desk.restart_unread(seconds(30));
-    desk.feed(Input::Read);
-    desk.run(seconds(4));
-    assert!(desk.role().leads(desk.now).is_some());
+    desk.run(seconds(1));
     desk.feed(Input::Departs);
     desk.run(seconds(60));
     assert!(desk.role().leads(desk.now).is_some(), "it leads on");
-    desk.feed(Input::Yield);
-    desk.run(seconds(29));
-    assert_eq!(desk.role().leads(desk.now), None);
-    desk.run(seconds(8));
+    let (mut desk, other) = unread_beside_a_leader();
+    [Input::Read, Input::Departs].into_iter().for_each(|input| desk.feed(input));
+    desk.store.end(other);
+    desk.run(TTL * 2 / 5 - seconds(1) / 2);
+    assert_eq!((desk.store.leader.clone(), desk.role().leads(desk.now)), (None, None));
+    desk.run(TTL / 2);
     assert!(desk.role().leads(desk.now).is_some(), "there is nobody else");
 }
 

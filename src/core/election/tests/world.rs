@@ -177,7 +177,7 @@ impl World {
         match event {
             Event::Start { node } => {
                 self.start(node);
-                self.feed(node, Input::Clock);
+                self.feed(node, Input::Read);
             }
             Event::Arrive { node, life, attempt, request, raft } => self.arrive(node, life, attempt, request, raft),
             Event::Input { node, life, .. } | Event::Wake { node, life } if self.nodes[node].life != life => {}
@@ -217,7 +217,7 @@ impl World {
         let me = Replica { identity: identity(node), instance: Instance(life.into()) };
         let seed = self.rng.next_u64();
         let keys = Keys::new("/election", &me.identity);
-        let settings = Settings { me, keys, ttl: TTL, margin: MARGIN, defers: Duration::ZERO, seed };
+        let settings = Settings { me, keys, ttl: TTL, margin: MARGIN, reading: Duration::ZERO, seed };
         let node = &mut self.nodes[node];
         (node.life, node.stopped) = (life, Time::ZERO);
         node.election = Some(Election::new(settings));

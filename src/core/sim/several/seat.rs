@@ -18,8 +18,8 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// The hold time of all sessions; and so long a replica may take until the others have read what it has noticed (`src/daemon/settings.rs`).
 const HOLD: Duration = Duration::from_secs(30);
 const SAID: Duration = Duration::from_secs(10);
-/// For so long a replica that has not read its sources leaves it to the others to begin to lead, and how often it is looked.
-const DEFERS: Duration = Duration::from_secs(30);
+/// For so long after its start a replica that has not read its sources leaves it to the others to lead, and how often it is looked.
+const READING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 /// How long an answer takes that comes just before it is given up, in milliseconds.
 const LATE: RangeInclusive<u64> = 1700..=2400;
@@ -85,7 +85,7 @@ impl Cluster {
         let (life, seed) = (self.lives, self.dice.from(0..=u64::MAX - 1));
         let me = Replica { identity: identity(r), instance: Instance(life.into()) };
         let keys = Keys::new("/election", &me.identity);
-        let settings = Settings { me, keys, ttl: TTL, margin: MARGIN, defers: DEFERS, seed };
+        let settings = Settings { me, keys, ttl: TTL, margin: MARGIN, reading: READING, seed };
         self.seats[r].election = Some(Election::new(settings));
         self.exchange_soon(r);
         self.send_herald(r);
