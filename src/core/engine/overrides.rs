@@ -202,9 +202,9 @@ impl Engine {
             batch.told = batch.told.or(Some(now)).filter(|_| is_told);
             batch.told.is_some_and(|told| now.since(told) >= notice)
         });
-        let turned = self.overrides.ledger.turn(|batch| is_left(now, notice, &replicas, batch));
         self.end_overrides(now, over);
         if self.announces_overrides(now) == Announces::Left {
+            let turned = self.overrides.ledger.turn(|batch| is_left(now, notice, &replicas, batch));
             turned.iter().for_each(|(family, prefixes)| self.announce_overrides(now, family, prefixes));
         }
     }
@@ -249,8 +249,9 @@ impl Engine {
             return None;
         }
         let others = self.others_now(self.overrides.looked);
-        let Overrides { ledger, .. } = &self.overrides;
-        let noticed = ledger.first_told().into_iter().chain(ledger.first_past()).min();
+        let Overrides { ledger, looked, .. } = &self.overrides;
+        let first_past = || (self.announces_overrides(*looked) == Announces::Left).then(|| ledger.first_past());
+        let noticed = ledger.first_told().into_iter().chain(first_past().flatten()).min();
         let noticed = noticed.map(|at| at + self.notice(&others));
         others.into_iter().filter_map(|replica| replica.until()).chain(noticed).min()
     }

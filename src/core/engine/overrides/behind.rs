@@ -140,7 +140,7 @@ pub(super) struct Told {
 }
 
 /// What of the ledger is announced.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub(super) enum Announces {
     #[default]
     Nothing,
@@ -272,11 +272,13 @@ impl Engine {
             Role::Alone | Role::Unsure { .. } => return Announces::Nothing,
             Role::Standby { .. } => {}
         }
-        let leader =
-            self.replicas().iter().find(|other| self.leads(other)).map(|leader| &leader.report.replica.identity);
-        let lacks =
-            |leader: &Arc<str>| self.overrides.cut_off.last(leader).is_some() || self.keeps_left(now, leader).is_some();
-        if leader.is_some_and(lacks) { Announces::Left } else { Announces::Nothing }
+        let Some(leader) = self.replicas().iter().find(|other| self.leads(other)) else {
+            // Nothing is known of the leader's gateways, because it has just begun to lead or is gone: what is announced is needed as before.
+            return self.overrides.announces.min(Announces::Left);
+        };
+        let leader = &leader.report.replica.identity;
+        let lacks = self.overrides.cut_off.last(leader).is_some() || self.keeps_left(now, leader).is_some();
+        if lacks { Announces::Left } else { Announces::Nothing }
     }
 
     /// Whether it is the leader whose standby this replica is.

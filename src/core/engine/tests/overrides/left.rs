@@ -109,3 +109,36 @@ fn p5_what_another_standby_has_left_at_a_gateway_that_the_leader_has_long_lacked
         assert_eq!((net.paths(BORROWED), overrides, net.forwards("10.244.0.5")), (0, [0, 0], Some(via(1))), "{how}");
     }
 }
+
+#[test]
+fn p5_what_a_standby_overrides_it_overrides_on_while_nothing_is_known_of_the_leader() {
+    // It is gone, or another one has just begun to lead that has no session with the gateway either.
+    for is_gone in [true, false] {
+        let mut net = borrowed_in(Net::new(3));
+        net.down(0);
+        net.down(2);
+        net.report();
+        net.put(2, &[]);
+        net.serve(1);
+        net.report();
+        net.deliver(1);
+        assert_eq!(net.forwards("10.244.0.5"), Some(via(1)));
+        match is_gone {
+            true => net.kill(0),
+            false => net.lead(2),
+        }
+        net.deliver(1);
+        assert_eq!(
+            (net.engine(1).count_overrides().0.ipv4, net.forwards("10.244.0.5")),
+            (1, Some(via(1))),
+            "{is_gone}"
+        );
+        net.report();
+        net.deliver(1);
+        assert_eq!(net.forwards("10.244.0.5"), Some(via(1)), "{is_gone}");
+        // Once nobody can have it there any more it ends, though the gateway is still lacking.
+        net.wait_served(&[0, 1, 2], STALE.as_secs());
+        net.settle();
+        assert_eq!((net.paths(BORROWED), net.engine(1).count_overrides().0.ipv4), (0, 0), "{is_gone}");
+    }
+}

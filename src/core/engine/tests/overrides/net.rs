@@ -138,6 +138,10 @@ impl Net {
         &self.players[replica].engine
     }
 
+    pub(super) fn leader(&self) -> Option<usize> {
+        self.leader
+    }
+
     pub(super) fn put(&mut self, host: u8, subnets: &[&str]) {
         let subnets = subnets.iter().map(|subnet| prefix(subnet)).collect();
         self.store.put(host, Some(Host { addresses: vec![via(host)], subnets }));
@@ -360,6 +364,8 @@ impl Net {
             }
             if player.gone.is_none() {
                 player.engine.on_deadline(self.now, &mut player.effects);
+                let again = player.engine.overrides_deadline();
+                assert!(again.is_none_or(|at| at > self.now), "it wants to be called at once, again and again");
                 self.carry_out(replica);
             }
         }
