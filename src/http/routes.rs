@@ -31,12 +31,20 @@ struct Route {
     family: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     relation: Option<&'static str>,
+    announced: Option<Announced>,
     claims: Vec<Claim>,
     hold: Option<Hold>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<Waiting>,
     #[serde(skip_serializing_if = "Option::is_none")]
     overridden: Option<Override>,
+}
+
+/// Whose route it is.
+#[derive(Serialize)]
+struct Announced {
+    host: String,
+    next_hop: IpAddr,
 }
 
 /// What would become of the route, and until when nothing does.
@@ -127,12 +135,13 @@ fn shown(search: &Search, row: RouteRow, clock: &Clock) -> Route {
         Relation::Covering => "covering",
         Relation::Within => "within",
     });
+    let announced = row.announced.map(|(host, next_hop)| Announced { host, next_hop });
     let claims = row.claims.into_iter().map(Claim::from).collect();
     let hold = row.hold.map(|row| Hold::shown(row, clock));
     let waiting = row.waiting.map(|row| Waiting { kind: row.kind.name(), until: row.until.name() });
     let overridden = row.overridden.map(|row| overridden(row, clock));
     let (prefix, family) = (row.prefix.to_string(), row.prefix.family().name());
-    Route { prefix, family, relation, claims, hold, waiting, overridden }
+    Route { prefix, family, relation, announced, claims, hold, waiting, overridden }
 }
 
 fn overridden(row: OverrideRow, clock: &Clock) -> Override {

@@ -43,6 +43,7 @@ async fn what_waits_for_the_end_of_a_freeze_is_not_called_shadowed() {
     assert_eq!(route["claims"][0]["reason"], "for fingerpost unfreeze; then the guard judges it");
     let moved = world.get("/api/v1/routes?prefix=10.244.1.0/24").await.json()["routes"][0].take();
     assert_eq!(moved["waiting"], json!({ "kind": "move", "until": "unfreeze" }));
+    assert_ne!(moved["announced"]["host"], moved["claims"][0]["host"], "{moved}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,6 +59,7 @@ async fn every_claim_is_shown_with_what_became_of_it() {
         "prefix": "10.244.1.0/24",
         "family": "ipv4",
         "relation": "exact",
+        "announced": { "host": "node-a1", "next_hop": "10.168.0.11" },
         "claims": [
             claim("node-a1", "10.168.0.11", "route", Value::Null),
             claim("node-b1", "10.168.0.21", "shadowed", Value::Null),
@@ -68,6 +70,7 @@ async fn every_claim_is_shown_with_what_became_of_it() {
     assert_eq!(page["routes"][0], exact);
     let outside = world.get("/api/v1/routes?prefix=192.0.2.0/24").await.json();
     assert_eq!(outside["routes"][0]["claims"][0]["standing"], "fenced");
+    assert_eq!(outside["routes"][0]["announced"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -181,7 +181,8 @@ impl Book {
     pub fn forget(&mut self, wall: u64) {
         let before = (self.entries.len(), self.open.len());
         self.drop_past();
-        while let Some(&(_, number)) = self.open.first().filter(|(end, _)| *end < wall) {
+        let ended: Vec<(u64, Number)> = self.open.iter().take_while(|(end, _)| *end < wall).copied().collect();
+        for (_, number) in ended {
             self.close_one(number);
         }
         self.changes += u64::from((self.entries.len(), self.open.len()) != before);

@@ -87,6 +87,15 @@ struct FamilyTable {
 }
 
 impl FamilyTable {
+    /// It is to be decided. In a long freeze the same slot may be touched without end, and is remembered once.
+    fn touch(&mut self, slot: SlotId) {
+        if self.dirty.len() >= self.claims.len() * 2 {
+            self.dirty.sort_unstable();
+            self.dirty.dedup();
+        }
+        self.dirty.push(slot);
+    }
+
     fn slot(&mut self, prefix: Prefix) -> SlotId {
         let slot = self.slots.find_or_make(prefix);
         if slot.index() >= self.claims.len() {
@@ -135,7 +144,7 @@ impl Table {
         if let Some(old) = family.claims[slot.index()].put(claim) {
             self.owners.release(old.owner);
         }
-        family.dirty.push(slot);
+        family.touch(slot);
         self.touched.stated(prefix.family(), slot, source, record);
         self.tell_guard(source, prefix.family(), slot);
     }
@@ -147,7 +156,7 @@ impl Table {
         let claims = &mut family.claims[slot.index()];
         let Some(old) = claims.take(|held| held.source == key.source && held.record == key.record) else { return };
         self.owners.release(old.owner);
-        family.dirty.push(slot);
+        family.touch(slot);
         self.touched.gone(key.prefix.family(), slot, (key.source, key.record), *proof.proof());
         self.tell_guard(key.source, key.prefix.family(), slot);
     }

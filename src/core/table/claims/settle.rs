@@ -363,14 +363,14 @@ impl Table {
     /// held, whatever the limits, and what is held already is held for that reason.
     pub fn suspect(&mut self, now: Time, source: SourceId) {
         for (family, slot) in self.guard.suspect(now, source) {
-            self.families[family].dirty.push(slot);
+            self.families[family].touch(slot);
         }
     }
 
     /// The store that was known before that is back: what is held because of the other is judged anew.
     pub fn trust(&mut self, source: SourceId) {
         for (family, slot) in self.guard.trust(source) {
-            self.families[family].dirty.push(slot);
+            self.families[family].touch(slot);
         }
     }
 
@@ -436,7 +436,7 @@ impl Table {
                 let Some(winner) = table.winners[n] else { continue };
                 if target.covers(table.slots.prefix(slot), &self.owners.get(winner.owner).host) {
                     self.forced.pass(family, slot);
-                    self.families[family].dirty.push(slot);
+                    self.families[family].touch(slot);
                     self.touched.by(family, slot, Because::Forced);
                     taken += 1;
                 }
@@ -474,7 +474,7 @@ impl Table {
         let count = slots.len();
         for (family, slot) in slots {
             self.touched.by(family, slot, why);
-            self.families[family].dirty.push(slot);
+            self.families[family].touch(slot);
         }
         count
     }

@@ -98,6 +98,17 @@ fn a_narrower_fence_takes_routes_back_and_a_wider_one_returns_them_p1() {
 }
 
 #[test]
+fn what_changes_in_a_long_freeze_is_remembered_once_for_each_prefix() {
+    let mut table = table();
+    for change in 0..10_000 {
+        table.upsert(key(0, 1, (change % 3) as u8), &claim((change % 7) as u8, change, true));
+    }
+    let family = &table.families[Family::Ipv4];
+    assert!(family.dirty.len() <= 2 * family.claims.len(), "{}", family.dirty.len());
+    assert_eq!((table.count_undecided(), settled(&mut table)), (3, 3));
+}
+
+#[test]
 fn nothing_changes_where_the_same_claim_comes_again_i3() {
     let mut table = table();
     table.upsert(key(1, 1, 1), &claim(2, 5, true));
