@@ -50,7 +50,7 @@ pub struct ElectionConfig {
     pub ttl: Duration,
     /// By how much earlier it stops by itself.
     pub margin: Duration,
-    /// For so long after its start it leaves the lead to others, at most, if it has not read its sources yet.
+    /// For so long after it has seen that nobody leads it leaves the lead to others, if it has not read its sources yet, and who led last had.
     pub reading: Duration,
     /// Where the term is kept.
     pub state_dir: PathBuf,
@@ -76,6 +76,7 @@ pub struct ElectionHandle {
 #[derive(Clone, Copy, Debug)]
 enum Order {
     Read,
+    LeaderHasRead(bool),
     Departs,
     Yield,
     Leave,
@@ -97,6 +98,12 @@ impl ElectionHandle {
     pub fn has_read(&self) {
         // Ended: it leads no more.
         let _ = self.orders.send(Order::Read);
+    }
+
+    /// Whether who leads, this one or another, has read its sources.
+    pub fn leader_has_read(&self, has_read: bool) {
+        // Ended: it leads no more.
+        let _ = self.orders.send(Order::LeaderHasRead(has_read));
     }
 
     /// It is about to leave: another one should be the next to lead.
@@ -202,6 +209,7 @@ async fn run(
             () = clock::reached(election.next_deadline()) => Input::Clock,
             order = orders.recv() => match order {
                 Some(Order::Read) => Input::Read,
+                Some(Order::LeaderHasRead(has_read)) => Input::LeaderHasRead(has_read),
                 Some(Order::Departs) => Input::Departs,
                 Some(Order::Yield) => {
                     given_up = true;

@@ -3,7 +3,7 @@
 use super::keys::{LeaderRecord, PresenceRecord};
 use super::messages::{Effect, Input, Request};
 use super::pace::Pace;
-use super::seat::{Asked, Disk, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State};
+use super::seat::{Asked, Disk, Doing, Known, Leaving, Member, Predecessor, Question, Seat, State, Vacancy};
 use super::{Settings, Trouble};
 use crate::model::{Leadership, Rng, Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
@@ -29,14 +29,14 @@ pub struct Election {
     pub(super) hold_off: Time,
     /// Others should lead: its sources have not been read.
     is_unread: bool,
-    /// Up to then it waits for that; known from the first input on.
-    reads_until: Option<Time>,
+    /// Unless that is so of who led last, too.
+    leader_had_read: bool,
     /// Others should lead: it is about to leave.
     departs: bool,
-    /// When it was last seen who leads.
+    /// When the keys were last seen.
     pub(super) looked: Option<Time>,
-    /// While nobody leads, as far as is known: who should begin to lead has had the time for it by then.
-    pub(super) others_until: Option<Time>,
+    /// As long as nobody leads, as far as is known.
+    pub(super) vacant: Option<Vacancy>,
     /// When leaderships began lately.
     pub(super) pace: Pace,
     pub(super) predecessor: Option<Predecessor>,
@@ -71,10 +71,10 @@ impl Election {
             led: None,
             hold_off: Time::ZERO,
             is_unread: true,
-            reads_until: None,
+            leader_had_read: true,
             departs: false,
             looked: None,
-            others_until: None,
+            vacant: None,
             pace: Pace::default(),
             predecessor: None,
             changed: false,
@@ -133,13 +133,13 @@ impl Election {
     pub fn handle(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
         // First of all: a deadline that has passed meanwhile has passed, whatever comes in so late.
         self.tell(now, effects);
-        self.reads_until.get_or_insert(now + self.settings.reading);
         match input {
             Input::Clock => {}
             Input::Read => {
                 self.is_unread = false;
                 self.look_soon(now);
             }
+            Input::LeaderHasRead(has_read) => self.leader_had_read = has_read,
             Input::Departs => self.departs = true,
             Input::Answer(attempt, answer) => self.answer(now, attempt, answer, effects),
             Input::Changed => self.look_soon(now),
@@ -153,11 +153,13 @@ impl Election {
 
     /// Whether it should be another that begins to lead, if one wants to.
     pub(super) fn defers(&self, now: Time) -> bool {
-        let is_before = |moment: Option<Time>| moment.is_none_or(|moment| now < moment);
-        match self.is_unread {
-            true => is_before(self.reads_until) || is_before(self.others_until),
-            false => self.departs && is_before(self.others_until),
+        if !self.is_unread && !self.departs {
+            return false;
         }
+        let Some(Vacancy { since, turn }) = self.vacant else { return true };
+        // It takes as long to start the one anew that had read.
+        let knows_less = self.is_unread && self.leader_had_read;
+        now < since + if knows_less { turn.max(self.settings.reading) } else { turn }
     }
 
     /// Does what is due.

@@ -89,6 +89,9 @@ pub enum Input {
     TermStored(Result<Term, String>),
     /// Its sources have been read. Before, it leaves the lead to others, for they may know more; but not for ever, if nobody can read.
     Read,
+    /// Whether who leads, this one or another, has read its sources. If not, others need not know more than this one, and no more is left
+    /// to them than the time to be quicker.
+    LeaderHasRead(bool),
     /// It is about to leave, and leads on if it leads, but leaves it to others to begin to; not for ever, if there are none.
     Departs,
     /// Let another lead, if there is one that wants to: give the leadership back, and want none for a lease's time.

@@ -1,7 +1,7 @@
 //! A round: renew the lease, look at the keys, and do what they ask for.
 
 use super::keys::{Expect, Held, LeaderRecord, View};
-use super::seat::{Asked, Doing, Kept, Known, Leaving, Member, Predecessor, Question, Seat, State};
+use super::seat::{Asked, Doing, Kept, Known, Leaving, Member, Predecessor, Question, Seat, State, Vacancy};
 use super::{Effect, Election, Reply, Trouble};
 use crate::model::{Term, Time};
 use crate::source::{Attempt, Fault, FaultKind};
@@ -183,13 +183,14 @@ impl Election {
         }
     }
 
-    /// How long it is for the others to begin to lead. Whoever has looked lately looks again within two rests. Where the store was not to
-    /// be had for a lease's time, or is new to this process, the others may have to come back to it first.
+    /// Since when nobody leads. Whoever can lead and has looked lately looks again within two rests, unless the store is slow. Where it was
+    /// not to be had for a lease's time, or is new to this process, the others could see that no more than this one, and have to come back to
+    /// it first: they get all their time anew.
     fn see_vacancy(&mut self, now: Time, view: &View) {
         let was_away = self.looked.is_none_or(|looked| now >= looked + self.settings.ttl);
         let turn = if was_away { self.settings.ttl } else { self.settings.rest() * 2 };
-        let before = self.others_until.filter(|_| !was_away);
-        self.others_until = (view.leader == Held::Absent).then(|| before.unwrap_or(now + turn));
+        let before = self.vacant.filter(|_| !was_away).unwrap_or(Vacancy { since: now, turn });
+        self.vacant = (view.leader == Held::Absent).then_some(before);
         self.looked = Some(now);
     }
 

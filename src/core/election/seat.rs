@@ -109,6 +109,14 @@ pub(super) struct Known {
     pub(super) until: Time,
 }
 
+/// Nobody has led whenever it was looked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Vacancy {
+    pub(super) since: Time,
+    /// So long others have the time to be quicker, if they can lead at all.
+    pub(super) turn: Duration,
+}
+
 /// Another process with our identity, and when it was seen first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Predecessor {

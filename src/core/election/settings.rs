@@ -16,7 +16,8 @@ pub struct Settings {
     /// By how much earlier a leader stops by itself: more than the clocks of store and leader may differ by in the course of a
     /// lease, and than a write that has begun may take.
     pub margin: Duration,
-    /// For so long after its start it leaves the lead to others, at most, if it has not read its sources yet ([`super::Input::Read`]).
+    /// For so long after it has seen that nobody leads it leaves the lead to others, if it has not read its sources yet
+    /// ([`super::Input::Read`]), and who led last had.
     pub reading: Duration,
     /// For jitter.
     pub seed: u64,

@@ -26,7 +26,7 @@ pub use known::KnownReplica;
 pub use others::{Others, Posted, Reading, Said};
 pub use placement::{SoleWay, sole_ways};
 pub use report::{Malformed, ReplicaReport, ReportedRole, Sessions, SourceReport};
-pub use resign::{Resigning, Resigns};
+pub use resign::{Resigning, Resigns, leader_has_read};
 pub use saying::Saying;
 pub use succession::Succession;
 

@@ -72,6 +72,13 @@ impl Resigning {
     }
 }
 
+/// Whether who leads, as far as these know, has read its sources; none if nobody does.
+pub fn leader_has_read<'a>(own: &'a ReplicaReport, others: impl IntoIterator<Item = &'a KnownReplica>) -> Option<bool> {
+    let there = others.into_iter().filter(|other| other.gone.is_none()).map(|other| &other.report).chain([own]);
+    let leader = there.filter(|report| report.role == ReportedRole::Leader).max_by_key(|report| report.term)?;
+    Some(leader.has_read())
+}
+
 /// Whether it is there and stays, knows its routes, would lead, and has somebody to tell.
 fn could_lead(KnownReplica { report, gone }: &KnownReplica) -> bool {
     gone.is_none()
@@ -155,6 +162,23 @@ mod tests {
         unable.into_iter().for_each(|other| assert_eq!(resigns(&own, other.clone()), None, "{other:?}"));
         own.frozen = true;
         assert_eq!(resigns(&own, able), None, "nothing is to change");
+    }
+
+    #[test]
+    fn whether_who_leads_has_read_its_sources_is_known_of_oneself_and_of_others() {
+        let unread = |mut report: ReplicaReport| {
+            report.sources.values_mut().for_each(|source| source.complete = false);
+            report
+        };
+        let other = |report| KnownReplica { report, gone: None };
+        let standby = report("10.0.3.2");
+        assert_eq!(leader_has_read(&leader(2), [&other(unread(standby.clone()))]), Some(true));
+        assert_eq!(leader_has_read(&unread(leader(2)), [&other(standby.clone())]), Some(false));
+        assert_eq!(leader_has_read(&standby, [&other(unread(leader(2)))]), Some(false));
+        assert_eq!(leader_has_read(&standby, [&KnownReplica { report: leader(2), gone: Some(Time::ZERO) }]), None);
+        let mut newer = unread(leader(2));
+        newer.term = newer.term.next().unwrap();
+        assert_eq!(leader_has_read(&newer, [&other(leader(2))]), Some(false), "the other does not know yet");
     }
 
     #[test]

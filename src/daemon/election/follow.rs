@@ -11,7 +11,7 @@ use crate::troubles::Wrong;
 use fingerpost_core::election::Trouble;
 use fingerpost_core::engine::{Engine, Input, Introduction, Role};
 use fingerpost_core::model::{Leadership, Replica, Term};
-use fingerpost_core::replicas::{Digest, Others, ReplicaReport, Resigning, Resigns, Succession};
+use fingerpost_core::replicas::{Digest, Others, ReplicaReport, Resigning, Resigns, Succession, leader_has_read};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -20,8 +20,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, interval, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-/// For so long after its start a replica leaves it to the others to lead, at most, if it has not read its sources yet: who knows nothing yet
-/// should not lead those who do; but not for ever, if nobody can read.
+/// For so long after it has seen that nobody leads a replica leaves it to the others, if it has not read its sources yet, and who led last had:
+/// who knows nothing yet should not lead those who do; but not for ever, if nobody can read. A process is started anew in that time.
 const READING: Duration = Duration::from_secs(30);
 /// So long a replica that knows who leads again may wait for what people have ordered meanwhile.
 const ORDERED: Duration = Duration::from_secs(5);
@@ -103,6 +103,9 @@ pub(super) async fn take_part(
                 }
                 let Some(Noticed { own, others }) = others.borrow_and_update().clone() else { continue };
                 ordinal = numbered(ordinal, wanted, &others);
+                if let Some(has_read) = leader_has_read(&own, others.known()) {
+                    handle.leader_has_read(has_read);
+                }
                 if let Some(why) = resigning.step(clock.now(), &own, others.known()) {
                     let lacks = match why {
                         Resigns::Unheard => "has no session with any gateway, another one has",
@@ -235,7 +238,7 @@ async fn sources_are_read(engine: EngineHandle) {
                 _ => "see its sources",
             };
             tracing::info!(
-                "this replica has not taken in all that its sources say and leaves it to the others to lead; it does itself, {} s after its start at the soonest, where none of them can: {because}",
+                "this replica has not taken in all that its sources say and leaves it to the others to lead; if none of them does for {} s, it does: {because}",
                 READING.as_secs()
             );
         }

@@ -10,6 +10,7 @@ use super::{Effect, Expect, Held, Input, LeaderRecord, LeaseId, PresenceRecord, 
 use crate::model::{Instance, Leadership, Replica, Term, Time};
 use crate::testing::coordination::{CUT_OFF, ENDPOINT};
 use desk::{Desk, leader_of, seconds};
+use std::time::Duration;
 use world::{MARGIN, TTL};
 
 fn term(number: u32) -> Term {
@@ -288,8 +289,16 @@ fn unread_beside_a_leader() -> (Desk, LeaseId) {
     (desk, other.lease)
 }
 
+/// Nothing leads for so long, and then this one does.
+fn leaves_the_lead_to_others_for(desk: &mut Desk, span: Duration, what: &str) {
+    desk.run(span - seconds(1) / 2);
+    assert_eq!((desk.store.leader.clone(), desk.role().leads(desk.now)), (None, None), "{what}");
+    desk.run(TTL / 2);
+    assert!(desk.role().leads(desk.now).is_some(), "{what}: nobody can read, and it is better than nobody");
+}
+
 #[test]
-fn who_has_not_read_its_sources_leaves_the_lead_to_others_for_a_while_after_its_start() {
+fn who_has_not_read_its_sources_leaves_the_lead_to_others_for_a_while_p7() {
     let (mut desk, other) = unread_beside_a_leader();
     desk.store.end(other);
     desk.run(seconds(8));
@@ -297,32 +306,45 @@ fn who_has_not_read_its_sources_leaves_the_lead_to_others_for_a_while_after_its_
     desk.feed(Input::Read);
     desk.run(seconds(1));
     assert!(desk.role().leads(desk.now).is_some());
-    // Nobody can read: then it is better than nobody.
-    let (mut desk, other) = unread_beside_a_leader();
-    desk.store.end(other);
-    desk.run(seconds(28));
-    assert_eq!(desk.role().leads(desk.now), None);
-    desk.run(seconds(4));
-    assert!(desk.role().leads(desk.now).is_some());
+    for wait in [1, 3000] {
+        let (mut desk, other) = unread_beside_a_leader();
+        for _ in 0..wait {
+            desk.run(seconds(1));
+            desk.store.serve(desk.now, "10.0.3.2", Request::KeepAlive(other));
+        }
+        desk.store.end(other);
+        leaves_the_lead_to_others_for(&mut desk, seconds(30), "however long ago it started");
+    }
 }
 
 #[test]
-fn who_cannot_read_its_sources_leads_a_little_after_those_that_could() {
-    for outage in [false, true] {
+fn who_has_not_read_its_sources_leaves_the_others_as_much_time_where_none_of_them_could_lead_before() {
+    for has_read in [true, false] {
         let (mut desk, other) = unread_beside_a_leader();
-        if outage {
-            // Nobody could lead meanwhile, and the others may come back to the store later than this one.
-            desk.cut = true;
-        }
-        desk.run(seconds(50));
+        desk.feed(Input::LeaderHasRead(has_read));
+        let ended = desk.now;
         desk.store.end(other);
+        desk.run(seconds(3));
+        desk.cut = true;
+        desk.run(seconds(50));
         desk.cut = false;
-        let turn = if outage { TTL } else { TTL * 2 / 5 };
-        desk.run(turn - seconds(1) / 2);
-        assert_eq!((desk.store.leader.clone(), desk.role().leads(desk.now)), (None, None), "{outage}");
-        desk.run(TTL / 2);
-        assert!(desk.role().leads(desk.now).is_some(), "{outage}");
+        assert_eq!(desk.role().leads(desk.now), None, "{ended:?}");
+        let turn = if has_read { seconds(30) } else { TTL };
+        leaves_the_lead_to_others_for(&mut desk, turn, "after an outage");
     }
+}
+
+#[test]
+fn who_knows_no_less_than_who_led_last_leaves_the_others_only_the_time_to_be_quicker() {
+    let (mut desk, other) = unread_beside_a_leader();
+    desk.feed(Input::LeaderHasRead(false));
+    desk.store.end(other);
+    leaves_the_lead_to_others_for(&mut desk, TTL * 2 / 5, "that one had not read its sources either");
+    // It has led itself, and has not read them yet.
+    let leases = desk.store.leases();
+    leases.into_iter().for_each(|lease| desk.store.end(lease));
+    desk.run(TTL);
+    assert!(desk.role().leads(desk.now).is_some());
 }
 
 #[test]
@@ -335,10 +357,7 @@ fn who_is_about_to_leave_leads_on_and_leaves_it_to_others_to_begin() {
     let (mut desk, other) = unread_beside_a_leader();
     [Input::Read, Input::Departs].into_iter().for_each(|input| desk.feed(input));
     desk.store.end(other);
-    desk.run(TTL * 2 / 5 - seconds(1) / 2);
-    assert_eq!((desk.store.leader.clone(), desk.role().leads(desk.now)), (None, None));
-    desk.run(TTL / 2);
-    assert!(desk.role().leads(desk.now).is_some(), "there is nobody else");
+    leaves_the_lead_to_others_for(&mut desk, TTL * 2 / 5, "there is nobody else");
 }
 
 #[test]

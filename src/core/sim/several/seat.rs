@@ -18,7 +18,7 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// The hold time of all sessions; and so long a replica may take until the others have read what it has noticed (`src/daemon/settings.rs`).
 const HOLD: Duration = Duration::from_secs(30);
 const SAID: Duration = Duration::from_secs(10);
-/// For so long after its start a replica that has not read its sources leaves it to the others to lead, and how often it is looked.
+/// For so long a replica that has not read its sources leaves it to the others to begin to lead, and how often it is looked.
 const READING: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(100);
 /// How long an answer takes that comes just before it is given up, in milliseconds.

@@ -11,7 +11,9 @@ use super::cluster::{Cluster, Event};
 use super::seat::identity;
 use crate::election::{Input as Election, PresenceRecord};
 use crate::engine::Input;
-use crate::replicas::{Agreement, KnownReplica, Others, Posted, ReplicaReport, Resigning, Said, Saying};
+use crate::replicas::{
+    Agreement, KnownReplica, Others, Posted, ReplicaReport, Resigning, Said, Saying, leader_has_read,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,10 +191,14 @@ impl Cluster {
     fn resign_if_useless(&mut self, r: usize) {
         let now = self.now;
         let Some(Herald { resigning, own: Some(own), others, .. }) = &mut self.seats[r].herald else { return };
+        let leader_has_read = leader_has_read(own, others.known());
         if let Some(why) = resigning.step(now, own, others.known()).filter(|_| !self.seats[r].leaves) {
             self.say(|| format!("replica {r} leaves the lead to another one: {why:?}"));
             self.silence_leader(r);
             self.feed(r, Election::Yield);
+        }
+        if let Some(has_read) = leader_has_read {
+            self.feed(r, Election::LeaderHasRead(has_read));
         }
     }
 
