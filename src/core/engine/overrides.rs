@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Standbys keep the ledger, too: who leads next has to know what its predecessor may not have withdrawn. Where the leader lacks a gateway,
-//! which it cannot tell anything, they announce of it what that gateway may still have of the leader or of another standby. Without other
+//! which it cannot tell anything, they announce of it what that gateway may still have of the leader or of another standby, and go on with that
+//! while nothing is known of who leads. Without other
 //! replicas, or with none behind, there is nothing in it.
 
 mod behind;
@@ -57,6 +58,8 @@ pub(super) struct Overrides {
     ledger: Ledger,
     /// What of it is announced, when all of it was looked at last.
     announces: Announces,
+    /// Since when this replica is a standby and nothing is known of the leader.
+    unled: Option<Time>,
     /// Which of its stores each source followed when that was looked at last.
     histories: Vec<u64>,
     /// Who takes part, and nothing that it says was ever read; None before it was first looked.
@@ -214,9 +217,14 @@ impl Engine {
         if self.holds_still().is_some() {
             return;
         }
-        self.overrides.announces = self.announces_overrides(now);
+        let announces = self.announces_overrides(now);
+        let before = std::mem::replace(&mut self.overrides.announces, announces);
         if self.overrides.ledger.is_empty() {
             return;
+        }
+        if announces == Announces::Left && before != announces {
+            // Nobody has followed that meanwhile.
+            self.overrides.ledger.leave_all();
         }
         self.review_overrides(now);
         for family in Family::ALL {

@@ -273,8 +273,9 @@ impl Engine {
             Role::Standby { .. } => {}
         }
         let Some(leader) = self.replicas().iter().find(|other| self.leads(other)) else {
-            // Nothing is known of the leader's gateways, because it has just begun to lead or is gone: what is announced is needed as before.
-            return self.overrides.announces.min(Announces::Left);
+            // It has just begun to lead, or is gone: what is announced is needed as before. But not for ever: the others wait for that.
+            let is_over = self.overrides.unled.is_some_and(|since| now >= since + self.overrides.others.stale);
+            return if is_over { Announces::Nothing } else { self.overrides.announces.min(Announces::Left) };
         };
         let leader = &leader.report.replica.identity;
         let lacks = self.overrides.cut_off.last(leader).is_some() || self.keeps_left(now, leader).is_some();
@@ -293,6 +294,9 @@ impl Engine {
         self.overrides.silent = Some(silent);
         let gateways: Vec<Arc<str>> = self.outlets.configured().map(Arc::from).collect();
         self.overrides.cut_off.follow(now, &self.reporting.others, &gateways);
+        let is_led = self.replicas().iter().any(|other| self.leads(other));
+        let is_unled = matches!(self.standing_role(), Role::Standby { .. }) && !is_led;
+        self.overrides.unled = self.overrides.unled.or(Some(now)).filter(|_| is_unled);
         match self.overrides.announces == self.announces_overrides(now) {
             true => self.review_overrides(now),
             false => self.renew_overrides(now),

@@ -210,6 +210,11 @@ impl Ledger {
         taken
     }
 
+    /// Each batch may be left where the leader can tell nothing, as far as anybody knows.
+    pub(super) fn leave_all(&mut self) {
+        self.batches.values_mut().for_each(|counted| (counted.batch.past, counted.batch.left) = (None, true));
+    }
+
     /// Says of each batch anew whether it may be left where the leader can tell nothing. These are of one of which that is otherwise than
     /// before.
     pub(super) fn turn(&mut self, mut is_left: impl FnMut(&mut Batch) -> bool) -> PerFamily<Vec<Prefix>> {

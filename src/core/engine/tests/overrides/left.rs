@@ -111,6 +111,26 @@ fn p5_what_another_standby_has_left_at_a_gateway_that_the_leader_has_long_lacked
 }
 
 #[test]
+fn p5_nobody_waits_for_ever_for_who_overrides_because_of_a_leader_whose_record_it_cannot_read() {
+    let mut net = borrowed_in(Net::new(3));
+    net.down(0);
+    net.report();
+    net.put(2, &[]);
+    net.serve(1);
+    net.deliver(1);
+    assert_eq!(net.forwards("10.244.0.5"), Some(via(1)));
+    net.lead(2);
+    let silent = |net: &mut Net| net.hears(1, Vec::new(), vec!["replica-0".into(), "replica-2".into()]);
+    silent(&mut net);
+    net.deliver(1);
+    assert_eq!(net.engine(1).count_overrides().0.ipv4, 1, "for now");
+    net.wait(STALE);
+    silent(&mut net);
+    net.deliver(1);
+    assert_eq!(net.engine(1).count_overrides().0.ipv4, 0);
+}
+
+#[test]
 fn p5_what_a_standby_overrides_it_overrides_on_while_nothing_is_known_of_the_leader() {
     // It is gone, or another one has just begun to lead that has no session with the gateway either.
     for is_gone in [true, false] {
