@@ -89,11 +89,15 @@ struct FamilyTable {
 impl FamilyTable {
     /// It is to be decided. In a long freeze the same slot may be touched without end, and is remembered once.
     fn touch(&mut self, slot: SlotId) {
+        self.make_room();
+        self.dirty.push(slot);
+    }
+
+    fn make_room(&mut self) {
         if self.dirty.len() >= self.claims.len() * 2 {
             self.dirty.sort_unstable();
             self.dirty.dedup();
         }
-        self.dirty.push(slot);
     }
 
     fn slot(&mut self, prefix: Prefix) -> SlotId {
@@ -197,6 +201,7 @@ impl Table {
     fn judge_again(&mut self, why: Because, wanted: impl Fn(Prefix, &Owner) -> bool) -> Vec<(Family, SlotId)> {
         let mut judged = Vec::new();
         for (name, family) in self.families.iter_mut() {
+            family.make_room();
             for (n, claims) in family.claims.iter_mut().enumerate() {
                 let slot = SlotId(n as u32);
                 let prefix = family.slots.prefix(slot);
