@@ -55,7 +55,9 @@ impl Cluster {
             let concerned = touched.iter().filter(|(_, prefix)| prefix.is_none_or(|prefix| prefix == specific));
             for (n, _) in concerned {
                 for (r, world) in self.worlds.iter().enumerate() {
-                    if world.gateways[*n].session.is_some() && world.gateways[*n].table.keeps(specific) {
+                    // The gateway may not have missed the session of the process before.
+                    let has_session = world.process.as_ref().is_some_and(|process| process.peers[*n].session.is_some());
+                    if has_session && world.gateways[*n].table.keeps(specific) {
                         self.leftovers.told.insert((r, self.seats[r].life, *n, specific), self.now);
                     }
                 }
@@ -95,17 +97,18 @@ impl Cluster {
         let speaker = std::iter::once(leader).chain(0..self.worlds.len()).find(speaks)?;
         let world = &self.worlds[speaker];
         let gateway = &world.gateways[n];
-        let next_hop = gateway.table.route(cover).filter(|_| gateway.table.keeps(cover))?.next_hop();
+        let covers = gateway.table.route(cover).filter(|_| gateway.table.keeps(cover))?;
         // It has known of the prefix since it is stated.
         let told = self.leftovers.told.get(&(speaker, self.seats[speaker].life, n, specific));
         told.filter(|told| **told >= began)?;
         let best = self.best(n, specific)?;
         let other = best.replica;
-        if other == speaker || best.said.next_hop() == next_hop {
+        if other == speaker || best.said.next_hop() == covers.next_hop() {
             return None;
         }
-        // What is kept by plain graceful restart is as good as ever: a leader's path beats a standby's.
-        if speaker != leader && !world.shape.gateways[n].lingers {
+        // A standby cannot beat a leader's path that is as good as ever: kept by plain graceful restart, of a session that the gateway has not
+        // missed yet, or of one that led and does not reach the coordination store.
+        if speaker != leader && !best.is_stale && best.said.rank() < covers.rank() {
             return None;
         }
         // A process that begins with an old snapshot says what that has until it has read its sources and knows who leads.
