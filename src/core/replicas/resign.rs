@@ -60,11 +60,15 @@ impl Resigning {
                 _ => (!has_all_now(own) && has_all_now(&other.report)).then_some(Resigns::Lost),
             }
         };
-        let why = others.into_iter().find_map(does_better).filter(|_| own.role == ReportedRole::Leader);
+        let better: Vec<(Resigns, &KnownReplica)> =
+            others.into_iter().filter_map(|other| Some((does_better(other)?, other))).collect();
+        let why = better.first().map(|(why, _)| *why).filter(|_| own.role == ReportedRole::Leader);
         self.why = self.why.filter(|(before, _)| why == Some(*before)).or(why.map(|why| (why, now)));
         let (why, since) = self.why?;
         let is_rested = self.last.is_none_or(|last| now.since(last) >= AGAIN);
-        if now.since(since) < why.after() || !is_rested {
+        // Where the election's store fails now and then one that could lead has trouble now and then: not at this moment, or it is not followed.
+        let would_now = better.iter().any(|(_, other)| !other.report.trouble);
+        if now.since(since) < why.after() || !is_rested || !would_now {
             return None;
         }
         (self.why, self.last) = (None, Some(now));
@@ -79,12 +83,11 @@ pub fn leader_has_read<'a>(own: &'a ReplicaReport, others: impl IntoIterator<Ite
     Some(leader.has_read())
 }
 
-/// Whether it is there and stays, knows its routes, would lead, and has somebody to tell.
+/// Whether it is there and stays, knows its routes, and has somebody to tell.
 fn could_lead(KnownReplica { report, gone }: &KnownReplica) -> bool {
     gone.is_none()
         && report.role == ReportedRole::Standby
         && report.sessions.established > 0
-        && !report.trouble
         && !report.leaving
         && report.has_read()
 }
@@ -162,6 +165,19 @@ mod tests {
         unable.into_iter().for_each(|other| assert_eq!(resigns(&own, other.clone()), None, "{other:?}"));
         own.frozen = true;
         assert_eq!(resigns(&own, able), None, "nothing is to change");
+    }
+
+    #[test]
+    fn p7_a_replica_that_has_trouble_now_and_then_can_be_left_the_lead_when_it_has_none() {
+        let mut own = leader(2);
+        own.sources.values_mut().for_each(|source| source.complete = false);
+        let mut resigning = Resigning::default();
+        let resigned = (0..60).find(|second| {
+            let mut report = report("10.0.3.2");
+            report.trouble = second % 7 < 6;
+            resigning.step(at(*second), &own, &[KnownReplica { report, gone: None }]).is_some()
+        });
+        assert_eq!(resigned, Some(13));
     }
 
     #[test]
