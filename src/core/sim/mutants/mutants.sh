@@ -434,9 +434,9 @@ END
 
 mutant p5-leader-only 'standbys override nothing at a gateway that the leader lacks' \
   src/core/engine/overrides/behind.rs <<'END'
-        if leader.is_some_and(lacks) { Announces::Left } else { Announces::Nothing }
+        if lacks { Announces::Left } else { Announces::Nothing }
 =>
-        if !BROKEN && leader.is_some_and(lacks) { Announces::Left } else { Announces::Nothing }
+        if lacks && !BROKEN { Announces::Left } else { Announces::Nothing }
 END
 
 mutant p5-gone-is-past 'an override does not wait for who is gone' \
