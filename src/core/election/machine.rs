@@ -29,7 +29,7 @@ pub struct Election {
     pub(super) hold_off: Time,
     /// Others should lead: its sources have not been read.
     is_unread: bool,
-    /// Unless that is so of who led last, too.
+    /// Whether those of who led last had been, as far as is known: if not, others need not know more.
     leader_had_read: bool,
     /// Others should lead: it is about to leave.
     departs: bool,
@@ -157,7 +157,7 @@ impl Election {
             return false;
         }
         let Some(Vacancy { since, turn }) = self.vacant else { return true };
-        // It takes as long to start the one anew that had read.
+        // In that time the one that had read is started anew.
         let knows_less = self.is_unread && self.leader_had_read;
         now < since + if knows_less { turn.max(self.settings.reading) } else { turn }
     }

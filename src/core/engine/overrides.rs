@@ -12,8 +12,7 @@
 //!
 //! Standbys keep the ledger, too: who leads next has to know what its predecessor may not have withdrawn. Where the leader lacks a gateway,
 //! which it cannot tell anything, they announce of it what that gateway may still have of the leader or of another standby, and go on with that
-//! while nothing is known of who leads. Without other
-//! replicas, or with none behind, there is nothing in it.
+//! while nothing is known of who leads. Without other replicas, or with none behind, there is nothing in it.
 
 mod behind;
 mod cut_off;
@@ -258,8 +257,11 @@ impl Engine {
         }
         let others = self.others_now(self.overrides.looked);
         let Overrides { ledger, looked, .. } = &self.overrides;
-        let first_past = || (self.announces_overrides(*looked) == Announces::Left).then(|| ledger.first_past());
-        let noticed = ledger.first_told().into_iter().chain(first_past().flatten()).min();
+        let first_past = match self.announces_overrides(*looked) {
+            Announces::Left => ledger.first_past(),
+            Announces::Nothing | Announces::All => None,
+        };
+        let noticed = ledger.first_told().into_iter().chain(first_past).min();
         let noticed = noticed.map(|at| at + self.notice(&others));
         others.into_iter().filter_map(|replica| replica.until()).chain(noticed).min()
     }

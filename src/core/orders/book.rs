@@ -181,8 +181,8 @@ impl Book {
     pub fn forget(&mut self, wall: u64) {
         let before = (self.entries.len(), self.open.len());
         self.drop_past();
-        let ended: Vec<(u64, Number)> = self.open.iter().take_while(|(end, _)| *end < wall).copied().collect();
-        for (_, number) in ended {
+        let ended = self.open.iter().take_while(|(end, _)| *end < wall).map(|(_, number)| *number);
+        for number in ended.collect::<Vec<_>>() {
             self.close_one(number);
         }
         self.changes += u64::from((self.entries.len(), self.open.len()) != before);

@@ -322,13 +322,12 @@ fn who_has_not_read_its_sources_leaves_the_others_as_much_time_where_none_of_the
     for has_read in [true, false] {
         let (mut desk, other) = unread_beside_a_leader();
         desk.feed(Input::LeaderHasRead(has_read));
-        let ended = desk.now;
         desk.store.end(other);
         desk.run(seconds(3));
         desk.cut = true;
         desk.run(seconds(50));
         desk.cut = false;
-        assert_eq!(desk.role().leads(desk.now), None, "{ended:?}");
+        assert_eq!(desk.role().leads(desk.now), None, "{has_read}");
         let turn = if has_read { seconds(30) } else { TTL };
         leaves_the_lead_to_others_for(&mut desk, turn, "after an outage");
     }

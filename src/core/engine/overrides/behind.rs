@@ -272,7 +272,7 @@ impl Engine {
             Role::Alone | Role::Unsure { .. } => return Announces::Nothing,
             Role::Standby { .. } => {}
         }
-        let Some(leader) = self.replicas().iter().find(|other| self.leads(other)) else {
+        let Some(leader) = self.known_leader() else {
             // It has just begun to lead, or is gone: what is announced is needed as before. But not for ever: the others wait for that.
             let is_over = self.overrides.unled.is_some_and(|since| now >= since + self.overrides.others.stale);
             return if is_over { Announces::Nothing } else { self.overrides.announces.min(Announces::Left) };
@@ -280,6 +280,11 @@ impl Engine {
         let leader = &leader.report.replica.identity;
         let lacks = self.overrides.cut_off.last(leader).is_some() || self.keeps_left(now, leader).is_some();
         if lacks { Announces::Left } else { Announces::Nothing }
+    }
+
+    /// The leader whose standby this replica is, if that one's record is known.
+    fn known_leader(&self) -> Option<&KnownReplica> {
+        self.replicas().iter().find(|other| self.leads(other))
     }
 
     /// Whether it is the leader whose standby this replica is.
@@ -294,8 +299,7 @@ impl Engine {
         self.overrides.silent = Some(silent);
         let gateways: Vec<Arc<str>> = self.outlets.configured().map(Arc::from).collect();
         self.overrides.cut_off.follow(now, &self.reporting.others, &gateways);
-        let is_led = self.replicas().iter().any(|other| self.leads(other));
-        let is_unled = matches!(self.standing_role(), Role::Standby { .. }) && !is_led;
+        let is_unled = matches!(self.standing_role(), Role::Standby { .. }) && self.known_leader().is_none();
         self.overrides.unled = self.overrides.unled.or(Some(now)).filter(|_| is_unled);
         match self.overrides.announces == self.announces_overrides(now) {
             true => self.review_overrides(now),

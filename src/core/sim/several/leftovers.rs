@@ -106,8 +106,8 @@ impl Cluster {
         if other == speaker || best.said.next_hop() == covers.next_hop() {
             return None;
         }
-        // A standby cannot beat a leader's path that is as good as ever: kept by plain graceful restart, of a session that the gateway has not
-        // missed yet, or of one that led and does not reach the coordination store.
+        // A standby cannot beat a better path that is as good as ever: a leader's that is kept by plain graceful restart, whose session the
+        // gateway has not missed yet, or that does not reach the coordination store; or that of a standby with a better number.
         if speaker != leader && !best.is_stale && best.said.rank() < covers.rank() {
             return None;
         }
